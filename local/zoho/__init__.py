@@ -1,0 +1,27 @@
+"""A simulator of the part of Zoho that this function depends on. See README.md beside this file."""
+
+from .control import ZohoControl
+from .oauth import (
+    DEFAULT_CLIENT_ID,
+    DEFAULT_CLIENT_SECRET,
+    DEFAULT_REFRESH_TOKEN,
+    DEFAULT_SCOPE,
+    DEFAULT_SOID,
+)
+from .records import RequestRecord, Stats
+from .settings import STANDARD_MODULES, Settings
+from .simulator import Zoho
+
+__all__ = [
+    "DEFAULT_CLIENT_ID",
+    "DEFAULT_CLIENT_SECRET",
+    "DEFAULT_REFRESH_TOKEN",
+    "DEFAULT_SCOPE",
+    "DEFAULT_SOID",
+    "STANDARD_MODULES",
+    "RequestRecord",
+    "Settings",
+    "Stats",
+    "Zoho",
+    "ZohoControl",
+]

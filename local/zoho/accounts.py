@@ -1,0 +1,59 @@
+"""The accounts side: POST /oauth/v2/token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .message import Answer, Request
+from .oauth import OAuthError, Throttled, Token, TokenOffice
+from .settings import Settings
+
+TOKEN_PATH = "/oauth/v2/token"
+
+_THROTTLED = {
+    "error": "Access Denied",
+    "error_description": "You have made too many requests continuously. Please try again after some time.",
+    "status": "failure",
+}
+
+
+def handle(office: TokenOffice, request: Request, now: float, settings: Settings, own_url: str) -> Answer:
+    """Answers one request of the token endpoint."""
+    if request.method != "POST":
+        return Answer(405, headers=(("Allow", "POST"),))
+    try:
+        token = _mint(office, request, now, settings)
+    except Throttled:
+        return Answer.json(400, _THROTTLED)
+    except OAuthError as refusal:
+        return Answer.json(settings.oauth_error_status, {"error": str(refusal)})
+    return Answer.json(200, _reply(token, settings, own_url))
+
+
+def _mint(office: TokenOffice, request: Request, now: float, settings: Settings) -> Token:
+    form = request.form()
+    client_id, client_secret = form.get("client_id", ""), form.get("client_secret", "")
+    grant = form.get("grant_type", "")
+    if grant == "refresh_token" and request.path == TOKEN_PATH:
+        return office.refresh(client_id, client_secret, form.get("refresh_token", ""), now, settings)
+    if grant == "client_credentials" and request.path == settings.client_credentials_path:
+        soid, scope = form.get("soid", ""), form.get("scope", "")
+        return office.client_credentials(client_id, client_secret, soid, scope, now, settings)
+    # A body that is no form carries no client either.
+    raise OAuthError("unsupported_grant_type" if client_id else "invalid_client")
+
+
+def _reply(token: Token, settings: Settings, own_url: str) -> dict[str, Any]:
+    life = settings.token_life_seconds
+    reply: dict[str, Any] = {"access_token": token.value}
+    if settings.scope_in_token_reply:
+        reply["scope"] = token.scope.replace(",", " ")
+    api_domain = own_url if settings.token_api_domain is None else settings.token_api_domain
+    if api_domain:
+        reply["api_domain"] = api_domain
+    reply["token_type"] = "Bearer"
+    if settings.legacy_expires_in:
+        reply |= {"expires_in_sec": life, "expires_in": life * 1000}
+    else:
+        reply["expires_in"] = life
+    return reply

@@ -1,0 +1,314 @@
+"""Every way in which an answer can go wrong, as a list of steps for the socket.
+
+Planning a fault is pure; `server` carries the steps out and knows nothing of faults.
+"""
+
+from __future__ import annotations
+
+import base64
+import random
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union
+
+from .crm import CrmError, too_many_requests
+from .message import JSON_TYPE, Answer
+
+# ---- steps -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Send:
+    """Writes these bytes, in one write."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Waits in real time; None waits until the client gives up."""
+
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Close:
+    """Ends the connection in order (FIN)."""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Ends the connection with an RST."""
+
+
+@dataclass(frozen=True)
+class AwaitReuse:
+    """Reads whatever comes next on this connection, unanswered."""
+
+
+Step = Union[Send, Pause, Close, Reset, AwaitReuse]
+
+# ---- faults ----------------------------------------------------------------------------------------
+
+Side = Literal["crm", "accounts"]
+
+_MIB = 1 << 20
+_HTML = b"<!DOCTYPE html><html><head><title>Zoho</title></head><body><h1>We are down for maintenance</h1></body></html>"
+_NO_DATA = b'{"code":"NO_DATA","details":{},"message":"no data found","status":"error"}'
+
+
+@dataclass
+class Fault:
+    """One kind of misbehaviour, for the next `times` requests of `on` (None: of either side)."""
+
+    kind: str
+    times: int = 1
+    on: Side | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+    _steps: list[Step] = field(init=False, repr=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        known = {**_REPLACING, **_DELIVERING, **dict.fromkeys(CONNECTION_FAULTS)}
+        if self.kind not in known:
+            raise ValueError(f"a fault is one of {', '.join(sorted(known))}")
+        if self.on not in (None, "crm", "accounts"):
+            raise ValueError("on is crm or accounts")
+        if self.kind in CONNECTION_FAULTS:
+            if self.params or self.on:
+                raise ValueError(f"{self.kind} takes no parameters")
+        elif self.kind in _REPLACING:
+            self._steps = list(_REPLACING[self.kind](**self.params))
+        else:
+            # Planned on a dummy: a wrong parameter is refused here and not at the next request.
+            self.steps(Answer.json(200, {}))
+
+    @property
+    def replaces(self) -> bool:
+        """Is the request left unprocessed (no job started, no token minted)?"""
+        return self.kind in _REPLACING
+
+    def steps(self, answer: Answer) -> list[Step]:
+        """What to do instead of just sending this answer."""
+        if self.replaces:
+            return self._steps
+        return list(_DELIVERING[self.kind](answer, **self.params))
+
+
+def plain(answer: Answer) -> list[Step]:
+    """No fault at all."""
+    return [Send(answer.encode())]
+
+
+# Faults of the way an answer is delivered: the request has been processed.
+
+
+def _delay(answer: Answer, seconds: float = 1) -> Iterator[Step]:
+    yield Pause(seconds)
+    yield Send(answer.encode())
+
+
+def _stall_in_headers(answer: Answer, seconds: float | None = None) -> Iterator[Step]:
+    data = answer.encode()
+    cut = len(answer.head()) // 2
+    yield from (Send(data[:cut]), Pause(seconds), Send(data[cut:]))
+
+
+def _stall_in_body(answer: Answer, seconds: float | None = None) -> Iterator[Step]:
+    data = answer.encode()
+    cut = len(answer.head()) + len(answer.body) // 2
+    yield from (Send(data[:cut]), Pause(seconds), Send(data[cut:]))
+
+
+def _stall(answer: Answer, seconds: float | None = None) -> Iterator[Step]:
+    yield from (Pause(seconds), Send(answer.encode()))
+
+
+def _reset(answer: Answer) -> Iterator[Step]:
+    yield Reset()
+
+
+def _reset_in_body(answer: Answer) -> Iterator[Step]:
+    # Without the pause, the RST may overtake the bytes it is to follow.
+    yield from (Send(answer.head() + answer.body[: len(answer.body) // 2]), Pause(0.02), Reset())
+
+
+def _close(answer: Answer) -> Iterator[Step]:
+    yield Close()
+
+
+def _truncate(answer: Answer) -> Iterator[Step]:
+    yield from (Send(answer.head() + answer.body[: len(answer.body) // 2]), Close())
+
+
+def _wrong_length(answer: Answer, by: int = -5) -> Iterator[Step]:
+    """`by` below 0 leaves bytes over on the connection, above 0 leaves the client waiting for more."""
+    yield Send(answer.head(max(0, len(answer.body) + by)) + answer.body)
+
+
+def _close_idle(answer: Answer, seconds: float = 0) -> Iterator[Step]:
+    yield from (Send(answer.encode()), Pause(seconds), Close())
+
+
+def _close_reused(answer: Answer) -> Iterator[Step]:
+    yield from (Send(answer.encode()), AwaitReuse(), Close())
+
+
+def _reset_reused(answer: Answer) -> Iterator[Step]:
+    yield from (Send(answer.encode()), AwaitReuse(), Reset())
+
+
+_DELIVERING: dict[str, Callable[..., Iterator[Step]]] = {
+    "delay": _delay,
+    "stall": _stall,
+    "stall-in-headers": _stall_in_headers,
+    "stall-in-body": _stall_in_body,
+    "reset": _reset,
+    "reset-in-body": _reset_in_body,
+    "close": _close,
+    "truncate": _truncate,
+    "wrong-length": _wrong_length,
+    "close-idle": _close_idle,
+    "close-reused": _close_reused,
+    "reset-reused": _reset_reused,
+}
+
+# Faults that stand in for Zoho's answer: the request has not been processed.
+
+
+def _server_error(status: int = 500, code: str = "INTERNAL_ERROR", json: bool = True) -> Iterator[Step]:
+    if not json:
+        return _html(status)
+    message = "Internal server error occurred."
+    return iter(plain(CrmError(status, code, message).answer("plain")))
+
+
+def _html(status: int = 200) -> Iterator[Step]:
+    yield Send(Answer(status, _HTML, (("Content-Type", "text/html;charset=UTF-8"),)).encode())
+
+
+def _rate_limit(retry_after: int | None = None, status: int = 429) -> Iterator[Step]:
+    answer = too_many_requests(retry_after).answer("plain")
+    yield Send(Answer(status, answer.body, answer.headers).encode())
+
+
+def _garbage(size: int = 64) -> Iterator[Step]:
+    yield from (Send(b"\x16\x03" + random.Random(0).randbytes(size)), Close())
+
+
+def _redirect(location: str = "/elsewhere", status: int = 302) -> Iterator[Step]:
+    yield Send(Answer(status, headers=(("Location", location),)).encode())
+
+
+def _body_after_204(length: bool = True) -> Iterator[Step]:
+    """A 204 that a body follows, announced by Content-Length or not."""
+    answer = Answer(204, _NO_DATA, (("Content-Type", JSON_TYPE),))
+    yield Send(answer.head(len(_NO_DATA) if length else None) + _NO_DATA)
+
+
+def _gzip_bomb(size: int = 64 * _MIB) -> Iterator[Step]:
+    squeeze = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    body = squeeze.compress(b'{"data":[{"Status":"')
+    block = b"A" * min(size, _MIB)
+    body += b"".join(squeeze.compress(block) for _ in range(max(1, size // _MIB)))
+    body += squeeze.compress(b'"}]}') + squeeze.flush()
+    headers = (("Content-Type", JSON_TYPE), ("Content-Encoding", "gzip"))
+    yield Send(Answer(200, body, headers).encode())
+
+
+def _over_long(size: int = 2 * _MIB, chunked: bool = False) -> Iterator[Step]:
+    """Valid JSON, only too much of it; chunked, its length is not announced."""
+    body = b'{"data":[{"Status":"COMPLETED"}],"info":"' + b"A" * size + b'"}'
+    json_type = ("Content-Type", JSON_TYPE)
+    if not chunked:
+        yield Send(Answer(200, body, (json_type,)).encode())
+        return
+    yield Send(Answer(200, headers=(json_type, ("Transfer-Encoding", "chunked"))).head())
+    for start in range(0, len(body), 65_536):
+        piece = body[start : start + 65_536]
+        yield Send(b"%x\r\n%s\r\n" % (len(piece), piece))
+    yield Send(b"0\r\n\r\n")
+
+
+def _answer(
+    status: int = 200, headers: dict[str, str] | None = None, body: str = "", raw: str | None = None
+) -> Iterator[Step]:
+    """A scripted answer; `raw` (base64) is sent as it is and the connection closed."""
+    if raw is not None:
+        yield from (Send(base64.b64decode(raw)), Close())
+        return
+    given = tuple((headers or {}).items())
+    if not any(name.lower() == "content-type" for name, _ in given):
+        given = (("Content-Type", JSON_TYPE), *given)
+    yield Send(Answer(status, body.encode(), given).encode())
+
+
+_REPLACING: dict[str, Callable[..., Iterator[Step]]] = {
+    "server-error": _server_error,
+    "html": _html,
+    "rate-limit": _rate_limit,
+    "garbage": _garbage,
+    "redirect": _redirect,
+    "body-after-204": _body_after_204,
+    "gzip-bomb": _gzip_bomb,
+    "over-long": _over_long,
+    "answer": _answer,
+}
+
+CONNECTION_FAULTS = frozenset({"close-on-accept", "reset-on-accept", "stall-on-accept", "wrong-certificate"})
+"""Faults of the next new connections, before a byte is read."""
+
+# ---- which request gets which fault ----------------------------------------------------------------
+
+
+@dataclass
+class RandomFaults:
+    """A share of all requests goes wrong, the same ones for the same seed."""
+
+    rate: float
+    seed: int
+    kinds: list[str]
+    on: Side | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rate <= 1 or not self.kinds:
+            raise ValueError("rate is 0 to 1, and there is at least one kind")
+        self._faults = [Fault(kind, on=self.on) for kind in self.kinds]
+        if CONNECTION_FAULTS.intersection(self.kinds):
+            raise ValueError("random faults are faults of requests")
+        self._dice = random.Random(self.seed)
+
+    def draw(self, side: Side) -> Fault | None:
+        if self.on not in (None, side) or self._dice.random() >= self.rate:
+            return None
+        return self._dice.choice(self._faults)
+
+
+@dataclass
+class FaultPlan:
+    """The faults that were asked for, in order, and the random ones after them."""
+
+    queue: list[Fault] = field(default_factory=list)
+    at_random: RandomFaults | None = None
+
+    def add(self, fault: Fault) -> None:
+        self.queue.append(fault)
+
+    def for_request(self, side: Side) -> Fault | None:
+        """Takes the fault of the next request of this side."""
+        fault = self._take(lambda each: each.kind not in CONNECTION_FAULTS and each.on in (None, side))
+        if fault is None and self.at_random is not None:
+            fault = self.at_random.draw(side)
+        return fault
+
+    def for_connection(self) -> Fault | None:
+        """Takes the fault of the next new connection."""
+        return self._take(lambda each: each.kind in CONNECTION_FAULTS)
+
+    def _take(self, wanted: Callable[[Fault], bool]) -> Fault | None:
+        fault = next(filter(wanted, self.queue), None)
+        if fault is not None:
+            fault.times -= 1
+            if fault.times <= 0:
+                self.queue.remove(fault)
+        return fault

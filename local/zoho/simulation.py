@@ -1,0 +1,190 @@
+"""The whole of the simulated Zoho, without a socket: requests in, steps for the socket out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from . import accounts
+from .clock import Clock
+from .crm import Crm
+from .faults import Fault, FaultPlan, Pause, RandomFaults, Side, Step, plain
+from .message import Answer, Request
+from .oauth import (
+    DEFAULT_CLIENT_ID,
+    DEFAULT_CLIENT_SECRET,
+    DEFAULT_REFRESH_TOKEN,
+    DEFAULT_SCOPE,
+    DEFAULT_SOID,
+    Client,
+    TokenOffice,
+)
+from .records import RequestRecord, Stats
+from .settings import Settings
+
+CONTROL_PREFIX = "/_control/"
+
+
+@dataclass
+class Exchange:
+    """One request under way: the steps that answer it, and its record."""
+
+    steps: list[Step]
+    record: RequestRecord
+
+
+class Simulation:
+    """State and rules. Not thread-safe: the server calls it from its one event loop."""
+
+    def __init__(self, settings: Settings | None = None, clock: Clock | None = None, url: str = "") -> None:
+        self.url = url
+        self.connections = 0
+        self.control_connections = 0
+        self._initial = settings or Settings()
+        self.clock = clock or Clock()
+        self._calls_running = 0
+        self.reset()
+
+    # ---- what the server calls ---------------------------------------------------------------------
+
+    def connection_fault(self) -> str | None:
+        """Counts a new connection; answers the kind of fault it is to meet."""
+        self.connections += 1
+        fault = self.faults.for_connection()
+        return fault.kind if fault else None
+
+    def begin(self, request: Request, connection: int) -> Exchange:
+        """Decides on one request of a client. `end` must follow once the steps have been carried out."""
+        side: Side = "accounts" if request.path.startswith("/oauth/") else "crm"
+        fault = self.faults.for_request(side)
+        record = self._record(request, side, connection)
+        if fault is not None and fault.replaces:
+            steps = fault.steps(Answer(0))
+        else:
+            answer = self._answer(request, side)
+            record.status = answer.status
+            steps = fault.steps(answer) if fault is not None else plain(answer)
+        record.fault = fault.kind if fault else None
+        if self.settings.latency_seconds:
+            steps = [Pause(self.settings.latency_seconds), *steps]
+        self._calls_running += side == "crm"
+        return Exchange(steps, record)
+
+    def end(self, exchange: Exchange) -> None:
+        """The exchange is over, however it went."""
+        self._calls_running -= exchange.record.on == "crm"
+
+    def control(self, request: Request) -> Answer:
+        """Answers a request to the control endpoint: arguments in a JSON object, the result as JSON."""
+        operation = self._operations().get(request.path.removeprefix(CONTROL_PREFIX))
+        if operation is None:
+            return Answer.json(404, {"error": f"operations: {', '.join(sorted(self._operations()))}"})
+        try:
+            return Answer.json(200, operation(**(json.loads(request.body) if request.body else {})))
+        except (TypeError, ValueError) as error:
+            return Answer.json(400, {"error": str(error)})
+
+    # ---- what the control endpoint offers ----------------------------------------------------------
+
+    def _operations(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "start_job": self.start_job,
+            "advance": self.clock.advance,
+            "set_speed": self.clock.set_speed,
+            "now": self.clock.now,
+            "fault": self.fault,
+            "random_faults": self.random_faults,
+            "clear_faults": self.clear_faults,
+            "settings": self.change_settings,
+            "stats": lambda records=True: asdict(self.stats(records)),
+            "issue_token": self.issue_token,
+            "revoke": self.revoke,
+            "add_client": self.add_client,
+            "reset": self.reset,
+        }
+
+    def start_job(self, module: str = "Leads", job_id: str | None = None, **plan: Any) -> str:
+        return self.crm.start_job(self.clock.now(), module, job_id, **plan).job_id
+
+    def fault(self, kind: str, times: int = 1, on: Side | None = None, params: dict[str, Any] | None = None) -> None:
+        self.faults.add(Fault(kind, times, on, params or {}))
+
+    def random_faults(self, rate: float, seed: int, kinds: list[str], on: Side | None = None) -> None:
+        self.faults.at_random = RandomFaults(rate, seed, kinds, on)
+
+    def clear_faults(self) -> None:
+        self.faults = FaultPlan()
+
+    def change_settings(self, **changes: Any) -> dict[str, Any]:
+        self.settings = self.settings.changed(**changes)
+        return asdict(self.settings)
+
+    def stats(self, records: bool = True) -> Stats:
+        now = self.clock.now()
+        return Stats(
+            requests={side: sum(record.on == side for record in self.records) for side in ("crm", "accounts")},
+            connections=self._client_connections() - self._connections_before,
+            tokens_minted=self.office.minted,
+            tokens_live=self.office.live(now),
+            tokens_throttled=self.office.throttled,
+            credits_used=self.crm.credits.used,
+            jobs=len(self.crm.jobs),
+            records=self.records if records else [],
+        )
+
+    def issue_token(self, scope: str = DEFAULT_SCOPE, life_seconds: float = 3600) -> str:
+        return self.office.issue(scope, life_seconds, self.clock.now()).value
+
+    def revoke(self, token: str) -> bool:
+        return self.office.revoke(token)
+
+    def add_client(
+        self,
+        client_id: str,
+        client_secret: str,
+        refresh_token: str | None = None,
+        soid: str | None = None,
+        scope: str = DEFAULT_SCOPE,
+    ) -> None:
+        self.office.add_client(Client(client_id, client_secret, refresh_token, soid, scope))
+
+    def reset(self) -> None:
+        """Back to the start: no jobs, tokens, faults or records, the first settings. The clock goes on."""
+        self.settings = self._initial
+        self.office = TokenOffice()
+        self.crm = Crm(self.office)
+        self.faults = FaultPlan()
+        self.records: list[RequestRecord] = []
+        self._connections_before = self._client_connections()
+        self.add_client(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN, DEFAULT_SOID)
+
+    # ---- inside ------------------------------------------------------------------------------------
+
+    def _client_connections(self) -> int:
+        return self.connections - self.control_connections
+
+    def _answer(self, request: Request, side: Side) -> Answer:
+        now = self.clock.now()
+        if side == "crm":
+            return self.crm.handle(request, self._calls_running, now, self.settings)
+        return accounts.handle(self.office, request, now, self.settings, self.url)
+
+    def _record(self, request: Request, side: Side, connection: int) -> RequestRecord:
+        scheme, token = request.authorization()
+        record = RequestRecord(
+            number=len(self.records) + 1,
+            at=self.clock.now(),
+            on=side,
+            connection=connection,
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=dict(request.headers),
+            body=request.body.decode("utf-8", "replace"),
+            scheme=scheme,
+            token=token,
+        )
+        self.records.append(record)
+        return record

@@ -1,0 +1,87 @@
+//! Where a Zoho server is: scheme, host and port, nothing else.
+
+use std::fmt;
+use std::net::IpAddr;
+
+/// `https://host[:port]`; plain `http` for loopback hosts only, where tests and the local stack listen.
+///
+/// A path, a query, a fragment or credentials are refused: each request writes its own path, and a token must never go
+/// to a host that somebody slipped in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    /// The error says what was wrong with the text, to stand after its name in a message.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("must be https://host[:port] (plain http for loopback hosts only), not {:?}", crate::redact::quote(text));
+        let url = reqwest::Url::parse(text).map_err(|_| wrong())?;
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
+        let bare = url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty()
+            && url.password().is_none();
+        let trusted = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(host));
+        if bare && trusted { Ok(Self(url.origin().ascii_serialization())) } else { Err(wrong()) }
+    }
+
+    /// A host as Zoho's documentation names it, such as `www.zohoapis.eu`, or a whole base URL.
+    pub fn parse_host(text: &str) -> Result<Self, String> {
+        if text.contains("://") { Self::parse(text) } else { Self::parse(&format!("https://{text}")) }
+    }
+
+    /// Without a slash at the end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_or_loopback_and_nothing_but_the_host() {
+        for (text, expected) in [
+            ("https://www.zohoapis.com", Some("https://www.zohoapis.com")),
+            ("https://www.zohoapis.com/", Some("https://www.zohoapis.com")),
+            ("https://www.zohoapis.com:8443", Some("https://www.zohoapis.com:8443")),
+            ("HTTPS://WWW.ZOHOAPIS.EU", Some("https://www.zohoapis.eu")),
+            ("http://127.0.0.1:8600", Some("http://127.0.0.1:8600")),
+            ("http://127.1.2.3", Some("http://127.1.2.3")),
+            ("http://localhost:1", Some("http://localhost:1")),
+            ("http://[::1]:8600", Some("http://[::1]:8600")),
+            ("http://www.zohoapis.com", None),
+            ("http://10.0.0.1", None),
+            ("http://localhost.example.com", None),
+            ("https://user@www.zohoapis.com", None),
+            ("https://www.zohoapis.com/crm", None),
+            ("https://www.zohoapis.com?x=1", None),
+            ("https://www.zohoapis.com#x", None),
+            ("www.zohoapis.com", None),
+            ("ftp://www.zohoapis.com", None),
+            ("https://", None),
+            ("", None),
+        ] {
+            assert_eq!(BaseUrl::parse(text).ok().as_ref().map(BaseUrl::as_str), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_bare_host_is_meant_as_https() {
+        assert_eq!(BaseUrl::parse_host("accounts.zoho.eu").unwrap().as_str(), "https://accounts.zoho.eu");
+        assert_eq!(BaseUrl::parse_host("http://localhost:9").unwrap().as_str(), "http://localhost:9");
+        assert!(BaseUrl::parse_host("http://accounts.zoho.eu").is_err());
+    }
+}

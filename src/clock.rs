@@ -1,0 +1,96 @@
+//! Points in time: whole seconds since the Unix epoch, written as RFC 3339 UTC.
+
+use serde::{Serialize, Serializer};
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use time::{OffsetDateTime, UtcDateTime, format_description::well_known::Rfc3339};
+
+/// Whole seconds since the Unix epoch, within the years that RFC 3339 can write (0 to 9999).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// 9999-12-31T23:59:59Z.
+    const LAST: i64 = 253_402_300_799;
+
+    /// The system clock's time, seconds only.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::from_epoch_seconds(i64::try_from(since.as_secs()).unwrap_or(Self::LAST))
+    }
+
+    /// Seconds since the epoch, clamped to the years 1970 to 9999.
+    pub fn from_epoch_seconds(seconds: i64) -> Self {
+        Self(seconds.clamp(0, Self::LAST))
+    }
+
+    /// Parses RFC 3339 in any offset; fractions of a second are cut off. `None` where it is no such time.
+    pub fn parse(text: &str) -> Option<Self> {
+        let seconds = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp();
+        (0..=Self::LAST).contains(&seconds).then_some(Self(seconds))
+    }
+
+    /// Seconds since the epoch.
+    pub fn epoch_seconds(self) -> i64 {
+        self.0
+    }
+
+    /// This time and so much more (or, negative, less), clamped.
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        Self::from_epoch_seconds(self.0.saturating_add(seconds))
+    }
+
+    /// Seconds from `earlier` to this time; negative where `earlier` is later.
+    pub fn seconds_since(self, earlier: Self) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = UtcDateTime::from_unix_timestamp(self.0)
+            .ok()
+            .and_then(|at| at.format(&Rfc3339).ok())
+            .ok_or(fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// A duration as whole milliseconds, for logs.
+pub fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_whole_seconds_in_utc_and_reads_any_offset() {
+        assert_eq!(Timestamp::from_epoch_seconds(1_795_428_000).to_string(), "2026-11-23T10:00:00Z");
+        for (text, seconds) in [
+            ("2026-11-23T10:00:00Z", Some(1_795_428_000)),
+            ("2026-11-23T10:00:00.999Z", Some(1_795_428_000)),
+            ("2026-11-23T15:30:00+05:30", Some(1_795_428_000)),
+            ("1969-12-31T23:59:59Z", None),
+            ("2026-11-23", None),
+            ("yesterday", None),
+            ("", None),
+        ] {
+            assert_eq!(Timestamp::parse(text).map(Timestamp::epoch_seconds), seconds, "{text}");
+        }
+    }
+
+    #[test]
+    fn absurd_numbers_are_clamped() {
+        assert_eq!(Timestamp::from_epoch_seconds(i64::MAX).to_string(), "9999-12-31T23:59:59Z");
+        assert_eq!(Timestamp::from_epoch_seconds(i64::MIN).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp::from_epoch_seconds(5).plus_seconds(i64::MAX).epoch_seconds(), Timestamp::LAST);
+    }
+}

@@ -3,17 +3,20 @@
 //! One pure function of the earlier report, this answer, the clock and the two bounds. `docs/pacing.md` explains the
 //! rule, and `cargo bench --bench pacing` measures it against others on simulated jobs.
 
-/// Waiting a tenth of the time watched so far notices any end within a tenth of the job's length, whatever happens.
+/// Knowing nothing, a tenth of the time watched so far: then no end can be noticed later than by a tenth of the job.
 const BLIND_PARTS: u64 = 10;
-/// Without counts nothing better than such a share can be had, so it is a larger one: within 17 %, for fewer checks.
+/// Without counts there is never more to know, so fewer checks and at most 17 % are the better bargain.
 const UNCOUNTED_PARTS: u64 = 6;
-/// Part of every wait that follows a count: keeps the last steps towards the end from becoming ever shorter.
-const STEP_PARTS: u64 = 60;
-/// How many times over the mean rate of the whole watch is distrusted when nothing has moved since the last check:
-/// what moves in steps ends with one that nothing announces.
+/// How much of the remaining time that the last gap's rate promises is waited.
+const RATED_PARTS: u64 = 3;
+/// How much of the remaining time that the whole watch's mean rate promises is waited when nothing has moved since the
+/// last check. Little: what moves in steps gives no sign before its last one.
 const STALLED_PARTS: u64 = 10;
-/// Nor is such a standstill waited out for longer than a quarter of the time watched.
+/// However slow the mean rate, a standstill is not waited out for longer than this part of the time watched.
 const STALLED_LIMIT_PARTS: u64 = 4;
+/// A part of the time watched that lengthens every wait after a count, or the last steps to the end would become ever
+/// shorter.
+const STEP_PARTS: u64 = 60;
 
 /// What an earlier report says of the watch so far. Every field may be absent or wrong.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,13 +72,12 @@ fn unbounded(earlier: &Earlier, seen: &Seen) -> u64 {
     let left = total.saturating_sub(done);
     let step = watched / STEP_PARTS;
 
-    let before = done_before(earlier, seen.now, watched);
-    match before {
+    match Before::of(earlier, seen.now, watched) {
         Some(Before { done: was, seconds }) if was < done => {
             let remaining = scaled(seconds, left, done.saturating_sub(was));
-            // Two fifths, because a job may be speeding up: at the rate of the last gap, one that moves with the
-            // square of time seems to have up to twice as long to go as it has, and more in its first third.
-            let wait = scaled(remaining, 2, 5).saturating_add(step);
+            // A third, because the job may be speeding up: one that moves with the square of time has, from its first
+            // fifth on, at least a third of what its present rate promises still before it.
+            let wait = (remaining / RATED_PARTS).saturating_add(step);
             // A rate is trusted half as far again as it was measured; one with an unseen beginning, not at all.
             let horizon = if was == 0 { blind } else { blind.max(scaled(seconds, 3, 2)) };
             wait.min(horizon)
@@ -89,18 +91,20 @@ fn unbounded(earlier: &Earlier, seen: &Seen) -> u64 {
     }
 }
 
-/// What had been done, and how long before this check.
+/// What had been done at the last check, and how many seconds ago that was.
 struct Before {
     done: u64,
     seconds: u64,
 }
 
-/// `None` where the earlier report does not say, or says what cannot be: a check later than this one, or earlier than
-/// the first.
-fn done_before(earlier: &Earlier, now: i64, watched: u64) -> Option<Before> {
-    let done = done(earlier.updated_count, earlier.failed_count)?;
-    let seconds = seconds_between(earlier.checked_at, now)?;
-    (1..=watched).contains(&seconds).then_some(Before { done, seconds })
+impl Before {
+    /// `None` where the earlier report does not say, or says what cannot be: a check later than this one, or earlier
+    /// than the first.
+    fn of(earlier: &Earlier, now: i64, watched: u64) -> Option<Self> {
+        let done = done(earlier.updated_count, earlier.failed_count)?;
+        let seconds = seconds_between(earlier.checked_at, now)?;
+        (1..=watched).contains(&seconds).then_some(Self { done, seconds })
+    }
 }
 
 /// Records that are through, whether updated or failed.

@@ -1,0 +1,77 @@
+"""moto, in a process of its own: its state is global, so every stack needs another one.
+
+Run as a program this file is that process. It lives for as long as its standard input stays open, so that it
+goes when the stack goes, however the stack ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+import threading
+
+REGION = "us-east-1"
+ACCOUNT_ID = "123456789012"  # moto's
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_SESSION_TOKEN": "testing"}
+
+
+class Moto:
+    """A moto server whose own calls (a state machine's tasks) go to `callback_port` on localhost."""
+
+    def __init__(self, callback_port: int) -> None:
+        self._callback_port = callback_port
+
+    def start(self) -> int:
+        """Start the server and return the port that it listens on."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is the stack's to handle, or moto would go first
+            env={
+                "PATH": os.environ.get("PATH", ""),
+                "MOTO_PORT": str(self._callback_port),
+                "AWS_DEFAULT_REGION": REGION,
+                **CREDENTIALS,
+            },
+        )
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"moto did not start: exit status {self._process.wait()}")
+        return int(line)
+
+    def stop(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def _serve() -> None:
+    from moto.moto_server.werkzeug_app import (
+        DomainDispatcherApplication,
+        MotoRequestHandler,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
+    class Handler(MotoRequestHandler):
+        # Headers and body leave in separate writes: without this each answer can stall for 40 ms.
+        disable_nagle_algorithm = True
+
+        def log_request(self, *_: object) -> None:
+            """The gateway writes down the calls."""
+
+    # It reports each failed task of a state machine, which is what tests often want to see fail.
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
+    application = DomainDispatcherApplication(create_backend_app)
+    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Handler)
+    print(server.server_port, flush=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdin.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,207 @@
+"""One execution environment: a process of the function, and the Runtime API that it alone speaks to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiohttp import web
+
+_RUNTIME = "/2018-06-01/runtime/"
+_LINE_LIMIT = 8 * 1024 * 1024  # a trace line can be long
+
+
+@dataclass
+class Answer:
+    """What came of one invocation; `error` is None or the value of X-Amz-Function-Error."""
+
+    payload: bytes
+    error: str | None = None
+
+
+@dataclass
+class Work:
+    """An invocation on its way through an environment. `deadline` is in seconds of the Unix epoch."""
+
+    payload: bytes
+    request_id: str
+    function_arn: str
+    deadline: float
+    client_context: str | None = None
+    done: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def finish(self, answer: Answer) -> None:
+        if not self.done.done():
+            self.done.set_result(answer)
+
+
+class Environment:
+    """Runs in the event loop; the plain attributes may be read from any thread.
+
+    `invocations` counts what it has been given; `lines` are `(stream, text)` in the order of arrival.
+    """
+
+    def __init__(self, binary: Path, variables: dict[str, str]) -> None:
+        self._binary = binary
+        self._variables = variables
+        self._process: asyncio.subprocess.Process | None = None
+        self._next: asyncio.Queue[Work] = asyncio.Queue()
+        self._current: Work | None = None
+        self._initialized: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        self.pid = 0
+        self.exit_status: int | None = None
+        self._killed = False
+        self.invocations = 0
+        self.lines: list[tuple[str, str]] = []
+        self.started_at = 0.0
+        self.init_seconds: float | None = None
+        self.busy = False
+        self.log_stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
+
+    @property
+    def alive(self) -> bool:
+        """Started, and neither exited nor killed by the service."""
+        return self.pid != 0 and self.exit_status is None and not self._killed
+
+    @property
+    def stdout(self) -> list[str]:
+        return [text for stream, text in self.lines if stream == "stdout"]
+
+    @property
+    def stderr(self) -> list[str]:
+        return [text for stream, text in self.lines if stream == "stderr"]
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal: SIGSTOP and SIGCONT freeze and thaw it as Lambda does between calls."""
+        os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        if self.alive:
+            self._killed = True
+            os.kill(self.pid, signal.SIGKILL)
+
+    async def start(self) -> None:
+        """Start the process; the first `invoke` waits for the end of its initialization."""
+        loop = asyncio.get_running_loop()
+        self._http = web.Server(self._handle, access_log=None)
+        self._server = await loop.create_server(self._http, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        variables = {
+            **self._variables,
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
+            "AWS_LAMBDA_LOG_STREAM_NAME": self.log_stream,
+        }
+        self.started_at = time.time()
+        self._process = await asyncio.create_subprocess_exec(
+            self._binary,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            limit=_LINE_LIMIT,
+            start_new_session=True,  # Ctrl-C is the stack's to handle
+            env=variables,
+        )
+        self.pid = self._process.pid
+        self._watcher = asyncio.create_task(self._watch(self._process))
+
+    async def stop(self) -> None:
+        """Kill the process and wait until it is gone and all of its output has been read."""
+        self.kill()
+        if self._process is not None:
+            await self._watcher
+            self._server.close()
+            await self._http.shutdown(0.01)
+
+    async def initialized(self, seconds: float) -> Answer | None:
+        """Wait for the first request for work; an answer here says what went wrong instead."""
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._initialized), seconds)
+        except asyncio.TimeoutError:
+            return timed_out("", seconds)
+
+    async def invoke(self, work: Work) -> Answer:
+        """Give it one invocation and wait for its answer, its death or the deadline (which kills it)."""
+        self.invocations += 1
+        if not self.alive:
+            return exited(work.request_id, self.exit_status)
+        self._current = work
+        self._next.put_nowait(work)
+        started = time.time()
+        try:
+            return await asyncio.wait_for(asyncio.shield(work.done), max(0.0, work.deadline - started))
+        except asyncio.TimeoutError:
+            self.kill()
+            return timed_out(work.request_id, work.deadline - started)
+        finally:
+            self._current = None
+
+    async def _watch(self, process: asyncio.subprocess.Process) -> None:
+        async def read(name: str, stream: asyncio.StreamReader) -> None:
+            async for line in stream:
+                self.lines.append((name, line.decode(errors="replace").rstrip("\n")))
+
+        assert process.stdout
+        assert process.stderr
+        await asyncio.gather(read("stdout", process.stdout), read("stderr", process.stderr))
+        self.exit_status = await process.wait()
+        request_id = self._current.request_id if self._current else ""
+        answer = exited(request_id, self.exit_status)
+        if not self._initialized.done():
+            self._initialized.set_result(answer)
+        if self._current:
+            self._current.finish(answer)
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path.removeprefix(_RUNTIME)
+        if request.method == "GET" and path == "invocation/next":
+            return await self._hand_out()
+        body = await request.read()
+        if path == "init/error":
+            self.init_seconds = time.time() - self.started_at
+            if not self._initialized.done():
+                self._initialized.set_result(Answer(body, "Unhandled"))
+            return web.json_response({"status": "OK"}, status=202)
+        parts = path.split("/")
+        if len(parts) == 3 and parts[0] == "invocation" and parts[2] in ("response", "error"):
+            work = self._current
+            if work is None or work.request_id != parts[1]:
+                return web.json_response(
+                    {"errorType": "InvalidRequestID", "errorMessage": "Invalid request ID"}, status=400
+                )
+            work.finish(Answer(body, "Unhandled" if parts[2] == "error" else None))
+            return web.json_response({"status": "OK"}, status=202)
+        return web.json_response({"errorType": "NotFound", "errorMessage": request.path}, status=404)
+
+    async def _hand_out(self) -> web.Response:
+        if not self._initialized.done():
+            self.init_seconds = time.time() - self.started_at
+            self._initialized.set_result(None)
+        work = await self._next.get()
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": work.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int(work.deadline * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": work.function_arn,
+            "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0",
+        }
+        if work.client_context:
+            headers["Lambda-Runtime-Client-Context"] = work.client_context
+        return web.Response(body=work.payload, headers=headers, content_type="application/json")
+
+
+def timed_out(request_id: str, seconds: float) -> Answer:
+    return _fault("Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds")
+
+
+def exited(request_id: str, status: int | None) -> Answer:
+    reason = f"signal: {-status}" if status is not None and status < 0 else f"exit status {status}"
+    return _fault("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {reason}")
+
+
+def _fault(error_type: str, message: str) -> Answer:
+    return Answer(json.dumps({"errorType": error_type, "errorMessage": message}).encode(), "Unhandled")

@@ -1,0 +1,175 @@
+"""A function as its callers see it: invoked over HTTP, its processes and their output within reach."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import urllib3
+
+from local.stack.environment import Answer, Environment
+from local.stack.service import INIT_SECONDS, Deployed
+
+_PATIENCE = INIT_SECONDS + 15.0  # beyond the function's own time-out
+
+
+@dataclass
+class Invocation:
+    """One answer. A failed one has `error_type` and `error_message`, a throttled one no payload of the function."""
+
+    payload: Any
+    error_type: str | None = None
+    error_message: str | None = None
+    status: int = 200
+    request_id: str = ""
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        return self.error_type is None
+
+    @classmethod
+    def of(cls, answer: Answer, request_id: str) -> Invocation:
+        payload = json.loads(answer.payload) if answer.payload else None
+        if answer.error is None:
+            return cls(payload, request_id=request_id)
+        known = payload if isinstance(payload, dict) else {}
+        return cls(payload, known.get("errorType", ""), known.get("errorMessage", ""), request_id=request_id)
+
+
+class EventInvocation:
+    """An asynchronous invocation, which Lambda tries up to three times."""
+
+    def __init__(self, deployed: Deployed, request_id: str) -> None:
+        self._state = deployed.asynchronous[request_id]
+        self.request_id = request_id
+
+    def wait(self, timeout: float = 60.0) -> list[Invocation]:
+        """Wait for the last attempt and return them all."""
+        wait_until(lambda: self._state.finished, timeout, "the end of an asynchronous invocation")
+        return [Invocation.of(answer, self.request_id) for answer in self._state.attempts]
+
+
+class Function:
+    """A deployed function; get one from `Stack.function`."""
+
+    def __init__(self, deployed: Deployed, endpoint_url: str, stop: Callable[[], None]) -> None:
+        self._deployed = deployed
+        self._stop = stop
+        self._http = urllib3.connection_from_url(endpoint_url, maxsize=64, retries=False)
+        self.name = deployed.settings.name
+        self.arn = deployed.settings.arn
+
+    def invoke(self, payload: Any, timeout: float | None = None) -> Invocation:
+        """Invoke and wait for the answer; `timeout` replaces the function's own for this call."""
+        return self._invoke(payload, timeout, {})
+
+    def invoke_together(self, payloads: Iterable[Any], timeout: float | None = None) -> list[Invocation]:
+        """Invoke with all payloads in one instant, each in an environment of its own."""
+        payloads = list(payloads)
+        if len(payloads) > self._deployed.settings.concurrency:
+            raise ValueError("more payloads than the function's concurrency")
+        headers = {"X-Local-Together": str(len(payloads))}
+        with ThreadPoolExecutor(len(payloads)) as pool:
+            return list(pool.map(lambda payload: self._invoke(payload, timeout, headers), payloads))
+
+    def invoke_event(self, payload: Any) -> EventInvocation:
+        """Invoke asynchronously: two retries, then the on-failure destination."""
+        answer = self._post(payload, {"X-Amz-Invocation-Type": "Event"}, _PATIENCE)
+        if answer.status != 202:
+            raise RuntimeError(f"Invoke answered {answer.status}: {answer.data!r}")
+        return EventInvocation(self._deployed, answer.headers["x-amzn-RequestId"])
+
+    @property
+    def environments(self) -> list[Environment]:
+        """Every process there was, in the order of their start."""
+        return list(self._deployed.environments)
+
+    @property
+    def cold_starts(self) -> int:
+        return sum(1 for environment in self.environments if environment.pid)
+
+    @property
+    def invocations(self) -> int:
+        return sum(environment.invocations for environment in self.environments)
+
+    @property
+    def lines(self) -> list[str]:
+        """All lines of all processes, standard output and error alike."""
+        return [text for environment in self.environments for _, text in environment.lines]
+
+    @property
+    def output(self) -> str:
+        return "\n".join(self.lines)
+
+    @property
+    def logs(self) -> list[dict]:
+        """The lines that are JSON documents."""
+        found = []
+        for line in self.lines:
+            try:
+                document = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(document, dict):
+                found.append(document)
+        return found
+
+    def wait_for_line(self, accept: Callable[[str], bool], timeout: float = 10.0) -> str:
+        """Wait for a line of output (it can come after the answer) and return it."""
+        found: list[str] = []
+
+        def look() -> bool:
+            found[:] = [line for line in self.lines if accept(line)]
+            return bool(found)
+
+        wait_until(look, timeout, "a line of the function's output")
+        return found[0]
+
+    def stop(self) -> None:
+        """Kill every process and forget the function. What they wrote stays readable."""
+        self._stop()
+        self._http.close()
+
+    def __enter__(self) -> Function:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _invoke(self, payload: Any, timeout: float | None, headers: dict[str, str]) -> Invocation:
+        if timeout is not None:
+            headers = {**headers, "X-Local-Timeout": str(timeout)}
+        patience = (timeout or self._deployed.settings.timeout) + _PATIENCE
+        started = time.perf_counter()
+        answer = self._post(payload, headers, patience)
+        seconds = time.perf_counter() - started
+        document = json.loads(answer.data) if answer.data else None
+        result = Invocation(document, status=answer.status, seconds=seconds)
+        result.request_id = answer.headers.get("x-amzn-RequestId", "")
+        if answer.status != 200:
+            result.error_type = answer.headers.get("x-amzn-ErrorType", "")
+            result.error_message = (document or {}).get("message", "")
+        elif "X-Amz-Function-Error" in answer.headers:
+            known = document if isinstance(document, dict) else {}
+            result.error_type = known.get("errorType", "")
+            result.error_message = known.get("errorMessage", "")
+        return result
+
+    def _post(self, payload: Any, headers: dict[str, str], patience: float) -> urllib3.BaseHTTPResponse:
+        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
+        path = f"/2015-03-31/functions/{self.name}/invocations"
+        return self._http.urlopen("POST", path, body=body, headers=headers, timeout=patience)
+
+
+def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:
+    """Poll a condition that only another thread or process can make true."""
+    end = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {timeout:g} s for {what}")
+        time.sleep(0.005)

@@ -1,0 +1,236 @@
+"""The one AWS endpoint: Lambda invocations go to our own service, everything else to moto.
+
+It writes down every call and can be told to misbehave, for a service and an action by name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import threading
+import time
+import urllib.parse
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from xml.sax.saxutils import escape
+
+import aiohttp
+import yarl
+from aiohttp import web
+
+INVOKE_PATH = "/2015-03-31/functions/"
+_HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"}
+_REST_ACTIONS = [  # the services whose action is told by method and path alone
+    ("scheduler", "POST", r"/schedules/[^/]+", "CreateSchedule"),
+    ("scheduler", "GET", r"/schedules/[^/]+", "GetSchedule"),
+    ("scheduler", "PUT", r"/schedules/[^/]+", "UpdateSchedule"),
+    ("scheduler", "DELETE", r"/schedules/[^/]+", "DeleteSchedule"),
+    ("lambda", "POST", INVOKE_PATH + r"[^/]+/invocations", "Invoke"),
+]
+
+
+@dataclass
+class Call:
+    """One request to AWS, as the gateway saw it. `status` is None while it is being answered."""
+
+    service: str
+    action: str
+    path: str
+    headers: dict[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    at: float
+    status: int | None = None
+
+    @property
+    def parameters(self) -> dict:
+        """The request's parameters: a JSON body, or a form with the first value of each name."""
+        text = self.body.decode()
+        if text.startswith("{"):
+            return json.loads(text)
+        return {name: values[0] for name, values in urllib.parse.parse_qs(text).items()}
+
+
+@dataclass
+class Fault:
+    """What is to happen to calls of one action; also a context manager that ends it.
+
+    `delay` seconds pass first. Then `held` calls wait for `release()`. Then, with a `status`, the call is
+    answered with that error and AWS never sees it; with `lose_answer`, AWS does it and the caller is cut off.
+    """
+
+    service: str
+    action: str
+    times: int | None = None
+    delay: float = 0.0
+    hold: bool = False
+    status: int | None = None
+    code: str = "InternalFailure"
+    message: str = "made to fail"
+    lose_answer: bool = False
+    _gateway: Gateway | None = field(default=None, repr=False)
+    _arrived: threading.Event = field(default_factory=threading.Event, repr=False)
+    _released: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def wait_until_held(self, timeout: float = 10) -> None:
+        """Wait for the first call that this fault holds."""
+        if not self._arrived.wait(timeout):
+            raise TimeoutError(f"no call of {self.service}:{self.action} arrived")
+
+    def release(self) -> None:
+        self._released.set()
+
+    def end(self) -> None:
+        self.release()
+        assert self._gateway is not None
+        self._gateway.remove(self)
+
+    def __enter__(self) -> Fault:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+
+class Gateway:
+    """Listens on one port of 127.0.0.1; everything here but the fault list runs in the stack's event loop."""
+
+    def __init__(self, invoke: Callable[[web.BaseRequest, str, bytes], Awaitable[web.Response]]) -> None:
+        self._invoke = invoke
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+        # AWS's compare-and-set is atomic; moto's, in threads, is not.
+        self._one_at_a_time = {"secretsmanager": asyncio.Lock()}
+        self._moto = ""
+        self.calls: list[Call] = []
+
+    async def start(self) -> int:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0), auto_decompress=False, timeout=aiohttp.ClientTimeout(total=None)
+        )
+        self._http = web.Server(self._handle, access_log=None)
+        self._server = await asyncio.get_running_loop().create_server(self._http, "127.0.0.1", 0, backlog=1024)
+        return self._server.sockets[0].getsockname()[1]
+
+    def forward_to(self, moto_port: int) -> None:
+        self._moto = f"http://127.0.0.1:{moto_port}"
+
+    async def stop(self) -> None:
+        self._server.close()
+        await self._http.shutdown(0.01)
+        await self._session.close()
+
+    def add(self, fault: Fault) -> Fault:
+        fault._gateway = self
+        with self._lock:
+            self._faults.append(fault)
+        return fault
+
+    def remove(self, fault: Fault) -> None:
+        with self._lock:
+            if fault in self._faults:
+                self._faults.remove(fault)
+
+    def clear(self) -> None:
+        for fault in list(self._faults):
+            fault.end()
+
+    def _take(self, call: Call) -> Fault | None:
+        with self._lock:
+            for fault in self._faults:
+                if (fault.service, fault.action) == (call.service, call.action) and fault.times != 0:
+                    if fault.times is not None:
+                        fault.times -= 1
+                    return fault
+        return None
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.read()
+        service, action = identify(request.method, request.path, request.headers, body)
+        call = Call(service, action, request.raw_path, dict(request.headers), body, time.time())
+        self.calls.append(call)
+        fault = self._take(call)
+        if fault:
+            await asyncio.sleep(fault.delay)
+            if fault.hold:
+                fault._arrived.set()
+                while not fault._released.is_set():
+                    await asyncio.sleep(0.005)
+            if fault.status is not None:
+                call.status = fault.status
+                return error_answer(service, fault.status, fault.code, fault.message)
+        answer = await self._answer(request, service, body)
+        call.status = answer.status
+        if fault and fault.lose_answer and request.transport is not None:
+            request.transport.abort()
+        return answer
+
+    async def _answer(self, request: web.BaseRequest, service: str, body: bytes) -> web.Response:
+        if request.path.startswith(INVOKE_PATH) and request.path.endswith("/invocations"):
+            name = urllib.parse.unquote(request.raw_path[len(INVOKE_PATH) :].split("/")[0])
+            return await self._invoke(request, function_name(name), body)
+        lock = self._one_at_a_time.get(service)
+        if lock is None:
+            return await self._forward(request, body)
+        async with lock:
+            return await self._forward(request, body)
+
+    async def _forward(self, request: web.BaseRequest, body: bytes) -> web.Response:
+        dropped = _HOP_BY_HOP | {"content-encoding"}  # the body has been decoded on the way in
+        headers = [(name, value) for name, value in request.headers.items() if name.lower() not in dropped]
+        async with self._session.request(
+            request.method,
+            yarl.URL(self._moto + request.raw_path, encoded=True),
+            headers=headers,
+            data=body,
+            allow_redirects=False,
+            skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
+        ) as answer:
+            kept = [(n, v) for n, v in answer.headers.items() if n.lower() not in _HOP_BY_HOP]
+            return web.Response(status=answer.status, headers=kept, body=await answer.read())
+
+
+def function_name(reference: str) -> str:
+    """The bare name in a function's name, partial ARN or ARN, with or without a qualifier."""
+    parts = reference.split(":")
+    if "function" in parts:
+        return parts[parts.index("function") + 1]
+    return parts[0]
+
+
+def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
+    """The service and the action that a request is for, as IAM would name them."""
+    scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", headers.get("Authorization", ""))
+    service = scope.group(1) if scope else "unknown"
+    for name, verb, pattern, action in _REST_ACTIONS:
+        if method == verb and re.fullmatch(pattern, path):
+            return name, action
+    target = headers.get("X-Amz-Target", "")
+    if "." in target:
+        return service, target.rsplit(".", 1)[1]
+    form = urllib.parse.parse_qs(body.decode("latin-1")) if b"Action=" in body else {}
+    return service, form.get("Action", [f"{method} {path}"])[0]
+
+
+def error_answer(service: str, status: int, code: str, message: str) -> web.Response:
+    """An error in the form of the service's protocol."""
+    request_id = str(uuid.uuid4())
+    if service in ("sns", "iam", "sts", "cloudformation"):
+        kind = "Sender" if status < 500 else "Receiver"
+        text = (
+            f"<ErrorResponse><Error><Type>{kind}</Type><Code>{escape(code)}</Code>"
+            f"<Message>{escape(message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+        return web.Response(status=status, text=text, content_type="text/xml")
+    return web.json_response(
+        {"__type": code, "message": message},
+        status=status,
+        headers={"x-amzn-ErrorType": code, "x-amzn-RequestId": request_id},
+    )
+
+
+def log_tail(lines: list[str]) -> str:
+    """The value of X-Amz-Log-Result: the last 4 KB of output, in base64."""
+    return base64.b64encode("\n".join(lines).encode()[-4096:]).decode()

@@ -1,0 +1,56 @@
+"""A message as its publisher handed it to SNS: with the text for each protocol, e-mail and SMS included."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from local.stack.gateway import Call
+
+
+@dataclass
+class Publication:
+    """One `Publish`. `texts` has one text for each protocol where the message structure is JSON."""
+
+    topic_arn: str
+    message: str
+    structure: str | None
+    subject: str | None
+    attributes: dict[str, dict[str, str]]
+    group_id: str | None
+    deduplication_id: str | None
+    at: float
+
+    @property
+    def texts(self) -> dict[str, str]:
+        return json.loads(self.message) if self.structure == "json" else {"default": self.message}
+
+    @property
+    def report(self) -> dict:
+        """The `default` text, which is a report."""
+        return json.loads(self.texts["default"])
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The message attributes' values by name."""
+        return {name: attribute["StringValue"] for name, attribute in self.attributes.items()}
+
+    @classmethod
+    def of(cls, call: Call) -> Publication:
+        form = call.parameters
+        attributes = {}
+        for key, name in form.items():
+            if match := re.fullmatch(r"MessageAttributes\.entry\.(\d+)\.Name", key):
+                prefix = f"MessageAttributes.entry.{match[1]}.Value."
+                attributes[name] = {k.removeprefix(prefix): v for k, v in form.items() if k.startswith(prefix)}
+        return cls(
+            form["TopicArn"],
+            form["Message"],
+            form.get("MessageStructure"),
+            form.get("Subject"),
+            attributes,
+            form.get("MessageGroupId"),
+            form.get("MessageDeduplicationId"),
+            call.at,
+        )

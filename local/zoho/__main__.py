@@ -23,12 +23,12 @@ def main() -> int:
         type=_setting,
         action="append",
         default=[],
-        help='a setting, its value as JSON, for example --set no_data_body=true or --set \'custom_modules=["Cars"]\'',
+        help="a setting, its value as JSON, for example --set no_data_body=true or --set 'custom_modules=[\"Cars\"]'",
     )
     arguments = parser.parse_args()
     try:
         zoho = Zoho(arguments.tls or False, arguments.port, arguments.host, arguments.speed, **dict(arguments.set))
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         parser.error(str(error))
     # Blocked before the server's thread starts, so that sigwait gets them.
     stop_signals = {signal.SIGINT, signal.SIGTERM}

@@ -74,15 +74,16 @@ class Crm:
     def handle(self, request: Request, calls_running: int, now: float, settings: Settings) -> Answer:
         """Answers one call; `calls_running` counts those already under way."""
         token: Token | None = None
+        remaining: int | None = None
         try:
             module, operation = self._route(request)
             token = self._authenticate(request, now, settings)
             remaining = self._within_limits(calls_running, now, settings)
             answer = operation(self, request, module, token, now, settings)
-            if remaining <= settings.daily_credits / 2:
-                answer = answer.with_headers(("X-API-CREDITS-REMAINING", str(remaining)))
         except CrmError as error:
             answer = error.answer(settings.error_envelope)
+        if remaining is not None and remaining <= settings.daily_credits / 2:
+            answer = answer.with_headers(("X-API-CREDITS-REMAINING", str(remaining)))
         if token is not None:
             reset = iso_time(token.expires_at, settings.user_utc_offset_hours)
             answer = answer.with_headers(("X-ACCESSTOKEN-RESET", reset))
@@ -124,9 +125,7 @@ class Crm:
                 400, "INVALID_MODULE", "the module name given seems to be invalid", {"resource_path_index": 0}
             )
         if module in settings.forbidden_modules:
-            raise CrmError(
-                403, "NO_PERMISSION", "permission denied", {"permissions": [f"Crm_Implied_View_{module}"]}
-            )
+            raise CrmError(403, "NO_PERMISSION", "permission denied", {"permissions": [f"Crm_Implied_View_{module}"]})
 
     def _status(self, request: Request, module: str, token: Token, now: float, settings: Settings) -> Answer:
         self._check_module(module, token, "ZohoCRM.change_owner.READ", settings)

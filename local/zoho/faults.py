@@ -10,7 +10,7 @@ import random
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Union
+from typing import Any, Literal
 
 from .crm import CrmError, too_many_requests
 from .message import JSON_TYPE, Answer
@@ -47,7 +47,7 @@ class AwaitReuse:
     """Reads whatever comes next on this connection, unanswered."""
 
 
-Step = Union[Send, Pause, Close, Reset, AwaitReuse]
+Step = Send | Pause | Close | Reset | AwaitReuse
 
 # ---- faults ----------------------------------------------------------------------------------------
 
@@ -72,6 +72,8 @@ class Fault:
         known = {**_REPLACING, **_DELIVERING, **dict.fromkeys(CONNECTION_FAULTS)}
         if self.kind not in known:
             raise ValueError(f"a fault is one of {', '.join(sorted(known))}")
+        if self.times < 1:
+            raise ValueError("times is 1 or above")
         if self.on not in (None, "crm", "accounts"):
             raise ValueError("on is crm or accounts")
         if self.kind in CONNECTION_FAULTS:
@@ -124,7 +126,7 @@ def _stall(answer: Answer, seconds: float | None = None) -> Iterator[Step]:
     yield from (Pause(seconds), Send(answer.encode()))
 
 
-def _reset(answer: Answer) -> Iterator[Step]:
+def _reset(_: Answer) -> Iterator[Step]:
     yield Reset()
 
 
@@ -133,7 +135,7 @@ def _reset_in_body(answer: Answer) -> Iterator[Step]:
     yield from (Send(answer.head() + answer.body[: len(answer.body) // 2]), Pause(0.02), Reset())
 
 
-def _close(answer: Answer) -> Iterator[Step]:
+def _close(_: Answer) -> Iterator[Step]:
     yield Close()
 
 

@@ -156,7 +156,9 @@ class _Connection:
         until = None if seconds is None else loop.time() + seconds
         while True:
             try:
-                data = await asyncio.wait_for(self._reader.read(_RECEIVE), None if until is None else until - loop.time())
+                data = await asyncio.wait_for(
+                    self._reader.read(_RECEIVE), None if until is None else until - loop.time()
+                )
             except asyncio.TimeoutError:
                 return False
             if not data:

@@ -5,9 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_type_hints
 
+from .jobs import Job
+
 STANDARD_MODULES = frozenset(
-    "Leads Accounts Contacts Deals Campaigns Tasks Cases Events Calls Solutions Products Vendors "
-    "Price_Books Quotes Sales_Orders Purchase_Orders Invoices".split()
+    {
+        "Leads",
+        "Accounts",
+        "Contacts",
+        "Deals",
+        "Campaigns",
+        "Tasks",
+        "Cases",
+        "Events",
+        "Calls",
+        "Solutions",
+        "Products",
+        "Vendors",
+        "Price_Books",
+        "Quotes",
+        "Sales_Orders",
+        "Purchase_Orders",
+        "Invoices",
+    }
 )
 
 
@@ -64,6 +83,10 @@ class Settings:
     client_credentials_path: Literal["/oauth/v2/token", "/oauth/v2/auth"] = "/oauth/v2/token"
     user_utc_offset_hours: float = 5.5
 
+    def __post_init__(self) -> None:
+        # Refuses an impossible posted_job here and not at the next POST.
+        Job(job_id="", module="", created_at=0, **self.posted_job)
+
     @property
     def modules(self) -> frozenset[str]:
         return STANDARD_MODULES.union(self.custom_modules)
@@ -78,4 +101,6 @@ class Settings:
             if choices and value not in choices:
                 raise ValueError(f"{name} is one of {', '.join(map(repr, choices))}")
         # JSON has no tuples.
-        return replace(self, **{name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()})
+        return replace(
+            self, **{name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
+        )

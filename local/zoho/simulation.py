@@ -109,6 +109,8 @@ class Simulation:
         return self.crm.start_job(self.clock.now(), module, job_id, **plan).job_id
 
     def fault(self, kind: str, times: int = 1, on: Side | None = None, params: dict[str, Any] | None = None) -> None:
+        if kind == "wrong-certificate" and not self.url.startswith("https:"):
+            raise ValueError("without TLS there is no certificate")
         self.faults.add(Fault(kind, times, on, params or {}))
 
     def random_faults(self, rate: float, seed: int, kinds: list[str], on: Side | None = None) -> None:

@@ -1,0 +1,110 @@
+"""Zoho's own SDK, unchanged, as a program: a command per line in, what the SDK made of it per line out.
+
+A process of its own, because the SDK keeps one client per process and what it logs and stores in files.
+
+    python official_client.py BASE_URL DIRECTORY
+    ["sign-in", "1000.simulated.refresh-token"]
+    ["start", "Deals"]
+    ["status", "Deals", "3652397000009565021"]
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from zohocrmsdk.src.com.zoho.api.authenticator.oauth_token import OAuthToken
+from zohocrmsdk.src.com.zoho.api.authenticator.store import FileStore
+from zohocrmsdk.src.com.zoho.crm.api import ParameterMap
+from zohocrmsdk.src.com.zoho.crm.api.dc import DataCenter
+from zohocrmsdk.src.com.zoho.crm.api.initializer import Initializer
+from zohocrmsdk.src.com.zoho.crm.api.mass_change_owner import (
+    APIException,
+    BodyWrapper,
+    MassChangeOwnerOperations,
+    Owner,
+)
+from zohocrmsdk.src.com.zoho.crm.api.mass_change_owner.mass_change_owner_operations import CheckStatusParam
+
+from local.zoho import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+
+
+def sign_in(refresh_token: str) -> None:
+    """Sets the SDK up, which mints the first token."""
+    base, directory = sys.argv[1], Path(sys.argv[2])
+    environment = DataCenter.Environment(base, f"{base}/oauth/v2/token", base)
+    # Without find_user=False it would ask for the user's name, a call that is none of this function's.
+    token = OAuthToken(
+        client_id=DEFAULT_CLIENT_ID,
+        client_secret=DEFAULT_CLIENT_SECRET,
+        refresh_token=refresh_token,
+        find_user=False,
+    )
+    store = FileStore(str(directory / "tokens.txt"))
+    Initializer.initialize(environment, token, store=store, resource_path=str(directory))
+
+
+def start(module: str) -> Any:
+    owner = Owner()
+    owner.set_id(3652397000000281001)
+    body = BodyWrapper()
+    body.set_cvid(3652397000000538003)
+    body.set_owner(owner)
+    return MassChangeOwnerOperations(module).change_owner(body)
+
+
+def status(module: str, job_id: str | None = None) -> Any:
+    parameters = ParameterMap()
+    if job_id is not None:
+        parameters.add(CheckStatusParam.job_id, int(job_id))
+    return MassChangeOwnerOperations(module).check_status(parameters)
+
+
+def described(response: Any) -> dict[str, Any] | None:
+    """The SDK's objects as JSON; None where it answered nothing at all."""
+    if response is None:
+        return None
+    result: dict[str, Any] = {"http": response.get_status_code(), "object": None}
+    answer = response.get_object()
+    if answer is None:
+        return result
+    result["object"] = type(answer).__name__
+    if isinstance(answer, APIException):
+        return result | {"code": _value(answer.get_code()), "details": answer.get_details()}
+    (element,) = answer.get_data()
+    result["element"] = type(element).__name__
+    if hasattr(element, "get_total_count"):
+        result["status"] = _value(element.get_status())
+        result["counts"] = [
+            element.get_total_count(),
+            element.get_updated_count(),
+            element.get_not_updated_count(),
+            element.get_failed_count(),
+        ]
+    else:
+        result |= {"code": _value(element.get_code()), "details": element.get_details()}
+    return result
+
+
+def _value(choice: Any) -> Any:
+    return None if choice is None else choice.get_value()
+
+
+def main() -> None:
+    # The SDK writes its log and its caches into the working directory.
+    os.chdir(sys.argv[2])
+    commands = {"sign-in": sign_in, "start": start, "status": status}
+    for line in sys.stdin:
+        command, *arguments = json.loads(line)
+        try:
+            answer = described(commands[command](*arguments))
+        except Exception as error:
+            answer = {"raised": type(error).__name__, "message": str(error)}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

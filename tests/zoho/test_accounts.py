@@ -1,0 +1,139 @@
+"""The accounts side over plain HTTP, and its limits."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from local.zoho import (
+    DEFAULT_CLIENT_ID,
+    DEFAULT_CLIENT_SECRET,
+    DEFAULT_REFRESH_TOKEN,
+    DEFAULT_SOID,
+    Zoho,
+    ZohoControl,
+)
+
+from .plain_http import Http, Response
+
+READ = "ZohoCRM.change_owner.READ"
+THROTTLE = {
+    "error": "Access Denied",
+    "error_description": "You have made too many requests continuously. Please try again after some time.",
+    "status": "failure",
+}
+
+
+def credentials(http_client: Http, path: str = "/oauth/v2/token", **form: str) -> Response:
+    """The client-credentials grant of the default client, with some fields replaced."""
+    form = {
+        "client_id": DEFAULT_CLIENT_ID,
+        "client_secret": DEFAULT_CLIENT_SECRET,
+        "soid": DEFAULT_SOID,
+        "scope": READ,
+        "grant_type": "client_credentials",
+    } | form
+    return http_client.form(path, form)
+
+
+def test_a_refreshed_token_works(zoho: Zoho, http_client: Http) -> None:
+    # access_token, api_domain, token_type: Bearer, expires_in: 3600 (sdk)
+    reply = http_client.mint()
+    assert reply.status == 200
+    content = reply.json()
+    http_client.token = content.pop("access_token")
+    assert content == {"api_domain": zoho.url, "token_type": "Bearer", "expires_in": 3600}
+    assert http_client.status_of(zoho.control.start_job()).status == 200
+
+
+def test_client_credentials_work_with_the_scope_asked_for(control: ZohoControl, http_client: Http) -> None:
+    # client_credentials, scope, soid; no refresh token (doc)
+    reply = credentials(http_client)
+    assert reply.status == 200
+    assert "refresh_token" not in reply.json()
+    http_client.token = reply.json()["access_token"]
+    assert http_client.status_of(control.start_job()).status == 200
+    start = http_client.crm("POST", "/crm/v8/Leads/actions/mass_change_owner", {})
+    assert start.json()["code"] == "OAUTH_SCOPE_MISMATCH"
+
+
+def test_client_credentials_at_the_other_path(control: ZohoControl, http_client: Http) -> None:
+    # One CRM page shows /oauth/v2/auth instead (doc)
+    assert "error" in credentials(http_client, "/oauth/v2/auth").json()
+    control.settings(client_credentials_path="/oauth/v2/auth")
+    assert "access_token" in credentials(http_client, "/oauth/v2/auth").json()
+    assert "error" in credentials(http_client).json()
+
+
+def test_older_and_fuller_shapes_of_the_reply(control: ZohoControl, http_client: Http) -> None:
+    # expires_in_sec: 3600 with expires_in in milliseconds (doc); sometimes scope (sdk)
+    control.settings(legacy_expires_in=True, scope_in_token_reply=True, token_api_domain="")
+    reply = http_client.mint().json()
+    assert (reply["expires_in_sec"], reply["expires_in"]) == (3600, 3_600_000)
+    assert READ in reply["scope"].split()
+    assert "api_domain" not in reply
+
+
+@pytest.mark.parametrize(
+    ("form", "error"),
+    [
+        ({"refresh_token": "1000.wrong"}, "invalid_code"),
+        ({"refresh_token": ""}, "invalid_code"),
+        ({"client_id": "1000.WRONG"}, "invalid_client"),
+        ({"client_secret": "wrong"}, "invalid_client_secret"),
+        ({"grant_type": "password"}, "unsupported_grant_type"),
+    ],
+)
+def test_refusals_come_with_http_200(form: dict[str, str], error: str, control: ZohoControl, http_client: Http) -> None:
+    # Errors often come with HTTP 200 (3p)
+    reply = http_client.mint(**form)
+    assert (reply.status, reply.json()) == (200, {"error": error})
+    assert control.stats().tokens_minted == 0
+    control.settings(oauth_error_status=400)
+    assert http_client.mint(**form).status == 400
+
+
+@pytest.mark.parametrize(
+    ("form", "error"), [({"soid": "ZohoCRM.1"}, "access_denied"), ({"scope": "ZohoCRM.users.READ"}, "invalid_scope")]
+)
+def test_refusals_of_client_credentials(form: dict[str, str], error: str, http_client: Http) -> None:
+    assert credentials(http_client, **form).json() == {"error": error}
+
+
+def test_only_a_form_body_will_do(http_client: Http) -> None:
+    # Form body (sdk)
+    fields = {
+        "client_id": DEFAULT_CLIENT_ID,
+        "client_secret": DEFAULT_CLIENT_SECRET,
+        "refresh_token": DEFAULT_REFRESH_TOKEN,
+        "grant_type": "refresh_token",
+    }
+    as_json = http_client.request("POST", "/oauth/v2/token", json.dumps(fields), Content_Type="application/json")
+    assert as_json.json() == {"error": "invalid_client"}
+    assert http_client.request("GET", "/oauth/v2/token").status == 405
+
+
+def test_ten_tokens_in_ten_minutes_then_the_throttle(control: ZohoControl, http_client: Http) -> None:
+    # 10 access tokens per refresh token in 10 minutes, then blocked for the rest of the window (doc); HTTP 400 (live)
+    assert all("access_token" in http_client.mint().json() for _ in range(10))
+    control.advance(599)
+    blocked = http_client.mint()
+    assert (blocked.status, blocked.json()) == (400, THROTTLE)
+    control.add_client(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, refresh_token="1000.another")
+    assert "access_token" in http_client.mint(refresh_token="1000.another").json()
+    control.advance(1)
+    assert "access_token" in http_client.mint().json()
+    stats = control.stats()
+    assert (stats.tokens_minted, stats.tokens_throttled) == (12, 1)
+
+
+def test_fifteen_live_tokens_the_oldest_dies(control: ZohoControl, http_client: Http) -> None:
+    # 15 live ones, the oldest dies (doc)
+    job_id = control.start_job()
+    tokens = [http_client.mint().json()["access_token"] for _ in range(10)]
+    control.advance(600)
+    tokens += [http_client.mint().json()["access_token"] for _ in range(7)]
+    assert control.stats().tokens_live == 15
+    answers = [http_client.status_of(job_id, authorization=f"Zoho-oauthtoken {token}").status for token in tokens]
+    assert answers == [401] * 2 + [200] * 15

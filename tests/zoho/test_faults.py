@@ -1,0 +1,358 @@
+"""Every fault, looked at from below HTTP."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from local.zoho import Zoho, ZohoControl
+
+from .plain_http import Http
+from .raw_socket import Heard, connect, eventually, hear, hear_out, send
+
+
+class Line:
+    """A status call for a completed job, on a connection of its own."""
+
+    def __init__(self, zoho: Zoho) -> None:
+        self._job_id = zoho.control.start_job(run_seconds=0, total=50_000)
+        self._token = zoho.control.issue_token()
+        self.connection = connect(zoho)
+
+    def ask(self) -> socket.socket:
+        send(self.connection, f"/crm/v8/Leads/actions/mass_change_owner?job_id={self._job_id}", self._token)
+        return self.connection
+
+
+@pytest.fixture
+def line(zoho: Zoho) -> Iterator[Line]:
+    line = Line(zoho)
+    with line.connection:
+        yield line
+
+
+def is_the_status(heard: Heard) -> bool:
+    return heard.status == 200 and json.loads(heard.body)["data"][0]["Status"] == "COMPLETED"
+
+
+# ---- faults of requests ----------------------------------------------------------------------------
+
+
+def test_no_fault_keeps_the_connection(line: Line) -> None:
+    for _ in range(3):
+        heard = hear(line.ask())
+        assert heard.end == "silent"
+        assert is_the_status(heard)
+
+
+def test_delay(control: ZohoControl, line: Line) -> None:
+    control.fault("delay", seconds=0.05)
+    started_at = time.monotonic()
+    assert is_the_status(hear(line.ask()))
+    # A lower bound: a slow machine cannot break it.
+    assert time.monotonic() - started_at >= 0.05
+
+
+def test_stall_before_headers(control: ZohoControl, line: Line) -> None:
+    control.fault("stall")
+    assert hear(line.ask(), at_least=0) == Heard(b"", "silent")
+
+
+def test_stall_in_headers(control: ZohoControl, line: Line) -> None:
+    control.fault("stall-in-headers")
+    heard = hear(line.ask())
+    assert heard.end == "silent"
+    assert heard.data.startswith(b"HTTP/1.1 200")
+    assert b"\r\n\r\n" not in heard.data
+
+
+def test_stall_in_body(control: ZohoControl, line: Line) -> None:
+    control.fault("stall-in-body")
+    heard = hear(line.ask())
+    assert heard.end == "silent"
+    assert 0 < len(heard.body) < int(heard.header("Content-Length") or 0)
+
+
+def test_a_stall_can_end(control: ZohoControl, line: Line) -> None:
+    control.fault("stall-in-body", seconds=0.2)
+    assert is_the_status(hear(line.ask(), at_least=300))
+
+
+def test_reset(control: ZohoControl, line: Line) -> None:
+    control.fault("reset")
+    assert hear_out(line.ask()) == Heard(b"", "reset")
+
+
+def test_reset_in_body(control: ZohoControl, line: Line) -> None:
+    control.fault("reset-in-body")
+    heard = hear_out(line.ask())
+    assert heard.end == "reset"
+    assert 0 < len(heard.body) < int(heard.header("Content-Length") or 0)
+
+
+def test_close_without_an_answer(control: ZohoControl, line: Line) -> None:
+    control.fault("close")
+    assert hear_out(line.ask()) == Heard(b"", "closed")
+
+
+def test_truncation(control: ZohoControl, line: Line) -> None:
+    control.fault("truncate")
+    heard = hear_out(line.ask())
+    assert heard.end == "closed"
+    assert 0 < len(heard.body) < int(heard.header("Content-Length") or 0)
+
+
+@pytest.mark.parametrize("by", [-5, 5])
+def test_wrong_content_length(by: int, control: ZohoControl, line: Line) -> None:
+    control.fault("wrong-length", by=by)
+    heard = hear(line.ask())
+    assert is_the_status(heard)
+    assert int(heard.header("Content-Length") or 0) == len(heard.body) + by
+
+
+def test_close_of_an_idle_connection(control: ZohoControl, line: Line) -> None:
+    control.fault("close-idle")
+    heard = hear_out(line.ask())
+    assert heard.end == "closed"
+    assert is_the_status(heard)
+    assert heard.header("Connection") is None
+
+
+@pytest.mark.parametrize(("kind", "end"), [("close-reused", "closed"), ("reset-reused", "reset")])
+def test_death_of_a_connection_on_its_second_use(kind: str, end: str, control: ZohoControl, line: Line) -> None:
+    control.fault(kind)
+    heard = hear(line.ask())
+    assert heard.end == "silent"
+    assert is_the_status(heard)
+    assert hear_out(line.ask()) == Heard(b"", end)
+
+
+def test_garbage(control: ZohoControl, line: Line) -> None:
+    control.fault("garbage")
+    heard = hear_out(line.ask())
+    assert heard.data
+    assert not heard.data.startswith(b"HTTP/")
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_html(status: int, control: ZohoControl, line: Line) -> None:
+    control.fault("html", status=status)
+    heard = hear(line.ask())
+    assert heard.status == status
+    assert (heard.header("Content-Type") or "").startswith("text/html")
+    assert heard.body.startswith(b"<!DOCTYPE html>")
+
+
+def test_gzip_bomb(control: ZohoControl, line: Line) -> None:
+    control.fault("gzip-bomb", size=8 << 20)
+    heard = hear(line.ask())
+    assert heard.header("Content-Encoding") == "gzip"
+    assert len(heard.body) < 100_000
+    assert len(gzip.decompress(heard.body)) > 8 << 20
+
+
+def test_over_long_body(control: ZohoControl, line: Line) -> None:
+    control.fault("over-long")
+    heard = hear(line.ask(), at_least=2 << 20)
+    assert int(heard.header("Content-Length") or 0) == len(heard.body) > 2 << 20
+    assert json.loads(heard.body)["data"]
+
+
+def test_over_long_body_of_unknown_length(control: ZohoControl, http_client: Http) -> None:
+    control.fault("over-long", chunked=True)
+    answer = http_client.status_of("1")
+    assert answer.headers["Content-Length"] is None
+    assert len(answer.body) > 2 << 20
+    assert answer.json()["data"]
+
+
+def test_redirect_and_whether_it_was_followed(control: ZohoControl, line: Line) -> None:
+    control.fault("redirect")
+    heard = hear(line.ask())
+    assert (heard.status, heard.header("Location")) == (302, "/elsewhere")
+    assert [record.path for record in control.stats().records if record.path == "/elsewhere"] == []
+
+
+def test_server_errors_with_and_without_json(control: ZohoControl, line: Line) -> None:
+    # 500 INTERNAL_ERROR / INTERNAL_SERVER_ERROR; 502 and 503 occur (oas)
+    control.fault("server-error")
+    control.fault("server-error", status=502, json=False)
+    with_json = hear(line.ask())
+    assert (with_json.status, json.loads(with_json.body)["code"]) == (500, "INTERNAL_ERROR")
+    without = hear(line.ask())
+    assert without.status == 502
+    assert without.body.startswith(b"<!DOCTYPE html>")
+
+
+def test_rate_limit(control: ZohoControl, line: Line) -> None:
+    control.fault("rate-limit", retry_after=3)
+    heard = hear(line.ask())
+    assert (heard.status, heard.header("Retry-After")) == (429, "3")
+    assert json.loads(heard.body)["details"] == {"retry_after": 3}
+
+
+@pytest.mark.parametrize("length", [True, False])
+def test_a_body_after_a_204(length: bool, control: ZohoControl, line: Line) -> None:
+    # The newest specification says that a JSON body (NO_DATA) comes with the 204 (oas)
+    control.fault("body-after-204", length=length)
+    heard = hear(line.ask())
+    assert heard.status == 204
+    assert json.loads(heard.body)["code"] == "NO_DATA"
+    assert heard.header("Content-Length") == (str(len(heard.body)) if length else None)
+
+
+def test_scripted_answers(control: ZohoControl, http_client: Http, line: Line) -> None:
+    control.answer(418, {"X-Own": "1"}, {"code": None}, times=2)
+    for _ in range(2):
+        answer = http_client.status_of("1")
+        assert (answer.status, answer.headers["X-Own"], answer.json()) == (418, "1", {"code": None})
+    assert http_client.status_of("1").status == 204
+    control.answer(raw=b"HTTP/1.1 200 Fine\r\n\r\nraw \xff")
+    assert hear_out(line.ask()) == Heard(b"HTTP/1.1 200 Fine\r\n\r\nraw \xff", "closed")
+
+
+# ---- faults of connections -------------------------------------------------------------------------
+
+
+def outcome_of_a_new_connection(zoho: Zoho) -> str:
+    try:
+        with connect(zoho) as connection:
+            return hear_out(connection).end
+    except ConnectionResetError:
+        # It may come as early as that.
+        return "reset"
+
+
+@pytest.mark.parametrize(("kind", "end"), [("close-on-accept", "closed"), ("reset-on-accept", "reset")])
+def test_new_connections_that_die(kind: str, end: str, zoho: Zoho) -> None:
+    zoho.control.fault(kind, times=2)
+    assert [outcome_of_a_new_connection(zoho) for _ in range(2)] == [end] * 2
+    with connect(zoho) as connection:
+        send(connection, "/", "")
+        assert hear(connection).status == 404
+
+
+def test_new_connection_that_stays_silent(zoho: Zoho) -> None:
+    zoho.control.fault("stall-on-accept")
+    with connect(zoho) as connection:
+        send(connection, "/", "")
+        assert hear(connection, at_least=0) == Heard(b"", "silent")
+
+
+def test_tls_with_a_certificate_for_another_name() -> None:
+    with Zoho(tls=True) as zoho:
+        zoho.control.fault("wrong-certificate")
+        with pytest.raises(ssl.SSLCertVerificationError, match="certificate is not valid for"):
+            connect(zoho)
+        with connect(zoho) as connection:
+            send(connection, "/", "")
+            assert hear(connection).status == 404
+        with pytest.raises(ssl.SSLCertVerificationError), socket.create_connection(connection_address(zoho)) as bare:
+            ssl.create_default_context().wrap_socket(bare, server_hostname="127.0.0.1")
+
+
+@pytest.mark.parametrize(("kind", "end"), [("reset", "reset"), ("close", "closed")])
+def test_faults_below_tls(kind: str, end: str) -> None:
+    with Zoho(tls=True) as zoho:
+        zoho.control.fault(kind)
+        with connect(zoho) as connection:
+            send(connection, "/", "")
+            assert hear_out(connection) == Heard(b"", end)
+
+
+def connection_address(zoho: Zoho) -> tuple[str, int]:
+    host, _, port = zoho.url.rpartition("/")[2].partition(":")
+    return host, int(port)
+
+
+# ---- which request meets which fault ---------------------------------------------------------------
+
+
+def test_faults_come_in_order_and_for_their_side_only(control: ZohoControl, http_client: Http) -> None:
+    control.fault("server-error", on="accounts", status=503)
+    control.fault("server-error", times=2, on="crm", status=502)
+    control.fault("server-error", status=500)
+    assert [http_client.status_of("1").status for _ in range(4)] == [502, 502, 500, 204]
+    assert [http_client.mint().status for _ in range(2)] == [503, 200]
+    assert [record.fault for record in control.stats().records] == ["server-error"] * 3 + [None, "server-error", None]
+
+
+def test_clear_faults(control: ZohoControl, http_client: Http) -> None:
+    control.fault("server-error", times=9)
+    control.random_faults(1, 1, ["server-error"])
+    control.clear_faults()
+    assert http_client.status_of("1").status == 204
+
+
+def test_random_faults_repeat_with_their_seed(control: ZohoControl, http_client: Http) -> None:
+    def statuses(seed: int) -> list[int]:
+        control.random_faults(0.5, seed, ["server-error", "rate-limit"])
+        return [http_client.status_of("1").status for _ in range(40)]
+
+    first = statuses(1)
+    assert set(first) == {204, 429, 500}
+    assert statuses(1) == first != statuses(2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "params", "message"),
+    [
+        ("earthquake", {}, "a fault is one of"),
+        ("reset", {"times": 0}, "1 or above"),
+        ("delay", {"minutes": 1}, "minutes"),
+        ("close-on-accept", {"seconds": 1}, "takes no parameters"),
+        ("html", {"on": "mail"}, "crm or accounts"),
+        ("wrong-certificate", {}, "without TLS"),
+    ],
+)
+def test_refuses_a_fault_that_makes_no_sense(
+    kind: str, params: dict[str, object], message: str, control: ZohoControl
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        control.fault(kind, **params)  # type: ignore[arg-type]
+
+
+# ---- many at once ----------------------------------------------------------------------------------
+
+
+def test_calls_at_a_time(control: ZohoControl, zoho: Zoho, http_client: Http) -> None:
+    # 429 TOO_MANY_REQUESTS for concurrency too (oas)
+    control.settings(concurrency=2)
+    control.fault("stall", times=2)
+    stalled = [Line(zoho), Line(zoho)]
+    for line in stalled:
+        line.ask()
+    eventually(lambda: control.stats().requests["crm"] == 2)
+    refused = http_client.status_of("1")
+    assert (refused.status, refused.json()["code"]) == (429, "TOO_MANY_REQUESTS")
+    for line in stalled:
+        line.connection.close()
+    eventually(lambda: http_client.status_of("1").status == 204)
+
+
+def test_fifty_clients_and_a_fault_in_every_third_answer(control: ZohoControl, http_client: Http) -> None:
+    job_id = control.start_job(run_seconds=0)
+    control.random_faults(1 / 3, 7, ["reset", "close", "truncate", "reset-in-body"])
+    control.settings(concurrency=50, latency_seconds=0.001)
+
+    def ask(_: int) -> int:
+        try:
+            return http_client.status_of(job_id).status
+        except (OSError, http.client.HTTPException):
+            return 0
+
+    with ThreadPoolExecutor(50) as clients:
+        outcomes = list(clients.map(ask, range(500)))
+    stats = control.stats()
+    broken = [record for record in stats.records if record.fault]
+    assert outcomes.count(0) == len(broken) > 100
+    assert outcomes.count(200) == 500 - len(broken)
+    assert stats.requests["crm"] == stats.connections == 500

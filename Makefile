@@ -65,8 +65,6 @@ fmt: $(VENV)/ready ## format everything
 	@$(PY) -m ruff format --quiet local tests benches
 	@$(PY) -m ruff check --quiet --fix-only local tests benches
 
--include make/*.mk
-
 # ---- tools -----------------------------------------------------------------------------------------
 
 .venv/uv/bin/uv:
@@ -87,3 +85,5 @@ lock: .venv/uv/bin/uv ## pin the Python tools anew from local/requirements/*.in
 	  $(UV) pip compile --python-version 3.10 --universal --generate-hashes --no-header --no-emit-index-url \
 	    --output-file local/requirements/$$name.txt local/requirements/$$name.in >/dev/null; \
 	done
+
+-include make/*.mk

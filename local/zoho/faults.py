@@ -69,9 +69,8 @@ class Fault:
     _steps: list[Step] = field(init=False, repr=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        known = {**_REPLACING, **_DELIVERING, **dict.fromkeys(CONNECTION_FAULTS)}
-        if self.kind not in known:
-            raise ValueError(f"a fault is one of {', '.join(sorted(known))}")
+        if self.kind not in FAULT_KINDS:
+            raise ValueError(f"a fault is one of {', '.join(sorted(FAULT_KINDS))}")
         if self.times < 1:
             raise ValueError("times is 1 or above")
         if self.on not in (None, "crm", "accounts"):
@@ -259,6 +258,8 @@ _REPLACING: dict[str, Callable[..., Iterator[Step]]] = {
 
 CONNECTION_FAULTS = frozenset({"close-on-accept", "reset-on-accept", "stall-on-accept", "wrong-certificate"})
 """Faults of the next new connections, before a byte is read."""
+
+FAULT_KINDS = CONNECTION_FAULTS.union(_DELIVERING, _REPLACING)
 
 # ---- which request gets which fault ----------------------------------------------------------------
 

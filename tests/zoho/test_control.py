@@ -6,11 +6,14 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from local.zoho import Zoho, ZohoControl
+from local import zoho as zoho_package
+from local.zoho import Settings, Zoho, ZohoControl
+from local.zoho.faults import FAULT_KINDS
 
 from .plain_http import Http
 
@@ -116,3 +119,9 @@ def test_program_refuses_an_unknown_setting() -> None:
     ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert ended.returncode == 2
     assert "no setting is called gravity" in ended.stderr
+
+
+def test_the_readme_knows_every_setting_and_fault() -> None:
+    text = (Path(zoho_package.__file__).parent / "README.md").read_text()
+    names = {*FAULT_KINDS, *(field.name for field in fields(Settings))}
+    assert {name for name in names if f"`{name}`" not in text} == set()

@@ -8,7 +8,9 @@ const BLIND_PARTS: u64 = 10;
 /// Without counts there is never more to know, so fewer checks and at most 17 % are the better bargain.
 const UNCOUNTED_PARTS: u64 = 6;
 /// How much of the remaining time that the last gap's rate promises is waited.
-const RATED_PARTS: u64 = 3;
+const RATED_SHARE: (u64, u64) = (2, 5);
+/// How far ahead a rate is trusted, beside how long it was measured.
+const RATED_HORIZON: (u64, u64) = (3, 2);
 /// How much of the remaining time that the whole watch's mean rate promises is waited when nothing has moved since the
 /// last check. Little: what moves in steps gives no sign before its last one.
 const STALLED_PARTS: u64 = 10;
@@ -75,11 +77,12 @@ fn unbounded(earlier: &Earlier, seen: &Seen) -> u64 {
     match Before::of(earlier, seen.now, watched) {
         Some(Before { done: was, seconds }) if was < done => {
             let remaining = scaled(seconds, left, done.saturating_sub(was));
-            // A third, because the job may be speeding up: one that moves with the square of time has, from its first
-            // fifth on, at least a third of what its present rate promises still before it.
-            let wait = (remaining / RATED_PARTS).saturating_add(step);
-            // A rate is trusted half as far again as it was measured; one with an unseen beginning, not at all.
-            let horizon = if was == 0 { blind } else { blind.max(scaled(seconds, 3, 2)) };
+            // Not the whole, because the job may be speeding up: one that moves with the square of time has, from its
+            // first quarter on, at least two fifths of what its present rate promises still before it.
+            let wait = scaled(remaining, RATED_SHARE.0, RATED_SHARE.1).saturating_add(step);
+            // A rate measured from an unseen beginning may shorten the wait but not lengthen it.
+            let horizon =
+                if was == 0 { blind } else { blind.max(scaled(seconds, RATED_HORIZON.0, RATED_HORIZON.1)) };
             wait.min(horizon)
         }
         Some(Before { done: was, .. }) if was == done && done > 0 => {
@@ -114,7 +117,7 @@ fn done(updated: Option<u64>, failed: Option<u64>) -> Option<u64> {
 
 /// `None` where the time is absent or in the future.
 fn seconds_between(then: Option<i64>, now: i64) -> Option<u64> {
-    u64::try_from(now.checked_sub(then?)?).ok()
+    u64::try_from(now.saturating_sub(then?)).ok()
 }
 
 /// `value * times / parts`, without overflow on the way; the largest number where it does not fit, or `parts` is 0.
@@ -124,4 +127,112 @@ fn scaled(value: u64, times: u64, parts: u64) -> u64 {
         .checked_div(u128::from(parts))
         .and_then(|scaled| u64::try_from(scaled).ok())
         .unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bounds, Earlier, Seen, next_check_seconds};
+
+    const BOUNDS: Bounds = Bounds { min_seconds: 10, max_seconds: 900 };
+    /// An hour into a watch, 100 s after the check before, with half of a job done.
+    const EARLIER: Earlier = Earlier {
+        first_checked_at: Some(10_000),
+        checked_at: Some(13_500),
+        updated_count: Some(400),
+        failed_count: Some(0),
+    };
+    const SEEN: Seen = Seen {
+        now: 13_600,
+        queued: false,
+        updated_count: Some(500),
+        failed_count: Some(0),
+        total_count: Some(1_000),
+    };
+
+    #[test]
+    fn waits() {
+        let fresh = Earlier::default();
+        let cases = [
+            ("the first check", fresh, SEEN, 10),
+            ("queued", EARLIER, Seen { queued: true, ..SEEN }, 360),
+            ("no counts", EARLIER, Seen { updated_count: None, ..SEEN }, 600),
+            ("no total", EARLIER, Seen { total_count: None, ..SEEN }, 600),
+            (
+                "a total of nothing",
+                EARLIER,
+                Seen { total_count: Some(0), updated_count: Some(0), ..SEEN },
+                360,
+            ),
+            (
+                "nothing done yet",
+                Earlier { updated_count: Some(0), ..EARLIER },
+                Seen { updated_count: Some(0), ..SEEN },
+                360,
+            ),
+            // 500 s to go at 1 a second: two fifths of it, and 60.
+            ("a steady rate", EARLIER, SEEN, 260),
+            (
+                "failures are progress too",
+                EARLIER,
+                Seen { updated_count: Some(0), failed_count: Some(500), ..SEEN },
+                260,
+            ),
+            ("speeding up", Earlier { updated_count: Some(300), ..EARLIER }, SEEN, 160),
+            ("slowing down", Earlier { updated_count: Some(450), ..EARLIER }, SEEN, 360),
+            (
+                "a long view",
+                Earlier { checked_at: Some(13_200), updated_count: Some(480), ..EARLIER },
+                SEEN,
+                600,
+            ),
+            ("near the end", EARLIER, Seen { updated_count: Some(990), ..SEEN }, 60),
+            ("all done, not finished", EARLIER, Seen { updated_count: Some(1_000), ..SEEN }, 60),
+            ("more done than there is", EARLIER, Seen { updated_count: Some(u64::MAX), ..SEEN }, 60),
+            ("begun since the last check", Earlier { updated_count: Some(0), ..EARLIER }, SEEN, 100),
+            ("stalled half way", Earlier { updated_count: Some(500), ..EARLIER }, SEEN, 420),
+            (
+                "stalled early",
+                Earlier { updated_count: Some(5), ..EARLIER },
+                Seen { updated_count: Some(5), ..SEEN },
+                900,
+            ),
+            ("counts that run backwards", Earlier { updated_count: Some(600), ..EARLIER }, SEEN, 360),
+            (
+                "counts beyond a u64",
+                Earlier { updated_count: Some(u64::MAX), failed_count: Some(9), ..EARLIER },
+                SEEN,
+                360,
+            ),
+            ("no counts before", Earlier { updated_count: None, ..EARLIER }, SEEN, 360),
+            ("a first check in the future", Earlier { first_checked_at: Some(13_601), ..EARLIER }, SEEN, 10),
+            ("a last check in the future", Earlier { checked_at: Some(13_601), ..EARLIER }, SEEN, 360),
+            ("a last check before the first", Earlier { checked_at: Some(9_999), ..EARLIER }, SEEN, 360),
+            ("two checks in one second", Earlier { checked_at: Some(13_600), ..EARLIER }, SEEN, 360),
+            (
+                "a first check before time began",
+                Earlier { first_checked_at: Some(i64::MIN), ..EARLIER },
+                SEEN,
+                900,
+            ),
+        ];
+        for (case, earlier, seen, expected) in cases {
+            assert_eq!(next_check_seconds(&earlier, &seen, &BOUNDS), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn odd_bounds() {
+        let cases = [
+            ((0, 0), 0),
+            ((0, 900), 1),
+            ((5, 5), 5),
+            ((900, 10), 900),
+            ((0, u64::MAX), 1),
+            ((u64::MAX, 0), u64::MAX),
+        ];
+        for ((min_seconds, max_seconds), expected) in cases {
+            let wait = next_check_seconds(&Earlier::default(), &SEEN, &Bounds { min_seconds, max_seconds });
+            assert_eq!(wait, expected, "{min_seconds} to {max_seconds}");
+        }
+    }
 }

@@ -1,0 +1,224 @@
+//! Simulated jobs, and watches of them in simulated time.
+
+use mass_change_owner_status::pacing::{Bounds, Earlier, Seen};
+
+/// When a simulated job is created, in epoch seconds.
+const CREATED: i64 = 1_800_000_000;
+
+/// How much of a job is done (0 to 1) at a share of its running time.
+#[derive(Debug, Clone, Copy)]
+pub enum Shape {
+    Curve(fn(f64) -> f64),
+    /// Straight lines between the amounts done at equal spaces of time.
+    Knots([f64; 7]),
+}
+
+impl Shape {
+    fn at(&self, time: f64) -> f64 {
+        match self {
+            Self::Curve(curve) => curve(time),
+            Self::Knots(knots) => {
+                let place = time * (knots.len() - 1) as f64;
+                let left = (place as usize).min(knots.len() - 2);
+                knots[left] + (place - left as f64) * (knots[left + 1] - knots[left])
+            }
+        }
+    }
+}
+
+/// The shapes that the targets are about: linear, accelerating, decelerating, in eight steps, and stalled for the
+/// middle third.
+pub const SHAPES: [Shape; 5] = [
+    Shape::Curve(|x| x),
+    Shape::Curve(|x| x * x),
+    Shape::Curve(|x| 1.0 - (1.0 - x).powi(2)),
+    Shape::Curve(|x| in_steps(x, 8.0)),
+    Shape::Curve(|x| stalled(x, 1.0 / 3.0)),
+];
+
+/// Shapes that the rule was not chosen by: steeper and flatter curves, few and many steps, stalls at other times.
+pub const OTHER_SHAPES: [Shape; 9] = [
+    Shape::Curve(|x| x.powi(3)),
+    Shape::Curve(|x| (5.0 * x).exp_m1() / 5.0_f64.exp_m1()),
+    Shape::Curve(f64::sqrt),
+    Shape::Curve(|x| x * x * (3.0 - 2.0 * x)),
+    Shape::Curve(|x| in_steps(x, 3.0)),
+    Shape::Curve(|x| in_steps(x, 20.0)),
+    Shape::Curve(|x| stalled(x, 0.0)),
+    Shape::Curve(|x| stalled(x, 0.05)),
+    Shape::Curve(|x| stalled(x, 0.6)),
+];
+
+fn in_steps(time: f64, steps: f64) -> f64 {
+    (time * steps).floor() / steps
+}
+
+/// Linear, but for a third of the time from `from` on.
+fn stalled(time: f64, from: f64) -> f64 {
+    1.5 * (time - (time - from).clamp(0.0, 1.0 / 3.0))
+}
+
+/// `count` shapes of random speeds, the same ones in every run.
+pub fn random_shapes(count: usize) -> Vec<Shape> {
+    let mut state = 0x5EED_u64;
+    // SplitMix64: enough for shapes, and no dependency.
+    let mut random = move || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    (0..count)
+        .map(|_| {
+            let mut knots = [0.0; 7];
+            for i in 1..knots.len() {
+                // Squared: speeds that differ by far more than a factor of two.
+                knots[i] = knots[i - 1] + random().powi(2) + 0.001;
+            }
+            let total = knots[6];
+            Shape::Knots(knots.map(|knot| knot / total))
+        })
+        .collect()
+}
+
+/// A simulated job. Times are in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Job {
+    pub queue: u64,
+    pub run: u64,
+    pub shape: Shape,
+    pub records: u64,
+    /// Whether its status tells counts.
+    pub counts: bool,
+}
+
+impl Job {
+    /// From its creation to its end, queue and run.
+    pub fn length(&self) -> u64 {
+        self.queue + self.run
+    }
+
+    fn seen_at(&self, time: u64) -> Seen {
+        let queued = time < self.queue;
+        let running = time.saturating_sub(self.queue) as f64 / self.run as f64;
+        // The addition keeps a whole number that a float just misses.
+        let updated = (self.shape.at(running) * self.records as f64 + 1e-9).floor() as u64;
+        Seen {
+            now: CREATED + time as i64,
+            queued,
+            updated_count: self.counts.then_some(updated),
+            failed_count: self.counts.then_some(0),
+            total_count: self.counts.then_some(self.records),
+        }
+    }
+}
+
+/// The jobs that the targets are about: six durations, three queues, five shapes.
+pub fn listed_jobs(counts: bool) -> Vec<Job> {
+    jobs(&[20, 120, 600, 3_600, 21_600, 43_200], &[0, 60, 1_800], &SHAPES, 50_000, counts)
+}
+
+/// Every combination.
+pub fn jobs(runs: &[u64], queues: &[u64], shapes: &[Shape], records: u64, counts: bool) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for &run in runs {
+        for &queue in queues {
+            jobs.extend(shapes.iter().map(|&shape| Job { queue, run, shape, records, counts }));
+        }
+    }
+    jobs
+}
+
+/// What a watch is like, besides the job. Times are in seconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Conditions {
+    pub bounds: Bounds,
+    /// How long after the job's creation the first check is.
+    pub begins_after: u64,
+    /// How much later than asked for each check comes.
+    pub latency: u64,
+}
+
+/// The first check at the job's creation, no latency, the default bounds.
+pub const USUAL: Conditions =
+    Conditions { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, begins_after: 0, latency: 0 };
+
+/// What a policy may go by.
+pub struct Check {
+    /// 1 for the first.
+    pub number: u32,
+    pub earlier: Earlier,
+    pub seen: Seen,
+    pub bounds: Bounds,
+    /// Seconds until the job ends, which only a clairvoyant may look at.
+    pub ends_in: u64,
+}
+
+impl Check {
+    /// Seconds since the first check.
+    pub fn watched(&self) -> u64 {
+        self.earlier.first_checked_at.map_or(0, |first| (self.seen.now - first) as u64)
+    }
+}
+
+/// How a watch went.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched {
+    pub checks: u32,
+    /// Seconds from the end to the check that noticed it, the latency of that one check aside.
+    pub late: u64,
+}
+
+/// Watches a job to its end.
+pub fn watch(job: &Job, conditions: &Conditions, wait: impl Fn(&Check) -> u64) -> Watched {
+    let mut time = conditions.begins_after;
+    let mut earlier = Earlier::default();
+    for number in 1.. {
+        if time >= job.length() {
+            return Watched {
+                checks: number,
+                late: (time - job.length()).saturating_sub(conditions.latency),
+            };
+        }
+        let seen = job.seen_at(time);
+        let ends_in = job.length() - time;
+        time +=
+            wait(&Check { number, earlier, seen, bounds: conditions.bounds, ends_in }) + conditions.latency;
+        earlier = Earlier {
+            first_checked_at: earlier.first_checked_at.or(Some(seen.now)),
+            checked_at: Some(seen.now),
+            updated_count: seen.updated_count,
+            failed_count: seen.failed_count,
+        };
+    }
+    unreachable!("a job ends")
+}
+
+/// How a policy did on a set of jobs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    pub checks: u32,
+    /// Jobs noticed too late: by more than the lower bound and more than a tenth of their length.
+    pub too_late: u32,
+    /// The largest share of a job's length (queue and run) by which it was noticed late. Here a job counts as at least
+    /// ten lower bounds long, so that a tenth is what is too late for every job.
+    pub worst: f64,
+    /// The mean share of the length, as it is.
+    pub mean: f64,
+}
+
+/// Watches those of the jobs that are not over when the watch begins.
+pub fn tally(jobs: &[Job], conditions: &Conditions, wait: impl Fn(&Check) -> u64) -> Tally {
+    let jobs: Vec<&Job> = jobs.iter().filter(|job| job.length() > conditions.begins_after).collect();
+    let mut tally = Tally::default();
+    for job in &jobs {
+        let Watched { checks, late } = watch(job, conditions, &wait);
+        let share = late as f64 / job.length().max(10 * conditions.bounds.min_seconds) as f64;
+        tally.checks += checks;
+        tally.too_late += u32::from(share > 0.1);
+        tally.worst = tally.worst.max(share);
+        tally.mean += late as f64 / job.length() as f64 / jobs.len() as f64;
+    }
+    tally
+}

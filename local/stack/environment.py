@@ -19,10 +19,14 @@ _LINE_LIMIT = 8 * 1024 * 1024  # a trace line can be long
 
 @dataclass
 class Answer:
-    """What came of one invocation; `error` is None or the value of X-Amz-Function-Error."""
+    """What came of one invocation.
+
+    `error` is None or the value of X-Amz-Function-Error, `left` the seconds that there still were before the deadline.
+    """
 
     payload: bytes
     error: str | None = None
+    left: float = 0.0
 
 
 @dataclass
@@ -38,6 +42,7 @@ class Work:
 
     def finish(self, answer: Answer) -> None:
         if not self.done.done():
+            answer.left = self.deadline - time.time()
             self.done.set_result(answer)
 
 

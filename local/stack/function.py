@@ -19,14 +19,17 @@ _PATIENCE = INIT_SECONDS + 15.0  # beyond the function's own time-out
 
 @dataclass
 class Invocation:
-    """One answer. A failed one has `error_type` and `error_message`, a throttled one no payload of the function."""
+    """One answer. A failed one has `error_type` and `error_message`, a throttled one no payload of the function.
+
+    `left` are the seconds that there still were before the function's deadline.
+    """
 
     payload: Any
     error_type: str | None = None
     error_message: str | None = None
     status: int = 200
     request_id: str = ""
-    seconds: float = 0.0
+    left: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -145,12 +148,10 @@ class Function:
         if timeout is not None:
             headers = {**headers, "X-Local-Timeout": str(timeout)}
         patience = (timeout or self._deployed.settings.timeout) + _PATIENCE
-        started = time.perf_counter()
         answer = self._post(payload, headers, patience)
-        seconds = time.perf_counter() - started
         document = json.loads(answer.data) if answer.data else None
-        result = Invocation(document, status=answer.status, seconds=seconds)
-        result.request_id = answer.headers.get("x-amzn-RequestId", "")
+        result = Invocation(document, status=answer.status, request_id=answer.headers.get("x-amzn-RequestId", ""))
+        result.left = float(answer.headers.get("X-Local-Left", 0))
         if answer.status != 200:
             result.error_type = answer.headers.get("x-amzn-ErrorType", "")
             result.error_message = (document or {}).get("message", "")

@@ -119,6 +119,7 @@ class LambdaService:
         size = int(request.headers.get("X-Local-Together", "0"))
         before = len(environment.lines)
         answer = await self._run(deployed, environment, request_id, payload, timeout, size)
+        headers["X-Local-Left"] = f"{answer.left:.3f}"
         if answer.error:
             headers["X-Amz-Function-Error"] = answer.error
         if request.headers.get("X-Amz-Log-Type") == "Tail":

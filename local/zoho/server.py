@@ -40,7 +40,10 @@ class Server:
         self._listener.setblocking(False)
         try:
             while True:
-                accepted, _ = await loop.sock_accept(self._listener)
+                try:
+                    accepted, _ = await loop.sock_accept(self._listener)
+                except ConnectionAbortedError:
+                    continue
                 task = loop.create_task(self._connection(accepted))
                 self._connections.add(task)
                 task.add_done_callback(self._connections.discard)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, get_type_hints
+from dataclasses import dataclass, field, replace
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from .jobs import Job
 
@@ -92,15 +93,30 @@ class Settings:
         return STANDARD_MODULES.union(self.custom_modules)
 
     def changed(self, **changes: Any) -> Settings:
-        """The same settings with some changed; ValueError for a name or choice that does not exist."""
+        """The same settings with some changed; ValueError for a name or value that does not exist."""
         hints = get_type_hints(type(self))
-        for name, value in changes.items():
-            if name not in {each.name for each in fields(self)}:
-                raise ValueError(f"no setting is called {name}")
-            choices = getattr(hints[name], "__args__", ()) if "Literal" in str(hints[name]) else ()
-            if choices and value not in choices:
-                raise ValueError(f"{name} is one of {', '.join(map(repr, choices))}")
         # JSON has no tuples.
-        return replace(
-            self, **{name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
-        )
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()
+        }
+        for name, value in values.items():
+            if name not in hints:
+                raise ValueError(f"no setting is called {name}")
+            if not _fits(value, hints[name]):
+                raise ValueError(f"{name} cannot be {value!r}, it is {_described(hints[name])}")
+        return replace(self, **values)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    kind = get_origin(hint) or hint
+    if kind is Literal:
+        return value in get_args(hint)
+    if kind is UnionType:
+        return any(_fits(value, each) for each in get_args(hint))
+    return isinstance(value, (int, float) if kind is float else kind)
+
+
+def _described(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return "one of " + ", ".join(map(repr, get_args(hint)))
+    return getattr(hint, "__name__", str(hint))

@@ -42,7 +42,7 @@ class Simulation:
         self.url = url
         self.connections = 0
         self.control_connections = 0
-        self._initial = settings or Settings()
+        self._initial = self.settings = settings or Settings()
         self.clock = clock or Clock()
         self._calls_running = 0
         self.reset()

@@ -45,7 +45,7 @@ class Heard:
 def connect(zoho: Zoho) -> socket.socket:
     """A connection to the simulator, over TLS if it has a CA."""
     address = urlsplit(zoho.url)
-    connection = socket.create_connection((address.hostname, address.port), timeout=ENOUGH_SECONDS)
+    connection = socket.create_connection((address.hostname, address.port or 0), timeout=ENOUGH_SECONDS)
     if zoho.ca_file is None:
         return connection
     context = ssl.create_default_context(cafile=str(zoho.ca_file))

@@ -77,9 +77,12 @@ def test_reset_forgets_everything_but_the_clock(control: ZohoControl, http_clien
     ("changes", "message"),
     [
         ({"gravity": 1}, "no setting is called gravity"),
+        ({"concurrency": "3"}, "concurrency cannot be '3', it is int"),
+        ({"retry_after": "soon"}, "retry_after cannot be 'soon'"),
+        ({"custom_modules": "Cars"}, "custom_modules cannot be 'Cars'"),
         ({"posted_job": {"total": -1}}, "a job has 0 to 50000 records"),
         ({"posted_job": {"colour": 1}}, "colour"),
-        ({"missing_job_id_status": 418}, "missing_job_id_status is one of 404, 400"),
+        ({"missing_job_id_status": 418}, "missing_job_id_status cannot be 418, it is one of 404, 400"),
     ],
 )
 def test_refuses_settings_that_do_not_exist(changes: dict[str, object], message: str, control: ZohoControl) -> None:
@@ -95,7 +98,7 @@ def test_refuses_a_job_that_makes_no_sense(control: ZohoControl) -> None:
         ({"total": 50_001}, "50000 records"),
     ):
         with pytest.raises(ValueError, match=message):
-            control.start_job(**plan)  # type: ignore[arg-type]
+            control.start_job(**plan)
 
 
 @pytest.mark.parametrize("tls", [False, True])

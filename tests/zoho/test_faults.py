@@ -311,7 +311,7 @@ def test_refuses_a_fault_that_makes_no_sense(
     kind: str, params: dict[str, object], message: str, control: ZohoControl
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        control.fault(kind, **params)  # type: ignore[arg-type]
+        control.fault(kind, **params)
 
 
 # ---- many at once ----------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from local.zoho.jobs import Job, Shape
 
 
 def job(**plan: object) -> Job:
-    return Job(job_id="1", module="Leads", created_at=1000, **{"total": 1000, "run_seconds": 100, **plan})  # type: ignore[arg-type]
+    return Job(job_id="1", module="Leads", created_at=1000, **{"total": 1000, "run_seconds": 100, **plan})
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_starts_a_job_and_polls_it_to_its_end(control: ZohoControl, official_cli
         "code": "SUCCESS",
         "details": {"id": job_id, "job_id": job_id},
     }
-    seen = []
+    seen: list[Any] = []
     while not seen or seen[-1]["status"] not in ("COMPLETED", "FAILED"):
         seen.append(official_client("status", "Deals", str(job_id)))
         control.advance(30)

@@ -13,7 +13,12 @@ pub struct BaseUrl(String);
 impl BaseUrl {
     /// The error says what was wrong with the text, to stand after its name in a message.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("must be https://host[:port] (plain http for loopback hosts only), not {:?}", crate::redact::quote(text));
+        let wrong = || {
+            format!(
+                "must be https://host[:port] (plain http for loopback hosts only), not {:?}",
+                crate::redact::quote(text)
+            )
+        };
         let url = reqwest::Url::parse(text).map_err(|_| wrong())?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
         let bare = url.path() == "/"
@@ -44,7 +49,8 @@ impl fmt::Display for BaseUrl {
 
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost")
+        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ impl Config {
     /// `InvalidConfiguration` names every variable at fault, not only the first.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, WatchError> {
         let mut variables = Variables { lookup, faults: Vec::new() };
-        let secret_id = variables.required("ZOHO_SECRET_ID", "the name or ARN of the secret with Zoho's credentials");
+        let secret_id =
+            variables.required("ZOHO_SECRET_ID", "the name or ARN of the secret with Zoho's credentials");
         let topic_arn = variables.parsed("STATUS_TOPIC_ARN", parse_topic_arn);
         let api_domain = variables.parsed("ZOHO_API_DOMAIN", BaseUrl::parse);
         let accounts_domain = variables.parsed("ZOHO_ACCOUNTS_DOMAIN", BaseUrl::parse);
@@ -101,7 +102,10 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
     fn seconds(&mut self, name: &str, default: u64, most: u64) -> u64 {
         let parse = |text: &str| {
             text.parse::<u64>().ok().filter(|seconds| (1..=most).contains(seconds)).ok_or_else(|| {
-                format!("must be a whole number of seconds from 1 to {most}, not {:?}", crate::redact::quote(text))
+                format!(
+                    "must be a whole number of seconds from 1 to {most}, not {:?}",
+                    crate::redact::quote(text)
+                )
             })
         };
         self.parsed(name, parse).unwrap_or(default)
@@ -123,7 +127,10 @@ fn parse_topic_arn(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split(':').collect();
     match parts.as_slice() {
         ["arn", partition, "sns", region, account, topic]
-            if partition.starts_with("aws") && !region.is_empty() && !account.is_empty() && !topic.is_empty() =>
+            if partition.starts_with("aws")
+                && !region.is_empty()
+                && !account.is_empty()
+                && !topic.is_empty() =>
         {
             Ok(text.to_owned())
         }
@@ -137,7 +144,9 @@ fn parse_topic_arn(text: &str) -> Result<String, String> {
 fn parse_api_version(text: &str) -> Result<String, String> {
     let valid = text.strip_prefix('v').is_some_and(|number| {
         number.split('.').count() <= 2
-            && number.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
+            && number
+                .split('.')
+                .all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()))
     });
     if valid {
         Ok(text.to_owned())
@@ -204,7 +213,9 @@ mod tests {
 
     #[test]
     fn versions_and_topics() {
-        for (text, valid) in [("v8", true), ("v2.1", true), ("v", false), ("v8/x", false), ("V8", false), ("v8.1.2", false)] {
+        for (text, valid) in
+            [("v8", true), ("v2.1", true), ("v", false), ("v8/x", false), ("V8", false), ("v8.1.2", false)]
+        {
             assert_eq!(parse_api_version(text).is_ok(), valid, "{text}");
         }
         for (text, valid) in [

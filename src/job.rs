@@ -63,8 +63,10 @@ impl Outcome {
 impl StatusWord {
     /// `None` for a word without a letter in it.
     pub fn fold(word: &str) -> Option<Self> {
-        let parts: Vec<&str> =
-            word.split(|c: char| c.is_whitespace() || c.is_control() || c == '-' || c == '_').filter(|part| !part.is_empty()).collect();
+        let parts: Vec<&str> = word
+            .split(|c: char| c.is_whitespace() || c.is_control() || c == '-' || c == '_')
+            .filter(|part| !part.is_empty())
+            .collect();
         let folded = parts.join("_").to_uppercase();
         folded.chars().any(char::is_alphabetic).then_some(Self(folded))
     }
@@ -97,7 +99,8 @@ impl StatusWord {
 impl JobStatus {
     /// How the job ended; `None` while it has not.
     pub fn outcome(&self) -> Option<Outcome> {
-        let leftover = [self.counts.failed, self.counts.not_updated].into_iter().flatten().any(|count| count > 0);
+        let leftover =
+            [self.counts.failed, self.counts.not_updated].into_iter().flatten().any(|count| count > 0);
         match (self.word.finished(), self.word.completed()) {
             (false, _) => None,
             (true, false) => Some(Outcome::Failed),
@@ -115,7 +118,8 @@ impl JobStatus {
         };
         match (total.filter(|total| *total > 0), done) {
             (Some(total), Some(done)) => {
-                let percent = u128::from(done).saturating_mul(100).checked_div(u128::from(total)).unwrap_or(0);
+                let percent =
+                    u128::from(done).saturating_mul(100).checked_div(u128::from(total)).unwrap_or(0);
                 u8::try_from(percent.min(100)).ok()
             }
             _ => self.word.completed().then_some(100),
@@ -127,8 +131,17 @@ impl JobStatus {
 mod tests {
     use super::*;
 
-    fn job(word: &str, total: Option<u64>, updated: Option<u64>, not_updated: Option<u64>, failed: Option<u64>) -> JobStatus {
-        JobStatus { word: StatusWord::fold(word).unwrap(), counts: Counts { total, updated, not_updated, failed } }
+    fn job(
+        word: &str,
+        total: Option<u64>,
+        updated: Option<u64>,
+        not_updated: Option<u64>,
+        failed: Option<u64>,
+    ) -> JobStatus {
+        JobStatus {
+            word: StatusWord::fold(word).unwrap(),
+            counts: Counts { total, updated, not_updated, failed },
+        }
     }
 
     #[test]
@@ -169,7 +182,10 @@ mod tests {
         for (job, outcome) in [
             (job("COMPLETED", Some(5), Some(5), Some(0), Some(0)), Some(Outcome::Succeeded)),
             (job("COMPLETED", None, None, None, None), Some(Outcome::Succeeded)),
-            (job("COMPLETED", Some(50_000), Some(49_500), Some(0), Some(500)), Some(Outcome::PartiallySucceeded)),
+            (
+                job("COMPLETED", Some(50_000), Some(49_500), Some(0), Some(500)),
+                Some(Outcome::PartiallySucceeded),
+            ),
             (job("COMPLETED", Some(5), Some(4), Some(1), Some(0)), Some(Outcome::PartiallySucceeded)),
             (job("COMPLETED", Some(5), None, Some(1), None), Some(Outcome::PartiallySucceeded)),
             (job("FAILED", Some(5), Some(5), Some(0), Some(0)), Some(Outcome::Failed)),

@@ -217,9 +217,12 @@ mod tests {
 
     #[test]
     fn schedule_arns() {
-        let arn = ScheduleArn::parse("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/Leads-1").unwrap();
+        let arn =
+            ScheduleArn::parse("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/Leads-1").unwrap();
         assert_eq!((arn.group(), arn.name()), ("watches", "Leads-1"));
-        assert!(ScheduleArn::parse("arn:aws-us-gov:scheduler:us-gov-west-1:123456789012:schedule/g/n").is_ok());
+        assert!(
+            ScheduleArn::parse("arn:aws-us-gov:scheduler:us-gov-west-1:123456789012:schedule/g/n").is_ok()
+        );
         for bad in [
             "",
             "<aws.scheduler.schedule-arn>",

@@ -10,16 +10,18 @@ const MASK: &str = "[redacted]";
 
 /// One line: control characters and runs of white space become one space; what looks like a Zoho token is masked.
 pub fn one_line(text: &str) -> String {
-    mask_zoho_tokens(&text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).fold(
-        String::with_capacity(text.len()),
-        |mut line, word| {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-            line
-        },
-    ))
+    mask_zoho_tokens(
+        &text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).fold(
+            String::with_capacity(text.len()),
+            |mut line, word| {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+                line
+            },
+        ),
+    )
     .into_owned()
 }
 

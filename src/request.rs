@@ -44,10 +44,6 @@ pub struct History {
     pub updated_count: Option<u64>,
     /// Counts at the last check.
     pub failed_count: Option<u64>,
-    /// Counts at the last check.
-    pub total_count: Option<u64>,
-    /// How long the last check advised to wait.
-    pub next_check_seconds: Option<u64>,
 }
 
 /// A payload that is no request, with as much as could still be understood: enough to end a schedule's watch loudly.
@@ -85,7 +81,11 @@ impl Request {
         }
     }
 
-    fn from_object(object: &Map<String, Value>, envelope: bool, now: Timestamp) -> Result<Self, Box<Rejected>> {
+    fn from_object(
+        object: &Map<String, Value>,
+        envelope: bool,
+        now: Timestamp,
+    ) -> Result<Self, Box<Rejected>> {
         let mut faults = Vec::new();
         let module = required_text(object, "module", "such as \"Leads\"")
             .and_then(|text| ModuleName::parse(text).map_err(|wrong| fault("module", text, &wrong)));
@@ -142,8 +142,6 @@ impl History {
             checked_at: time("checked_at"),
             updated_count: number("updated_count"),
             failed_count: number("failed_count"),
-            total_count: number("total_count"),
-            next_check_seconds: number("next_check_seconds"),
         }
     }
 }

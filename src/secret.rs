@@ -110,8 +110,9 @@ impl Secret {
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.starts_with('{') {
-            let value: Map<String, Value> = serde_json::from_str(text)
-                .map_err(|error| format!("is no JSON object (line {}, column {})", error.line(), error.column()))?;
+            let value: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+                format!("is no JSON object (line {}, column {})", error.line(), error.column())
+            })?;
             return Self::from_object(&Fields(value));
         }
         let token = AccessToken::parse(text)
@@ -211,7 +212,9 @@ mod tests {
                 .unwrap();
         assert_eq!(secret.api.unwrap().as_str(), "https://sandbox.zohoapis.com");
         match secret.source {
-            Source::Mint(Credentials { grant: Grant::ClientCredentials { scope, .. }, .. }) => assert_eq!(scope, SCOPE),
+            Source::Mint(Credentials { grant: Grant::ClientCredentials { scope, .. }, .. }) => {
+                assert_eq!(scope, SCOPE)
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -232,9 +235,15 @@ mod tests {
             (r#"{"access_token": 7}"#, "`access_token` that is no text"),
             (r#"{"client_id": "hunter2"}"#, "lacks `client_secret`"),
             (r#"{"client_id": "hunter2", "client_secret": "hunter2"}"#, "lacks `refresh_token`"),
-            (r#"{"client_id": "", "client_secret": "hunter2", "refresh_token": "hunter2"}"#, "lacks `client_id`"),
+            (
+                r#"{"client_id": "", "client_secret": "hunter2", "refresh_token": "hunter2"}"#,
+                "lacks `client_id`",
+            ),
             (r#"{"access_token": "t", "data_center": "hunter2"}"#, "US EU IN"),
-            (r#"{"access_token": "t", "api_domain": "http://www.zohoapis.com"}"#, "`api_domain` that must be https"),
+            (
+                r#"{"access_token": "t", "api_domain": "http://www.zohoapis.com"}"#,
+                "`api_domain` that must be https",
+            ),
         ] {
             match Secret::parse(text) {
                 Ok(_) => assert_eq!(part, "", "{text}"),
@@ -248,7 +257,10 @@ mod tests {
 
     #[test]
     fn nothing_prints_a_secret() {
-        let secret = Secret::parse(r#"{"client_id": "hunter1", "client_secret": "hunter2", "refresh_token": "hunter3"}"#).unwrap();
+        let secret = Secret::parse(
+            r#"{"client_id": "hunter1", "client_secret": "hunter2", "refresh_token": "hunter3"}"#,
+        )
+        .unwrap();
         assert!(!format!("{secret:?}").contains("hunter"));
         let token = AccessToken::parse("hunter4").unwrap();
         assert!(!format!("{token:?} {:?}", token.authorization()).contains("hunter"));

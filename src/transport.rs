@@ -72,14 +72,17 @@ impl Transport {
     }
 
     fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
-        builder.build().map_err(|error| format!("the HTTP client cannot be set up: {}", redact::causes(&error)))
+        builder
+            .build()
+            .map_err(|error| format!("the HTTP client cannot be set up: {}", redact::causes(&error)))
     }
 }
 
 fn read_roots(path: &Path) -> Result<RootCertStore, String> {
-    let certificates = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| format!("names a file that cannot be read as PEM certificates ({error})"))?;
+    let certificates =
+        CertificateDer::pem_file_iter(path)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| format!("names a file that cannot be read as PEM certificates ({error})"))?;
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(certificates);
     if added == 0 { Err("names a file without a usable certificate".into()) } else { Ok(roots) }
@@ -126,7 +129,9 @@ impl Fault {
             (true, true, _) => "no connection in time".to_owned(),
             (true, false, _) => "no whole answer in time".to_owned(),
             (false, true, _) => format!("no connection: {}", redact::causes(&error)),
-            (false, false, false) => format!("the connection ended without an answer: {}", redact::causes(&error)),
+            (false, false, false) => {
+                format!("the connection ended without an answer: {}", redact::causes(&error))
+            }
             (false, false, true) => format!("the connection ended in mid-answer: {}", redact::causes(&error)),
         };
         Self { what, unsent: connecting || (!answering && !timeout), connecting, timeout, oversized: None }
@@ -143,7 +148,13 @@ pub async fn fetch(request: reqwest::RequestBuilder, limit: usize) -> Result<Fet
         while let Some(chunk) = response.chunk().await.map_err(|error| Fault::from_reqwest(error, true))? {
             if body.len().saturating_add(chunk.len()) > limit {
                 let what = format!("an answer of over {limit} bytes");
-                return Err(Fault { what, unsent: false, connecting: false, timeout: false, oversized: Some(status) });
+                return Err(Fault {
+                    what,
+                    unsent: false,
+                    connecting: false,
+                    timeout: false,
+                    oversized: Some(status),
+                });
             }
             body.extend_from_slice(&chunk);
         }
@@ -158,14 +169,22 @@ mod tests {
     #[test]
     fn a_bundle_that_is_none_is_told() {
         let folder = std::env::temp_dir();
-        for (content, part) in [("no certificate at all", "without a usable certificate"), ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "cannot be read")] {
+        for (content, part) in [
+            ("no certificate at all", "without a usable certificate"),
+            ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "cannot be read"),
+        ] {
             let path = folder.join(format!("bundle-{}-{}.pem", std::process::id(), content.len()));
             std::fs::write(&path, content).unwrap();
             let wrong = Transport::new(Some(&path)).err().unwrap();
             std::fs::remove_file(&path).unwrap();
             assert!(wrong.contains(part), "{wrong}");
         }
-        assert!(Transport::new(Some(&folder.join("no-such-bundle.pem"))).err().unwrap().contains("cannot be read"));
+        assert!(
+            Transport::new(Some(&folder.join("no-such-bundle.pem")))
+                .err()
+                .unwrap()
+                .contains("cannot be read")
+        );
         assert!(Transport::new(None).is_ok());
     }
 }

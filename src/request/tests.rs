@@ -65,12 +65,24 @@ fn a_bad_payload_is_told_which_field_what_is_wrong_and_how_it_should_look() {
         (json!({"module": "Leads", "job_id": "12a"}), &["`job_id` \"12a\"", "1 to 20 digits"]),
         (json!({"module": "Leads", "job_id": ""}), &["`job_id` \"\""]),
         (json!({"module": "Leads", "job_id": null}), &["`job_id` is missing"]),
-        (json!({"module": "Leads", "job_id": "1", "schedule_arn": "x"}), &["`schedule_arn` \"x\"", "<aws.scheduler.schedule-arn>"]),
+        (
+            json!({"module": "Leads", "job_id": "1", "schedule_arn": "x"}),
+            &["`schedule_arn` \"x\"", "<aws.scheduler.schedule-arn>"],
+        ),
         (json!({"module": "Leads", "job_id": "1", "schedule_arn": 1}), &["`schedule_arn` must be a string"]),
         (json!({"module": "Leads", "job_id": "1", "notify": "yes"}), &["`notify` must be true or false"]),
-        (json!({"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}), &["`module` is missing"]),
-        (json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}), &["`module` is missing"]),
-        (json!({"source": "x", "detail-type": "y", "detail": "no json"}), &["`detail` is a string that is no JSON"]),
+        (
+            json!({"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}),
+            &["`module` is missing"],
+        ),
+        (
+            json!({"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}),
+            &["`module` is missing"],
+        ),
+        (
+            json!({"source": "x", "detail-type": "y", "detail": "no json"}),
+            &["`detail` is a string that is no JSON"],
+        ),
         (json!({"source": "x", "detail-type": "y", "detail": [1]}), &["`detail` must be the request object"]),
         (json!({"source": "x", "detail-type": "y"}), &["envelope is malformed"]),
     ] {
@@ -102,18 +114,20 @@ fn a_refused_request_still_says_where_its_failure_is_announced() {
 #[test]
 fn a_report_is_a_request_and_its_nonsense_is_ignored() {
     let report = |first: Value, checks: Value, updated: Value| {
-        parse(&json!({"module": "Leads", "job_id": "1", "status": "RUNNING", "finished": false, "outcome": null,
+        parse(
+            &json!({"module": "Leads", "job_id": "1", "status": "RUNNING", "finished": false, "outcome": null,
             "total_count": 50000, "updated_count": updated, "failed_count": 0, "progress_percent": 1,
             "checks": checks, "first_checked_at": first, "checked_at": "2026-11-23T09:59:00Z",
-            "next_check_seconds": 30}))
+            "next_check_seconds": 30}),
+        )
         .unwrap()
         .history
     };
     let history = report(json!("2026-11-23T09:00:00Z"), json!(3), json!(500));
     assert_eq!(history.checks, Some(3));
     assert_eq!(history.first_checked_at, Timestamp::parse("2026-11-23T09:00:00Z"));
-    assert_eq!((history.updated_count, history.total_count), (Some(500), Some(50_000)));
-    assert_eq!(history.next_check_seconds, Some(30));
+    assert_eq!((history.updated_count, history.failed_count), (Some(500), Some(0)));
+    assert_eq!(history.checked_at, Timestamp::parse("2026-11-23T09:59:00Z"));
     for nonsense in [json!("2026-11-23T10:00:01Z"), json!("soon"), json!(5), json!(null), json!([])] {
         assert_eq!(report(nonsense, json!(1), json!(1)).first_checked_at, None);
     }
@@ -125,7 +139,9 @@ fn a_report_is_a_request_and_its_nonsense_is_ignored() {
 
 #[test]
 fn an_announcement_is_asked_for_by_any_value_but_false() {
-    for (value, asked) in [(json!(true), true), (json!(null), true), (json!({"subject": "x"}), true), (json!(false), false)] {
+    for (value, asked) in
+        [(json!(true), true), (json!(null), true), (json!({"subject": "x"}), true), (json!(false), false)]
+    {
         let request = parse(&json!({"module": "Leads", "job_id": "1", "announcement": value})).unwrap();
         assert_eq!(request.delivery.announcement, asked);
     }

@@ -2,7 +2,8 @@
 //! roots, and the SDK's own (3 MB, 30 ms at the start of a process) is not even compiled.
 
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -33,7 +34,8 @@ impl HttpConnector for Adapter {
                 .try_into_http1x()
                 .map_err(|error| ConnectorError::user(error.into()))?
                 .map(|body| reqwest::Body::from(body.bytes().unwrap_or_default().to_vec()));
-            let request = reqwest::Request::try_from(request).map_err(|error| ConnectorError::user(error.into()))?;
+            let request =
+                reqwest::Request::try_from(request).map_err(|error| ConnectorError::user(error.into()))?;
             let response = client.execute(request).await.map_err(connector_error)?;
             let (status, headers) = (response.status(), response.headers().clone());
             let body = response.bytes().await.map_err(connector_error)?;

@@ -46,7 +46,12 @@ const FAULT_QUIET: Duration = Duration::from_secs(3);
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(3_600);
 
 /// Asks for a token, once.
-pub async fn mint(client: &reqwest::Client, accounts: &BaseUrl, credentials: &Credentials, timeout: Duration) -> Result<Minted, Box<Refused>> {
+pub async fn mint(
+    client: &reqwest::Client,
+    accounts: &BaseUrl,
+    credentials: &Credentials,
+    timeout: Duration,
+) -> Result<Minted, Box<Refused>> {
     let form = form(credentials);
     let request = client
         .post(format!("{accounts}/oauth/v2/token"))
@@ -59,7 +64,10 @@ pub async fn mint(client: &reqwest::Client, accounts: &BaseUrl, credentials: &Cr
             classify(status, &headers, &body, &credentials.secrets())
         }
         Err(fault) => Err(Box::new(Refused {
-            error: WatchError::new(ErrorType::ZohoUnavailable, format!("Zoho's accounts server {accounts} gave no answer ({fault})")),
+            error: WatchError::new(
+                ErrorType::ZohoUnavailable,
+                format!("Zoho's accounts server {accounts} gave no answer ({fault})"),
+            ),
             quiet: FAULT_QUIET,
             unsent: fault.unsent,
         })),
@@ -89,10 +97,16 @@ fn form(credentials: &Credentials) -> String {
 }
 
 /// What an answer of the token endpoint means. Judged by the presence of `access_token`: errors come with HTTP 200 too.
-pub fn classify(status: StatusCode, headers: &HeaderMap, body: &str, secrets: &[&str]) -> Result<Minted, Box<Refused>> {
+pub fn classify(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &str,
+    secrets: &[&str],
+) -> Result<Minted, Box<Refused>> {
     let object: Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
     if let Some(token) = object.get("access_token").and_then(Value::as_str).and_then(AccessToken::parse) {
-        let api_domain = object.get("api_domain").and_then(Value::as_str).and_then(|text| BaseUrl::parse(text).ok());
+        let api_domain =
+            object.get("api_domain").and_then(Value::as_str).and_then(|text| BaseUrl::parse(text).ok());
         return Ok(Minted { token, api_domain, lifetime: lifetime(&object) });
     }
     let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
@@ -111,8 +125,14 @@ pub fn classify(status: StatusCode, headers: &HeaderMap, body: &str, secrets: &[
             quiet,
             "too many tokens were asked for with these credentials (10 in 10 minutes); something else may be minting with them too. Try again in some minutes",
         )
-    } else if status.is_server_error() || matches!(code, "server_error" | "internal_error" | "temporarily_unavailable") {
-        (ErrorType::ZohoUnavailable, FAULT_QUIET, "Zoho's accounts server has a fault of its own. Try again later")
+    } else if status.is_server_error()
+        || matches!(code, "server_error" | "internal_error" | "temporarily_unavailable")
+    {
+        (
+            ErrorType::ZohoUnavailable,
+            FAULT_QUIET,
+            "Zoho's accounts server has a fault of its own. Try again later",
+        )
     } else if code.is_empty() {
         (
             ErrorType::ZohoUnexpectedResponse,
@@ -126,7 +146,11 @@ pub fn classify(status: StatusCode, headers: &HeaderMap, body: &str, secrets: &[
             "Zoho refuses the credentials in the secret. Check that they are whole, of this data centre and not revoked; make new ones in Zoho's API console if need be",
         )
     };
-    Err(Box::new(Refused { error: WatchError::new(kind, format!("{advice} ({said})")), quiet, unsent: false }))
+    Err(Box::new(Refused {
+        error: WatchError::new(kind, format!("{advice} ({said})")),
+        quiet,
+        unsent: false,
+    }))
 }
 
 /// Zoho's throttle answer is an "Access Denied" whose description tells it from a real one.
@@ -164,7 +188,11 @@ mod tests {
     #[test]
     fn tokens_in_both_shapes() {
         for (body, seconds, api) in [
-            (r#"{"access_token":"t","api_domain":"https://www.zohoapis.eu","token_type":"Bearer","expires_in":3600}"#, 3_600, Some("https://www.zohoapis.eu")),
+            (
+                r#"{"access_token":"t","api_domain":"https://www.zohoapis.eu","token_type":"Bearer","expires_in":3600}"#,
+                3_600,
+                Some("https://www.zohoapis.eu"),
+            ),
             (r#"{"access_token":"t","expires_in_sec":3600,"expires_in":3600000}"#, 3_600, None),
             (r#"{"access_token":"t","expires_in":3600000}"#, 3_600, None),
             (r#"{"access_token":"t","expires_in":"1800"}"#, 1_800, None),
@@ -174,7 +202,11 @@ mod tests {
             (r#"{"access_token":"t","expires_in":-1}"#, 3_600, None),
             // A token is never sent to a host in the clear, whoever names it.
             (r#"{"access_token":"t","api_domain":"http://evil.example"}"#, 3_600, None),
-            (r#"{"access_token":"t","api_domain":"http://127.0.0.1:8600"}"#, 3_600, Some("http://127.0.0.1:8600")),
+            (
+                r#"{"access_token":"t","api_domain":"http://127.0.0.1:8600"}"#,
+                3_600,
+                Some("http://127.0.0.1:8600"),
+            ),
         ] {
             let minted = answer(200, body).unwrap();
             assert_eq!(minted.token.expose(), "t");
@@ -192,8 +224,16 @@ mod tests {
             (200, r#"{"error":"invalid_client"}"#, TokenRejected),
             (200, r#"{"error":"invalid_client_secret"}"#, TokenRejected),
             (401, r#"{"error":"access_denied"}"#, TokenRejected),
-            (400, r#"{"error":"Access Denied","error_description":"You have made too many requests continuously. Please try again after some time.","status":"failure"}"#, TokenRateLimited),
-            (400, r#"{"error":"Access Denied","error_description":"Denied for other reasons."}"#, TokenRejected),
+            (
+                400,
+                r#"{"error":"Access Denied","error_description":"You have made too many requests continuously. Please try again after some time.","status":"failure"}"#,
+                TokenRateLimited,
+            ),
+            (
+                400,
+                r#"{"error":"Access Denied","error_description":"Denied for other reasons."}"#,
+                TokenRejected,
+            ),
             (429, "slow down", TokenRateLimited),
             (500, r#"{"error":"server_error"}"#, ZohoUnavailable),
             (200, r#"{"error":"server_error"}"#, ZohoUnavailable),
@@ -228,8 +268,14 @@ mod tests {
             client_secret: "c d".into(),
             grant: Grant::RefreshToken("1000.x=".into()),
         };
-        assert_eq!(form(&credentials), "client_id=a%26b&client_secret=c+d&grant_type=refresh_token&refresh_token=1000.x%3D");
+        assert_eq!(
+            form(&credentials),
+            "client_id=a%26b&client_secret=c+d&grant_type=refresh_token&refresh_token=1000.x%3D"
+        );
         credentials.grant = Grant::ClientCredentials { soid: "ZohoCRM.1".into(), scope: "a,b".into() };
-        assert_eq!(form(&credentials), "client_id=a%26b&client_secret=c+d&grant_type=client_credentials&scope=a%2Cb&soid=ZohoCRM.1");
+        assert_eq!(
+            form(&credentials),
+            "client_id=a%26b&client_secret=c+d&grant_type=client_credentials&scope=a%2Cb&soid=ZohoCRM.1"
+        );
     }
 }

@@ -36,7 +36,10 @@ impl Refusal {
     pub fn oversized(status: StatusCode) -> Box<Self> {
         Self::of(
             ErrorType::ZohoUnexpectedResponse,
-            format!("Zoho answered {} with a body of over 1 MiB; a job's status has under 1 KiB. Check {DOMAIN}", http_name(status)),
+            format!(
+                "Zoho answered {} with a body of over 1 MiB; a job's status has under 1 KiB. Check {DOMAIN}",
+                http_name(status)
+            ),
         )
     }
 }
@@ -44,7 +47,12 @@ impl Refusal {
 const DOMAIN: &str = "ZOHO_API_DOMAIN (and api_domain and data_center in the secret)";
 
 /// Reads one whole answer. `now` is needed for a `Retry-After` that is a date.
-pub fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], now: UtcDateTime) -> Result<JobStatus, Box<Refusal>> {
+pub fn classify(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: &[u8],
+    now: UtcDateTime,
+) -> Result<JobStatus, Box<Refusal>> {
     if status == StatusCode::NO_CONTENT {
         // Decided by the status alone: what may follow a 204 is not part of the answer.
         return Err(Refusal::of(ErrorType::JobNotFound, job_not_found("HTTP 204")));
@@ -57,9 +65,7 @@ pub fn classify(status: StatusCode, headers: &HeaderMap, body: &[u8], now: UtcDa
             job_status(value).map_err(|wrong| unexpected(status, &wrong, body))
         }
         // JSON without a code: 404 for a job of another module comes so.
-        (None, Ok(value)) if value.is_object() => {
-            Err(from_fault(status, headers, &Fault::default(), now))
-        }
+        (None, Ok(value)) if value.is_object() => Err(from_fault(status, headers, &Fault::default(), now)),
         (None, _) if status == StatusCode::NOT_FOUND && body.is_empty() => {
             Err(from_fault(status, headers, &Fault::default(), now))
         }
@@ -132,10 +138,13 @@ fn from_fault(status: StatusCode, headers: &HeaderMap, fault: &Fault<'_>, now: U
 fn from_text(status: StatusCode, headers: &HeaderMap, body: &[u8], now: UtcDateTime) -> Box<Refusal> {
     let kind = match kind_of(status, &Fault::default()) {
         // A gateway's page says nothing about a job, only a JSON answer does.
-        Kind::JobNotFound | Kind::Unexpected => return unexpected(status, "is not the documented JSON", body),
+        Kind::JobNotFound | Kind::Unexpected => {
+            return unexpected(status, "is not the documented JSON", body);
+        }
         kind => kind,
     };
-    let mut refusal = Refusal::of(kind.error_type(), kind.explain(&format!("{}{}", http_name(status), quoted(body))));
+    let mut refusal =
+        Refusal::of(kind.error_type(), kind.explain(&format!("{}{}", http_name(status), quoted(body))));
     refusal.token_refused = kind == Kind::TokenRefused;
     refusal.retry = kind.retry(retry_after(headers, now));
     refusal
@@ -144,7 +153,11 @@ fn from_text(status: StatusCode, headers: &HeaderMap, body: &[u8], now: UtcDateT
 fn unexpected(status: StatusCode, wrong: &str, body: &[u8]) -> Box<Refusal> {
     Refusal::of(
         ErrorType::ZohoUnexpectedResponse,
-        format!("Zoho's answer ({}) {wrong}{}. Check {DOMAIN}, then Zoho's status page", http_name(status), quoted(body)),
+        format!(
+            "Zoho's answer ({}) {wrong}{}. Check {DOMAIN}, then Zoho's status page",
+            http_name(status),
+            quoted(body)
+        ),
     )
 }
 
@@ -232,10 +245,12 @@ impl Kind {
                 "Zoho takes no more requests for now ({said}): too many at a time, or the day's API credits are spent"
             ),
             Self::Unavailable => format!("Zoho has a fault of its own ({said}). Try again later"),
-            Self::WrongUrl => format!(
-                "Zoho does not know this URL ({said}). Check {DOMAIN} and ZOHO_API_VERSION"
-            ),
-            Self::Unexpected => format!("Zoho answered with an error that is not documented for this call ({said})"),
+            Self::WrongUrl => {
+                format!("Zoho does not know this URL ({said}). Check {DOMAIN} and ZOHO_API_VERSION")
+            }
+            Self::Unexpected => {
+                format!("Zoho answered with an error that is not documented for this call ({said})")
+            }
         }
     }
 }
@@ -279,7 +294,12 @@ fn retry_after(headers: &HeaderMap, now: UtcDateTime) -> Option<Duration> {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => {
             let until = UtcDateTime::parse(text, &Rfc2822).ok()?;
-            Some(Duration::try_from(time::Duration::seconds(until.unix_timestamp().saturating_sub(now.unix_timestamp()))).unwrap_or_default())
+            Some(
+                Duration::try_from(time::Duration::seconds(
+                    until.unix_timestamp().saturating_sub(now.unix_timestamp()),
+                ))
+                .unwrap_or_default(),
+            )
         }
     }
 }

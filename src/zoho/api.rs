@@ -63,11 +63,19 @@ impl ZohoApi {
     }
 
     /// Asks for the job's status until there is an answer, an error that asking again will not mend, or no time left.
-    pub async fn check(&self, check: &Check<'_>, token: &AccessToken, attempts: &mut Attempts) -> Result<JobStatus, Box<Refusal>> {
+    pub async fn check(
+        &self,
+        check: &Check<'_>,
+        token: &AccessToken,
+        attempts: &mut Attempts,
+    ) -> Result<JobStatus, Box<Refusal>> {
         loop {
             let left = check.deadline.left();
             if left.is_zero() {
-                return Err(unavailable("no time is left in this call; give the function a longer time-out", Retry::No));
+                return Err(unavailable(
+                    "no time is left in this call; give the function a longer time-out",
+                    Retry::No,
+                ));
             }
             attempts.sent = attempts.sent.saturating_add(1);
             let refusal = match self.attempt(check, token, left.min(check.timeout)).await {
@@ -88,19 +96,26 @@ impl ZohoApi {
         }
     }
 
-    async fn attempt(&self, check: &Check<'_>, token: &AccessToken, timeout: Duration) -> Result<JobStatus, Box<Refusal>> {
+    async fn attempt(
+        &self,
+        check: &Check<'_>,
+        token: &AccessToken,
+        timeout: Duration,
+    ) -> Result<JobStatus, Box<Refusal>> {
         let Some(authorization) = token.authorization() else {
             return Err(unavailable("the access token fits no HTTP header", Retry::No));
         };
         let Check { module, job_id, api_version, .. } = check;
-        let url = format!("{}/crm/{api_version}/{module}/actions/mass_change_owner?job_id={job_id}", self.base);
+        let url =
+            format!("{}/crm/{api_version}/{module}/actions/mass_change_owner?job_id={job_id}", self.base);
         let request = self
             .client
             .get(url)
             .header(AUTHORIZATION, authorization)
             .header(ACCEPT, "application/json")
             .timeout(timeout);
-        let fetched = transport::fetch(request, answer::BODY_LIMIT).await.map_err(|fault| self.fault(&fault))?;
+        let fetched =
+            transport::fetch(request, answer::BODY_LIMIT).await.map_err(|fault| self.fault(&fault))?;
         // Whatever Zoho echoes, the token is not in it when a message is made of it.
         let text = String::from_utf8_lossy(&fetched.body);
         let body = redact::without(&text, &[token.expose()]);
@@ -112,10 +127,20 @@ impl ZohoApi {
             return Refusal::oversized(status);
         }
         let retry = if fault.unsent && !fault.connecting { Retry::Reconnect } else { Retry::Backoff };
-        unavailable(&format!("Zoho's API {} gave no answer ({fault}). Try again later; if it stays so, check ZOHO_API_DOMAIN and the network", self.base), retry)
+        unavailable(
+            &format!(
+                "Zoho's API {} gave no answer ({fault}). Try again later; if it stays so, check ZOHO_API_DOMAIN and the network",
+                self.base
+            ),
+            retry,
+        )
     }
 }
 
 fn unavailable(message: &str, retry: Retry) -> Box<Refusal> {
-    Box::new(Refusal { error: WatchError::new(ErrorType::ZohoUnavailable, message), token_refused: false, retry })
+    Box::new(Refusal {
+        error: WatchError::new(ErrorType::ZohoUnavailable, message),
+        token_refused: false,
+        retry,
+    })
 }

@@ -29,7 +29,8 @@ pub fn wait(retry: Retry, attempt: u32, left: Duration, random: f64) -> Option<D
         return None;
     }
     let backoff = || {
-        let ceiling = 200_u64.saturating_mul(1_u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX));
+        let ceiling =
+            200_u64.saturating_mul(1_u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX));
         Duration::from_millis(ceiling.min(5_000)).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
     };
     let pause = match retry {

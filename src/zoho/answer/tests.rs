@@ -16,11 +16,18 @@ fn job_statuses() {
     let counts = |total, updated, not_updated, failed| Counts { total, updated, not_updated, failed };
     for (body, word, expected) in [
         // The documentation's own sample.
-        (r#"{"data":[{"Total_Count":50000,"Updated_Count":49500,"Not_Updated_Count":0,"Failed_Count":500,"Status":"COMPLETED"}]}"#,
-         "COMPLETED", counts(Some(50_000), Some(49_500), Some(0), Some(500))),
+        (
+            r#"{"data":[{"Total_Count":50000,"Updated_Count":49500,"Not_Updated_Count":0,"Failed_Count":500,"Status":"COMPLETED"}]}"#,
+            "COMPLETED",
+            counts(Some(50_000), Some(49_500), Some(0), Some(500)),
+        ),
         // No count is required by Zoho's older specification.
         (r#"{"data":[{"Status":"SCHEDULED"}]}"#, "SCHEDULED", Counts::default()),
-        (r#"{"data":[{"Status":"RUNNING","Total_Count":null,"Updated_Count":7}]}"#, "RUNNING", counts(None, Some(7), None, None)),
+        (
+            r#"{"data":[{"Status":"RUNNING","Total_Count":null,"Updated_Count":7}]}"#,
+            "RUNNING",
+            counts(None, Some(7), None, None),
+        ),
         // Spellings of the sister endpoints.
         (r#"{"data":[{"Status":"in progress"}]}"#, "IN_PROGRESS", Counts::default()),
         (r#"{"data":[{"Status":"Completed"}]}"#, "COMPLETED", Counts::default()),
@@ -37,7 +44,9 @@ fn job_statuses() {
 
 #[test]
 fn refusals() {
-    let error = |code: &str, details: &str| format!(r#"{{"code":"{code}","details":{details},"message":"m","status":"error"}}"#);
+    let error = |code: &str, details: &str| {
+        format!(r#"{{"code":"{code}","details":{details},"message":"m","status":"error"}}"#)
+    };
     let plain = |code: &str| error(code, "{}");
     for (status, body, expected) in [
         // No such job.
@@ -52,7 +61,12 @@ fn refusals() {
         (404, plain("REQUIRED_PARAM_MISSING"), JobNotFound),
         (400, error("INVALID_DATA", r#"{"param_name":"job_id"}"#), JobNotFound),
         (400, error("UNABLE_TO_PARSE_DATA_TYPE", r#"{"param_name":"job_id"}"#), JobNotFound),
-        (400, r#"{"code":"INVALID_DATA","details":{},"message":"the job_id is invalid","status":"error"}"#.into(), JobNotFound),
+        (
+            400,
+            r#"{"code":"INVALID_DATA","details":{},"message":"the job_id is invalid","status":"error"}"#
+                .into(),
+            JobNotFound,
+        ),
         (400, error("INVALID_DATA", r#"{"param_name":"page"}"#), ZohoUnexpectedResponse),
         // The token.
         (401, plain("INVALID_TOKEN"), TokenRejected),
@@ -107,7 +121,11 @@ fn refusals() {
         // Errors wrapped in data[0] with a 2xx, keys in another order, a code alone.
         (200, format!(r#"{{"data":[{}]}}"#, plain("INVALID_TOKEN")), TokenRejected),
         (202, format!(r#"{{"data":[{}]}}"#, plain("NO_PERMISSION")), PermissionDenied),
-        (200, r#"{"data":[{"status":"error","message":"m","details":{},"code":"INVALID_MODULE"}]}"#.into(), InvalidModule),
+        (
+            200,
+            r#"{"data":[{"status":"error","message":"m","details":{},"code":"INVALID_MODULE"}]}"#.into(),
+            InvalidModule,
+        ),
         (400, r#"{"message":"m","code":"INVALID_MODULE"}"#.into(), InvalidModule),
         (400, r#"{"code":"INVALID_MODULE"}"#.into(), InvalidModule),
         (200, r#"{"code":null,"message":null,"status":"error"}"#.into(), ZohoUnexpectedResponse),
@@ -125,9 +143,17 @@ fn refusals() {
 #[test]
 fn messages_say_what_to_do() {
     for (status, body, parts) in [
-        (401, r#"{"code":"OAUTH_SCOPE_MISMATCH","message":"invalid oauth scope"}"#, &["ZohoCRM.change_owner.READ", "OAUTH_SCOPE_MISMATCH", "HTTP 401"][..]),
+        (
+            401,
+            r#"{"code":"OAUTH_SCOPE_MISMATCH","message":"invalid oauth scope"}"#,
+            &["ZohoCRM.change_owner.READ", "OAUTH_SCOPE_MISMATCH", "HTTP 401"][..],
+        ),
         (404, r#"{"code":"INVALID_URL_PATTERN","message":"m"}"#, &["ZOHO_API_DOMAIN", "ZOHO_API_VERSION"]),
-        (403, r#"{"code":"NO_PERMISSION","details":{"permissions":["View_Leads"]},"message":"permission denied"}"#, &["NO_PERMISSION", "View_Leads", "permission denied"]),
+        (
+            403,
+            r#"{"code":"NO_PERMISSION","details":{"permissions":["View_Leads"]},"message":"permission denied"}"#,
+            &["NO_PERMISSION", "View_Leads", "permission denied"],
+        ),
         (204, "", &["60 days", "sandbox"]),
         (400, r#"{"code":"INVALID_MODULE","message":"m"}"#, &["API name"]),
         (302, "", &["ZOHO_API_DOMAIN"]),

@@ -1,0 +1,24 @@
+//! The AWS SDK's clients, on our transport.
+
+use crate::transport::sdk_http_client;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use std::time::Duration;
+
+/// What all the clients share: region, credentials and endpoints from the environment, as the SDK has them everywhere.
+///
+/// Three attempts, backing off from 100 ms: a connection that died while the environment was frozen costs a moment.
+pub async fn load(client: reqwest::Client, request_timeout: Duration) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(sdk_http_client(client))
+        .retry_config(
+            RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(100)),
+        )
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(request_timeout).build())
+        // Answers are read whole and have a time limit of their own.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .load()
+        .await
+}

@@ -1,0 +1,77 @@
+//! Logs to standard output, under Lambda's own log controls.
+
+use crate::clock::Timestamp;
+use std::fmt;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt as output};
+
+/// `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT`, as Lambda sets them.
+///
+/// The level is for this function's own lines. Libraries stay at INFO and above, whatever it says: at DEBUG and TRACE
+/// HTTP clients and SDKs print headers and bodies, and with them tokens.
+pub fn init(lookup: impl Fn(&str) -> Option<String>) {
+    let level = lookup("AWS_LAMBDA_LOG_LEVEL").map_or(LevelFilter::INFO, |text| parse_level(&text));
+    let filter = Targets::new()
+        .with_default(level.min(LevelFilter::INFO))
+        .with_target(env!("CARGO_CRATE_NAME"), level);
+    let json = lookup("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
+    let layer = if json {
+        output::layer()
+            .json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .with_target(false)
+            .with_timer(Clock)
+            .boxed()
+    } else {
+        // CloudWatch stamps each line itself.
+        output::layer().with_target(false).with_ansi(false).without_time().boxed()
+    };
+    // A second call in one process (tests) changes nothing.
+    let _already_set = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+}
+
+/// Lambda's names, which include FATAL.
+fn parse_level(text: &str) -> LevelFilter {
+    match text.to_ascii_uppercase().as_str() {
+        "TRACE" => LevelFilter::TRACE,
+        "DEBUG" => LevelFilter::DEBUG,
+        "WARN" => LevelFilter::WARN,
+        "ERROR" | "FATAL" => LevelFilter::ERROR,
+        "OFF" => LevelFilter::OFF,
+        _ => LevelFilter::INFO,
+    }
+}
+
+/// Lambda filters JSON lines by a `timestamp` in RFC 3339.
+struct Clock;
+
+impl FormatTime for Clock {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{}", Timestamp::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels() {
+        for (text, level) in [
+            ("TRACE", LevelFilter::TRACE),
+            ("debug", LevelFilter::DEBUG),
+            ("INFO", LevelFilter::INFO),
+            ("WARN", LevelFilter::WARN),
+            ("FATAL", LevelFilter::ERROR),
+            ("nonsense", LevelFilter::INFO),
+        ] {
+            assert_eq!(parse_level(text), level, "{text}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Access tokens: one for all copies of the function, minted once, shared through the secret itself.
+//!
+//! docs/token-sharing.md draws the protocol and states what it guarantees.
+
+mod lease;
+mod record;
+mod source;
+mod vault;
+
+pub use record::{LEASE_LABEL, TOKEN_LABEL};
+pub use source::{Live, Mint, Settings, TokenSource, ZohoAccounts};
+pub use vault::{Put, SecretsManager, Vault, VaultError, Version};
+
+#[cfg(test)]
+mod simulation;

@@ -1,0 +1,209 @@
+//! The secret as a small versioned store with compare-and-set: what the token protocol needs of Secrets Manager.
+
+use crate::clock::Timestamp;
+use crate::error::{ErrorType, WatchError};
+use crate::redact;
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
+use secrecy::{ExposeSecret, SecretString};
+use std::future::Future;
+
+/// One version of the secret.
+#[derive(Debug, Clone)]
+pub struct Version {
+    /// Its id: Secrets Manager's own, or the `ClientRequestToken` it was put under.
+    pub id: String,
+    /// When it was put, by Secrets Manager's clock.
+    pub created: Timestamp,
+    /// Its content.
+    pub text: SecretString,
+}
+
+/// What became of a conditional put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// The version is there with this content.
+    Done,
+    /// The id was used before with other content.
+    Taken,
+}
+
+/// Why the secret could not be read or written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VaultError {
+    /// It does not exist, may not be used, cannot be decrypted: somebody has to mend it.
+    Refused(String),
+    /// Throttled: it was not done, and may be done a moment later.
+    Throttled(String),
+    /// Failed or did not answer in time; a put may have been done all the same.
+    Unavailable(String),
+}
+
+impl VaultError {
+    /// Under the public names.
+    pub fn into_error(self) -> WatchError {
+        match self {
+            Self::Refused(what) => WatchError::new(ErrorType::SecretInvalid, what),
+            Self::Throttled(what) | Self::Unavailable(what) => {
+                WatchError::new(ErrorType::SecretUnavailable, what)
+            }
+        }
+    }
+
+    /// What happened.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Refused(what) | Self::Throttled(what) | Self::Unavailable(what) => what,
+        }
+    }
+}
+
+/// The operations on one secret.
+pub trait Vault: Send + Sync {
+    /// The version labelled `AWSCURRENT`: what the operator stored.
+    fn current(&self) -> impl Future<Output = Result<Version, VaultError>> + Send;
+
+    /// The version that carries this staging label, if any does.
+    fn labelled(&self, label: &str) -> impl Future<Output = Result<Option<Version>, VaultError>> + Send;
+
+    /// The version with this id, if there is one.
+    fn version(&self, id: &str) -> impl Future<Output = Result<Option<Version>, VaultError>> + Send;
+
+    /// Puts a version under this id and moves the label to it, unless the id is taken. Never touches `AWSCURRENT`.
+    fn put(
+        &self,
+        id: &str,
+        label: &str,
+        text: &SecretString,
+    ) -> impl Future<Output = Result<Put, VaultError>> + Send;
+}
+
+/// One secret in AWS Secrets Manager.
+#[derive(Debug, Clone)]
+pub struct SecretsManager {
+    client: Client,
+    secret_id: String,
+}
+
+impl SecretsManager {
+    /// The secret of this name or ARN.
+    pub fn new(client: Client, secret_id: String) -> Self {
+        Self { client, secret_id }
+    }
+
+    async fn get(&self, label: Option<&str>, version: Option<&str>) -> Result<Option<Version>, VaultError> {
+        let answer = self
+            .client
+            .get_secret_value()
+            .secret_id(&self.secret_id)
+            .set_version_stage(label.map(str::to_owned))
+            .set_version_id(version.map(str::to_owned))
+            .send()
+            .await;
+        match answer {
+            Ok(answer) => match answer.secret_string {
+                Some(text) => Ok(Some(Version {
+                    id: answer.version_id.unwrap_or_default(),
+                    created: Timestamp::from_epoch_seconds(answer.created_date.map_or(0, |date| date.secs())),
+                    text: text.into(),
+                })),
+                None => Err(VaultError::Refused(format!(
+                    "the secret {} holds binary data; store its JSON as text (SecretString)",
+                    self.secret_id
+                ))),
+            },
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(GetSecretValueError::is_resource_not_found_exception) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(self.fault("read", &error)),
+        }
+    }
+
+    /// Sorts an SDK error into those that mend themselves and those that do not.
+    fn fault<E>(&self, verb: &str, error: &SdkError<E>) -> VaultError
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        let secret_id = &self.secret_id;
+        let Some(status) = error.raw_response().map(|response| response.status().as_u16()) else {
+            let causes = redact::causes(error);
+            return VaultError::Unavailable(format!(
+                "Secrets Manager gave no answer when the secret {secret_id} was to be {verb} ({causes}). Try again later"
+            ));
+        };
+        let code = error.code().unwrap_or("no error code");
+        let message = redact::quote(error.message().unwrap_or_default());
+        let what = format!("the secret {secret_id} could not be {verb}: HTTP {status} {code} {message:?}");
+        if status == 429
+            || code.contains("Throttl")
+            || code.contains("TooManyRequests")
+            || code.contains("LimitExceeded")
+        {
+            VaultError::Throttled(format!(
+                "{what}. Secrets Manager takes no more requests for now; try again later"
+            ))
+        } else if status >= 500 || code == "RequestTimeout" {
+            VaultError::Unavailable(format!(
+                "{what}. Secrets Manager has a fault of its own; try again later"
+            ))
+        } else {
+            let permission = if verb == "read" {
+                "secretsmanager:GetSecretValue"
+            } else {
+                "secretsmanager:PutSecretValue"
+            };
+            VaultError::Refused(format!(
+                "{what}. Check ZOHO_SECRET_ID, and that the function's role has {permission} (and kms:Decrypt and \
+                 kms:GenerateDataKey for a key of your own)"
+            ))
+        }
+    }
+}
+
+impl Vault for SecretsManager {
+    async fn current(&self) -> Result<Version, VaultError> {
+        self.get(None, None).await?.ok_or_else(|| {
+            VaultError::Refused(format!(
+                "there is no secret {} with a value here. Check ZOHO_SECRET_ID, the region and the account",
+                self.secret_id
+            ))
+        })
+    }
+
+    async fn labelled(&self, label: &str) -> Result<Option<Version>, VaultError> {
+        self.get(Some(label), None).await
+    }
+
+    async fn version(&self, id: &str) -> Result<Option<Version>, VaultError> {
+        self.get(None, Some(id)).await
+    }
+
+    async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, VaultError> {
+        let answer = self
+            .client
+            .put_secret_value()
+            .secret_id(&self.secret_id)
+            .client_request_token(id)
+            .version_stages(label)
+            .secret_string(text.expose_secret())
+            .send()
+            .await;
+        match answer {
+            Ok(_) => Ok(Put::Done),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(PutSecretValueError::is_resource_exists_exception) =>
+            {
+                Ok(Put::Taken)
+            }
+            Err(error) => Err(self.fault("written", &error)),
+        }
+    }
+}

@@ -56,6 +56,11 @@ def _serve() -> None:
     )
     from werkzeug.serving import make_server
 
+    sys.path.append(os.path.dirname(__file__))
+    import moto_step_functions
+
+    moto_step_functions.complete()
+
     class Handler(MotoRequestHandler):
         # Headers and body leave in separate writes: without this each answer can stall for 40 ms.
         disable_nagle_algorithm = True

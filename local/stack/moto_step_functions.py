@@ -1,0 +1,65 @@
+"""What moto's Step Functions leave out of AWS's: the change of case between a task and the service it calls.
+
+AWS writes a task's parameters and results in PascalCase whatever the service itself does. moto passes them on as
+they are, so that integrations with services in camelCase (Step Functions' own) and streamed bodies (S3's) fail.
+This runs in moto's process, which knows nothing of this project: it imports moto and botocore only.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.model import OperationModel
+from botocore.response import StreamingBody
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
+    StateTaskServiceAwsSdk,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
+    StateTaskServiceSfn,
+)
+
+
+def complete() -> None:
+    """Teach moto the change of case, for the integrations that need it."""
+    for integration in (StateTaskServiceAwsSdk, StateTaskServiceSfn):
+        before = integration._normalise_parameters
+        integration._normalise_parameters = _with_request_case(before)
+        integration._normalise_response = _normalise_response
+
+
+def _with_request_case(before: Any) -> Any:
+    def normalise(task: StateTaskService, parameters: dict, *names: str | None) -> None:
+        before(task, parameters, *names)
+        members = _operation(task, *names).input_shape.members
+        known = {member.lower(): member for member in members}
+        for given in list(parameters):
+            parameters[known.get(given.lower(), given)] = parameters.pop(given)
+
+    return normalise
+
+
+def _normalise_response(
+    task: StateTaskService,
+    response: Any,
+    boto_service_name: str | None = None,
+    service_action_name: str | None = None,
+) -> None:
+    for name in list(response) if isinstance(response, dict) else []:
+        value = response.pop(name)
+        if isinstance(value, StreamingBody):
+            value = value.read().decode()
+        response[name[0].upper() + name[1:]] = value
+
+
+def _operation(task: StateTaskService, service: str | None = None, action: str | None = None) -> OperationModel:
+    model = _service_model(task._get_boto_service_name(service))
+    wanted = task._get_boto_service_action(action).replace("_", "")
+    return next(model.operation_model(name) for name in model.operation_names if name.lower() == wanted)
+
+
+@cache
+def _service_model(service: str) -> Any:
+    return botocore.session.get_session().get_service_model(service)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,6 @@ class Scene:
     secret_id: str
     topic_arn: str
     queue_url: str
-    schedules: list[str] = field(default_factory=list)
 
     @property
     def zoho(self):
@@ -112,18 +112,19 @@ class Scene:
                 sqs.delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
         return bodies
 
-    def create_schedule(self, name: str | None = None) -> str:
-        """Make a schedule (in a group of its own) and return its ARN."""
-        name = name or self.stack.unique("watch")
+    def create_schedule(self, arn: str | None = None) -> str:
+        """Make a schedule, in a group of its own or as the ARN says, and return its ARN."""
+        group, name = arn.split("/")[-2:] if arn else (self.stack.unique("group"), self.stack.unique("watch"))
         scheduler = self.stack.client("scheduler")
-        group = self.stack.unique("group")
-        scheduler.create_schedule_group(Name=group)
+        with contextlib.suppress(scheduler.exceptions.ConflictException):
+            scheduler.create_schedule_group(Name=group)
+        target = {"Arn": self.fn.arn, "RoleArn": "arn:aws:iam::123456789012:role/scheduler"}
         answer = scheduler.create_schedule(
             Name=name,
             GroupName=group,
             ScheduleExpression="rate(1 minute)",
             FlexibleTimeWindow={"Mode": "OFF"},
-            Target={"Arn": self.fn.arn, "RoleArn": "arn:aws:iam::123456789012:role/scheduler"},
+            Target=target,
         )
         return answer["ScheduleArn"]
 

@@ -1,0 +1,190 @@
+"""What the function writes: one line a check, and nothing that is secret at any level."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.parse
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.scene import JOB_ID, Scene, status
+
+LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
+TOKEN = "1000.c0ffee00c0ffee00c0ffee00c0ffee00.feedfacefeedfacefeedfacefeedface"
+CREDENTIALS = {
+    "client_id": "1000.LEAKYCLIENTIDLEAKYCLIENTIDLEAK",
+    "client_secret": "leakyclientsecretleakyclientsecret00112233",
+    "refresh_token": "1000.badc0debadc0debadc0debadc0debad0.deadbeefdeadbeefdeadbeefdeadbee0",
+}
+
+
+def checks(scene: Scene) -> list[dict]:
+    scene.fn.stop()
+    return [{**line, **line.get("fields", {})} for line in scene.fn.logs if message_of(line) == "check"]
+
+
+def message_of(line: dict) -> str | None:
+    return line.get("fields", line).get("message")
+
+
+def test_one_line_a_check(scene):
+    scene.running_job()
+    scene.report()
+    scene.zoho.fault("server-error", on="crm")
+    scene.report()
+    scene.zoho.answer(body=status())
+    scene.report()
+    running, retried, finished = checks(scene)
+    assert (running["module"], running["job_id"], running["status"]) == ("Leads", JOB_ID, "RUNNING")
+    assert running["attempts"] == 1
+    assert retried["attempts"] == 2
+    assert (finished["status"], finished["outcome"]) == ("COMPLETED", "PARTIALLY_SUCCEEDED")
+    for line in (running, retried, finished):
+        assert line["level"] == "INFO"
+        assert line["milliseconds"] >= 0
+
+
+def test_a_failed_check_is_logged_with_its_error(scene):
+    scene.check()
+    line = scene.fn.wait_for_line(lambda line: "JobNotFound" in line)
+    assert JOB_ID in line
+
+
+def test_every_line_is_json_where_json_is_asked_for(scene):
+    scene.running_job()
+    scene.report()
+    scene.check(module="Leeds")
+    scene.fn.stop()
+    assert scene.fn.lines
+    for line in scene.fn.lines:
+        assert isinstance(json.loads(line), dict)
+
+
+def test_text_is_the_other_format(make_scene):
+    scene = make_scene(env={"AWS_LAMBDA_LOG_FORMAT": "Text"})
+    scene.running_job()
+    scene.report()
+    line = scene.fn.wait_for_line(lambda line: "check" in line and JOB_ID in line)
+    assert not line.startswith("{")
+
+
+def test_the_level_is_kept(make_scene):
+    scene = make_scene(env={"AWS_LAMBDA_LOG_LEVEL": "ERROR"})
+    scene.running_job()
+    scene.report()
+    scene.fn.stop()
+    assert scene.fn.lines == []
+
+
+# ---- secrets ---------------------------------------------------------------------------------------
+
+
+def leaks(text: str, secrets: list[str]) -> list[str]:
+    """The secrets that a text holds, as they are or in an encoding that programs write."""
+    found = []
+    for secret in secrets:
+        encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
+        as_bytes = ", ".join(str(byte) for byte in secret.encode())
+        shapes = [secret, urllib.parse.quote_plus(secret), encoded, as_bytes, secret.encode().hex(), secret[5:30]]
+        found += [secret for shape in shapes if shape in text]
+    return found
+
+
+def provoke(scene: Scene) -> list[str]:
+    """Bring about everything that might show a secret, and return all that callers and subscribers got."""
+    scene.running_job()
+    zoho, said = scene.zoho, []
+    echo = f"<html>{TOKEN} {' '.join(CREDENTIALS.values())}</html>"
+
+    def call(**more) -> None:
+        said.append(json.dumps(scene.check(**more).payload))
+
+    call()
+    for http_status in (200, 400, 401, 403, 404, 429, 500):
+        zoho.answer(status=http_status, body=echo, times=3)
+        call()
+        zoho.clear_faults()
+        zoho.answer(status=http_status, body={"code": echo, "message": echo, "details": {"token": TOKEN}}, times=3)
+        call()
+        zoho.clear_faults()
+    for fault in ("reset", "truncate", "garbage", "redirect"):
+        zoho.fault(fault, times=3, on="crm")
+        call()
+        zoho.clear_faults()
+    zoho.answer(status=302, headers={"Location": f"https://example.com/?t={TOKEN}"})
+    call()
+    zoho.answer(body=status())
+    call(notify=True)
+    zoho.answer(status=404, body={"code": TOKEN, "message": CREDENTIALS["client_secret"]})
+    call(schedule_arn=scene.create_schedule())
+    said += [publication.message + publication.subject for publication in scene.published()]
+    scene.fn.stop()
+    said.append(scene.fn.output)
+    return said
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("log_format", ["JSON", "Text"])
+def test_no_static_token_in_any_output(make_scene, level, log_format):
+    env = {"AWS_LAMBDA_LOG_LEVEL": level, "AWS_LAMBDA_LOG_FORMAT": log_format, "RUST_LOG": level, "RUST_BACKTRACE": "1"}
+    scene = make_scene({"access_token": TOKEN}, env=env)
+    assert leaks("\n".join(provoke(scene)), [TOKEN]) == []
+    assert scene.fn.output or level in ("WARN", "ERROR")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_no_credentials_and_no_minted_token_in_any_output(make_scene, stack, level):
+    stack.zoho.control.add_client(**CREDENTIALS)
+    scene = make_scene(CREDENTIALS, env={"AWS_LAMBDA_LOG_LEVEL": level, "RUST_LOG": level})
+    said = provoke(scene)
+    minted = sorted({request.token for request in scene.requests()})
+    assert minted
+    assert leaks("\n".join(said), [*CREDENTIALS.values(), *minted]) == []
+
+
+def test_no_credentials_when_the_accounts_server_echoes_them(make_scene, stack):
+    echo = json.dumps({"error": "invalid_client", "error_description": " ".join(CREDENTIALS.values())})
+    for http_status, body in [(200, echo), (400, echo), (500, echo), (200, " ".join(CREDENTIALS.values()))]:
+        stack.zoho.control.answer(status=http_status, body=body, times=5, on="accounts")
+        scene = make_scene(CREDENTIALS, env={"AWS_LAMBDA_LOG_LEVEL": "TRACE", "RUST_LOG": "trace"})
+        answer = scene.check()
+        assert not answer.ok
+        scene.fn.stop()
+        stack.zoho.control.clear_faults()
+        assert leaks(json.dumps(answer.payload) + scene.fn.output, list(CREDENTIALS.values())) == []
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        json.dumps(CREDENTIALS)[:-1],
+        json.dumps([CREDENTIALS]),
+        json.dumps({**CREDENTIALS, "data_center": CREDENTIALS["client_secret"]}),
+        json.dumps({**CREDENTIALS, "api_domain": CREDENTIALS["client_secret"]}),
+        json.dumps({**CREDENTIALS, "refresh_token": [CREDENTIALS["refresh_token"]]}),
+        f"token {CREDENTIALS['client_secret']}",
+    ],
+)
+def test_no_credentials_when_the_secret_is_malformed(make_scene, secret):
+    scene = make_scene(secret, env={"AWS_LAMBDA_LOG_LEVEL": "TRACE", "RUST_LOG": "trace"})
+    answer = scene.check()
+    assert answer.error_type == "SecretInvalid"
+    scene.fn.stop()
+    assert leaks(json.dumps(answer.payload) + scene.fn.output, list(CREDENTIALS.values())) == []
+
+
+def test_the_search_would_find_a_leak(stack):
+    scripted = Path(__file__).parent / "bootstraps/scripted.py"
+    with stack.function(stack.unique("leaky"), binary=scripted) as leaky:
+        leaky.invoke({"token": TOKEN})
+    assert leaks(leaky.output, [TOKEN])
+    for shape in (
+        urllib.parse.quote_plus(CREDENTIALS["client_secret"]),
+        base64.b64encode(CREDENTIALS["client_secret"].encode()).decode(),
+        repr(list(CREDENTIALS["client_secret"].encode())),
+        CREDENTIALS["client_secret"].encode().hex(),
+    ):
+        assert leaks(f"noise {shape} noise", [CREDENTIALS["client_secret"]])
+    assert leaks("nothing to see", [TOKEN, *CREDENTIALS.values()]) == []

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.stack import RELEASE_BINARY, Stack
-from tests.e2e.scene import Scene
+from tests.e2e.scene import LONG_LIFE, Scene
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,7 @@ def make_scene(stack: Stack) -> Iterator[Callable[..., Scene]]:
             stack.client("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
 
             if secret is None:
-                secret = {"access_token": stack.zoho.control.issue_token()}
+                secret = {"access_token": stack.zoho.control.issue_token(life_seconds=LONG_LIFE)}
             secret_id = stack.unique("secret")
             text = secret if isinstance(secret, str) else json.dumps(secret)
             stack.client("secretsmanager").create_secret(Name=secret_id, SecretString=text)

@@ -43,7 +43,7 @@ def token_rate_limited(make_scene: MakeScene) -> Invocation:
 
 def scope_mismatch(make_scene: MakeScene) -> Invocation:
     scene = make_scene()
-    scene.put_secret({"access_token": scene.zoho.issue_token(scope="ZohoCRM.modules.READ")})
+    scene.put_secret({"access_token": scene.issue_token(scope="ZohoCRM.modules.READ")})
     return scene.check()
 
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from local.zoho import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
-from tests.e2e.scene import CLIENT, CLIENT_CREDENTIALS_SECRET, REFRESH_TOKEN_SECRET, Scene
+from tests.e2e.scene import CLIENT, CLIENT_CREDENTIALS_SECRET, LONG_LIFE, REFRESH_TOKEN_SECRET, Scene
 
 LABEL = "ZOHO_ACCESS_TOKEN"
 
@@ -29,7 +29,7 @@ def tokens_used(scene: Scene) -> list[str]:
 
 @pytest.mark.parametrize("form", ["object", "text", "text with a line end"])
 def test_a_static_token(make_scene, stack, form):
-    token = stack.zoho.control.issue_token()
+    token = stack.zoho.control.issue_token(life_seconds=LONG_LIFE)
     secret = {"object": {"access_token": token}, "text": token, "text with a line end": token + "\n"}[form]
     scene = make_scene(secret)
     scene.running_job()
@@ -42,7 +42,7 @@ def test_a_static_token_is_read_again_when_zoho_refuses_it(scene):
     scene.running_job()
     scene.report()
     old = tokens_used(scene)[0]
-    new = scene.zoho.issue_token()
+    new = scene.issue_token()
     scene.zoho.revoke(old)
     scene.put_secret({"access_token": new})
     assert scene.report()["status"] == "RUNNING"
@@ -255,7 +255,7 @@ def test_a_secret_that_was_mended_is_read_again(make_scene):
     scene = make_scene("{}")
     scene.running_job()
     assert scene.check().error_type == "SecretInvalid"
-    scene.put_secret({"access_token": scene.zoho.issue_token()})
+    scene.put_secret({"access_token": scene.issue_token()})
     assert scene.report()["status"] == "RUNNING"
     assert scene.fn.cold_starts == 1
 

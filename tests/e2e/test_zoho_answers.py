@@ -138,7 +138,7 @@ def test_a_job_older_than_sixty_days_is_not_found(scene):
     scene.finished_job()
     assert scene.report()["finished"]
     scene.zoho.advance(61 * 86400)
-    scene.put_secret({"access_token": scene.zoho.issue_token()})
+    scene.put_secret({"access_token": scene.issue_token()})
     assert scene.check().error_type == "JobNotFound"
 
 

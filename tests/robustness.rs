@@ -1,0 +1,124 @@
+//! Whatever a caller sends or a server answers: an answer by name, one line, never a panic.
+
+use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
+use mass_change_owner_status::clock::Timestamp;
+use mass_change_owner_status::error::ErrorType;
+use mass_change_owner_status::job::StatusWord;
+use mass_change_owner_status::request::Request;
+use mass_change_owner_status::secret::Secret;
+use mass_change_owner_status::zoho::{accounts, answer};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use time::UtcDateTime;
+
+/// JSON of any shape, built from the keys and words that the code looks for and from anything else.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+        prop::sample::select(vec![
+            "Leads",
+            "1",
+            "error",
+            "COMPLETED",
+            "INVALID_TOKEN",
+            "2026-11-23T10:00:00Z",
+            "{}"
+        ])
+        .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 6, |inner| {
+        let key = prop_oneof![
+            prop::sample::select(vec![
+                "module",
+                "job_id",
+                "schedule_arn",
+                "notify",
+                "source",
+                "detail-type",
+                "detail",
+                "checks",
+                "first_checked_at",
+                "announcement",
+                "data",
+                "Status",
+                "Total_Count",
+                "code",
+                "message",
+                "details",
+                "status",
+                "error",
+                "access_token",
+                "expires_in",
+                "client_id",
+                "refresh_token",
+                "retry_after",
+            ])
+            .prop_map(str::to_owned),
+            any::<String>(),
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((key, inner), 0..6)
+                .prop_map(|pairs| Value::Object(pairs.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+fn is_one_short_line(message: &str) {
+    assert!(!message.chars().any(char::is_control), "{message:?}");
+    assert!(message.chars().count() < 1_500, "{message:?}");
+}
+
+proptest! {
+    #[test]
+    fn any_payload_is_a_request_or_invalid_input(payload in any_json()) {
+        if let Err(rejected) = Request::parse(&payload.to_string(), Timestamp::now()) {
+            prop_assert_eq!(rejected.error.kind(), ErrorType::InvalidInput);
+            is_one_short_line(rejected.error.message());
+        }
+    }
+
+    #[test]
+    fn any_text_is_answered(payload in any::<String>()) {
+        prop_assert!(Request::parse(&payload, Timestamp::now()).is_err());
+    }
+
+    #[test]
+    fn any_answer_is_a_status_or_an_error(status in 100_u16..600, body in any_json(), wait in any::<String>()) {
+        let mut headers = HeaderMap::new();
+        if let Ok(value) = HeaderValue::from_str(&wait) {
+            headers.insert(RETRY_AFTER, value);
+        }
+        let body = body.to_string();
+        match answer::classify(StatusCode::from_u16(status).unwrap(), &headers, body.as_bytes(), UtcDateTime::now()) {
+            Ok(job) => prop_assert!((200..300).contains(&status) && job.word.as_str() == StatusWord::fold(job.word.as_str()).unwrap().as_str()),
+            Err(refusal) => is_one_short_line(refusal.error.message()),
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_classified(status in 100_u16..600, body in prop::collection::vec(any::<u8>(), 0..400)) {
+        let answer = answer::classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), &body, UtcDateTime::now());
+        is_one_short_line(answer.unwrap_err().error.message());
+    }
+
+    #[test]
+    fn any_token_reply_is_a_token_or_an_error_without_the_credentials(status in 100_u16..600, body in any_json(), echo in any::<bool>()) {
+        let body = if echo { json!({"error": "client-one", "error_description": ["client-one", body]}) } else { body }.to_string();
+        if let Err(refused) = accounts::classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), &body, &["client-one"]) {
+            is_one_short_line(refused.error.message());
+            prop_assert!(!refused.error.message().contains("client-one"));
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_none_is_never_quoted(text in "hunter2[ -~]{0,40}|\\{.{0,40}hunter2.{0,40}\\}") {
+        if let Err(wrong) = Secret::parse(&text) {
+            prop_assert!(!wrong.contains("hunter2"), "{}", wrong);
+        }
+    }
+}

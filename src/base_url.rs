@@ -14,10 +14,9 @@ impl BaseUrl {
     /// The error says what was wrong with the text, to stand after its name in a message.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
-            format!(
-                "must be https://host[:port] (plain http for loopback hosts only), not {:?}",
-                crate::redact::quote(text)
-            )
+            // Not what stands before an @: it may be a password.
+            let shown = crate::redact::quote(text.rsplit('@').next().unwrap_or_default());
+            format!("must be https://host[:port] (plain http for loopback hosts only), not {shown:?}")
         };
         let url = reqwest::Url::parse(text).map_err(|_| wrong())?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
@@ -82,6 +81,12 @@ mod tests {
         ] {
             assert_eq!(BaseUrl::parse(text).ok().as_ref().map(BaseUrl::as_str), expected, "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_password_in_the_url_is_not_shown() {
+        let wrong = BaseUrl::parse("https://user:hunter2@www.zohoapis.com").unwrap_err();
+        assert!(wrong.contains("www.zohoapis.com") && !wrong.contains("hunter2"), "{wrong}");
     }
 
     #[test]

@@ -56,7 +56,7 @@ class Environment:
         self._binary = binary
         self._variables = variables
         self._process: asyncio.subprocess.Process | None = None
-        self._next: asyncio.Queue[Work] = asyncio.Queue()
+        self._next: asyncio.Queue[Work | None] = asyncio.Queue()
         self._current: Work | None = None
         self._initialized: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         self.pid = 0
@@ -155,6 +155,7 @@ class Environment:
         assert process.stderr
         await asyncio.gather(read("stdout", process.stdout), read("stderr", process.stderr))
         self.exit_status = await process.wait()
+        self._next.put_nowait(None)
         request_id = self._current.request_id if self._current else ""
         answer = exited(request_id, self.exit_status)
         if not self._initialized.done():
@@ -188,6 +189,8 @@ class Environment:
             self.init_seconds = time.time() - self.started_at
             self._initialized.set_result(None)
         work = await self._next.get()
+        if work is None:  # the process that asked is gone
+            return web.Response(status=410)
         headers = {
             "Lambda-Runtime-Aws-Request-Id": work.request_id,
             "Lambda-Runtime-Deadline-Ms": str(int(work.deadline * 1000)),

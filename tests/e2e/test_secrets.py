@@ -238,14 +238,13 @@ def test_the_accounts_host_in_the_secret(make_scene, stack):
         json.dumps({**REFRESH_TOKEN_SECRET, "client_secret": None}),
         json.dumps({**REFRESH_TOKEN_SECRET, "data_center": "MOON"}),
         json.dumps({**REFRESH_TOKEN_SECRET, "api_domain": "http://www.zohoapis.com"}),
-        json.dumps({**REFRESH_TOKEN_SECRET, "accounts_domain": "accounts.zoho.com"}),
+        json.dumps({**REFRESH_TOKEN_SECRET, "accounts_domain": "http://accounts.zoho.com"}),
     ],
 )
 def test_a_secret_of_no_known_form(make_scene, secret):
     scene = make_scene(secret)
     answer = scene.check()
     assert answer.error_type == "SecretInvalid"
-    assert scene.secret_id in answer.error_message
     for value in (DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, "1000.a.b"):
         assert value not in answer.error_message
     assert scene.requests() == []
@@ -283,6 +282,6 @@ def test_secrets_manager_refuses(make_scene, stack, code, status, error_type):
         scene = make_scene()
         answer = scene.check()
     assert answer.error_type == error_type
-    assert code in answer.error_message
+    assert scene.secret_id in answer.error_message
     scene.running_job()
     assert scene.report()["status"] == "RUNNING"

@@ -19,6 +19,9 @@ REQUESTS = [
     ("put-events-string-detail", True),
 ]
 
+# Display names that the files use.
+API_NAMES = {"Price Books": "Price_Books", "meetings": "Events"}
+
 REFUSALS = [
     ("bad-job-id-number", "quote"),
     ("bad-missing-module", "module"),
@@ -30,9 +33,10 @@ REFUSALS = [
 
 
 def request_in(payload: dict) -> dict:
-    """The request in a payload: the payload itself or the envelope's detail."""
+    """The request in a payload, the payload itself or the envelope's detail, with the module's API name."""
     detail = payload.get("detail", payload)
-    return json.loads(detail) if isinstance(detail, str) else detail
+    request = json.loads(detail) if isinstance(detail, str) else detail
+    return {**request, "module": API_NAMES.get(request["module"], request["module"])}
 
 
 def recent(payload: dict, now: str) -> dict:

@@ -33,8 +33,8 @@ const YEAR_SECONDS: u64 = 31_536_000;
 impl Config {
     /// Reads every variable through `lookup`; an empty one counts as absent, as templates leave them.
     ///
-    /// `InvalidConfiguration` names every variable at fault, not only the first.
-    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, WatchError> {
+    /// The error has a sentence for every variable at fault, not only for the first.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<String>> {
         let mut variables = Variables { lookup, faults: Vec::new() };
         let secret_id =
             variables.required("ZOHO_SECRET_ID", "the name or ARN of the secret with Zoho's credentials");
@@ -67,7 +67,7 @@ impl Config {
     }
 
     /// The process's own environment.
-    pub fn from_env() -> Result<Self, WatchError> {
+    pub fn from_env() -> Result<Self, Vec<String>> {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 }
@@ -111,16 +111,18 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         self.parsed(name, parse).unwrap_or(default)
     }
 
-    fn into_result<T>(self, value: T) -> Result<T, WatchError> {
-        if self.faults.is_empty() {
-            return Ok(value);
-        }
-        let faults = self.faults.join("; ");
-        Err(WatchError::new(
-            ErrorType::InvalidConfiguration,
-            format!("the function's environment variables need mending: {faults}"),
-        ))
+    fn into_result<T>(self, value: T) -> Result<T, Vec<String>> {
+        if self.faults.is_empty() { Ok(value) } else { Err(self.faults) }
     }
+}
+
+/// Every call's answer while these faults last.
+pub fn invalid(faults: &[String]) -> WatchError {
+    let faults = faults.join("; ");
+    WatchError::new(
+        ErrorType::InvalidConfiguration,
+        format!("the function's environment variables need mending: {faults}"),
+    )
 }
 
 fn parse_topic_arn(text: &str) -> Result<String, String> {
@@ -159,7 +161,7 @@ fn parse_api_version(text: &str) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn config(variables: &[(&str, &str)]) -> Result<Config, WatchError> {
+    fn config(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
         Config::from_lookup(|name| {
             variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         })
@@ -178,7 +180,7 @@ mod tests {
 
     #[test]
     fn every_variable_at_fault_is_named_in_one_answer() {
-        let error = config(&[
+        let faults = config(&[
             ("STATUS_TOPIC_ARN", "zoho-status"),
             ("ZOHO_API_DOMAIN", "http://www.zohoapis.com"),
             ("ZOHO_ACCOUNTS_DOMAIN", "accounts.zoho.com"),
@@ -189,6 +191,8 @@ mod tests {
             ("WATCH_LIMIT_SECONDS", "1.5"),
         ])
         .unwrap_err();
+        assert_eq!(faults.len(), 9);
+        let error = invalid(&faults);
         assert_eq!(error.kind(), ErrorType::InvalidConfiguration);
         for name in [
             "ZOHO_SECRET_ID",
@@ -207,8 +211,8 @@ mod tests {
 
     #[test]
     fn bounds_must_be_in_order() {
-        let error = config(&[("ZOHO_SECRET_ID", "zoho"), ("CHECK_INTERVAL_MIN_SECONDS", "901")]).unwrap_err();
-        assert!(error.message().contains("is above CHECK_INTERVAL_MAX_SECONDS"), "{error}");
+        let faults = config(&[("ZOHO_SECRET_ID", "zoho"), ("CHECK_INTERVAL_MIN_SECONDS", "901")]).unwrap_err();
+        assert!(faults.concat().contains("is above CHECK_INTERVAL_MAX_SECONDS"), "{faults:?}");
     }
 
     #[test]

@@ -61,14 +61,14 @@ impl Outcome {
 }
 
 impl StatusWord {
-    /// `None` for a word without a letter in it.
+    /// `None` for a word without a letter or digit in it.
     pub fn fold(word: &str) -> Option<Self> {
         let parts: Vec<&str> = word
             .split(|c: char| c.is_whitespace() || c.is_control() || c == '-' || c == '_')
             .filter(|part| !part.is_empty())
             .collect();
         let folded = parts.join("_").to_uppercase();
-        folded.chars().any(char::is_alphabetic).then_some(Self(folded))
+        folded.chars().any(char::is_alphanumeric).then_some(Self(folded))
     }
 
     /// The folded word.

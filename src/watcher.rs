@@ -3,7 +3,7 @@
 use crate::aws;
 use crate::base_url::BaseUrl;
 use crate::clock::{Timestamp, milliseconds};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::job::{JobStatus, Outcome, StatusWord};
@@ -42,14 +42,20 @@ struct Trace {
 impl Watcher {
     /// Reads the configuration and makes the clients; no request is sent.
     pub async fn from_env() -> Result<Self, WatchError> {
-        let config = Config::from_env()?;
         let cert_file = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
-        let transport = Transport::new(cert_file.as_deref().map(Path::new))
-            .map_err(|wrong| invalid_configuration(&format!("SSL_CERT_FILE {wrong}")))?;
-        let client = transport.client().map_err(|wrong| invalid_configuration(&wrong))?;
+        let transport = Transport::new(cert_file.as_deref().map(Path::new));
+        let (config, transport) = match (Config::from_env(), transport) {
+            (Ok(config), Ok(transport)) => (config, transport),
+            (config, transport) => {
+                let bundle = transport.err().map(|wrong| format!("SSL_CERT_FILE {wrong}"));
+                let faults: Vec<String> = config.err().into_iter().flatten().chain(bundle).collect();
+                return Err(config::invalid(&faults));
+            }
+        };
+        let client = transport.client().map_err(|wrong| config::invalid(&[wrong]))?;
         let sdk = aws::load(client.clone(), config.request_timeout).await;
         if sdk.region().is_none() {
-            return Err(invalid_configuration("AWS_REGION is not set"));
+            return Err(config::invalid(&["AWS_REGION is not set".to_owned()]));
         }
         let vault = SecretsManager::new(aws_sdk_secretsmanager::Client::new(&sdk), config.secret_id.clone());
         let settings = Settings {
@@ -189,7 +195,7 @@ impl Watcher {
             return Ok(api.clone());
         }
         let api =
-            ZohoApi::new(&self.transport, base.clone()).map_err(|wrong| invalid_configuration(&wrong))?;
+            ZohoApi::new(&self.transport, base.clone()).map_err(|wrong| config::invalid(&[wrong]))?;
         Ok(slot.insert(Arc::new(api)).clone())
     }
 
@@ -225,9 +231,8 @@ impl Watcher {
         deadline: Deadline,
     ) -> Result<String, WatchError> {
         let topic_arn = self.config.topic_arn.as_deref().ok_or_else(|| {
-            invalid_configuration(
-                "a notification is due, but STATUS_TOPIC_ARN is not set: it must be the ARN of an SNS topic",
-            )
+            let fault = "a notification is due, but STATUS_TOPIC_ARN is not set: it must be the ARN of an SNS topic";
+            config::invalid(&[fault.to_owned()])
         })?;
         let message = Message::about(report, outcome);
         let published = deadline.limit(self.publisher.publish(topic_arn, &message)).await;
@@ -289,10 +294,6 @@ fn warn_of_unknown(word: &StatusWord) {
             "Zoho reports a status that is not documented; the job is taken for unfinished"
         );
     }
-}
-
-fn invalid_configuration(what: &str) -> WatchError {
-    WatchError::new(ErrorType::InvalidConfiguration, what)
 }
 
 fn out_of_time(kind: ErrorType, what: &str) -> WatchError {

@@ -1,0 +1,162 @@
+"""template.yaml as CloudFormation gets it: expanded by SAM's own translator, and resolved for given parameters."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from samtranslator.translator.transform import transform
+from samtranslator.yaml_helper import yaml_parse
+
+from local.stack.aws import ACCOUNT_ID, REGION
+
+ROOT = Path(__file__).resolve().parents[2]
+TEMPLATE = ROOT / "template.yaml"
+
+# What Ref and GetAtt give for a resource of each type; {} is its name.
+_IDENTITIES = {
+    "AWS::IAM::Role": {"Ref": "{}", "Arn": f"arn:aws:iam::{ACCOUNT_ID}:role/{{}}"},
+    "AWS::Lambda::Function": {"Ref": "{}", "Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{{}}"},
+    "AWS::Logs::LogGroup": {"Ref": "{}", "Arn": f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{{}}:*"},
+    "AWS::SNS::Topic": {"Ref": f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{{}}"},
+    "AWS::SQS::Queue": {
+        "Ref": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT_ID}/{{}}",
+        "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{{}}",
+        "QueueName": "{}",
+    },
+    "AWS::Scheduler::ScheduleGroup": {"Ref": "{}"},
+    "AWS::SecretsManager::Secret": {"Ref": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT_ID}:secret:{{}}-AbCdEf"},
+    "AWS::StepFunctions::StateMachine": {"Ref": f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:{{}}"},
+}
+_NO_VALUE = object()
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The template resolved: what would be deployed. Resources whose condition is false are absent."""
+
+    name: str
+    resources: dict[str, Any]
+    outputs: dict[str, str]
+
+    def properties(self, resource: str) -> dict[str, Any]:
+        return self.resources[resource]["Properties"]
+
+
+@cache
+def source() -> dict[str, Any]:
+    """The template as it stands in the file, short forms of the intrinsic functions written out."""
+    return yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+
+
+@cache
+def expanded() -> dict[str, Any]:
+    """Plain CloudFormation, the state machines' definitions inline so that linters look into them."""
+    template = copy.deepcopy(source())
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "AWS::Serverless::StateMachine":
+            definition = ROOT / properties.pop("DefinitionUri")
+            properties["Definition"] = json.loads(definition.read_text(encoding="utf-8"))
+        if resource["Type"] == "AWS::Serverless::Function":
+            properties["CodeUri"] = "s3://artifacts/function.zip"
+    os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
+    return transform(template, {}, _NoManagedPolicies())
+
+
+def resolve(name: str = "zoho", **parameters: Any) -> Stack:
+    """The expanded template as a stack of this name; parameters that are not given have their defaults."""
+    template = expanded()
+    resolver = _Resolver(template, name, parameters)
+    resources = {
+        logical_id: resolver.value(resource)
+        for logical_id, resource in template["Resources"].items()
+        if "Condition" not in resource or resolver.condition(resource["Condition"])
+    }
+    outputs = {key: resolver.value(output["Value"]) for key, output in template["Outputs"].items()}
+    return Stack(name, resources, outputs)
+
+
+class _NoManagedPolicies:
+    """The template names no managed policy: every right is written out."""
+
+    def load(self) -> dict[str, str]:
+        return {}
+
+
+class _Resolver:
+    """The intrinsic functions that the template uses; any other one is a KeyError or stays visible."""
+
+    def __init__(self, template: dict[str, Any], stack_name: str, parameters: dict[str, Any]) -> None:
+        unknown = parameters.keys() - template["Parameters"].keys()
+        if unknown:
+            raise KeyError(f"no parameters of the template: {sorted(unknown)}")
+        self._resources = template["Resources"]
+        self._conditions = template["Conditions"]
+        self._stack_name = stack_name
+        self._references = {key: str(value["Default"]) for key, value in template["Parameters"].items()} | {
+            "AWS::AccountId": ACCOUNT_ID,
+            "AWS::NoValue": _NO_VALUE,
+            "AWS::Partition": "aws",
+            "AWS::Region": REGION,
+            "AWS::StackName": stack_name,
+            **{key: str(value) for key, value in parameters.items()},
+        }
+
+    def value(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [value for item in node if (value := self.value(item)) is not _NO_VALUE]
+        if not isinstance(node, dict):
+            return node
+        if len(node) == 1:
+            ((function, argument),) = node.items()
+            if function == "Ref":
+                return self._reference(argument)
+            if function == "Fn::GetAtt":
+                resource, attribute = argument
+                return self._identity(resource, attribute)
+            if function == "Fn::Sub":
+                return self._substitute(argument)
+            if function == "Fn::If":
+                condition, then, otherwise = argument
+                return self.value(then if self.condition(condition) else otherwise)
+            if function == "Fn::Join":
+                separator, parts = argument
+                return separator.join(self.value(parts))
+        return {key: value for key, item in node.items() if (value := self.value(item)) is not _NO_VALUE}
+
+    def condition(self, condition: Any) -> bool:
+        if isinstance(condition, str):
+            condition = self._conditions[condition]
+        ((function, argument),) = condition.items()
+        if function == "Fn::Not":
+            return not self.condition(argument[0])
+        assert function == "Fn::Equals", function
+        left, right = self.value(argument)
+        return str(left) == str(right)
+
+    def _reference(self, name: str) -> Any:
+        return self._references[name] if name in self._references else self._identity(name, "Ref")
+
+    def _identity(self, logical_id: str, attribute: str) -> str:
+        resource = self._resources[logical_id]
+        properties = resource.get("Properties", {})
+        given = properties.get("Name") or properties.get("StateMachineName")
+        name = self.value(given) if given else f"{self._stack_name}-{logical_id}"
+        return _IDENTITIES[resource["Type"]][attribute].format(name)
+
+    def _substitute(self, text: str) -> str:
+        def replacement(match: re.Match[str]) -> str:
+            name = match[1]
+            if name.startswith("!"):
+                return "${" + name[1:] + "}"
+            resource, _, attribute = name.partition(".")
+            return self._identity(resource, attribute) if attribute else self._reference(name)
+
+        return re.sub(r"\$\{([^}]+)\}", replacement, text)

@@ -1,0 +1,235 @@
+"""The template deployed on the local stack: its names, its environment, its state machines' own definitions."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from local.stack import RELEASE_BINARY, Function, Publication, Stack
+from local.zoho import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN
+from tests.deploy import cloudformation
+
+SECRET = {
+    "client_id": DEFAULT_CLIENT_ID,
+    "client_secret": DEFAULT_CLIENT_SECRET,
+    "refresh_token": DEFAULT_REFRESH_TOKEN,
+    "data_center": "US",
+}
+_PATIENCE_SECONDS = 60
+
+
+def definition(resource: str, stack: cloudformation.Stack) -> str:
+    """A state machine's definition, the file that the template names, with the template's substitutions applied."""
+    properties = cloudformation.source()["Resources"][resource]["Properties"]
+    text = (cloudformation.ROOT / properties["DefinitionUri"]).read_text(encoding="utf-8")
+    for name, value in stack.properties(resource)["DefinitionSubstitutions"].items():
+        text = text.replace("${" + name + "}", value)
+    return text
+
+
+def stub(directory: Path, *script: dict[str, Any]) -> dict[str, Any]:
+    """Arguments that deploy a function which answers by a script instead of the real one; see stub_function.py."""
+    counter = directory / "invocations"
+    counter.unlink(missing_ok=True)
+    env = {"STUB_SCRIPT": json.dumps(script), "STUB_COUNT": str(counter)}
+    return {"binary": Path(__file__).with_name("stub_function.py"), "env": env}
+
+
+def quicken(node: Any) -> Any:
+    """A definition whose retries wait a second at most. Nothing else of it changes."""
+    if isinstance(node, list):
+        return [quicken(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: 1 if key in ("IntervalSeconds", "MaxDelaySeconds") else quicken(value) for key, value in node.items()}
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a subscriber of the topic gets."""
+
+    subject: str
+    body: dict[str, Any]
+    attributes: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A running or ended execution of a state machine."""
+
+    stack: Stack
+    arn: str
+
+    def wait(self) -> Execution:
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while self._describe()["status"] == "RUNNING":
+            assert time.monotonic() < end, f"still running: {self.states}"
+            time.sleep(0.02)
+        return self
+
+    def wait_for_failures(self, count: int) -> None:
+        """Wait until that many attempts at a task have failed."""
+        end = time.monotonic() + _PATIENCE_SECONDS
+        while self.events("TaskFailed") < count:
+            assert time.monotonic() < end, f"no {count} failures: {self.states}"
+            time.sleep(0.02)
+
+    @cached_property
+    def ended(self) -> dict[str, Any]:
+        return self.wait()._describe()
+
+    @property
+    def status(self) -> str:
+        return self.ended["status"]
+
+    @property
+    def error(self) -> str:
+        return self.ended["error"]
+
+    @property
+    def cause(self) -> str:
+        return self.ended["cause"]
+
+    @property
+    def output(self) -> Any:
+        return json.loads(self.ended["output"])
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        return self.stack.client("stepfunctions").get_execution_history(executionArn=self.arn, maxResults=1000)[
+            "events"
+        ]
+
+    @property
+    def states(self) -> list[str]:
+        """The names of the states entered, in order."""
+        return [event["stateEnteredEventDetails"]["name"] for event in self.history if "Entered" in event["type"]]
+
+    @property
+    def errors(self) -> list[str]:
+        """The names of the errors of failed tasks, in order."""
+        return [event["taskFailedEventDetails"]["error"] for event in self.history if event["type"] == "TaskFailed"]
+
+    def events(self, kind: str) -> int:
+        return sum(event["type"] == kind for event in self.history)
+
+    def _describe(self) -> dict[str, Any]:
+        return self.stack.client("stepfunctions").describe_execution(executionArn=self.arn)
+
+
+class Deployment:
+    """What `sam deploy` would make of the template, on the local stack, with a queue subscribed to the topic."""
+
+    def __init__(
+        self,
+        local: Stack,
+        secret: dict[str, str] | str | None = None,
+        env: dict[str, str] | None = None,
+        binary: Path = RELEASE_BINARY,
+        timeout: float | None = None,
+        **parameters: Any,
+    ) -> None:
+        parameters = {
+            "ZohoApiDomain": local.zoho.url,
+            "ZohoAccountsDomain": local.zoho.url,
+            "CheckIntervalMinSeconds": 1,
+            **parameters,
+        }
+        self.local = local
+        self.name = local.unique("zoho")
+        text = secret if isinstance(secret, str) else json.dumps(secret or SECRET)
+        secret_arn = local.client("secretsmanager").create_secret(Name=self.name, SecretString=text)["ARN"]
+        self.stack = cloudformation.resolve(self.name, ZohoSecretArn=secret_arn, **parameters)
+        self.topic_arn = local.client("sns").create_topic(Name=f"{self.name}-StatusTopic")["TopicArn"]
+        assert self.topic_arn == self.stack.outputs["StatusTopicArn"]
+        self._subscriber, subscriber_arn = self._queue(f"{self.name}-subscriber")
+        self._undelivered, _ = self._queue(f"{self.name}-UndeliveredQueue")
+        local.client("sns").subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=subscriber_arn)
+        self.function = self._function(binary, timeout, env or {})
+        self._machines = {
+            resource: self._machine(resource) for resource in ("WatchStateMachine", "WatchManyStateMachine")
+        }
+        local.client("scheduler").create_schedule_group(Name=self.stack.properties("ScheduleGroup")["Name"])
+
+    def __enter__(self) -> Deployment:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.function.stop()
+
+    def watch(self, request: Any, name: str | None = None) -> Execution:
+        return self._start("WatchStateMachine", request, name)
+
+    def watch_many(self, request: Any) -> Execution:
+        return self._start("WatchManyStateMachine", request, None)
+
+    def executions(self) -> list[Execution]:
+        """Those of the state machine that watches one job, in the order of their start."""
+        listed = self.local.client("stepfunctions").list_executions(
+            stateMachineArn=self._machines["WatchStateMachine"], maxResults=1000
+        )["executions"]
+        return [Execution(self.local, one["executionArn"]) for one in sorted(listed, key=lambda one: one["startDate"])]
+
+    def messages(self) -> list[Message]:
+        """What has come to the topic's subscriber since the last look."""
+        found = []
+        for body in self._drain(self._subscriber):
+            attributes = {name: value["Value"] for name, value in body.get("MessageAttributes", {}).items()}
+            found.append(Message(body["Subject"], json.loads(body["Message"]), attributes))
+        return found
+
+    def undelivered(self) -> list[dict[str, Any]]:
+        """What Lambda gave up on."""
+        return self._drain(self._undelivered)
+
+    def published(self) -> list[Publication]:
+        """What was published to the topic, by the function or a state machine, since the deployment."""
+        return self.local.published(self.topic_arn)
+
+    def _start(self, resource: str, request: Any, name: str | None) -> Execution:
+        answer = self.local.client("stepfunctions").start_execution(
+            stateMachineArn=self._machines[resource],
+            name=name or self.local.unique("execution"),
+            input=json.dumps(request, separators=(",", ":")),
+        )
+        return Execution(self.local, answer["executionArn"])
+
+    def _function(self, binary: Path, timeout: float | None, env: dict[str, str]) -> Function:
+        properties = self.stack.properties("CheckFunction")
+        return self.local.function(
+            f"{self.name}-CheckFunction",
+            env={**properties["Environment"]["Variables"], **env},
+            binary=binary,
+            timeout=timeout or properties["Timeout"],
+            concurrency=int(properties["ReservedConcurrentExecutions"]),
+            destination_arn=self.stack.properties("CheckFunctionEventInvokeConfig")["DestinationConfig"]["OnFailure"][
+                "Destination"
+            ],
+        )
+
+    def _machine(self, resource: str) -> str:
+        properties = self.stack.properties(resource)
+        answer = self.local.client("stepfunctions").create_state_machine(
+            name=properties["StateMachineName"],
+            definition=json.dumps(quicken(json.loads(definition(resource, self.stack)))),
+            roleArn=properties["RoleArn"],
+        )
+        return answer["stateMachineArn"]
+
+    def _queue(self, name: str) -> tuple[str, str]:
+        sqs = self.local.client("sqs")
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+
+    def _drain(self, url: str) -> list[dict[str, Any]]:
+        sqs = self.local.client("sqs")
+        bodies = []
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            bodies += [json.loads(message["Body"]) for message in messages]
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return bodies

@@ -1,0 +1,1 @@
+"""`make run`: what a newcomer sees first."""

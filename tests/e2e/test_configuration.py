@@ -47,6 +47,7 @@ def test_a_malformed_variable(make_scene, name, value):
     answer = make_scene(env={name: value}).check()
     assert answer.error_type == "InvalidConfiguration"
     assert name in answer.error_message
+    assert "password" not in answer.error_message
 
 
 def test_bounds_in_the_wrong_order(make_scene):

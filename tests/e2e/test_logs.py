@@ -126,8 +126,9 @@ def provoke(scene: Scene) -> list[str]:
     return said
 
 
-@pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("log_format", ["JSON", "Text"])
+@pytest.mark.parametrize(
+    ("level", "log_format"), [*((level, "JSON") for level in LEVELS), ("TRACE", "Text"), ("INFO", "Text")]
+)
 def test_no_static_token_in_any_output(make_scene, level, log_format):
     env = {"AWS_LAMBDA_LOG_LEVEL": level, "AWS_LAMBDA_LOG_FORMAT": log_format, "RUST_LOG": level, "RUST_BACKTRACE": "1"}
     scene = make_scene({"access_token": TOKEN}, env=env)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.scene import JOB_ID, REPORT_KEYS, event
+from tests.e2e.scene import EVENTS, JOB_ID, REPORT_KEYS, event
 
 # The file, and whether the end of the job is published.
 REQUESTS = [
@@ -42,6 +42,10 @@ def request_in(payload: dict) -> dict:
 def recent(payload: dict, now: str) -> dict:
     """The payload with the times of an earlier report moved to just now, so that no watch has timed out."""
     return {**payload, **{name: now for name in ("first_checked_at", "checked_at") if name in payload}}
+
+
+def test_every_file_is_tried():
+    assert {file.stem for file in EVENTS.glob("*.json")} == {name for name, _ in REQUESTS + REFUSALS}
 
 
 @pytest.mark.parametrize(("name", "published"), REQUESTS)

@@ -71,11 +71,11 @@ class Execution:
             time.sleep(0.02)
         return self
 
-    def wait_for_failures(self, count: int) -> None:
-        """Wait until that many attempts at a task have failed."""
+    def wait_for(self, event: str, count: int = 1) -> None:
+        """Wait until that many events of a kind stand in the history."""
         end = time.monotonic() + _PATIENCE_SECONDS
-        while self.events("TaskFailed") < count:
-            assert time.monotonic() < end, f"no {count} failures: {self.states}"
+        while self.events(event) < count:
+            assert time.monotonic() < end, f"no {count} {event}: {self.states}"
             time.sleep(0.02)
 
     @cached_property
@@ -166,6 +166,9 @@ class Deployment:
 
     def watch_many(self, request: Any) -> Execution:
         return self._start("WatchManyStateMachine", request, None)
+
+    def execution(self, arn: str) -> Execution:
+        return Execution(self.local, arn)
 
     def executions(self) -> list[Execution]:
         """Those of the state machine that watches one job, in the order of their start."""

@@ -151,7 +151,7 @@ def test_zohos_outages_are_ridden_out(deployment: Deployment, error: str, fault:
     zoho = deployment.local.zoho.control
     zoho.answer(**fault, times=1_000)
     execution = deployment.watch(REQUEST)
-    execution.wait_for_failures(2)
+    execution.wait_for("TaskFailed", 2)
     zoho.clear_faults()
     assert execution.status == "SUCCEEDED"
     assert set(execution.errors) == {error}
@@ -162,7 +162,7 @@ def test_secrets_managers_outages_are_ridden_out(deployment: Deployment) -> None
     start_job(deployment)
     with deployment.local.fail_aws("secretsmanager", "GetSecretValue"):
         execution = deployment.watch(REQUEST)
-        execution.wait_for_failures(2)
+        execution.wait_for("TaskFailed", 2)
     assert execution.status == "SUCCEEDED"
     assert set(execution.errors) == {"SecretUnavailable"}
 

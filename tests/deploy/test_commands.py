@@ -1,0 +1,209 @@
+"""The commands that the stack's outputs hold, run as they stand by the AWS CLI through `make`."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack.aws import CREDENTIALS, REGION
+from tests.deploy.cloudformation import ROOT
+from tests.deploy.deployment import Deployment
+
+JOB_ID = "3652397000009565021"
+
+
+def make(deployment: Deployment, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a make target against the deployment, whose outputs CloudFormation knows."""
+    cloudformation = deployment.local.client("cloudformation")
+    if deployment.name not in {stack["StackName"] for stack in cloudformation.list_stacks()["StackSummaries"]}:
+        outputs = {name: {"Value": value} for name, value in deployment.stack.outputs.items()}
+        group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": deployment.name}}
+        template = {"Resources": {"Something": group}, "Outputs": outputs}
+        cloudformation.create_stack(StackName=deployment.name, TemplateBody=json.dumps(template))
+    environment = {
+        **CREDENTIALS,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": deployment.local.endpoint_url,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    arguments = [f"{name}={value}" for name, value in {"STACK": deployment.name, **variables}.items()]
+    return subprocess.run(
+        ["make", "--silent", target, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def scheduled_input(deployment: Deployment, schedule: dict[str, Any]) -> dict[str, Any]:
+    """What EventBridge Scheduler would send, its context attributes filled in."""
+    return json.loads(schedule["Target"]["Input"].replace("<aws.scheduler.schedule-arn>", schedule["Arn"]))
+
+
+def make_schedule(deployment: Deployment, job_id: str = JOB_ID) -> dict[str, Any]:
+    done = make(deployment, "watch-schedule", MODULE="Leads", JOB_ID=job_id)
+    assert done.returncode == 0, done.stderr
+    group = deployment.stack.properties("ScheduleGroup")["Name"]
+    return deployment.local.client("scheduler").get_schedule(GroupName=group, Name=f"Leads-{job_id}")
+
+
+def schedules(deployment: Deployment) -> list[str]:
+    group = deployment.stack.properties("ScheduleGroup")["Name"]
+    return [one["Name"] for one in deployment.local.client("scheduler").list_schedules(GroupName=group)["Schedules"]]
+
+
+# ---- the state machines ---------------------------------------------------------------------------------------
+
+
+def test_a_watch_is_named_after_the_job_and_started_once(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy(CheckIntervalMaxSeconds=1)
+    zoho = deployment.local.zoho.control
+    zoho.start_job(job_id=JOB_ID, run_seconds=1_000)
+    first = make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID)
+    again = make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID)
+    zoho.advance(1_001)
+
+    (execution,) = deployment.executions()
+    assert execution.arn.endswith(f":Leads-{JOB_ID}")
+    assert first.returncode == 0, first.stderr
+    assert json.loads(first.stdout)["executionArn"] == execution.arn
+    assert json.loads(again.stdout)["executionArn"] == execution.arn
+    assert execution.status == "SUCCEEDED"
+
+    refused = make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID)
+    assert refused.returncode != 0
+    assert "ExecutionAlreadyExists" in refused.stderr
+    assert len(deployment.messages()) == 1
+
+
+def test_a_job_that_is_watched_already_is_joined_by_the_list(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy(CheckIntervalMaxSeconds=1)
+    zoho = deployment.local.zoho.control
+    zoho.start_job(job_id=JOB_ID, run_seconds=1_000)
+    assert make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID).returncode == 0
+    many = deployment.watch_many({"jobs": [{"module": "Leads", "job_id": JOB_ID}]})
+    many.wait_for("MapRunStarted")
+    zoho.advance(1_001)
+    assert many.status == "SUCCEEDED"
+    assert len(deployment.executions()) == 1
+    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUCCEEDED", "SUMMARY"]
+
+
+def test_a_list_of_jobs(deployment: Deployment, tmp_path: Path) -> None:
+    zoho = deployment.local.zoho.control
+    jobs = [{"module": "Leads", "job_id": zoho.start_job(run_seconds=0)} for _ in range(2)]
+    (file := tmp_path / "my jobs.json").write_text(json.dumps(jobs))
+    done = make(deployment, "watch-many", JOBS=str(file))
+    assert done.returncode == 0, done.stderr
+    assert deployment.execution(json.loads(done.stdout)["executionArn"]).output["succeeded"] == 2
+
+
+@pytest.mark.parametrize(
+    ("target", "variables"),
+    [
+        ("watch", {}),
+        ("watch", {"MODULE": "Leads"}),
+        ("watch", {"MODULE": "Leads", "JOB_ID": "12; true"}),
+        ("watch-schedule", {"MODULE": 'Leads"', "JOB_ID": "12"}),
+        ("watch-schedule", {"MODULE": "Price Books", "JOB_ID": "12"}),
+        ("watch-many", {"JOBS": "no-such-file"}),
+    ],
+)
+def test_what_is_missing_or_malformed_is_said(deployment: Deployment, target: str, variables: dict[str, str]) -> None:
+    done = make(deployment, target, **variables)
+    assert done.returncode != 0
+    assert "give " in done.stderr
+    assert deployment.executions() == [] and schedules(deployment) == []
+
+
+# ---- the schedule ---------------------------------------------------------------------------------------------
+
+
+def test_the_schedule_that_the_command_makes(deployment: Deployment) -> None:
+    schedule = make_schedule(deployment)
+    now = datetime.now(timezone.utc)
+
+    assert schedule["ScheduleExpression"] == "rate(5 minutes)"
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert schedule["ActionAfterCompletion"] == "DELETE"
+    limit = timedelta(seconds=86_400 + 3_600)
+    assert abs(schedule["EndDate"] - now - limit) < timedelta(minutes=5)
+    target = schedule["Target"]
+    assert target["Arn"] == deployment.function.arn
+    assert target["RoleArn"].endswith("SchedulerRole")
+    assert target["RetryPolicy"] == {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 300}
+    assert target["DeadLetterConfig"]["Arn"].endswith("UndeliveredQueue")
+    request = scheduled_input(deployment, schedule)
+    began = datetime.fromisoformat(request.pop("first_checked_at").replace("Z", "+00:00"))
+    assert abs(began - now) < timedelta(minutes=5)
+    assert request == {"module": "Leads", "job_id": JOB_ID, "schedule_arn": schedule["Arn"]}
+
+
+def test_a_second_schedule_for_a_job_is_refused(deployment: Deployment) -> None:
+    make_schedule(deployment)
+    again = make(deployment, "watch-schedule", MODULE="Leads", JOB_ID=JOB_ID)
+    assert again.returncode != 0
+    assert "ConflictException" in again.stderr
+
+
+def test_a_scheduled_check_of_an_unfinished_job_changes_nothing(deployment: Deployment) -> None:
+    deployment.local.zoho.control.start_job(job_id=JOB_ID, run_seconds=1_000)
+    request = scheduled_input(deployment, make_schedule(deployment))
+    (answer,) = deployment.function.invoke_event(request).wait()
+    assert answer.payload["finished"] is False
+    assert answer.payload["first_checked_at"] == request["first_checked_at"]
+    assert deployment.published() == []
+    assert len(schedules(deployment)) == 1
+
+
+def test_the_end_is_announced_and_the_schedule_gone(deployment: Deployment) -> None:
+    deployment.local.zoho.control.start_job(job_id=JOB_ID, run_seconds=0)
+    request = scheduled_input(deployment, make_schedule(deployment))
+    (answer,) = deployment.function.invoke_event(request).wait()
+    assert answer.payload["schedule_deleted"] is True
+    (message,) = deployment.messages()
+    assert message.attributes["event_id"] == f"Leads-{JOB_ID}-SUCCEEDED"
+    assert schedules(deployment) == []
+
+
+def test_a_crash_between_publishing_and_deleting_repeats_the_message_and_loses_nothing(deployment: Deployment) -> None:
+    deployment.local.zoho.control.start_job(job_id=JOB_ID, run_seconds=0, failed=3)
+    request = scheduled_input(deployment, make_schedule(deployment))
+    with deployment.local.fail_aws("scheduler", "DeleteSchedule", times=1, hold=True) as deletion:
+        invocation = deployment.function.invoke_event(request)
+        deletion.wait_until_held()
+        deployment.function.environments[-1].kill()
+        deletion.release()
+        crashed, repeated = invocation.wait()
+    assert crashed.error_type == "Runtime.ExitError"
+    assert repeated.payload["schedule_deleted"] is True
+    first, second = deployment.messages()
+    assert first.attributes == second.attributes
+    assert schedules(deployment) == []
+
+
+def test_a_schedule_beyond_the_limit_is_announced_and_gone(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy(WatchLimitSeconds=60)
+    deployment.local.zoho.control.start_job(job_id=JOB_ID, run_seconds=1_000)
+    request = scheduled_input(deployment, make_schedule(deployment))
+    request["first_checked_at"] = "2026-01-01T00:00:00Z"  # as if it had been made long ago
+    deployment.function.invoke_event(request).wait()
+    (message,) = deployment.messages()
+    assert message.attributes["outcome"] == "WATCH_TIMED_OUT"
+    assert schedules(deployment) == []
+
+
+def test_what_keeps_failing_is_kept_for_the_operator(deployment: Deployment) -> None:
+    deployment.local.zoho.control.start_job(job_id=JOB_ID, run_seconds=0)
+    request = scheduled_input(deployment, make_schedule(deployment))
+    with deployment.local.fail_aws("sns", "Publish", status=403, code="AuthorizationError"):
+        attempts = deployment.function.invoke_event(request).wait()
+    assert [attempt.error_type for attempt in attempts] == ["NotificationFailed"] * 3
+    (record,) = deployment.undelivered()
+    assert record["requestPayload"] == request
+    assert len(schedules(deployment)) == 1

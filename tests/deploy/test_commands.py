@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from local.stack.aws import CREDENTIALS, REGION
+from local.stack.function import wait_until
 from tests.deploy.cloudformation import ROOT
 from tests.deploy.deployment import Deployment
 
@@ -85,9 +86,11 @@ def test_a_job_that_is_watched_already_is_joined_by_the_list(deploy: Callable[..
     deployment = deploy(CheckIntervalMaxSeconds=1)
     zoho = deployment.local.zoho.control
     zoho.start_job(job_id=JOB_ID, run_seconds=1_000)
+    started = len(deployment.local.calls("states", "StartExecution"))
     assert make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID).returncode == 0
     many = deployment.watch_many({"jobs": [{"module": "Leads", "job_id": JOB_ID}]})
-    many.wait_for("MapRunStarted")
+    # Three starts: by make, of the list, and by the list.
+    wait_until(lambda: len(deployment.local.calls("states", "StartExecution")) == started + 3, 30, "the list's start")
     zoho.advance(1_001)
     assert many.status == "SUCCEEDED"
     assert len(deployment.executions()) == 1

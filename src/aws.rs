@@ -1,6 +1,7 @@
 //! The AWS SDK's clients, on our transport.
 
 use crate::transport::sdk_http_client;
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -11,7 +12,13 @@ use std::time::Duration;
 ///
 /// Three attempts, backing off from 100 ms: a connection that died while the environment was frozen costs a moment.
 pub async fn load(client: reqwest::Client, request_timeout: Duration) -> SdkConfig {
-    aws_config::defaults(BehaviorVersion::latest())
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    // The default chain begins with these too. Said here, the rest of the chain (with a client of STS) is not built in
+    // vain on Lambda, where they are always set.
+    if ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].iter().all(|name| std::env::var(name).is_ok()) {
+        loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
+    }
+    loader
         .http_client(sdk_http_client(client))
         .retry_config(
             RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(100)),

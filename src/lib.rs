@@ -12,6 +12,7 @@ pub mod names;
 pub mod notification;
 pub mod pacing;
 pub mod payload;
+pub mod phase;
 pub mod redact;
 pub mod report;
 pub mod request;

@@ -5,9 +5,9 @@ use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::WatchError;
-use mass_change_owner_status::logging;
 use mass_change_owner_status::report::Report;
 use mass_change_owner_status::watcher::Watcher;
+use mass_change_owner_status::{logging, phase};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ const HEAD_START: Duration = Duration::from_secs(2);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     logging::init(|name| std::env::var(name).ok());
+    phase::begin();
     // A fault in the configuration is every call's answer; the process stays alive to give it.
     let watcher = Watcher::from_env().await.map(Arc::new);
     if let Ok(watcher) = &watcher {
@@ -25,6 +26,7 @@ async fn main() -> Result<(), Error> {
         let head_start = tokio::spawn(async move { watcher.warm_up().await });
         let _in_time = tokio::time::timeout(HEAD_START, head_start).await;
     }
+    phase::end_of_init();
     Runtime::new(service_fn(|event: LambdaEvent<Box<RawValue>>| answer(&watcher, event)))
         .layer(TracingLayer::new())
         .layer(MapRequestLayer::new(mass_change_owner_status::payload::always_json))

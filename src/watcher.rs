@@ -8,6 +8,7 @@ use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::job::{JobStatus, Outcome, StatusWord};
 use crate::notification::{Message, Publisher};
+use crate::phase::{self, Phase};
 use crate::redact;
 use crate::report::{Notification, Report};
 use crate::request::{Delivery, History, Rejected, Request};
@@ -15,9 +16,10 @@ use crate::schedule::Schedules;
 use crate::token::{SecretsManager, Settings, TokenSource, ZohoAccounts};
 use crate::transport::Transport;
 use crate::zoho::api::{Attempts, Check, ZohoApi};
+use aws_config::SdkConfig;
 use serde_json::Value;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The function: everything that lives from call to call.
@@ -25,8 +27,11 @@ pub struct Watcher {
     config: Config,
     transport: Transport,
     tokens: TokenSource<SecretsManager, ZohoAccounts>,
-    publisher: Publisher,
-    schedules: Schedules,
+    sdk: SdkConfig,
+    /// Made for the first report that is published: most environments never see one.
+    publisher: OnceLock<Publisher>,
+    /// Made for the first schedule that is deleted.
+    schedules: OnceLock<Schedules>,
     /// The client of the API host that the present token goes with.
     api: Mutex<Option<Arc<ZohoApi>>>,
 }
@@ -42,6 +47,7 @@ struct Trace {
 impl Watcher {
     /// Reads the configuration and makes the clients; no request is sent.
     pub async fn from_env() -> Result<Self, WatchError> {
+        let configuring = Phase::begin(phase::INIT_CONFIG);
         let cert_file = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
         let transport = Transport::new(cert_file.as_deref().map(Path::new));
         let (config, transport) = match (Config::from_env(), transport) {
@@ -53,6 +59,8 @@ impl Watcher {
             }
         };
         let client = transport.client().map_err(|wrong| config::invalid(&[wrong]))?;
+        drop(configuring);
+        let _aws = Phase::begin(phase::INIT_AWS);
         let sdk = aws::load(client.clone(), config.request_timeout).await;
         if sdk.region().is_none() {
             return Err(config::invalid(&["AWS_REGION is not set".to_owned()]));
@@ -66,8 +74,9 @@ impl Watcher {
         };
         Ok(Self {
             tokens: TokenSource::new(vault, ZohoAccounts(client), settings),
-            publisher: Publisher::new(aws_sdk_sns::Client::new(&sdk)),
-            schedules: Schedules::new(aws_sdk_scheduler::Client::new(&sdk)),
+            publisher: OnceLock::new(),
+            schedules: OnceLock::new(),
+            sdk,
             api: Mutex::default(),
             config,
             transport,
@@ -81,19 +90,22 @@ impl Watcher {
         match &self.config.api_domain {
             // The host is known without the secret: both at once.
             Some(base) => {
-                let api = self.api(base);
                 let connect = async {
-                    if let Ok(api) = api {
+                    if let Ok(api) = self.api(base) {
                         api.preconnect().await;
                     }
                 };
-                let _ = tokio::join!(connect, self.tokens.token(plenty));
+                // The longer one first: the other one's work then fits into its waits.
+                let _ = tokio::join!(
+                    phase::timed(phase::INIT_SECRET, self.tokens.token(plenty)),
+                    phase::timed(phase::INIT_CONNECT, connect),
+                );
             }
             None => {
-                if let Ok(live) = self.tokens.token(plenty).await
+                if let Ok(live) = phase::timed(phase::INIT_SECRET, self.tokens.token(plenty)).await
                     && let Ok(api) = self.api(&live.api)
                 {
-                    api.preconnect().await;
+                    phase::timed(phase::INIT_CONNECT, api.preconnect()).await;
                 }
             }
         }
@@ -101,6 +113,7 @@ impl Watcher {
 
     /// Answers one call. `payload` is the invocation's JSON text.
     pub async fn call(&self, payload: &str, deadline: Deadline) -> Result<Report, WatchError> {
+        let _call = Phase::begin(phase::CALL);
         let started = Instant::now();
         let now = Timestamp::now();
         let mut trace = Trace::default();
@@ -169,7 +182,8 @@ impl Watcher {
             timeout: self.config.request_timeout,
             deadline,
         };
-        let live = self.tokens.token(deadline).await?;
+        let live = phase::timed(phase::CALL_TOKEN, self.tokens.token(deadline)).await?;
+        let _zoho = Phase::begin(phase::CALL_ZOHO);
         let api = self.api(&live.api)?;
         let (first, ()) =
             tokio::join!(api.check(&check, &live.token, attempts), self.tokens.refresh(deadline));
@@ -194,8 +208,7 @@ impl Watcher {
         if let Some(api) = slot.as_ref().filter(|api| api.base() == base) {
             return Ok(api.clone());
         }
-        let api =
-            ZohoApi::new(&self.transport, base.clone()).map_err(|wrong| config::invalid(&[wrong]))?;
+        let api = ZohoApi::new(&self.transport, base.clone()).map_err(|wrong| config::invalid(&[wrong]))?;
         Ok(slot.insert(Arc::new(api)).clone())
     }
 
@@ -217,7 +230,10 @@ impl Watcher {
             report.notification = Some(Notification { message_id });
         }
         if let Some(schedule) = &delivery.schedule {
-            let deleted = deadline.limit(self.schedules.delete(schedule)).await;
+            let _deleting = Phase::begin(phase::CALL_SCHEDULE);
+            let schedules =
+                self.schedules.get_or_init(|| Schedules::new(aws_sdk_scheduler::Client::new(&self.sdk)));
+            let deleted = deadline.limit(schedules.delete(schedule)).await;
             deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, "the report was published, but the schedule could not be deleted in the time of this call")))?;
             report.schedule_deleted = Some(true);
         }
@@ -231,11 +247,14 @@ impl Watcher {
         deadline: Deadline,
     ) -> Result<String, WatchError> {
         let topic_arn = self.config.topic_arn.as_deref().ok_or_else(|| {
-            let fault = "a notification is due, but STATUS_TOPIC_ARN is not set: it must be the ARN of an SNS topic";
+            let fault =
+                "a notification is due, but STATUS_TOPIC_ARN is not set: it must be the ARN of an SNS topic";
             config::invalid(&[fault.to_owned()])
         })?;
+        let _publishing = Phase::begin(phase::CALL_PUBLISH);
         let message = Message::about(report, outcome);
-        let published = deadline.limit(self.publisher.publish(topic_arn, &message)).await;
+        let publisher = self.publisher.get_or_init(|| Publisher::new(aws_sdk_sns::Client::new(&self.sdk)));
+        let published = deadline.limit(publisher.publish(topic_arn, &message)).await;
         published.unwrap_or_else(|| {
             Err(out_of_time(
                 ErrorType::NotificationFailed,

@@ -1,0 +1,105 @@
+//! Where INIT's and a call's time goes: a line for each phase, written at DEBUG; at INFO it costs a comparison.
+//!
+//! A line has `phase`, `at_microseconds` (its beginning, counted from the start of the process) and `microseconds` (its
+//! length). The names are [`INIT`] to [`CALL_SCHEDULE`] below. What follows one another adds up to what encloses it:
+//!
+//! * `init` = `init.process` + `init.config` + `init.aws` + the longer of `init.secret` and `init.connect`, which go side
+//!   by side where `ZOHO_API_DOMAIN` names the host, and one after the other where only the secret does.
+//! * `call` = `call.token` + `call.zoho` + `call.publish` + `call.schedule`, those that there are.
+
+use std::fs;
+use std::future::Future;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+/// All from the start of the process to the first request for an event.
+pub const INIT: &str = "init";
+/// Loading the executable, up to `main`.
+pub const INIT_PROCESS: &str = "init.process";
+/// Reading the environment, TLS, the HTTP client.
+pub const INIT_CONFIG: &str = "init.config";
+/// The SDK's configuration and client.
+pub const INIT_AWS: &str = "init.aws";
+/// The secret, and a token where the secret is none.
+pub const INIT_SECRET: &str = "init.secret";
+/// The connection to Zoho, TLS included.
+pub const INIT_CONNECT: &str = "init.connect";
+/// All from a payload to its answer.
+pub const CALL: &str = "call";
+/// A token: from memory, or as in `init.secret`.
+pub const CALL_TOKEN: &str = "call.token";
+/// The check, with all its attempts.
+pub const CALL_ZOHO: &str = "call.zoho";
+/// Publishing the report.
+pub const CALL_PUBLISH: &str = "call.publish";
+/// Deleting the schedule.
+pub const CALL_SCHEDULE: &str = "call.schedule";
+
+/// When the process began, as far as it can tell.
+static BEGINNING: OnceLock<Instant> = OnceLock::new();
+
+/// Takes the time at the top of `main`, once logging is set up.
+pub fn begin() {
+    if !enabled() {
+        return;
+    }
+    let now = Instant::now();
+    let loading = processor_time();
+    let beginning = *BEGINNING.get_or_init(|| now.checked_sub(loading).unwrap_or(now));
+    log(INIT_PROCESS, beginning, loading);
+}
+
+/// Ends `init`.
+pub fn end_of_init() {
+    if let Some(beginning) = BEGINNING.get().filter(|_| enabled()) {
+        log(INIT, *beginning, beginning.elapsed());
+    }
+}
+
+/// A phase from here to where this is dropped.
+#[must_use]
+pub struct Phase(Option<(&'static str, Instant)>);
+
+impl Phase {
+    /// Begins one, unless nobody would see it.
+    pub fn begin(name: &'static str) -> Self {
+        Self(enabled().then(|| (name, Instant::now())))
+    }
+}
+
+impl Drop for Phase {
+    fn drop(&mut self) {
+        if let Some((name, began)) = self.0 {
+            log(name, began, began.elapsed());
+        }
+    }
+}
+
+/// A future as a phase.
+pub async fn timed<F: Future>(name: &'static str, future: F) -> F::Output {
+    let _phase = Phase::begin(name);
+    future.await
+}
+
+fn enabled() -> bool {
+    tracing::enabled!(tracing::Level::DEBUG)
+}
+
+fn log(phase: &'static str, began: Instant, took: Duration) {
+    let at = BEGINNING.get().map_or(Duration::ZERO, |beginning| began.saturating_duration_since(*beginning));
+    tracing::debug!(phase, at_microseconds = microseconds(at), microseconds = microseconds(took), "phase");
+}
+
+/// What this process has used so far, from the kernel's books: a process that has done nothing but load has waited for
+/// next to nothing else, and the time of its start is on record in hundredths of a second only.
+fn processor_time() -> Duration {
+    let nanoseconds = fs::read_to_string("/proc/self/schedstat")
+        .ok()
+        .and_then(|text| text.split_whitespace().next()?.parse().ok())
+        .unwrap_or_default();
+    Duration::from_nanos(nanoseconds)
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from local.deployment import Deployment
 from local.stack import RELEASE_BINARY, Stack
-from tests.deploy.deployment import Deployment, stub
+from tests.deploy.stub import stub
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +26,7 @@ def deploy(stack: Stack) -> Iterator[Callable[..., Deployment]]:
     """Deploy the template with these parameters; Zoho starts afresh."""
     stack.zoho.control.reset()
     with contextlib.ExitStack() as ends:
-        yield lambda **how: ends.enter_context(Deployment(stack, **how))
+        yield lambda **how: ends.enter_context(Deployment(stack, quick=True, **how))
     stack.clear_faults()
 
 

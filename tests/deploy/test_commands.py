@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from local.deployment import Deployment
+from local.deployment.template import ROOT
 from local.stack.aws import CREDENTIALS, REGION
 from local.stack.function import wait_until
-from tests.deploy.cloudformation import ROOT
-from tests.deploy.deployment import Deployment
 
 JOB_ID = "3652397000009565021"
 
@@ -121,7 +121,8 @@ def test_what_is_missing_or_malformed_is_said(deployment: Deployment, target: st
     done = make(deployment, target, **variables)
     assert done.returncode != 0
     assert "give " in done.stderr
-    assert deployment.executions() == [] and schedules(deployment) == []
+    assert deployment.executions() == []
+    assert schedules(deployment) == []
 
 
 # ---- the schedule ---------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.deploy import cloudformation
-from tests.deploy.cloudformation import ROOT, TEMPLATE
-from tests.deploy.deployment import definition
+from local.deployment import template
+from local.deployment.template import ROOT, TEMPLATE, definition
 
 TOOLS = Path(sys.executable).parent
 MACHINES = ["WatchStateMachine", "WatchManyStateMachine"]
@@ -54,7 +54,7 @@ def run(*command: str | Path) -> str:
 def expanded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with the template as plain CloudFormation."""
     file = tmp_path_factory.mktemp("template") / "expanded.json"
-    file.write_text(json.dumps(cloudformation.expanded(), indent=1))
+    file.write_text(json.dumps(template.expanded(), indent=1))
     return file
 
 
@@ -80,7 +80,7 @@ def test_cfn_lint_finds_nothing_in_the_template_and_what_it_expands_to(expanded:
 @pytest.mark.parametrize("machine", MACHINES)
 def test_statelint_finds_nothing_in_the_state_machines(machine: str, tmp_path: Path) -> None:
     file = tmp_path / "definition.json"
-    file.write_text(definition(machine, cloudformation.resolve()))
+    file.write_text(definition(machine, template.resolve()))
     run(TOOLS / "statelint", file)
 
 
@@ -92,7 +92,7 @@ def test_checkov_finds_nothing_that_is_not_reasoned_beside_the_resource(expanded
     skipped = {(check["resource"].split(".")[-1], check["check_id"]) for check in results["skipped_checks"]}
     reasoned = {
         (name, skip["id"])
-        for name, resource in cloudformation.source()["Resources"].items()
+        for name, resource in template.source()["Resources"].items()
         for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
     }
     assert skipped == reasoned, "a reason is given for what is no finding"
@@ -103,16 +103,15 @@ def test_checkov_finds_nothing_that_is_not_reasoned_beside_the_resource(expanded
 
 def rights(role: str, **parameters: str) -> set[tuple[str, str]]:
     """Every action that a role of the expanded template may do, with the resource it may do it to."""
-    properties = cloudformation.resolve(**parameters).properties(role)
+    properties = template.resolve(**parameters).properties(role)
     assert set(properties) == {"AssumeRolePolicyDocument", "Policies"}, "no managed policies"
     granted = set()
     for policy in properties["Policies"]:
         for statement in policy["PolicyDocument"]["Statement"]:
             assert statement.keys() == {"Sid", "Effect", "Action", "Resource"}
             assert statement["Effect"] == "Allow"
-            granted |= {
-                (action, resource) for action in as_list(statement["Action"]) for resource in as_list(statement["Resource"])
-            }
+            actions, resources = as_list(statement["Action"]), as_list(statement["Resource"])
+            granted |= set(itertools.product(actions, resources))
     return granted
 
 
@@ -187,14 +186,14 @@ def test_the_scheduler_may_check_and_hand_over_what_it_cannot_deliver() -> None:
     ],
 )
 def test_a_role_is_assumed_by_its_service_alone(role: str, service: str) -> None:
-    (statement,) = cloudformation.resolve().properties(role)["AssumeRolePolicyDocument"]["Statement"]
+    (statement,) = template.resolve().properties(role)["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Principal"] == {"Service": f"{service}.amazonaws.com"}
     if service != "lambda":
         assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
 
 
 def test_there_are_no_roles_but_these() -> None:
-    resources = cloudformation.resolve().resources
+    resources = template.resolve().resources
     roles = {name for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"}
     assert roles == {"CheckFunctionRole", "WatchStateMachineRole", "WatchManyStateMachineRole", "SchedulerRole"}
     kinds = {resource["Type"] for resource in resources.values()}
@@ -205,7 +204,7 @@ def test_there_are_no_roles_but_these() -> None:
 
 
 def test_what_is_optional_is_absent_by_default() -> None:
-    plain, full = cloudformation.resolve(), cloudformation.resolve(StatusEmail="sales@example.com", AlarmTopicArn=TOPIC)
+    plain, full = template.resolve(), template.resolve(StatusEmail="sales@example.com", AlarmTopicArn=TOPIC)
     assert "StatusEmailSubscription" not in plain.resources
     assert full.properties("StatusEmailSubscription")["Endpoint"] == "sales@example.com"
     alarms = [name for name, resource in full.resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"]
@@ -216,16 +215,16 @@ def test_what_is_optional_is_absent_by_default() -> None:
 
 
 def test_an_account_without_quota_reserves_nothing() -> None:
-    assert cloudformation.resolve().properties("CheckFunction")["ReservedConcurrentExecutions"] == "5"
-    without = cloudformation.resolve(ReservedConcurrency=-1).properties("CheckFunction")
+    assert template.resolve().properties("CheckFunction")["ReservedConcurrentExecutions"] == "5"
+    without = template.resolve(ReservedConcurrency=-1).properties("CheckFunction")
     assert "ReservedConcurrentExecutions" not in without
 
 
 def test_the_secret_is_made_unless_one_is_given_and_outlives_the_stack() -> None:
-    made = cloudformation.resolve()
+    made = template.resolve()
     assert made.resources["ZohoSecret"]["DeletionPolicy"] == "Retain"
     assert made.outputs["SecretArn"] == SECRET
-    given = cloudformation.resolve(ZohoSecretArn=PREFIX.format("secretsmanager", "secret:zoho-Xy12Zw"))
+    given = template.resolve(ZohoSecretArn=PREFIX.format("secretsmanager", "secret:zoho-Xy12Zw"))
     assert "ZohoSecret" not in given.resources
     variables = given.properties("CheckFunction")["Environment"]["Variables"]
     assert variables["ZOHO_SECRET_ID"] == given.outputs["SecretArn"]
@@ -237,7 +236,7 @@ def test_the_secret_is_made_unless_one_is_given_and_outlives_the_stack() -> None
 
 @pytest.fixture(scope="module")
 def watch() -> dict[str, Any]:
-    return json.loads(definition("WatchStateMachine", cloudformation.resolve()))
+    return json.loads(definition("WatchStateMachine", template.resolve()))
 
 
 def test_exactly_what_may_pass_by_itself_is_retried(watch: dict[str, Any]) -> None:
@@ -263,18 +262,20 @@ def retriers(node: Any) -> list[dict[str, Any]]:
 
 
 def test_retries_back_off_with_jitter(watch: dict[str, Any]) -> None:
-    many = json.loads(definition("WatchManyStateMachine", cloudformation.resolve()))
+    many = json.loads(definition("WatchManyStateMachine", template.resolve()))
     for retrier in retriers(watch) + retriers(many):
         assert retrier["JitterStrategy"] == "FULL"
         assert retrier["BackoffRate"] > 1
         assert retrier["MaxDelaySeconds"] > retrier["IntervalSeconds"]
-    seconds = {name: longest(retrier) for retrier in watch["States"]["Check"]["Retry"] for name in retrier["ErrorEquals"]}
+    seconds = {
+        name: longest(retrier) for retrier in watch["States"]["Check"]["Retry"] for name in retrier["ErrorEquals"]
+    }
     assert 45 * 60 < seconds["ZohoUnavailable"] < 60 * 60
     assert seconds["TokenRateLimited"] > 2 * 600, "Zoho's window of 10 minutes has passed for sure"
 
 
 def test_time_outs_fit_into_one_another(watch: dict[str, Any]) -> None:
-    stack, parameters = cloudformation.resolve(), cloudformation.source()["Parameters"]
+    stack, parameters = template.resolve(), template.source()["Parameters"]
     tasks = [state for state in watch["States"].values() if state["Type"] == "Task"]
     assert all("TimeoutSeconds" in task for task in tasks)
     # The function answers, or Lambda says that it did not, before the task is given up.

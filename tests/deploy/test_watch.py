@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from local.deployment import Deployment, Execution
+from local.deployment.deployment import SECRET
+from local.deployment.template import ROOT
 from local.stack import Publication, Stack
-from tests.deploy.cloudformation import ROOT
-from tests.deploy.deployment import SECRET, Deployment, Execution, stub
+from tests.deploy.stub import stub
 
 JOB_ID = "3652397000009565021"
 REQUEST = json.loads((ROOT / "events/step-functions.json").read_text(encoding="utf-8"))
@@ -216,7 +218,7 @@ def retried(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         for error in RETRIED:
             failure = {"error": [error, "passing"]}
             deployment = Deployment(
-                stack, **stub(tmp_path_factory.mktemp("stub"), failure, failure, {"report": final_report()})
+                stack, quick=True, **stub(tmp_path_factory.mktemp("stub"), failure, failure, {"report": final_report()})
             )
             executions[error] = ends.enter_context(deployment).watch(REQUEST)
         yield executions
@@ -370,7 +372,7 @@ def test_an_end_that_cannot_be_announced_keeps_its_name_and_never_looks_like_a_s
         executions = {}
         for error, step in ends.items():
             (directory := tmp_path / error).mkdir()
-            deployment = deployments.enter_context(Deployment(stack, **stub(directory, step)))
+            deployment = deployments.enter_context(Deployment(stack, quick=True, **stub(directory, step)))
             executions[error] = deployment.watch(REQUEST)
         for error, execution in executions.items():
             assert (execution.status, execution.error) == ("FAILED", error)

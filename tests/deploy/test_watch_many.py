@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
 
-from tests.deploy.deployment import Deployment
+from local.deployment import Deployment
 
 UNKNOWN_JOB = {"module": "Leads", "job_id": "3652397000000000001"}
 
@@ -67,7 +68,7 @@ def test_concurrency_is_what_the_parameter_says(deploy: Callable[..., Deployment
     for watch in deployment.executions():
         history = watch.history
         spans.append((history[0]["timestamp"], history[-1]["timestamp"]))
-    assert all(end <= start for (_, end), (start, _) in zip(spans, spans[1:], strict=False))
+    assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
 def test_jobs_from_a_file(deploy: Callable[..., Deployment]) -> None:

@@ -38,7 +38,7 @@ _NO_VALUE = object()
 
 
 @dataclass(frozen=True)
-class Stack:
+class Resolved:
     """The template resolved: what would be deployed. Resources whose condition is false are absent."""
 
     name: str
@@ -70,7 +70,16 @@ def expanded() -> dict[str, Any]:
     return transform(template, {}, _NoManagedPolicies())
 
 
-def resolve(name: str = "zoho", **parameters: Any) -> Stack:
+def definition(resource: str, stack: Resolved) -> str:
+    """A state machine's definition, the file that the template names, with the template's substitutions applied."""
+    properties = source()["Resources"][resource]["Properties"]
+    text = (ROOT / properties["DefinitionUri"]).read_text(encoding="utf-8")
+    for name, value in stack.properties(resource)["DefinitionSubstitutions"].items():
+        text = text.replace("${" + name + "}", value)
+    return text
+
+
+def resolve(name: str = "zoho", **parameters: Any) -> Resolved:
     """The expanded template as a stack of this name; parameters that are not given have their defaults."""
     template = expanded()
     resolver = _Resolver(template, name, parameters)
@@ -80,7 +89,7 @@ def resolve(name: str = "zoho", **parameters: Any) -> Stack:
         if "Condition" not in resource or resolver.condition(resource["Condition"])
     }
     outputs = {key: resolver.value(output["Value"]) for key, output in template["Outputs"].items()}
-    return Stack(name, resources, outputs)
+    return Resolved(name, resources, outputs)
 
 
 class _NoManagedPolicies:

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from local.deployment.template import definition, resolve
 from local.stack import RELEASE_BINARY, Function, Publication, Stack
 from local.zoho import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN
-from tests.deploy import cloudformation
 
 SECRET = {
     "client_id": DEFAULT_CLIENT_ID,
@@ -20,23 +20,6 @@ SECRET = {
     "data_center": "US",
 }
 _PATIENCE_SECONDS = 60
-
-
-def definition(resource: str, stack: cloudformation.Stack) -> str:
-    """A state machine's definition, the file that the template names, with the template's substitutions applied."""
-    properties = cloudformation.source()["Resources"][resource]["Properties"]
-    text = (cloudformation.ROOT / properties["DefinitionUri"]).read_text(encoding="utf-8")
-    for name, value in stack.properties(resource)["DefinitionSubstitutions"].items():
-        text = text.replace("${" + name + "}", value)
-    return text
-
-
-def stub(directory: Path, *script: dict[str, Any]) -> dict[str, Any]:
-    """Arguments that deploy a function which answers by a script instead of the real one; see stub_function.py."""
-    counter = directory / "invocations"
-    counter.unlink(missing_ok=True)
-    env = {"STUB_SCRIPT": json.dumps(script), "STUB_COUNT": str(counter)}
-    return {"binary": Path(__file__).with_name("stub_function.py"), "env": env}
 
 
 def quicken(node: Any) -> Any:
@@ -122,7 +105,10 @@ class Execution:
 
 
 class Deployment:
-    """What `sam deploy` would make of the template, on the local stack, with a queue subscribed to the topic."""
+    """What `sam deploy` would make of the template, on the local stack, with a queue subscribed to the topic.
+
+    Zoho is the simulator, and a job may be checked every second. `quick` shortens the waits between retries.
+    """
 
     def __init__(
         self,
@@ -131,6 +117,7 @@ class Deployment:
         env: dict[str, str] | None = None,
         binary: Path = RELEASE_BINARY,
         timeout: float | None = None,
+        quick: bool = False,
         **parameters: Any,
     ) -> None:
         parameters = {
@@ -143,13 +130,14 @@ class Deployment:
         self.name = local.unique("zoho")
         text = secret if isinstance(secret, str) else json.dumps(secret or SECRET)
         secret_arn = local.client("secretsmanager").create_secret(Name=self.name, SecretString=text)["ARN"]
-        self.stack = cloudformation.resolve(self.name, ZohoSecretArn=secret_arn, **parameters)
+        self.stack = resolve(self.name, ZohoSecretArn=secret_arn, **parameters)
         self.topic_arn = local.client("sns").create_topic(Name=f"{self.name}-StatusTopic")["TopicArn"]
         assert self.topic_arn == self.stack.outputs["StatusTopicArn"]
         self._subscriber, subscriber_arn = self._queue(f"{self.name}-subscriber")
         self._undelivered, _ = self._queue(f"{self.name}-UndeliveredQueue")
         local.client("sns").subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=subscriber_arn)
         self.function = self._function(binary, timeout, env or {})
+        self._quick = quick
         self._machines = {
             resource: self._machine(resource) for resource in ("WatchStateMachine", "WatchManyStateMachine")
         }
@@ -216,9 +204,10 @@ class Deployment:
 
     def _machine(self, resource: str) -> str:
         properties = self.stack.properties(resource)
+        machine = json.loads(definition(resource, self.stack))
         answer = self.local.client("stepfunctions").create_state_machine(
             name=properties["StateMachineName"],
-            definition=json.dumps(quicken(json.loads(definition(resource, self.stack)))),
+            definition=json.dumps(quicken(machine) if self._quick else machine),
             roleArn=properties["RoleArn"],
         )
         return answer["stateMachineArn"]

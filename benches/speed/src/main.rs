@@ -1,0 +1,166 @@
+//! Measures the function and its peers, all in one run, against stand-ins of everything that they speak to.
+//!
+//! `speed` prints the tables, `speed --write docs/speed.md` also puts them into that file, between its two marks;
+//! `speed --check` measures nothing, but holds requests and connections to what is promised; `speed --compare FILE...`
+//! takes builds of this function, the floor among them, to choose settings by.
+
+mod http;
+mod machine;
+mod measure;
+mod money;
+mod process;
+mod proxy;
+mod runtime_api;
+mod stats;
+mod subject;
+mod tables;
+mod world;
+
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use subject::{FLOOR, OURS, Subject, subjects};
+use tables::Row;
+use world::World;
+
+/// Enough for medians that two runs share.
+const ROUNDS: u32 = 20;
+const ROUNDS_FROM_AFAR: u32 = 5;
+
+const BEGINNING: &str = "<!-- measured: make bench -->\n";
+const END: &str = "<!-- end of what was measured -->\n";
+
+fn main() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let world = World::start(&root.join("target/bench"), &everybodys_roots(&root)?)?;
+    let subjects = subjects(&root, &world, &world.near)?;
+    let ours = named(&subjects, OURS)?;
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["--check"] => {
+            measure::check(&subjects, ours, &world)?;
+            println!("every program answers; requests and connections are as promised");
+            Ok(())
+        }
+        [] => {
+            println!("{}", measured(&root, &world, subjects)?);
+            Ok(())
+        }
+        ["--write", path] => {
+            let tables = measured(&root, &world, subjects)?;
+            println!("{tables}");
+            write_between_marks(&root.join(path), &tables)
+        }
+        ["--compare", binaries @ ..] => compare(&subjects, binaries),
+        _ => bail!("arguments: none, --check, --write FILE, or --compare FILE..."),
+    }
+}
+
+fn measured(root: &Path, world: &World, subjects: Vec<Subject>) -> Result<String> {
+    let machine = machine::described()?;
+    let stand_in = measure::stand_in(world, 2_000)?;
+    let steps = measure::steps(&named(&subjects, OURS)?.start, world)?;
+    let far = far_starts(root, world)?;
+    let all_lives = measure::lives(&subjects, ROUNDS)?;
+    let mut rows = Vec::new();
+    for (subject, lives) in subjects.into_iter().zip(all_lives) {
+        let long_life = measure::long_life(&subject, lives.cold_processor.median())?;
+        let binary = subject.binary.as_ref().map(fs::metadata).transpose()?.map(|file| file.len());
+        let zip = subject.binary.as_deref().map(|binary| zipped(root, binary)).transpose()?;
+        rows.push(Row { name: subject.name, lives, long_life, binary, zip });
+    }
+    let figures = measure::from_afar(&far, ROUNDS_FROM_AFAR)?;
+    let from_afar = far
+        .iter()
+        .zip(figures)
+        .map(|((name, _), figures)| {
+            let near =
+                rows.iter().find(|row| name.starts_with(row.name)).context("a far one without a near one")?;
+            Ok((*name, &near.lives, figures))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    Ok(format!(
+        "{machine}\n\n{}\n{}\n### Requests and connections of this function\n\n{}\n### With 20 ms to everybody and back\n\n{}\n\
+         ### Money\n\n{}",
+        tables::comparison(&rows, &stand_in),
+        tables::long_lives(&rows),
+        tables::traffic(&steps),
+        tables::from_afar(&from_afar),
+        tables::money(),
+    ))
+}
+
+fn compare(subjects: &[Subject], binaries: &[&str]) -> Result<()> {
+    let ours = named(subjects, OURS)?;
+    let mut candidates = vec![named(subjects, FLOOR)?.clone()];
+    candidates.extend(binaries.iter().map(|binary| {
+        let mut candidate = ours.clone();
+        candidate.start.command = vec![PathBuf::from(binary)];
+        candidate
+    }));
+    let names = ["floor"].iter().chain(binaries);
+    for (name, lives) in names.zip(measure::lives(&candidates, ROUNDS)?) {
+        let resident = stats::mebibytes(lives.resident[1]);
+        println!(
+            "{name}: cold {} ms, processor {} ms, warm {} ms, {resident}",
+            stats::spread(&lives.cold),
+            stats::spread(&lives.cold_processor),
+            stats::spread(&lives.warm),
+        );
+    }
+    Ok(())
+}
+
+/// Everyone with a network, far from it; this function also without `ZOHO_API_DOMAIN`, so that only the secret says
+/// where Zoho is.
+fn far_starts(root: &Path, world: &World) -> Result<Vec<(&'static str, process::Start)>> {
+    let mut starts = Vec::new();
+    for subject in subjects(root, world, &world.far)? {
+        if subject.name == FLOOR {
+            continue;
+        }
+        starts.push((subject.name, subject.start.clone()));
+        if subject.name == OURS {
+            let mut start = subject.start;
+            start.variables.remove("ZOHO_API_DOMAIN");
+            starts.push(("this function, the host in the secret", start));
+        }
+    }
+    Ok(starts)
+}
+
+fn named<'a>(subjects: &'a [Subject], name: &str) -> Result<&'a Subject> {
+    subjects.iter().find(|subject| subject.name == name).with_context(|| format!("no {name}"))
+}
+
+/// Mozilla's, as the Python peers' pinned packages bring them.
+fn everybodys_roots(root: &Path) -> Result<PathBuf> {
+    let python = root.join(".venv/peers/bin/python");
+    let output = Command::new(&python)
+        .args(["-m", "certifi"])
+        .output()
+        .with_context(|| format!("running {}: make .venv/peers/ready", python.display()))?;
+    Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
+}
+
+/// The size of a deployment package with this binary in it.
+fn zipped(root: &Path, binary: &Path) -> Result<u64> {
+    let package = root.join("target/bench/bootstrap.zip");
+    let made = Command::new(root.join(".venv/peers/bin/python"))
+        .args(["-m", "zipfile", "-c"])
+        .args([&package, binary])
+        .status()?;
+    if !made.success() {
+        bail!("no package of {}", binary.display());
+    }
+    Ok(fs::metadata(package)?.len())
+}
+
+fn write_between_marks(path: &Path, tables: &str) -> Result<()> {
+    let text = fs::read_to_string(path)?;
+    let (before, rest) = text.split_once(BEGINNING).context("the beginning is not marked")?;
+    let (_, after) = rest.split_once(END).context("the end is not marked")?;
+    fs::write(path, format!("{before}{BEGINNING}\n{tables}\n{END}{after}"))?;
+    Ok(())
+}

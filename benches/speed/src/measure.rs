@@ -1,0 +1,215 @@
+//! The measurements themselves. Everything that is compared is taken in alternation.
+
+use crate::http::Counts;
+use crate::process::{Process, Start};
+use crate::stats::Times;
+use crate::subject::Subject;
+use crate::world::{FINISHED_JOB, RUNNING_JOB, Traffic, World, event, scheduled_event};
+use anyhow::{Context, Result, ensure};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Checks that each cold-started environment goes on to make.
+const WARM_CHECKS: u32 = 49;
+
+/// What many short lives of a program were like.
+#[derive(Default)]
+pub struct Lives {
+    /// Start of the process to the first answer.
+    pub cold: Times,
+    /// From an event to its answer.
+    pub warm: Times,
+    /// Processor time from the start to the first answer.
+    pub cold_processor: Times,
+    /// Resident bytes after the first check and after the last of [`WARM_CHECKS`].
+    pub resident: [u64; 2],
+}
+
+/// What one long life was like.
+pub struct LongLife {
+    pub checks: u32,
+    pub took: Duration,
+    pub times: Times,
+    pub processor_per_check: Duration,
+    pub resident: u64,
+}
+
+/// Starts every subject anew, in turn, again and again.
+pub fn lives(subjects: &[Subject], rounds: u32) -> Result<Vec<Lives>> {
+    let mut all: Vec<Lives> = subjects.iter().map(|_| Lives::default()).collect();
+    let most = subjects.iter().map(|subject| subject.starts).max().unwrap_or_default();
+    for turn in 0..rounds * most {
+        for (subject, lives) in subjects.iter().zip(&mut all) {
+            if turn % (most / subject.starts) == 0 {
+                live(&subject.start, lives).with_context(|| subject.name)?;
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn live(start: &Start, lives: &mut Lives) -> Result<()> {
+    let job = event(RUNNING_JOB);
+    let process = Process::start(start, Some(&job))?;
+    let answer = process.api.answer()?;
+    lives.cold.push(answer.at - process.started);
+    lives.resident[0] = process.resident()?;
+    for _ in 0..WARM_CHECKS {
+        lives.warm.push(process.api.invoke(&job)?.took);
+    }
+    lives.resident[1] = process.resident()?;
+    process.end()?;
+    let process = Process::start(start, Some(&job))?;
+    process.api.answer()?;
+    lives.cold_processor.push(process.end()?);
+    Ok(())
+}
+
+/// One environment that checks as fast as it can.
+pub fn long_life(subject: &Subject, cold_processor: Duration) -> Result<LongLife> {
+    let job = event(RUNNING_JOB);
+    let process = Process::start(&subject.start, Some(&job))?;
+    process.api.answer()?;
+    let began = Instant::now();
+    for _ in 0..subject.checks {
+        process.api.send(&job)?;
+    }
+    let mut times = Times::default();
+    for _ in 0..subject.checks {
+        times.push(process.api.answer()?.took);
+    }
+    let took = began.elapsed();
+    let resident = process.resident()?;
+    let processor = process.end()?.saturating_sub(cold_processor);
+    Ok(LongLife {
+        checks: subject.checks,
+        took,
+        times,
+        processor_per_check: processor / subject.checks,
+        resident,
+    })
+}
+
+/// What reached each side, step by step, in one environment.
+pub struct Steps {
+    pub names: Vec<&'static str>,
+    pub traffic: Vec<Traffic>,
+}
+
+/// Counts requests and connections from INIT to a second end of a scheduled watch.
+pub fn steps(start: &Start, world: &World) -> Result<Steps> {
+    let mut steps = Steps { names: Vec::new(), traffic: Vec::new() };
+    let mut before = world.traffic();
+    let mut step = |name, steps: &mut Steps| {
+        let now = world.traffic();
+        steps.names.push(name);
+        steps.traffic.push(now.since(before));
+        before = now;
+    };
+    let process = Process::start(start, None)?;
+    process.api.wait_until_ready()?;
+    step("INIT", &mut steps);
+    for (name, event) in [
+        ("first check, running", event(RUNNING_JOB)),
+        ("further check, running", event(RUNNING_JOB)),
+        ("scheduled, finished", scheduled_event(FINISHED_JOB)),
+        ("scheduled, finished, again", scheduled_event(FINISHED_JOB)),
+    ] {
+        process.api.invoke(&event)?;
+        // Until the process asks for more, it may still be at it.
+        process.api.wait_until_ready()?;
+        step(name, &mut steps);
+    }
+    Ok(steps)
+}
+
+/// Cold and warm from afar.
+#[derive(Default)]
+pub struct FromAfar {
+    pub cold: Times,
+    pub warm: Times,
+}
+
+/// As [`lives`], for subjects whose other sides are far away.
+pub fn from_afar(starts: &[(&'static str, Start)], rounds: u32) -> Result<Vec<FromAfar>> {
+    let mut all: Vec<FromAfar> = starts.iter().map(|_| FromAfar::default()).collect();
+    let job = event(RUNNING_JOB);
+    for _ in 0..rounds {
+        for ((name, start), figures) in starts.iter().zip(&mut all) {
+            let process = Process::start(start, Some(&job))?;
+            let answer = process.api.answer().context(*name)?;
+            figures.cold.push(answer.at - process.started);
+            for _ in 0..5 {
+                figures.warm.push(process.api.invoke(&job)?.took);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// What Zoho's stand-in takes to answer the plainest client there can be, on an open connection.
+pub fn stand_in(world: &World, requests: u32) -> Result<Times> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(&world.ca_file)?)?;
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let socket = TcpStream::connect(world.zoho.address)?;
+    socket.set_nodelay(true)?;
+    let connection = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost")?)?;
+    let mut stream = StreamOwned::new(connection, socket);
+    let mut buffer = [0; 4096];
+    let mut times = Times::default();
+    for _ in 0..requests {
+        let began = Instant::now();
+        stream.write_all(
+            b"GET /crm/v8/Leads/actions/mass_change_owner?job_id=1 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        )?;
+        stream.flush()?;
+        // The stand-in writes an answer in one piece, and so it arrives.
+        ensure!(stream.read(&mut buffer)? > 0, "the stand-in has hung up");
+        times.push(began.elapsed());
+    }
+    Ok(times)
+}
+
+/// Holds the counts to what is promised, and every subject to an answer. No time is looked at.
+pub fn check(subjects: &[Subject], ours: &Subject, world: &World) -> Result<()> {
+    let counts = |connections, requests| Counts { connections, requests };
+    let expected = [
+        Traffic { secrets_manager: counts(1, 1), zoho: counts(1, 0), ..Traffic::default() },
+        Traffic { zoho: counts(0, 1), ..Traffic::default() },
+        Traffic { zoho: counts(0, 1), ..Traffic::default() },
+        Traffic { zoho: counts(0, 1), sns: counts(1, 1), scheduler: counts(1, 1), ..Traffic::default() },
+        Traffic { zoho: counts(0, 1), sns: counts(0, 1), scheduler: counts(0, 1), ..Traffic::default() },
+    ];
+    let steps = steps(&ours.start, world)?;
+    for ((name, traffic), expected) in steps.names.iter().zip(&steps.traffic).zip(&expected) {
+        ensure!(traffic == expected, "{name}: {traffic:?}, expected {expected:?}");
+    }
+    for subject in subjects {
+        let before = world.traffic();
+        let process = Process::start(&subject.start, Some(&event(RUNNING_JOB)))?;
+        let first = process.api.answer().with_context(|| subject.name)?;
+        process.api.invoke(&event(RUNNING_JOB)).with_context(|| subject.name)?;
+        let traffic = world.traffic().since(before);
+        let (secrets, checks) = if subject.binary.is_some() && subject.name == crate::subject::FLOOR {
+            (0, 0)
+        } else {
+            ensure!(String::from_utf8_lossy(&first.body).contains("RUNNING"), "{}: no status", subject.name);
+            (1, 2)
+        };
+        ensure!(
+            (traffic.secrets_manager.requests, traffic.zoho.requests) == (secrets, checks),
+            "{}: {traffic:?}",
+            subject.name
+        );
+    }
+    Ok(())
+}

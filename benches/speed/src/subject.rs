@@ -1,0 +1,101 @@
+//! What is measured: the function and its peers, each with the environment that Lambda would give it.
+
+use crate::process::Start;
+use crate::world::{Addresses, TOPIC_ARN, World, url};
+use anyhow::{Result, ensure};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// One program.
+#[derive(Clone)]
+pub struct Subject {
+    pub name: &'static str,
+    pub start: Start,
+    /// The executable to weigh; none for an interpreted one.
+    pub binary: Option<PathBuf>,
+    /// Cold starts in each round: a slow one gets fewer.
+    pub starts: u32,
+    /// Checks of one environment in the long run, likewise.
+    pub checks: u32,
+}
+
+pub const OURS: &str = "this function";
+pub const FLOOR: &str = "floor: an echo, no network";
+
+/// All of them. `root` is the repository.
+pub fn subjects(root: &Path, world: &World, addresses: &Addresses) -> Result<Vec<Subject>> {
+    let common = variables(world, addresses);
+    let with = |more: &[(&str, String)]| {
+        let mut variables = common.clone();
+        variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        variables
+    };
+    let ca = world.ca_file.display().to_string();
+    let bundle = world.bundle_file.display().to_string();
+    let native = |name, binary: &str, variables| {
+        let binary = root.join(binary);
+        let start = Start { command: vec![binary.clone()], directory: root.to_owned(), variables };
+        Subject { name, start, binary: Some(binary), starts: 5, checks: 10_000 }
+    };
+    let python = |name, directory: &str, checks| Subject {
+        name,
+        start: Start {
+            command: [".venv/peers/bin/python", "-m", "awslambdaric", "handler.handler"]
+                .iter()
+                .enumerate()
+                .map(|(place, part)| if place == 0 { root.join(part) } else { PathBuf::from(part) })
+                .collect(),
+            directory: root.join("benches/peers").join(directory),
+            variables: with(&[("AWS_CA_BUNDLE", bundle.clone()), ("REQUESTS_CA_BUNDLE", bundle.clone())]),
+        },
+        binary: None,
+        starts: 1,
+        checks,
+    };
+    let subjects = vec![
+        native(FLOOR, "target/peers/release/floor", common.clone()),
+        // Its roots are compiled in; the authority's file takes their place.
+        native(OURS, "target/release/mass-change-owner-status", with(&[("SSL_CERT_FILE", ca)])),
+        native(
+            "the obvious Rust",
+            "target/peers/release/obvious",
+            with(&[("SSL_CERT_FILE", bundle.clone())]),
+        ),
+        python("Python: boto3, requests", "boto3_requests", 10_000),
+        python("Python: Zoho's SDK, boto3", "official_sdk", 1_000),
+    ];
+    for subject in &subjects {
+        let program = &subject.start.command[0];
+        ensure!(program.exists(), "{} is missing: make bench builds it", program.display());
+    }
+    Ok(subjects)
+}
+
+fn variables(world: &World, addresses: &Addresses) -> BTreeMap<String, String> {
+    [
+        ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
+        ("LANG", "en_US.UTF-8".to_owned()),
+        ("TZ", ":UTC".to_owned()),
+        ("_HANDLER", "bootstrap".to_owned()),
+        ("AWS_REGION", "eu-west-1".to_owned()),
+        ("AWS_DEFAULT_REGION", "eu-west-1".to_owned()),
+        ("AWS_ACCESS_KEY_ID", "testing".to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", "testing".to_owned()),
+        ("AWS_SESSION_TOKEN", "testing".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_NAME", "watch".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST".to_owned()),
+        ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128".to_owned()),
+        ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/watch".to_owned()),
+        ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/23/[$LATEST]0".to_owned()),
+        ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", addresses.secrets_manager.clone()),
+        ("AWS_ENDPOINT_URL_SNS", url(world.sns.address.port())),
+        ("AWS_ENDPOINT_URL_SCHEDULER", url(world.scheduler.address.port())),
+        ("ZOHO_SECRET_ID", addresses.secret.to_owned()),
+        ("ZOHO_API_DOMAIN", addresses.zoho.clone()),
+        ("STATUS_TOPIC_ARN", TOPIC_ARN.to_owned()),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}

@@ -1,0 +1,151 @@
+//! The measurements as Markdown.
+
+use crate::http::Counts;
+use crate::measure::{FromAfar, Lives, LongLife, Steps};
+use crate::money::WAYS;
+use crate::stats::{Times, mebibytes, megabytes, milliseconds, spread};
+use crate::subject::{FLOOR, OURS};
+use crate::world::FAR;
+use std::fmt::Write;
+use std::time::Duration;
+
+/// One program with everything that was found out about it.
+pub struct Row {
+    pub name: &'static str,
+    pub lives: Lives,
+    pub long_life: LongLife,
+    pub binary: Option<u64>,
+    pub zip: Option<u64>,
+}
+
+/// Cold, warm, memory, size.
+pub fn comparison(rows: &[Row], stand_in: &Times) -> String {
+    let floor =
+        rows.iter().find(|row| row.name == FLOOR).map(|row| row.lives.cold.median()).unwrap_or_default();
+    let mut text = String::from(
+        "| | cold start, ms | × floor | warm check, ms | processor: cold, each further check, ms | memory after 1, 50, all¹ checks | binary | zip |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|\n",
+    );
+    for Row { name, lives, long_life, binary, zip } in rows {
+        let resident = [lives.resident[0], lives.resident[1], long_life.resident].map(mebibytes).join(", ");
+        let size = |bytes: &Option<u64>| bytes.map_or("–".to_owned(), megabytes);
+        line(
+            &mut text,
+            &[
+                emphasized(name),
+                spread(&lives.cold),
+                format!("{:.1}", ratio(lives.cold.median(), floor)),
+                spread(&lives.warm),
+                format!(
+                    "{}, {}",
+                    milliseconds(lives.cold_processor.median()),
+                    milliseconds(long_life.processor_per_check)
+                ),
+                resident,
+                size(binary),
+                size(zip),
+            ],
+        );
+    }
+    let counts: Vec<String> =
+        rows.iter().map(|row| format!("{} for {}", thousands(row.long_life.checks), row.name)).collect();
+    let _infallible = writeln!(
+        text,
+        "\nMedians (10th to 90th percentile). Zoho's stand-in takes {} ms to answer the plainest client on an open connection. ¹ {}.",
+        spread(stand_in),
+        counts.join(", "),
+    );
+    text
+}
+
+/// Throughput and tail.
+pub fn long_lives(rows: &[Row]) -> String {
+    let mut text = String::from(
+        "| one environment | checks | a second | median, ms | 99 % | 99.9 % | longest |\n|---|--:|--:|--:|--:|--:|--:|\n",
+    );
+    for Row { name, long_life, .. } in rows {
+        let quantile = |share| milliseconds(long_life.times.quantile(share));
+        line(
+            &mut text,
+            &[
+                emphasized(name),
+                thousands(long_life.checks),
+                format!("{:.0}", f64::from(long_life.checks) / long_life.took.as_secs_f64()),
+                quantile(0.5),
+                quantile(0.99),
+                quantile(0.999),
+                quantile(1.0),
+            ],
+        );
+    }
+    text
+}
+
+/// Requests and connections.
+pub fn traffic(steps: &Steps) -> String {
+    let mut text = String::from(
+        "| requests (new connections) | Secrets Manager | Zoho | SNS | Scheduler |\n|---|--:|--:|--:|--:|\n",
+    );
+    for (name, traffic) in steps.names.iter().zip(&steps.traffic) {
+        let cell = |counts: Counts| match counts {
+            Counts { requests: 0, connections: 0 } => "–".to_owned(),
+            Counts { requests, connections } => format!("{requests} ({connections})"),
+        };
+        let cells = [traffic.secrets_manager, traffic.zoho, traffic.sns, traffic.scheduler].map(cell);
+        line(&mut text, &[&[(*name).to_owned()][..], &cells].concat());
+    }
+    text
+}
+
+/// Near and far, in round trips. `near` is each one's cold start and warm check without the distance.
+pub fn from_afar(rows: &[(&'static str, &Lives, FromAfar)]) -> String {
+    let mut text = String::from(
+        "| | cold start, ms | in round trips | warm check, ms | in round trips |\n|---|--:|--:|--:|--:|\n",
+    );
+    for (name, near, far) in rows {
+        let round_trips = |far: &Times, near: &Times| {
+            let more = far.median().saturating_sub(near.median());
+            format!("{:.1}", ratio(more, FAR))
+        };
+        line(
+            &mut text,
+            &[
+                emphasized(name),
+                spread(&far.cold),
+                round_trips(&far.cold, &near.cold),
+                spread(&far.warm),
+                round_trips(&far.warm, &near.warm),
+            ],
+        );
+    }
+    text
+}
+
+/// The model of costs.
+pub fn money() -> String {
+    let mut text = String::from(
+        "| jobs of 10 minutes a month | Zoho credits a job | 1 | 1,000 | 100,000 |\n|---|--:|--:|--:|--:|\n",
+    );
+    for way in &WAYS {
+        let mut cells = vec![way.name.to_owned(), format!("{:.0}", way.checks)];
+        cells.extend([1.0, 1e3, 1e5].map(|jobs| format!("${:.2}", way.monthly(jobs))));
+        line(&mut text, &cells);
+    }
+    text
+}
+
+fn line(text: &mut String, cells: &[String]) {
+    let _infallible = writeln!(text, "| {} |", cells.join(" | "));
+}
+
+fn emphasized(name: &str) -> String {
+    if name.starts_with(OURS) { format!("**{name}**") } else { name.to_owned() }
+}
+
+fn ratio(time: Duration, unit: Duration) -> f64 {
+    time.as_secs_f64() / unit.as_secs_f64()
+}
+
+fn thousands(count: u32) -> String {
+    if count < 1_000 { count.to_string() } else { format!("{},{:03}", count / 1_000, count % 1_000) }
+}

@@ -4,7 +4,7 @@ STACK ?= mass-change-owner-status
 
 .PHONY: package
 package: $(VENV)/ready .venv/sam/ready ## sam build, with the pinned tools, into .aws-sam
-	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam build
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" CARGO_TARGET_DIR=.aws-sam/target SAM_CLI_TELEMETRY=0 .venv/sam/bin/sam build
 
 .PHONY: watch
 watch: ## watch a job: MODULE=Leads JOB_ID=... [STACK=...]

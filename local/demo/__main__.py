@@ -8,12 +8,12 @@ import sys
 import threading
 from types import FrameType
 
-from local.demo import watch
+from local.demo import state_machine, watch
 from local.demo.narrator import Narrator
 from local.stack import Stack
 
 # An act is told to an audience and played on a stack; it says whether it ended as it should.
-ACTS = [watch.act]
+ACTS = [watch.act, state_machine.act]
 
 
 def main() -> int:

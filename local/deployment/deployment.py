@@ -49,10 +49,14 @@ class Execution:
 
     def wait(self) -> Execution:
         end = time.monotonic() + _PATIENCE_SECONDS
-        while self._describe()["status"] == "RUNNING":
+        while self.running:
             assert time.monotonic() < end, f"still running: {self.states}"
             time.sleep(0.02)
         return self
+
+    @property
+    def running(self) -> bool:
+        return self._describe()["status"] == "RUNNING"
 
     def wait_for(self, event: str, count: int = 1) -> None:
         """Wait until that many events of a kind stand in the history."""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from local.deployment import Deployment
+from local.deployment.deployment import quicken
 from local.stack import RELEASE_BINARY, Stack
 from tests.deploy.stub import stub
 
@@ -26,7 +27,7 @@ def deploy(stack: Stack) -> Iterator[Callable[..., Deployment]]:
     """Deploy the template with these parameters; Zoho starts afresh."""
     stack.zoho.control.reset()
     with contextlib.ExitStack() as ends:
-        yield lambda **how: ends.enter_context(Deployment(stack, quick=True, **how))
+        yield lambda **how: ends.enter_context(Deployment(stack, **{"alter": quicken, **how}))
     stack.clear_faults()
 
 

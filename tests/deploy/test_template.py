@@ -144,6 +144,8 @@ WATCH_MANY_RIGHTS = TRACE_EXECUTIONS | {
     ("states:StartExecution", PREFIX.format("states", "stateMachine:zoho-watch-many")),
     ("states:DescribeExecution", PREFIX.format("states", "execution:zoho-watch:*")),
     ("states:StopExecution", PREFIX.format("states", "execution:zoho-watch:*")),
+    ("states:DescribeExecution", PREFIX.format("states", "execution:zoho-watch-many:*")),
+    ("states:StopExecution", PREFIX.format("states", "execution:zoho-watch-many:*")),
     ("states:DescribeExecution", PREFIX.format("states", "execution:zoho-watch-many/*")),
     ("states:StopExecution", PREFIX.format("states", "execution:zoho-watch-many/*")),
     ("events:PutTargets", RULE),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from local.deployment import Deployment, Execution
-from local.deployment.deployment import SECRET
+from local.deployment.deployment import SECRET, quicken
 from local.deployment.template import ROOT
 from local.stack import Publication, Stack
 from tests.deploy.stub import stub
@@ -218,7 +218,9 @@ def retried(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         for error in RETRIED:
             failure = {"error": [error, "passing"]}
             deployment = Deployment(
-                stack, quick=True, **stub(tmp_path_factory.mktemp("stub"), failure, failure, {"report": final_report()})
+                stack,
+                alter=quicken,
+                **stub(tmp_path_factory.mktemp("stub"), failure, failure, {"report": final_report()}),
             )
             executions[error] = ends.enter_context(deployment).watch(REQUEST)
         yield executions
@@ -247,6 +249,31 @@ def test_checks_that_find_no_free_place_are_tried_again(deploy: Callable[..., De
     assert [execution.status for execution in executions] == ["SUCCEEDED"] * 3
     errors = {error for execution in executions for error in execution.errors}
     assert errors == {"Lambda.TooManyRequestsException"}
+
+
+def impatient(machine: dict[str, Any]) -> dict[str, Any]:
+    """The definition with a second for a check and one retry, if it has checks."""
+    if check := machine["States"].get("Check"):
+        check["TimeoutSeconds"] = 1
+        check["Retry"] = [{**retrier, "MaxAttempts": 1} for retrier in check["Retry"]]
+    return quicken(machine)
+
+
+def test_a_check_that_never_answers_is_tried_again(deploy_stub: Callable[..., Deployment]) -> None:
+    execution = deploy_stub({"sleep": 60}, {"report": final_report()}, alter=impatient).watch(REQUEST)
+    assert execution.status == "SUCCEEDED"
+    assert execution.events("TaskTimedOut") == 1
+
+
+def test_a_check_that_keeps_on_not_answering_fails_under_a_name_that_is_not_reserved(
+    deploy_stub: Callable[..., Deployment],
+) -> None:
+    deployment = deploy_stub({"sleep": 60}, alter=impatient)
+    execution = deployment.watch(REQUEST)
+    assert (execution.status, execution.error) == ("FAILED", "WATCH_FAILED")
+    assert execution.cause.startswith("States.Timeout: ")
+    (message,) = deployment.messages()
+    assert message.body["error"]["type"] == "States.Timeout"
 
 
 def test_an_error_that_stays_is_given_up_and_announced(deploy_stub: Callable[..., Deployment]) -> None:
@@ -294,6 +321,14 @@ def test_any_other_error_is_announced_as_the_function_would_and_fails_under_its_
         assert deployment.function.invoke({**REQUEST, "schedule_arn": SCHEDULE_ARN}).ok
         announced, notified = deployment.published()
         assert content(announced) == content(notified)
+
+
+def test_token_trouble_is_what_the_alarms_filter_finds(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy(secret={**SECRET, "refresh_token": "1000.revoked"})
+    terms = deployment.stack.properties("TokenTroubleFilter")["FilterPattern"].split()
+    assert all(term.startswith("?") for term in terms)
+    deployment.watch(REQUEST).wait()
+    deployment.function.wait_for_line(lambda line: any(term[1:] in line for term in terms))
 
 
 @pytest.mark.parametrize(
@@ -372,7 +407,7 @@ def test_an_end_that_cannot_be_announced_keeps_its_name_and_never_looks_like_a_s
         executions = {}
         for error, step in ends.items():
             (directory := tmp_path / error).mkdir()
-            deployment = deployments.enter_context(Deployment(stack, quick=True, **stub(directory, step)))
+            deployment = deployments.enter_context(Deployment(stack, alter=quicken, **stub(directory, step)))
             executions[error] = deployment.watch(REQUEST)
         for error, execution in executions.items():
             assert (execution.status, execution.error) == ("FAILED", error)

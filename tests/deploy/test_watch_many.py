@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from local.deployment import Deployment
 
 UNKNOWN_JOB = {"module": "Leads", "job_id": "3652397000000000001"}
@@ -71,26 +73,35 @@ def test_concurrency_is_what_the_parameter_says(deploy: Callable[..., Deployment
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
-def test_jobs_from_a_file(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy(JobsBucket="lists-of-jobs")
-    jobs = start_jobs(deployment, 3, run_seconds=0)
+def put_list(deployment: Deployment, text: str) -> dict[str, Any]:
+    """A request for the list that a file of this text holds."""
+    bucket = deployment.local.unique("lists-of-jobs")
     s3 = deployment.local.client("s3")
-    s3.create_bucket(Bucket="lists-of-jobs")
-    s3.put_object(Bucket="lists-of-jobs", Key="monday/jobs.json", Body=json.dumps(jobs))
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="monday/jobs.json", Body=text)
+    return {"jobs_file": {"bucket": bucket, "key": "monday/jobs.json"}}
 
-    execution = deployment.watch_many({"jobs_file": {"bucket": "lists-of-jobs", "key": "monday/jobs.json"}})
 
+def test_jobs_from_a_file(deployment: Deployment) -> None:
+    execution = deployment.watch_many(put_list(deployment, json.dumps(start_jobs(deployment, 3, run_seconds=0))))
     assert execution.status == "SUCCEEDED"
     assert execution.output["succeeded"] == 3
 
 
-def test_a_file_that_is_not_there_is_announced(deployment: Deployment) -> None:
-    execution = deployment.watch_many({"jobs_file": {"bucket": "no-such-bucket", "key": "jobs.json"}})
+def test_a_file_without_jobs_is_refused(deployment: Deployment) -> None:
+    execution = deployment.watch_many(put_list(deployment, "{}"))
+    assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
+
+
+@pytest.mark.parametrize(("text", "error"), [(None, "s3."), ("no JSON", "WATCH_FAILED")])
+def test_a_file_that_cannot_be_read_is_announced(deployment: Deployment, text: str | None, error: str) -> None:
+    request = put_list(deployment, text) if text else {"jobs_file": {"bucket": "no-such-bucket", "key": "jobs.json"}}
+    execution = deployment.watch_many(request)
     assert execution.status == "FAILED"
-    assert execution.error.lower().startswith("s3.")
+    assert execution.error.lower().startswith(error.lower())
     (message,) = deployment.messages()
     assert message.attributes["outcome"] == "SUMMARY"
-    assert message.body["Error"] == execution.error
+    assert json.loads(execution.cause) == message.body
 
 
 def test_no_jobs_are_refused(deployment: Deployment) -> None:

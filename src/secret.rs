@@ -154,7 +154,10 @@ impl Secret {
         };
         let host = |name: &str, default: &str| match fields.text(name)? {
             None => BaseUrl::parse_host(default),
-            Some(text) => BaseUrl::parse_host(text).map_err(|wrong| format!("has a `{name}` that {wrong}")),
+            // Without what is there: it may be a client secret in the wrong field.
+            Some(text) => BaseUrl::parse_host(text).map_err(|_| {
+                format!("has a `{name}` that is no host such as {default} (or https://{default})")
+            }),
         };
         let default_api = BaseUrl::parse_host(data_center.api_host)?;
         let api = fields.text("api_domain")?.map(|_| host("api_domain", data_center.api_host)).transpose()?;
@@ -242,7 +245,7 @@ mod tests {
             (r#"{"access_token": "t", "data_center": "hunter2"}"#, "US EU IN"),
             (
                 r#"{"access_token": "t", "api_domain": "http://www.zohoapis.com"}"#,
-                "`api_domain` that must be https",
+                "`api_domain` that is no host such as www.zohoapis.com",
             ),
         ] {
             match Secret::parse(text) {

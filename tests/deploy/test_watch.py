@@ -383,6 +383,21 @@ def test_an_answer_that_nobody_foresaw_ends_the_watch(
     assert message.attributes["job_id"] == JOB_ID
 
 
+def test_a_fault_without_a_cause_is_announced(deploy: Callable[..., Deployment]) -> None:
+    def begin_with_a_fault(machine: dict[str, Any]) -> dict[str, Any]:
+        if "Check" in machine["States"]:
+            caught = {"announcement": True, "failure": {"Error": "Lambda.Unknown"}}
+            machine["States"]["Fault"] = {"Type": "Pass", "Result": caught, "Next": "What is known of the watch"}
+            machine["StartAt"] = "Fault"
+        return machine
+
+    deployment = deploy(alter=begin_with_a_fault)
+    execution = deployment.watch(REQUEST)
+    assert (execution.status, execution.error) == ("FAILED", "Lambda.Unknown")
+    (message,) = deployment.messages()
+    assert message.body["error"]["message"] == "no cause was given"
+
+
 def test_a_failure_after_some_checks_goes_on_from_the_last_report(deploy_stub: Callable[..., Deployment]) -> None:
     deployment = deploy_stub({"report": report(checks=5)}, {"error": ["JobNotFound", "gone"]})
     deployment.watch(REQUEST).wait()

@@ -3,12 +3,16 @@
 //! docs/token-sharing.md draws the protocol and states what it guarantees.
 
 mod lease;
+mod live;
+mod minting;
 mod record;
+mod search;
 mod source;
 mod vault;
 
+pub use live::Live;
 pub use record::{LEASE_LABEL, TOKEN_LABEL};
-pub use source::{Live, Mint, Settings, TokenSource, ZohoAccounts};
+pub use source::{Clock, Mint, Settings, TokenSource, ZohoAccounts};
 pub use vault::{Put, SecretsManager, Vault, VaultError, Version};
 
 #[cfg(test)]

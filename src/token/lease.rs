@@ -1,4 +1,4 @@
-//! Whose turn it is to mint: a lease for each place in the chain of tokens, taken with compare-and-set.
+//! Whose turn it is to mint: leases for each place in the chain of tokens, taken with compare-and-set.
 //!
 //! The first to put a version under a lease's id may mint, for as long as the lease says, counted from *before* the put.
 //! The others start a stopwatch when they first *see* the lease and take the next one only when it has run out. So two
@@ -6,16 +6,16 @@
 
 use crate::clock::Timestamp;
 use crate::error::WatchError;
-use crate::token::record::{LEASE_LABEL, Lease, Position, Settled};
-use crate::token::vault::{Put, Vault, VaultError};
+use crate::token::record::{LEASE_LABEL, LONGEST_WALK, Lease, Position, Settled};
+use crate::token::vault::{Put, Vault, VaultError, Version};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Signatures more than five minutes old are refused by AWS, so that no working copy's clock is further off.
 const GREATEST_SKEW: Duration = Duration::from_secs(300);
 
-/// How many dead leases of one place are stepped over in one go.
-const LONGEST_WALK: u32 = 200;
+/// How often Secrets Manager may fail to take a lease before a copy helps itself.
+const FAILED_PUTS_BORNE: u32 = 2;
 
 /// What a copy may do now.
 #[derive(Debug)]
@@ -29,8 +29,15 @@ pub enum Turn {
     },
     /// Another copy mints, or will be known to have died: look again in a moment.
     Wait,
-    /// Another copy has asked, and Zoho's answer stands for a while.
-    Settled(WatchError),
+    /// A copy has asked, and Zoho's answer stands for a while.
+    Settled {
+        /// What it was.
+        error: WatchError,
+        /// Until when.
+        until: Timestamp,
+        /// Which lease of the place that was.
+        attempt: u32,
+    },
     /// The secret cannot be written: there is no turn to be had.
     Alone(String),
 }
@@ -73,6 +80,21 @@ struct Holder {
     duration: Duration,
 }
 
+impl Holder {
+    /// Starts the stopwatch on a lease that is there by now. What was read of it may be nothing: reads can be late.
+    fn seen_now(found: Option<&Version>, now: Timestamp, usual: Duration) -> Self {
+        let duration =
+            found.and_then(|found| Lease::parse(&found.text)).map_or(usual, |lease| lease.duration());
+        let long_dead = age(found, now) > duration.saturating_add(GREATEST_SKEW);
+        Self { seen: Instant::now(), duration: if long_dead { Duration::ZERO } else { duration } }
+    }
+}
+
+fn age(found: Option<&Version>, now: Timestamp) -> Duration {
+    let seconds = found.map_or(0, |found| now.seconds_since(found.created));
+    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
+}
+
 impl Queue {
     /// Lines up for a place; `lease` is how long this copy would mint at most.
     pub async fn line_up(
@@ -86,15 +108,17 @@ impl Queue {
             *self = Self { place: Some(place.clone()), ..Self::default() };
         }
         for _ in 0..LONGEST_WALK {
-            if let Some(holder) = &self.holder {
-                match read_settled(vault, place, self.attempt).await {
-                    Some(settled) if settled.until > now => return Turn::Settled(settled.error),
-                    Some(_) => self.next(),
-                    None if holder.seen.elapsed() < holder.duration => return Turn::Wait,
-                    None => self.next(),
+            let Some(holder) = &self.holder else {
+                if let Some(turn) = self.claim(vault, place, now, lease).await {
+                    return turn;
                 }
-            } else if let Some(turn) = self.claim(vault, place, now, lease).await {
-                return turn;
+                continue;
+            };
+            let (over, attempt) = (holder.seen.elapsed() >= holder.duration, self.attempt);
+            match read_settled(vault, place, attempt).await {
+                Some((until, error)) if until > now => return Turn::Settled { error, until, attempt },
+                None if !over => return Turn::Wait,
+                _ => self.stand_at(attempt.saturating_add(1)),
             }
         }
         Turn::Wait
@@ -112,41 +136,65 @@ impl Queue {
         // New for each claim: a lease that this very process abandoned is as dead to it as anybody's.
         let mine = Lease { owner: format!("{:016x}", fastrand::u64(..)), seconds: lease.as_secs() };
         let clock = LeaseClock::start(now, mine.duration());
-        match vault.put(&id, LEASE_LABEL, &mine.to_text()).await {
-            Ok(put) => {
-                // Read back even after a put that went through: a put that was retried may find its own first try
-                // under the id, and should two puts ever both win, only one content is left to be read.
-                self.failed_puts = 0;
-                let seen = Instant::now();
-                let found = vault.version(&id).await.ok().flatten();
-                let theirs = found.as_ref().and_then(|version| Lease::parse(&version.text));
-                if theirs.as_ref().map_or(put == Put::Done, |theirs| *theirs == mine) {
-                    return Some(Turn::Mint { attempt: Some(self.attempt), lease: clock });
-                }
-                let duration = theirs.as_ref().map_or(lease, Lease::duration);
-                let age = found.map_or(0, |version| now.seconds_since(version.created));
-                let long_dead = Duration::from_secs(u64::try_from(age).unwrap_or(0))
-                    > duration.saturating_add(GREATEST_SKEW);
-                self.holder =
-                    Some(Holder { seen, duration: if long_dead { Duration::ZERO } else { duration } });
-                None
-            }
-            Err(VaultError::Refused(why)) => Some(Turn::Alone(why)),
-            Err(VaultError::Throttled(_)) => Some(Turn::Wait),
-            Err(VaultError::Unavailable(why)) => {
+        let put = vault.put(&id, LEASE_LABEL, &mine.to_text()).await;
+        if let Err(VaultError::Refused(why)) = put {
+            return Some(Turn::Alone(why));
+        }
+        // Read back whatever the put said: its answer may be that of a second try that found the first one's work, or
+        // be lost; and should two puts ever both win, only one content is left to be read.
+        let token_id = place.token_id();
+        let (found, token) = tokio::join!(vault.version(&id), vault.version(&token_id));
+        let (found, token) = (found.ok().flatten(), token.ok().flatten());
+        let theirs = found.as_ref().and_then(|found| Lease::parse(&found.text));
+        let won = theirs.as_ref().map_or(found.is_none() && put == Ok(Put::Done), |theirs| *theirs == mine);
+        match put {
+            // Since this copy looked, a lease has run its whole course.
+            _ if won && token.is_some() => Some(Turn::Wait),
+            _ if won => Some(Turn::Mint { attempt: Some(self.attempt), lease: clock }),
+            Err(VaultError::Throttled(_)) if found.is_none() => Some(Turn::Wait),
+            Err(error) if found.is_none() => {
                 self.failed_puts = self.failed_puts.saturating_add(1);
-                Some(if self.failed_puts >= 3 { Turn::Alone(why) } else { Turn::Wait })
+                let helps_itself = self.failed_puts > FAILED_PUTS_BORNE;
+                Some(if helps_itself { Turn::Alone(error.message().to_owned()) } else { Turn::Wait })
+            }
+            _ => {
+                self.skip_to_latest(vault, place, found.as_ref(), now, lease).await;
+                None
             }
         }
     }
 
-    fn next(&mut self) {
-        self.attempt = self.attempt.saturating_add(1);
+    /// Lines up behind the holder that was found, or, where that one is history, behind the latest of this place.
+    async fn skip_to_latest(
+        &mut self,
+        vault: &impl Vault,
+        place: &Position,
+        found: Option<&Version>,
+        now: Timestamp,
+        lease: Duration,
+    ) {
+        if self.attempt == 0
+            && age(found, now) > lease
+            && let Ok(Some(latest)) = vault.labelled(LEASE_LABEL).await
+            && let Some(attempt) = place.attempt_of(&latest.id).filter(|attempt| *attempt > 0)
+        {
+            let found = vault.version(&place.lease_id(attempt)).await.ok().flatten();
+            self.stand_at(attempt);
+            self.holder = Some(Holder::seen_now(found.as_ref(), now, lease));
+            return;
+        }
+        self.holder = Some(Holder::seen_now(found, now, lease));
+    }
+
+    fn stand_at(&mut self, attempt: u32) {
+        self.attempt = attempt;
         self.holder = None;
+        self.failed_puts = 0;
     }
 }
 
-async fn read_settled(vault: &impl Vault, place: &Position, attempt: u32) -> Option<Settled> {
+async fn read_settled(vault: &impl Vault, place: &Position, attempt: u32) -> Option<(Timestamp, WatchError)> {
     let version = vault.version(&place.settled_id(attempt)).await.ok().flatten()?;
-    Settled::parse(&version.text)
+    let settled = Settled::parse(&version.text)?;
+    Some((settled.until(version.created), settled.error))
 }

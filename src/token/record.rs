@@ -15,9 +15,13 @@ use std::time::Duration;
 /// The staging label of the shared token.
 pub const TOKEN_LABEL: &str = "ZOHO_ACCESS_TOKEN";
 
-/// The staging label of what is said about minting. A version needs a label lest it take `AWSCURRENT`; nothing is looked
-/// up by this one.
+/// The staging label of what is said about minting. A version needs a label lest it take `AWSCURRENT`; this one is no
+/// more than a hint at the latest record.
 pub const LEASE_LABEL: &str = "ZOHO_TOKEN_LEASE";
+
+/// How many tries at one place are told apart. Secrets Manager forgets versions that are older than a day beyond a
+/// hundred, so that there cannot be many more.
+pub const LONGEST_WALK: u32 = 200;
 
 /// A place in the chain of tokens: minted with these credentials, to follow that token.
 ///
@@ -45,6 +49,11 @@ impl Position {
     /// The id under which the holder of that lease says that it got no token.
     pub fn settled_id(&self, attempt: u32) -> String {
         format!("settled-{}", self.digest("settled", attempt))
+    }
+
+    /// Which try at this place a lease or a settled record belongs to, if it belongs here.
+    pub fn attempt_of(&self, id: &str) -> Option<u32> {
+        (0..LONGEST_WALK).find(|attempt| self.lease_id(*attempt) == id || self.settled_id(*attempt) == id)
     }
 
     fn digest(&self, kind: &str, attempt: u32) -> String {
@@ -139,8 +148,8 @@ pub struct Lease {
 pub struct Settled {
     /// Why.
     pub error: WatchError,
-    /// Until when nobody needs to ask again.
-    pub until: Timestamp,
+    /// For how long nobody needs to ask again.
+    pub seconds: u64,
 }
 
 impl Lease {
@@ -164,7 +173,7 @@ impl Lease {
 impl Settled {
     /// As stored.
     pub fn to_text(&self) -> SecretString {
-        json!({"error_type": self.error.kind().name(), "message": self.error.message(), "until": self.until})
+        json!({"error_type": self.error.kind().name(), "message": self.error.message(), "seconds": self.seconds})
             .to_string()
             .into()
     }
@@ -175,8 +184,14 @@ impl Settled {
         let text = |key| value.get(key).and_then(Value::as_str);
         Some(Self {
             error: WatchError::new(ErrorType::from_name(text("error_type")?)?, text("message")?),
-            until: Timestamp::parse(text("until")?)?,
+            seconds: value.get("seconds")?.as_u64()?,
         })
+    }
+
+    /// When it is over, from when it was said: by Secrets Manager's clock, so that the writer's does not matter.
+    pub fn until(&self, said_at: Timestamp) -> Timestamp {
+        // A bound, lest a damaged record stop everybody for ever.
+        said_at.plus_seconds(i64::try_from(self.seconds.min(1_800)).unwrap_or(0))
     }
 }
 
@@ -207,7 +222,11 @@ mod tests {
                 assert!(seen.insert(id));
             }
         }
-        assert_eq!(at("c1", "t1").lease_id(3), at("c1", "t1").lease_id(3));
+        let place = at("c1", "t1");
+        for id in [place.lease_id(7), place.settled_id(7)] {
+            assert_eq!(place.attempt_of(&id), Some(7));
+            assert_eq!(at("c2", "t1").attempt_of(&id), None);
+        }
     }
 
     #[test]
@@ -262,18 +281,16 @@ mod tests {
     fn records_survive_the_round_trip() {
         let lease = Lease { owner: "x".into(), seconds: 12 };
         assert_eq!(Lease::parse(&lease.to_text()), Some(lease));
-        let settled = Settled {
-            error: WatchError::new(ErrorType::TokenRateLimited, "later"),
-            until: Timestamp::from_epoch_seconds(1_795_428_000),
-        };
+        let settled = Settled { error: WatchError::new(ErrorType::TokenRateLimited, "later"), seconds: 600 };
+        let said_at = Timestamp::from_epoch_seconds(1_000);
+        assert_eq!(settled.until(said_at).epoch_seconds(), 1_600);
+        assert_eq!(
+            Settled { seconds: u64::MAX, ..settled.clone() }.until(said_at).epoch_seconds(),
+            1_000 + 1_800
+        );
         assert_eq!(Settled::parse(&settled.to_text()), Some(settled));
         assert_eq!(Lease::parse(&"garbage".into()), None);
-        assert_eq!(
-            Settled::parse(
-                &r#"{"error_type":"Nonsense","message":"m","until":"2026-11-23T10:00:00Z"}"#.into()
-            ),
-            None
-        );
+        assert_eq!(Settled::parse(&r#"{"error_type":"Nonsense","message":"m","seconds":1}"#.into()), None);
         assert!(Lease { owner: String::new(), seconds: u64::MAX }.duration() <= Duration::from_secs(60));
     }
 }

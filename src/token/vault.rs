@@ -140,10 +140,15 @@ impl SecretsManager {
         let code = error.code().unwrap_or("no error code");
         let message = redact::quote(error.message().unwrap_or_default());
         let what = format!("the secret {secret_id} could not be {verb}: HTTP {status} {code} {message:?}");
-        if status == 429
+        if code == "LimitExceededException" {
+            // No rate: the secret has as many versions as it may have, until some are a day old.
+            VaultError::Refused(format!(
+                "{what}. The secret has too many versions; see what else writes to it"
+            ))
+        } else if status == 429
             || code.contains("Throttl")
             || code.contains("TooManyRequests")
-            || code.contains("LimitExceeded")
+            || code.contains("RequestLimitExceeded")
         {
             VaultError::Throttled(format!(
                 "{what}. Secrets Manager takes no more requests for now; try again later"

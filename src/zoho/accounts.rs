@@ -29,7 +29,7 @@ pub struct Refused {
     pub error: WatchError,
     /// For how long asking again is pointless, by anybody with the same credentials.
     pub quiet: Duration,
-    /// No answer was had at all, so that the request may be sent again at once.
+    /// No connection was had, so that the request may be sent again at once: each one that arrives counts as a token.
     pub unsent: bool,
 }
 
@@ -39,8 +39,8 @@ pub const THROTTLE_WINDOW: Duration = Duration::from_secs(600);
 /// How long a refusal of the credentials is taken for granted: they rarely mend themselves.
 const REFUSAL_QUIET: Duration = Duration::from_secs(60);
 
-/// After a fault of the accounts server, others leave it alone for a moment.
-const FAULT_QUIET: Duration = Duration::from_secs(3);
+/// After a fault of the accounts server, all copies leave it alone for a moment.
+const FAULT_QUIET: Duration = Duration::from_secs(1);
 
 /// A token's life where the answer does not say: an hour, by the documentation.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(3_600);
@@ -69,7 +69,7 @@ pub async fn mint(
                 format!("Zoho's accounts server {accounts} gave no answer ({fault})"),
             ),
             quiet: FAULT_QUIET,
-            unsent: fault.unsent,
+            unsent: fault.connecting,
         })),
     }
 }

@@ -133,6 +133,11 @@ impl Queue {
         lease: Duration,
     ) -> Option<Turn> {
         let id = place.lease_id(self.attempt);
+        // A look first: Secrets Manager takes 50 puts a second, and 10,000 reads.
+        if let Ok(Some(found)) = vault.version(&id).await {
+            self.skip_to_latest(vault, place, Some(&found), now, lease).await;
+            return None;
+        }
         // New for each claim: a lease that this very process abandoned is as dead to it as anybody's.
         let mine = Lease { owner: format!("{:016x}", fastrand::u64(..)), seconds: lease.as_secs() };
         let clock = LeaseClock::start(now, mine.duration());

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 /// Interleavings of each kind.
-const SEEDS: u64 = 150;
+const SEEDS: u64 = 100;
 
 /// What happened to a burst of copies.
 struct Burst {

@@ -122,7 +122,6 @@ class Deployment:
         secret: dict[str, str] | str | None = None,
         env: dict[str, str] | None = None,
         binary: Path = RELEASE_BINARY,
-        timeout: float | None = None,
         alter: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         **parameters: Any,
     ) -> None:
@@ -142,7 +141,7 @@ class Deployment:
         self._subscriber, subscriber_arn = self._queue(f"{self.name}-subscriber")
         self._undelivered, _ = self._queue(f"{self.name}-UndeliveredQueue")
         local.client("sns").subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=subscriber_arn)
-        self.function = self._function(binary, timeout, env or {})
+        self.function = self._function(binary, env or {})
         self._alter = alter or (lambda definition: definition)
         self._machines = {
             resource: self._machine(resource) for resource in ("WatchStateMachine", "WatchManyStateMachine")
@@ -195,13 +194,13 @@ class Deployment:
         )
         return Execution(self.local, answer["executionArn"])
 
-    def _function(self, binary: Path, timeout: float | None, env: dict[str, str]) -> Function:
+    def _function(self, binary: Path, env: dict[str, str]) -> Function:
         properties = self.stack.properties("CheckFunction")
         return self.local.function(
             f"{self.name}-CheckFunction",
             env={**properties["Environment"]["Variables"], **env},
             binary=binary,
-            timeout=timeout or properties["Timeout"],
+            timeout=properties["Timeout"],
             concurrency=int(properties["ReservedConcurrentExecutions"]),
             destination_arn=self.stack.properties("CheckFunctionEventInvokeConfig")["DestinationConfig"]["OnFailure"][
                 "Destination"

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.deployment import Deployment
-from local.deployment.deployment import quicken
+from local.deployment import Deployment, quicken
 from local.stack import RELEASE_BINARY, Stack
 from tests.deploy.stub import stub
 

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.deployment import Deployment, Execution
-from local.deployment.deployment import SECRET, quicken
+from local.deployment import SECRET, Deployment, Execution, quicken
 from local.deployment.template import ROOT
 from local.stack import Publication, Stack
 from tests.deploy.stub import stub

@@ -17,6 +17,7 @@ mod tables;
 mod world;
 
 use anyhow::{Context, Result, bail};
+use measure::Distances;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,7 +27,7 @@ use world::World;
 
 /// Enough for medians that two runs share.
 const ROUNDS: u32 = 20;
-const ROUNDS_FROM_AFAR: u32 = 5;
+const ROUNDS_OF_DISTANCES: u32 = 5;
 
 const BEGINNING: &str = "<!-- measured: make bench -->\n";
 const END: &str = "<!-- end of what was measured -->\n";
@@ -61,32 +62,23 @@ fn measured(root: &Path, world: &World, subjects: Vec<Subject>) -> Result<String
     let machine = machine::described()?;
     let stand_in = measure::stand_in(world, 2_000)?;
     let steps = measure::steps(&named(&subjects, OURS)?.start, world)?;
-    let far = far_starts(root, world)?;
+    let distances = distances(root, world)?;
     let all_lives = measure::lives(&subjects, ROUNDS)?;
     let mut rows = Vec::new();
     for (subject, lives) in subjects.into_iter().zip(all_lives) {
-        let long_life = measure::long_life(&subject, lives.cold_processor.median())?;
+        let long_life = measure::long_life(&subject)?;
         let binary = subject.binary.as_ref().map(fs::metadata).transpose()?.map(|file| file.len());
         let zip = subject.binary.as_deref().map(|binary| zipped(root, binary)).transpose()?;
         rows.push(Row { name: subject.name, lives, long_life, binary, zip });
     }
-    let figures = measure::from_afar(&far, ROUNDS_FROM_AFAR)?;
-    let from_afar = far
-        .iter()
-        .zip(figures)
-        .map(|((name, _), figures)| {
-            let near =
-                rows.iter().find(|row| name.starts_with(row.name)).context("a far one without a near one")?;
-            Ok((*name, &near.lives, figures))
-        })
-        .collect::<Result<Vec<_>>>()?;
+    let fared = measure::distances(&distances, ROUNDS_OF_DISTANCES)?;
     Ok(format!(
         "{machine}\n\n{}\n{}\n### Requests and connections of this function\n\n{}\n### With 20 ms to everybody and back\n\n{}\n\
          ### Money\n\n{}",
         tables::comparison(&rows, &stand_in),
         tables::long_lives(&rows),
         tables::traffic(&steps),
-        tables::from_afar(&from_afar),
+        tables::distances(&distances, &fared),
         tables::money(),
     ))
 }
@@ -112,22 +104,25 @@ fn compare(subjects: &[Subject], binaries: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Everyone with a network, far from it; this function also without `ZOHO_API_DOMAIN`, so that only the secret says
+/// Everyone with a network, near and far; this function also without `ZOHO_API_DOMAIN`, so that only the secret says
 /// where Zoho is.
-fn far_starts(root: &Path, world: &World) -> Result<Vec<(&'static str, process::Start)>> {
-    let mut starts = Vec::new();
-    for subject in subjects(root, world, &world.far)? {
-        if subject.name == FLOOR {
+fn distances(root: &Path, world: &World) -> Result<Vec<Distances>> {
+    let mut distances = Vec::new();
+    for (near, far) in subjects(root, world, &world.near)?.into_iter().zip(subjects(root, world, &world.far)?)
+    {
+        if near.name == FLOOR {
             continue;
         }
-        starts.push((subject.name, subject.start.clone()));
-        if subject.name == OURS {
-            let mut start = subject.start;
-            start.variables.remove("ZOHO_API_DOMAIN");
-            starts.push(("this function, the host in the secret", start));
+        let (name, mut near, mut far) = (near.name, near.start, far.start);
+        distances.push(Distances { name, near: near.clone(), far: far.clone() });
+        if name == OURS {
+            for start in [&mut near, &mut far] {
+                start.variables.remove("ZOHO_API_DOMAIN");
+            }
+            distances.push(Distances { name: "this function, the host in the secret", near, far });
         }
     }
-    Ok(starts)
+    Ok(distances)
 }
 
 fn named<'a>(subjects: &'a [Subject], name: &str) -> Result<&'a Subject> {

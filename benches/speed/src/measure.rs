@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 
 /// Checks that each cold-started environment goes on to make.
 const WARM_CHECKS: u32 = 49;
+/// The same where each takes a while.
+const WARM_CHECKS_FAR: u32 = 5;
 
 /// What many short lives of a program were like.
 #[derive(Default)]
@@ -26,7 +28,7 @@ pub struct Lives {
     pub warm: Times,
     /// Processor time from the start to the first answer.
     pub cold_processor: Times,
-    /// Resident bytes after the first check and after the last of [`WARM_CHECKS`].
+    /// Resident bytes after the first check and after the last.
     pub resident: [u64; 2],
 }
 
@@ -46,35 +48,33 @@ pub fn lives(subjects: &[Subject], rounds: u32) -> Result<Vec<Lives>> {
     for turn in 0..rounds * most {
         for (subject, lives) in subjects.iter().zip(&mut all) {
             if turn % (most / subject.starts) == 0 {
-                live(&subject.start, lives).with_context(|| subject.name)?;
+                live(&subject.start, lives, WARM_CHECKS).with_context(|| subject.name)?;
             }
         }
     }
     Ok(all)
 }
 
-fn live(start: &Start, lives: &mut Lives) -> Result<()> {
+fn live(start: &Start, lives: &mut Lives, warm_checks: u32) -> Result<()> {
     let job = event(RUNNING_JOB);
     let process = Process::start(start, Some(&job))?;
     let answer = process.api.answer()?;
     lives.cold.push(answer.at - process.started);
+    lives.cold_processor.push(process.processor_time()?);
     lives.resident[0] = process.resident()?;
-    for _ in 0..WARM_CHECKS {
+    for _ in 0..warm_checks {
         lives.warm.push(process.api.invoke(&job)?.took);
     }
     lives.resident[1] = process.resident()?;
-    process.end()?;
-    let process = Process::start(start, Some(&job))?;
-    process.api.answer()?;
-    lives.cold_processor.push(process.end()?);
     Ok(())
 }
 
 /// One environment that checks as fast as it can.
-pub fn long_life(subject: &Subject, cold_processor: Duration) -> Result<LongLife> {
+pub fn long_life(subject: &Subject) -> Result<LongLife> {
     let job = event(RUNNING_JOB);
     let process = Process::start(&subject.start, Some(&job))?;
     process.api.answer()?;
+    let used_before = process.processor_time()?;
     let began = Instant::now();
     for _ in 0..subject.checks {
         process.api.send(&job)?;
@@ -85,7 +85,7 @@ pub fn long_life(subject: &Subject, cold_processor: Duration) -> Result<LongLife
     }
     let took = began.elapsed();
     let resident = process.resident()?;
-    let processor = process.end()?.saturating_sub(cold_processor);
+    let processor = process.processor_time()?.saturating_sub(used_before);
     Ok(LongLife {
         checks: subject.checks,
         took,
@@ -128,28 +128,30 @@ pub fn steps(start: &Start, world: &World) -> Result<Steps> {
     Ok(steps)
 }
 
-/// Cold and warm from afar.
-#[derive(Default)]
-pub struct FromAfar {
-    pub cold: Times,
-    pub warm: Times,
+/// The same program with everybody near, and with everybody far away.
+pub struct Distances {
+    pub name: &'static str,
+    pub near: Start,
+    pub far: Start,
 }
 
-/// As [`lives`], for subjects whose other sides are far away.
-pub fn from_afar(starts: &[(&'static str, Start)], rounds: u32) -> Result<Vec<FromAfar>> {
-    let mut all: Vec<FromAfar> = starts.iter().map(|_| FromAfar::default()).collect();
-    let job = event(RUNNING_JOB);
+/// How it fared.
+#[derive(Default)]
+pub struct Fared {
+    pub near: Lives,
+    pub far: Lives,
+}
+
+/// Starts each one near and far, in turn.
+pub fn distances(all: &[Distances], rounds: u32) -> Result<Vec<Fared>> {
+    let mut fared: Vec<Fared> = all.iter().map(|_| Fared::default()).collect();
     for _ in 0..rounds {
-        for ((name, start), figures) in starts.iter().zip(&mut all) {
-            let process = Process::start(start, Some(&job))?;
-            let answer = process.api.answer().context(*name)?;
-            figures.cold.push(answer.at - process.started);
-            for _ in 0..5 {
-                figures.warm.push(process.api.invoke(&job)?.took);
-            }
+        for (distances, fared) in all.iter().zip(&mut fared) {
+            live(&distances.near, &mut fared.near, WARM_CHECKS_FAR).context(distances.name)?;
+            live(&distances.far, &mut fared.far, WARM_CHECKS_FAR).context(distances.name)?;
         }
     }
-    Ok(all)
+    Ok(fared)
 }
 
 /// What Zoho's stand-in takes to answer the plainest client there can be, on an open connection.

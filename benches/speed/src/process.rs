@@ -2,8 +2,6 @@
 
 use crate::runtime_api::RuntimeApi;
 use anyhow::{Context, Result};
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -23,7 +21,6 @@ pub struct Process {
     pub api: RuntimeApi,
     pub started: Instant,
     child: Child,
-    used_before: Duration,
 }
 
 impl Process {
@@ -46,10 +43,9 @@ impl Process {
         if std::env::var_os("SPEED_STDERR").is_none() {
             command.stderr(Stdio::null());
         }
-        let used_before = used_by_ended_children()?;
         let started = Instant::now();
         let child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
-        Ok(Self { api, started, child, used_before })
+        Ok(Self { api, started, child })
     }
 
     /// Resident memory now, in bytes.
@@ -64,27 +60,21 @@ impl Process {
         Ok(kibibytes * 1024)
     }
 
-    /// Ends it and says how much processor time it took in all. One process at a time, or the figures mix.
-    pub fn end(mut self) -> Result<Duration> {
-        self.kill();
-        Ok(used_by_ended_children()?.saturating_sub(self.used_before))
-    }
-
-    fn kill(&mut self) {
-        // Fails for a process that has ended by itself.
-        let _ended = self.child.kill();
-        let _reaped = self.child.wait();
+    /// Processor time of its threads so far, by the kernel's own account.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let mut nanoseconds = 0;
+        for thread in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
+            let account = fs::read_to_string(thread?.path().join("schedstat"))?;
+            nanoseconds += account.split_whitespace().next().context("no schedstat")?.parse::<u64>()?;
+        }
+        Ok(Duration::from_nanos(nanoseconds))
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        // Fails for a process that has ended by itself.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
     }
-}
-
-fn used_by_ended_children() -> Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
-    let microseconds = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Ok(Duration::from_micros(microseconds.try_into()?))
 }

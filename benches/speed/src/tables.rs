@@ -1,8 +1,8 @@
 //! The measurements as Markdown.
 
 use crate::http::Counts;
-use crate::measure::{FromAfar, Lives, LongLife, Steps};
-use crate::money::WAYS;
+use crate::measure::{Distances, Fared, Lives, LongLife, Steps};
+use crate::money::ways;
 use crate::stats::{Times, mebibytes, megabytes, milliseconds, spread};
 use crate::subject::{FLOOR, OURS};
 use crate::world::FAR;
@@ -47,13 +47,11 @@ pub fn comparison(rows: &[Row], stand_in: &Times) -> String {
             ],
         );
     }
-    let counts: Vec<String> =
-        rows.iter().map(|row| format!("{} for {}", thousands(row.long_life.checks), row.name)).collect();
     let _infallible = writeln!(
         text,
-        "\nMedians (10th to 90th percentile). Zoho's stand-in takes {} ms to answer the plainest client on an open connection. ¹ {}.",
+        "\nMedians (10th to 90th percentile). Zoho's stand-in takes {} ms to answer the plainest client on an open \
+         connection. ¹ As many as in the next table.",
         spread(stand_in),
-        counts.join(", "),
     );
     text
 }
@@ -97,15 +95,14 @@ pub fn traffic(steps: &Steps) -> String {
     text
 }
 
-/// Near and far, in round trips. `near` is each one's cold start and warm check without the distance.
-pub fn from_afar(rows: &[(&'static str, &Lives, FromAfar)]) -> String {
+/// Near and far, in round trips.
+pub fn distances(all: &[Distances], fared: &[Fared]) -> String {
     let mut text = String::from(
         "| | cold start, ms | in round trips | warm check, ms | in round trips |\n|---|--:|--:|--:|--:|\n",
     );
-    for (name, near, far) in rows {
+    for (Distances { name, .. }, Fared { near, far }) in all.iter().zip(fared) {
         let round_trips = |far: &Times, near: &Times| {
-            let more = far.median().saturating_sub(near.median());
-            format!("{:.1}", ratio(more, FAR))
+            format!("{:.1}", ratio(far.median().saturating_sub(near.median()), FAR))
         };
         line(
             &mut text,
@@ -126,8 +123,8 @@ pub fn money() -> String {
     let mut text = String::from(
         "| jobs of 10 minutes a month | Zoho credits a job | 1 | 1,000 | 100,000 |\n|---|--:|--:|--:|--:|\n",
     );
-    for way in &WAYS {
-        let mut cells = vec![way.name.to_owned(), format!("{:.0}", way.checks)];
+    for way in ways() {
+        let mut cells = vec![way.name.to_owned(), way.checks.to_string()];
         cells.extend([1.0, 1e3, 1e5].map(|jobs| format!("${:.2}", way.monthly(jobs))));
         line(&mut text, &cells);
     }

@@ -75,8 +75,8 @@ async fn burst(plan: Plan) -> Burst {
             copy.freeze(length);
         });
     }
-    for copy in copies.iter().take(plan.crashes.min(copies.len() - 1)).cloned() {
-        let at = moment();
+    for copy in copies.iter().take(plan.crashes.min(copies.len() - 1)) {
+        let (copy, at) = (copy.clone(), moment());
         tokio::spawn(async move {
             sleep(at).await;
             copy.crash();

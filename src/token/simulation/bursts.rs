@@ -175,7 +175,7 @@ fn after_the_credentials_are_replaced_all_come_to_a_token_of_the_new_ones() {
 /// Secrets Manager documents that it does not do this. If it did: a second token here and there, and nothing worse.
 #[test]
 fn if_two_puts_could_both_win_there_would_be_a_few_tokens_and_all_of_them_good() {
-    let mut most = 0;
+    let (mut most, mut extra, mut all_double_wins) = (0, 0, 0);
     for seed in 0..SEEDS {
         simulate(seed, || async {
             let burst = burst(Plan { both_win: true, ..Plan::default() }).await;
@@ -188,6 +188,8 @@ fn if_two_puts_could_both_win_there_would_be_a_few_tokens_and_all_of_them_good()
             };
             assert!(mints <= 1 + double_wins, "seed {seed}: {mints} tokens for {double_wins} double wins");
             most = most.max(mints);
+            extra += mints - 1;
+            all_double_wins += double_wins;
             // From then on there is one again.
             Copy::start(&burst.world, 0)
                 .tokens
@@ -197,6 +199,12 @@ fn if_two_puts_could_both_win_there_would_be_a_few_tokens_and_all_of_them_good()
             assert_eq!(burst.world.state().mint_requests.len(), mints, "seed {seed}");
         });
     }
-    println!("tokens minted at most where two puts can both win: {most}");
+    println!(
+        "{SEEDS} bursts, {all_double_wins} double wins: {extra} tokens too many, at most {most} in a burst"
+    );
     assert!(most <= 10, "more than Zoho gives out: {most}");
+    assert!(
+        extra < all_double_wins / 10,
+        "reading back finds out most of them: {extra} of {all_double_wins}"
+    );
 }

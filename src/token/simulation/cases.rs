@@ -4,6 +4,8 @@ use super::simulate;
 use super::world::{Copy, World, Zoho};
 use crate::deadline::Deadline;
 use crate::error::ErrorType;
+use crate::token::lease::{Queue, Turn};
+use crate::token::record::Position;
 use crate::token::{TOKEN_LABEL, VaultError};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -36,9 +38,11 @@ fn a_late_refusal_does_not_evict_a_newer_token() {
         let old = copy.tokens.token(seconds(30)).await.unwrap();
         world.revoke(&old);
         let new = copy.tokens.replace(&old, seconds(30)).await.unwrap().unwrap();
+        let reads = world.state().read_count;
         let again = copy.tokens.replace(&old, seconds(30)).await.unwrap().unwrap();
         assert_eq!(new.token, again.token);
         assert_eq!(mints(&world), 2);
+        assert_eq!(world.state().read_count, reads, "it is still in memory");
     });
 }
 
@@ -273,6 +277,48 @@ fn a_throttled_secret_makes_nobody_mint() {
         let error = warm.tokens.token(seconds(30)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorType::TokenRateLimited);
         assert_eq!(mints(&world), 1);
+    });
+}
+
+#[test]
+fn a_secret_that_is_throttled_during_a_search_makes_it_wait() {
+    simulate(1, || async {
+        let world = World::new();
+        let copy = Copy::start(&world, 0);
+        let search = tokio::spawn(async move { copy.tokens.token(seconds(30)).await });
+        while world.state().read_count == 0 {
+            sleep(Duration::from_millis(1)).await;
+        }
+        world.state().reads = Some(throttled());
+        pass(5).await;
+        assert_eq!(mints(&world), 0);
+        world.state().reads = None;
+        let live = search.await.unwrap().unwrap();
+        assert_eq!(world.shared_token().as_deref(), Some(live.token.expose()));
+    });
+}
+
+#[test]
+fn a_lease_is_no_good_for_a_place_that_has_its_token() {
+    simulate(1, || async {
+        let world = World::new();
+        let wire = Copy::start(&world, 0).wire;
+        let place = Position { credentials: "c".into(), follows: String::new() };
+        world.store(&place.token_id(), TOKEN_LABEL, "a token that was put since this copy looked");
+        let turn = Queue::default().line_up(&wire, &place, world.now(), Duration::from_secs(12)).await;
+        assert!(matches!(turn, Turn::Wait), "{turn:?}");
+    });
+}
+
+#[test]
+fn a_lease_whose_put_was_done_but_not_answered_is_held() {
+    simulate(1, || async {
+        let world = World::new();
+        world.state().lost_answers = 1.0;
+        let wire = Copy::start(&world, 0).wire;
+        let place = Position { credentials: "c".into(), follows: String::new() };
+        let turn = Queue::default().line_up(&wire, &place, world.now(), Duration::from_secs(12)).await;
+        assert!(matches!(turn, Turn::Mint { attempt: Some(0), .. }), "{turn:?}");
     });
 }
 

@@ -190,7 +190,7 @@ impl World {
 #[derive(Clone)]
 pub struct Copy {
     pub tokens: Arc<TokenSource<Wire, Wire>>,
-    wire: Wire,
+    pub wire: Wire,
 }
 
 /// A copy's way to Secrets Manager and Zoho.

@@ -20,11 +20,13 @@ pub struct Row {
 
 /// Cold, warm, memory, size.
 pub fn comparison(rows: &[Row], stand_in: &Times) -> String {
-    let floor =
-        rows.iter().find(|row| row.name == FLOOR).map(|row| row.lives.cold.median()).unwrap_or_default();
+    let cold = |name| {
+        rows.iter().find(|row| row.name == name).map(|row| row.lives.cold.median()).unwrap_or_default()
+    };
+    let (floor, ours) = (cold(FLOOR), cold(OURS));
     let mut text = String::from(
-        "| | cold start, ms | × floor | warm check, ms | processor: cold, each further check, ms | memory after 1, 50, all¹ checks | binary | zip |\n\
-         |---|--:|--:|--:|--:|--:|--:|--:|\n",
+        "| | cold start, ms | × floor | × this function | warm check, ms | processor: cold, each further check, ms | memory after 1, 50, all¹ checks | binary | zip |\n\
+         |---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     for Row { name, lives, long_life, binary, zip } in rows {
         let resident = [lives.resident[0], lives.resident[1], long_life.resident].map(mebibytes).join(", ");
@@ -35,6 +37,7 @@ pub fn comparison(rows: &[Row], stand_in: &Times) -> String {
                 emphasized(name),
                 spread(&lives.cold),
                 format!("{:.1}", ratio(lives.cold.median(), floor)),
+                format!("{:.1}", ratio(lives.cold.median(), ours)),
                 spread(&lives.warm),
                 format!(
                     "{}, {}",

@@ -211,7 +211,8 @@ mod tests {
 
     #[test]
     fn bounds_must_be_in_order() {
-        let faults = config(&[("ZOHO_SECRET_ID", "zoho"), ("CHECK_INTERVAL_MIN_SECONDS", "901")]).unwrap_err();
+        let faults =
+            config(&[("ZOHO_SECRET_ID", "zoho"), ("CHECK_INTERVAL_MIN_SECONDS", "901")]).unwrap_err();
         assert!(faults.concat().contains("is above CHECK_INTERVAL_MAX_SECONDS"), "{faults:?}");
     }
 

@@ -72,7 +72,7 @@ fmt: $(VENV)/ready ## format everything
 	@$(PYTHON) -m venv .venv/uv
 	@.venv/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
-# One environment per requirements file: stack, sam, checkov.
+# One environment per requirements file: stack, sam, checkov, peers.
 .venv/%/ready: local/requirements/%.txt .venv/uv/bin/uv
 	@echo "setting up .venv/$* (pinned, with hashes)"
 	@$(UV) venv --allow-existing --python $(PYTHON) .venv/$*
@@ -81,7 +81,7 @@ fmt: $(VENV)/ready ## format everything
 
 .PHONY: lock
 lock: .venv/uv/bin/uv ## pin the Python tools anew from local/requirements/*.in
-	@for name in stack sam checkov; do \
+	@for name in stack sam checkov peers; do \
 	  $(UV) pip compile --python-version 3.10 --universal --generate-hashes --no-header --no-emit-index-url \
 	    --output-file local/requirements/$$name.txt local/requirements/$$name.in >/dev/null; \
 	done

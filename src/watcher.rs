@@ -196,6 +196,11 @@ impl Watcher {
         match self.tokens.replace(&live, deadline).await? {
             Some(live) => {
                 let again = self.api(&live.api)?.check(&check, &live.token, attempts).await;
+                if let Err(refusal) = &again
+                    && refusal.token_refused
+                {
+                    self.tokens.give_up(&live, &refusal.error, deadline).await;
+                }
                 again.map_err(|refusal| refusal.error)
             }
             None => Err(refusal.error),

@@ -1,5 +1,13 @@
 //! Whatever a caller sends or a server answers: an answer by name, one line, never a panic.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests"
+)]
+
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use mass_change_owner_status::clock::Timestamp;
 use mass_change_owner_status::error::ErrorType;

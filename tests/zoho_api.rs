@@ -1,5 +1,13 @@
 //! The status request over real sockets: what goes over the wire, what is sent again, and when it is given up.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "tests"
+)]
+
 use mass_change_owner_status::base_url::BaseUrl;
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::ErrorType;

@@ -136,6 +136,14 @@ def test_a_token_that_is_refused_again_after_the_refresh_is_rejected(make_scene,
     assert (len(scene.token_requests()) - before[0], len(scene.requests()) - before[1]) == (1, 2)
 
 
+def test_an_api_that_refuses_every_token_does_not_make_each_call_mint_one(make_scene):
+    scene = make_scene(secret=REFRESH_TOKEN_SECRET)
+    scene.zoho.answer(status=401, body={"code": "INVALID_TOKEN", "message": "m", "status": "error"}, times=20)
+    for _ in range(4):
+        assert scene.check().error_type == "TokenRejected"
+    assert len(scene.token_requests()) == 2, "one to begin with, one in its place, and no more for now"
+
+
 def test_a_missing_scope_never_mints(make_scene):
     scene = make_scene(REFRESH_TOKEN_SECRET)
     scene.zoho.answer(status=401, body={"code": "OAUTH_SCOPE_MISMATCH", "message": "m", "status": "error"}, times=9)

@@ -10,9 +10,10 @@ bench-build: build .venv/peers/ready
 	@$(BENCH_CARGO) build $(BENCH_FLAGS) --profile harness -p speed
 	@$(BENCH_CARGO) build $(BENCH_FLAGS) --release -p floor
 	@$(BENCH_CARGO) build $(BENCH_FLAGS) --release -p obvious
+	@find .venv/peers/lib -name __pycache__ -prune -exec rm -r {} +
 
 .PHONY: bench
-bench: bench-build ## measure the function and its peers, into docs/speed.md; on a machine that is idle, 4 min
+bench: bench-build ## measure the function and its peers, into docs/speed.md; 3 min on an idle machine
 	@$(SPEED) --write docs/speed.md
 
 .PHONY: bench-check

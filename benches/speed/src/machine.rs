@@ -2,11 +2,12 @@
 
 use anyhow::Result;
 use std::fs;
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
+use std::time::Duration;
 use time::UtcDateTime;
 
-/// A load that disturbs: with two cores, another program that works all the time.
-const BUSY: f64 = 1.0;
+/// The share of the processors' time that may be others' before it disturbs.
+const BUSY: f64 = 0.05;
 
 /// The machine, in a sentence; with what else it was busy with.
 pub fn described() -> Result<String> {
@@ -18,18 +19,32 @@ pub fn described() -> Result<String> {
     let processor = field("/proc/cpuinfo", "model name")?;
     let memory: u64 = field("/proc/meminfo", "MemTotal")?.trim_end_matches(" kB").parse()?;
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
-    let load = fs::read_to_string("/proc/loadavg")?;
-    let load: f64 = load.split(' ').next().unwrap_or_default().parse()?;
-    let busy = if load > BUSY {
-        " **It was busy with other things: these figures are to be taken again.**"
-    } else {
-        ""
-    };
+    let others = busy_with_others()?;
+    let busy = if others > BUSY { " **Too busy: these figures are to be taken again.**" } else { "" };
     Ok(format!(
-        "{}: {} cores of {processor}, {} GiB, Linux {}; load before the run {load}.{busy}",
+        "{}: {} cores of {processor}, {} GiB, Linux {}; {:.0} % busy with other things before the run.{busy}",
         UtcDateTime::now().date(),
         available_parallelism()?,
         memory.div_ceil(1024 * 1024),
         kernel.trim(),
+        others * 100.0,
     ))
+}
+
+/// The share of the processors' time that is used while this program does nothing.
+fn busy_with_others() -> Result<f64> {
+    let before = processors()?;
+    thread::sleep(Duration::from_secs(2));
+    let after = processors()?;
+    let (idle, all) = (after.0 - before.0, after.1 - before.1);
+    Ok(1.0 - idle as f64 / all.max(1) as f64)
+}
+
+/// Idle time and all time so far, in ticks.
+fn processors() -> Result<(u64, u64)> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let line = text.lines().next().unwrap_or_default();
+    let ticks = line.split_whitespace().skip(1).map(str::parse).collect::<Result<Vec<u64>, _>>()?;
+    // user, nice, system, idle, iowait, irq, softirq, steal
+    Ok((ticks.iter().skip(3).take(2).sum(), ticks.iter().take(8).sum()))
 }

@@ -21,7 +21,7 @@ use measure::Distances;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use subject::{FLOOR, OURS, Subject, subjects};
+use subject::{BYTECODE, FLOOR, OURS, Subject, subjects};
 use tables::Row;
 use world::World;
 
@@ -110,7 +110,7 @@ fn distances(root: &Path, world: &World) -> Result<Vec<Distances>> {
     let mut distances = Vec::new();
     for (near, far) in subjects(root, world, &world.near)?.into_iter().zip(subjects(root, world, &world.far)?)
     {
-        if near.name == FLOOR {
+        if near.name == FLOOR || near.name.ends_with(BYTECODE) {
             continue;
         }
         let (name, mut near, mut far) = (near.name, near.start, far.start);
@@ -133,7 +133,7 @@ fn named<'a>(subjects: &'a [Subject], name: &str) -> Result<&'a Subject> {
 fn everybodys_roots(root: &Path) -> Result<PathBuf> {
     let python = root.join(".venv/peers/bin/python");
     let output = Command::new(&python)
-        .args(["-m", "certifi"])
+        .args(["-B", "-m", "certifi"])
         .output()
         .with_context(|| format!("running {}: make .venv/peers/ready", python.display()))?;
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
@@ -143,7 +143,7 @@ fn everybodys_roots(root: &Path) -> Result<PathBuf> {
 fn zipped(root: &Path, binary: &Path) -> Result<u64> {
     let package = root.join("target/bench/bootstrap.zip");
     let made = Command::new(root.join(".venv/peers/bin/python"))
-        .args(["-m", "zipfile", "-c"])
+        .args(["-B", "-m", "zipfile", "-c"])
         .args([&package, binary])
         .status()?;
     if !made.success() {

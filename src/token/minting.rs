@@ -97,13 +97,16 @@ impl<V: Vault, M: Mint> Search<V, M> {
 
     /// Says of a token, where nobody mints its successor yet, that minting does not help.
     pub async fn give_up(&mut self, life: &Life, error: &WatchError) {
-        let (Some(version), Some(operator)) = (&life.version, self.flight.operator.clone()) else { return };
-        let place = Position { credentials: life.credentials.clone(), follows: version.clone() };
-        let settled = Settled { error: error.clone(), seconds: IN_VAIN.as_secs() };
-        if operator.version.id != life.credentials {
+        let Some(operator) =
+            self.flight.operator.clone().filter(|operator| operator.version.id == life.credentials)
+        else {
             return;
+        };
+        let settled = Settled { error: error.clone(), seconds: IN_VAIN.as_secs() };
+        if let Some(version) = &life.version {
+            let place = Position { credentials: life.credentials.clone(), follows: version.clone() };
+            self.settle(&place, None, &settled).await;
         }
-        self.settle(&place, None, &settled).await;
         self.hush(&operator, settled, 0);
     }
 

@@ -99,9 +99,9 @@ impl SharedToken {
     pub fn parse(text: &SecretString) -> Option<Self> {
         let value: Value = serde_json::from_str(text.expose_secret()).ok()?;
         let expires_at = match value.get("expires_at")? {
-            Value::String(text) => Timestamp::parse(text)?,
-            Value::Number(number) => {
-                let number = number.as_f64()?;
+            Value::String(text) if text.trim().parse::<f64>().is_err() => Timestamp::parse(text)?,
+            value => {
+                let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
                 let milliseconds = number > 1e11;
                 #[expect(
                     clippy::cast_possible_truncation,
@@ -110,7 +110,6 @@ impl SharedToken {
                 let seconds = (if milliseconds { number / 1_000.0 } else { number }) as i64;
                 Timestamp::from_epoch_seconds(seconds)
             }
-            _ => return None,
         };
         Some(Self {
             token: AccessToken::parse(value.get("access_token")?.as_str()?)?,

@@ -40,8 +40,9 @@ pub(super) struct Operator {
 
 impl Operator {
     pub fn read(version: Version) -> Result<Self, WatchError> {
-        let secret = Secret::parse(version.text.expose_secret())
-            .map_err(|wrong| WatchError::new(ErrorType::SecretInvalid, format!("the secret {wrong}")))?;
+        let secret = Secret::parse(version.text.expose_secret()).map_err(|wrong| {
+            WatchError::new(ErrorType::SecretInvalid, format!("the secret that ZOHO_SECRET_ID names {wrong}"))
+        })?;
         Ok(Self { version, secret })
     }
 }

@@ -103,6 +103,16 @@ impl SecretsManager {
             .send()
             .await;
         match answer {
+            // Not what was asked for: an endpoint that knows neither labels nor ids.
+            Ok(answer) if version.is_some_and(|id| answer.version_id() != Some(id)) => Ok(None),
+            Ok(answer)
+                if label.is_some_and(|label| {
+                    !answer.version_stages().is_empty()
+                        && !answer.version_stages().iter().any(|stage| stage == label)
+                }) =>
+            {
+                Ok(None)
+            }
             Ok(answer) => match answer.secret_string {
                 Some(text) => Ok(Some(Version {
                     id: answer.version_id.unwrap_or_default(),
@@ -153,7 +163,12 @@ impl SecretsManager {
             VaultError::Throttled(format!(
                 "{what}. Secrets Manager takes no more requests for now; try again later"
             ))
-        } else if status >= 500 || code == "RequestTimeout" {
+        } else if !(400..500).contains(&status)
+            || ["InternalService", "InternalFailure", "RequestTimeout", "Expired"]
+                .iter()
+                .any(|word| code.contains(word))
+        {
+            // An expired signature or session is of this environment and this moment; so is an answer cut short.
             VaultError::Unavailable(format!(
                 "{what}. Secrets Manager has a fault of its own; try again later"
             ))

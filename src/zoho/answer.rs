@@ -34,6 +34,9 @@ impl Refusal {
 
     /// An answer longer than [`BODY_LIMIT`].
     pub fn oversized(status: StatusCode) -> Box<Self> {
+        if status.is_server_error() {
+            return Kind::Unavailable.refusal(&http_name(status), None);
+        }
         Self::of(
             ErrorType::ZohoUnexpectedResponse,
             format!(
@@ -46,30 +49,41 @@ impl Refusal {
 
 const DOMAIN: &str = "ZOHO_API_DOMAIN (and api_domain and data_center in the secret)";
 
-/// Reads one whole answer. `now` is needed for a `Retry-After` that is a date.
-pub fn classify(
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &[u8],
-    now: UtcDateTime,
-) -> Result<JobStatus, Box<Refusal>> {
+/// One whole answer, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: &'a HeaderMap,
+    /// Body.
+    pub body: &'a [u8],
+    /// When it came: a `Retry-After` may be a date.
+    pub now: UtcDateTime,
+    /// What must not be shown, should Zoho echo it.
+    pub secrets: &'a [&'a str],
+}
+
+/// What an answer means.
+pub fn classify(answer: &Answer<'_>) -> Result<JobStatus, Box<Refusal>> {
+    let status = answer.status;
     if status == StatusCode::NO_CONTENT {
         // Decided by the status alone: what may follow a 204 is not part of the answer.
         return Err(Refusal::of(ErrorType::JobNotFound, job_not_found("HTTP 204")));
     }
-    let parsed = serde_json::from_slice::<Value>(body);
+    let parsed = serde_json::from_slice::<Value>(answer.body);
     let fault = parsed.as_ref().ok().and_then(Fault::find);
     match (fault, &parsed) {
-        (Some(fault), _) => Err(from_fault(status, headers, &fault, now)),
+        (Some(fault), _) => Err(answer.refusal_from_fault(&fault)),
         (None, Ok(value)) if status.is_success() => {
-            job_status(value).map_err(|wrong| unexpected(status, &wrong, body))
+            job_status(value).map_err(|wrong| answer.unexpected(&wrong))
         }
         // JSON without a code: 404 for a job of another module comes so.
-        (None, Ok(value)) if value.is_object() => Err(from_fault(status, headers, &Fault::default(), now)),
-        (None, _) if status == StatusCode::NOT_FOUND && body.is_empty() => {
-            Err(from_fault(status, headers, &Fault::default(), now))
+        (None, Ok(value)) if value.is_object() => Err(answer.refusal_from_fault(&Fault::default())),
+        (None, _) if status == StatusCode::NOT_FOUND && answer.body.is_empty() => {
+            Err(answer.refusal_from_fault(&Fault::default()))
         }
-        (None, _) => Err(from_text(status, headers, body, now)),
+        (None, _) => Err(answer.refusal_from_text()),
     }
 }
 
@@ -78,6 +92,8 @@ pub fn classify(
 struct Fault<'a> {
     /// Upper case, spaces and hyphens folded; empty where Zoho gave none.
     code: String,
+    /// As it was written.
+    written_code: &'a str,
     message: &'a str,
     details: Option<&'a Map<String, Value>>,
 }
@@ -93,28 +109,28 @@ impl<'a> Fault<'a> {
 
     fn read(object: &'a Map<String, Value>) -> Option<Self> {
         let text = |key| object.get(key).and_then(Value::as_str);
-        let code = match (object.get("code"), text("error")) {
-            (Some(Value::String(code)), _) => code.clone(),
-            (_, Some(error)) => error.to_owned(),
-            (Some(Value::Number(code)), _) => code.to_string(),
-            (Some(Value::Null), _) => String::new(),
-            (None, None) if text("status") == Some("error") => String::new(),
+        let written_code = match (object.get("code"), text("error")) {
+            (Some(Value::String(code)), _) => code,
+            (_, Some(error)) => error,
+            (Some(Value::Null | Value::Number(_)), _) => "",
+            (None, None) if text("status") == Some("error") => "",
             _ => return None,
         };
         Some(Self {
-            code: StatusWord::fold(&code).map_or(code, |folded| folded.as_str().to_owned()),
+            code: StatusWord::fold(written_code)
+                .map_or_else(String::new, |folded| folded.as_str().to_owned()),
+            written_code,
             message: text("message").or_else(|| text("error_description")).unwrap_or_default(),
             details: object.get("details").and_then(Value::as_object),
         })
     }
 
-    /// Whether Zoho complains of the one parameter there is.
+    /// Whether Zoho complains of the one parameter there is: it names no other.
     fn is_about_job_id(&self) -> bool {
-        let names = ["param_name", "param", "api_name", "name", "key"];
-        let named = self.details.is_some_and(|details| {
-            names.iter().any(|name| details.get(*name).and_then(Value::as_str) == Some("job_id"))
-        });
-        named || self.message.contains("job_id") || self.message.to_ascii_lowercase().contains("job id")
+        let names = ["param_name", "param", "api_name"];
+        let named =
+            self.details.and_then(|details| names.iter().find_map(|name| details.get(*name)?.as_str()));
+        named.is_none_or(|name| name == "job_id")
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -124,41 +140,60 @@ impl<'a> Fault<'a> {
     }
 }
 
-fn from_fault(status: StatusCode, headers: &HeaderMap, fault: &Fault<'_>, now: UtcDateTime) -> Box<Refusal> {
-    let kind = kind_of(status, fault);
-    let said = said(status, fault);
-    let retry_after = fault.retry_after().or_else(|| retry_after(headers, now));
-    let mut refusal = Refusal::of(kind.error_type(), kind.explain(&said));
-    refusal.token_refused = kind == Kind::TokenRefused;
-    refusal.retry = kind.retry(retry_after);
-    refusal
-}
+impl Answer<'_> {
+    fn refusal_from_fault(&self, fault: &Fault<'_>) -> Box<Refusal> {
+        let retry_after = fault.retry_after().or_else(|| retry_after(self.headers, self.now));
+        kind_of(self.status, fault).refusal(&self.said(fault), retry_after)
+    }
 
-/// No JSON object at all: HTML from a proxy or a wrong host, garbage, nothing.
-fn from_text(status: StatusCode, headers: &HeaderMap, body: &[u8], now: UtcDateTime) -> Box<Refusal> {
-    let kind = match kind_of(status, &Fault::default()) {
-        // A gateway's page says nothing about a job, only a JSON answer does.
-        Kind::JobNotFound | Kind::Unexpected => {
-            return unexpected(status, "is not the documented JSON", body);
+    /// No JSON object at all: HTML from a proxy or a wrong host, garbage, nothing.
+    fn refusal_from_text(&self) -> Box<Refusal> {
+        match kind_of(self.status, &Fault::default()) {
+            // A gateway's page says nothing about a job, only a JSON answer does.
+            Kind::JobNotFound | Kind::Unexpected => self.unexpected("is not the documented JSON"),
+            kind => {
+                let said = format!("{}{}", http_name(self.status), self.quoted_body());
+                kind.refusal(&said, retry_after(self.headers, self.now))
+            }
         }
-        kind => kind,
-    };
-    let mut refusal =
-        Refusal::of(kind.error_type(), kind.explain(&format!("{}{}", http_name(status), quoted(body))));
-    refusal.token_refused = kind == Kind::TokenRefused;
-    refusal.retry = kind.retry(retry_after(headers, now));
-    refusal
-}
+    }
 
-fn unexpected(status: StatusCode, wrong: &str, body: &[u8]) -> Box<Refusal> {
-    Refusal::of(
-        ErrorType::ZohoUnexpectedResponse,
-        format!(
-            "Zoho's answer ({}) {wrong}{}. Check {DOMAIN}, then Zoho's status page",
-            http_name(status),
-            quoted(body)
-        ),
-    )
+    fn unexpected(&self, wrong: &str) -> Box<Refusal> {
+        Refusal::of(
+            ErrorType::ZohoUnexpectedResponse,
+            format!(
+                "Zoho's answer ({}) {wrong}{}. Check {DOMAIN}, then Zoho's status page",
+                http_name(self.status),
+                self.quoted_body()
+            ),
+        )
+    }
+
+    /// `HTTP 403 NO_PERMISSION "permission denied"`.
+    fn said(&self, fault: &Fault<'_>) -> String {
+        let mut said = http_name(self.status);
+        let code = self.safe(fault.written_code);
+        if !code.is_empty() {
+            said.push_str(&format!(" {code}"));
+        }
+        let message = self.safe(fault.message);
+        if !message.is_empty() {
+            said.push_str(&format!(" {message:?}"));
+        }
+        if let Some(permissions) = fault.details.and_then(|details| details.get("permissions")) {
+            said.push_str(&format!(", permissions {}", self.safe(&permissions.to_string())));
+        }
+        said
+    }
+
+    fn quoted_body(&self) -> String {
+        let text = self.safe(&String::from_utf8_lossy(self.body));
+        if text.is_empty() { String::new() } else { format!(" {text:?}") }
+    }
+
+    fn safe(&self, text: &str) -> String {
+        redact::quote(&redact::without(text, self.secrets))
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -215,6 +250,14 @@ impl Kind {
         }
     }
 
+    fn refusal(self, said: &str, retry_after: Option<Duration>) -> Box<Refusal> {
+        Box::new(Refusal {
+            error: WatchError::new(self.error_type(), self.explain(said)),
+            token_refused: self == Self::TokenRefused,
+            retry: self.retry(retry_after),
+        })
+    }
+
     fn retry(self, retry_after: Option<Duration>) -> Retry {
         match (self, retry_after) {
             (Self::RateLimited | Self::Unavailable, Some(told)) => Retry::After(told),
@@ -242,14 +285,16 @@ impl Kind {
             ),
             Self::JobNotFound => job_not_found(said),
             Self::RateLimited => format!(
-                "Zoho takes no more requests for now ({said}): too many at a time, or the day's API credits are spent"
+                "Zoho takes no more requests for now ({said}): too many at a time, or the day's API credits are spent. Try again later, with fewer checks at a time"
             ),
             Self::Unavailable => format!("Zoho has a fault of its own ({said}). Try again later"),
             Self::WrongUrl => {
                 format!("Zoho does not know this URL ({said}). Check {DOMAIN} and ZOHO_API_VERSION")
             }
             Self::Unexpected => {
-                format!("Zoho answered with an error that is not documented for this call ({said})")
+                format!(
+                    "Zoho answered with an error that is not documented for this call ({said}). Look the code up in Zoho's documentation"
+                )
             }
         }
     }
@@ -263,26 +308,6 @@ fn job_not_found(said: &str) -> String {
     )
 }
 
-/// `HTTP 403 NO_PERMISSION "permission denied"`.
-fn said(status: StatusCode, fault: &Fault<'_>) -> String {
-    let mut said = http_name(status);
-    for part in [redact::quote(&fault.code), quoted(fault.message.as_bytes())] {
-        if !part.is_empty() {
-            said.push(' ');
-            said.push_str(part.trim_start());
-        }
-    }
-    if let Some(permissions) = fault.details.and_then(|details| details.get("permissions")) {
-        said.push_str(&format!(", permissions {}", redact::quote(&permissions.to_string())));
-    }
-    said
-}
-
-fn quoted(body: &[u8]) -> String {
-    let text = redact::quote(&String::from_utf8_lossy(body));
-    if text.is_empty() { String::new() } else { format!(" {text:?}") }
-}
-
 fn http_name(status: StatusCode) -> String {
     format!("HTTP {}", status.as_u16())
 }
@@ -290,18 +315,13 @@ fn http_name(status: StatusCode) -> String {
 /// `Retry-After`, in seconds or as a date.
 fn retry_after(headers: &HeaderMap, now: UtcDateTime) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    match text.parse::<u64>() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => {
-            let until = UtcDateTime::parse(text, &Rfc2822).ok()?;
-            Some(
-                Duration::try_from(time::Duration::seconds(
-                    until.unix_timestamp().saturating_sub(now.unix_timestamp()),
-                ))
-                .unwrap_or_default(),
-            )
-        }
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Too long for a number is longer than any call.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
+    let until = UtcDateTime::parse(text, &Rfc2822).ok()?;
+    let seconds = until.unix_timestamp().saturating_sub(now.unix_timestamp());
+    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
 fn job_status(value: &Value) -> Result<JobStatus, String> {

@@ -5,10 +5,9 @@ use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::job::JobStatus;
 use crate::names::{JobId, ModuleName};
-use crate::redact;
 use crate::secret::AccessToken;
 use crate::transport::{self, Fault, Preconnect, Transport};
-use crate::zoho::answer::{self, Refusal};
+use crate::zoho::answer::{self, Answer, Refusal};
 use crate::zoho::retry::{self, Retry};
 use http::header::{ACCEPT, AUTHORIZATION};
 use std::time::Duration;
@@ -116,10 +115,13 @@ impl ZohoApi {
             .timeout(timeout);
         let fetched =
             transport::fetch(request, answer::BODY_LIMIT).await.map_err(|fault| self.fault(&fault))?;
-        // Whatever Zoho echoes, the token is not in it when a message is made of it.
-        let text = String::from_utf8_lossy(&fetched.body);
-        let body = redact::without(&text, &[token.expose()]);
-        answer::classify(fetched.status, &fetched.headers, body.as_bytes(), UtcDateTime::now())
+        answer::classify(&Answer {
+            status: fetched.status,
+            headers: &fetched.headers,
+            body: &fetched.body,
+            now: UtcDateTime::now(),
+            secrets: &[token.expose()],
+        })
     }
 
     fn fault(&self, fault: &Fault) -> Box<Refusal> {
@@ -129,7 +131,7 @@ impl ZohoApi {
         let retry = if fault.unsent && !fault.connecting { Retry::Reconnect } else { Retry::Backoff };
         unavailable(
             &format!(
-                "Zoho's API {} gave no answer ({fault}). Try again later; if it stays so, check ZOHO_API_DOMAIN and the network",
+                "Zoho's API {} gave no answer ({fault}). Try again later; if it stays so, check ZOHO_API_DOMAIN, the network and SSL_CERT_FILE",
                 self.base
             ),
             retry,

@@ -36,7 +36,8 @@ pub fn wait(retry: Retry, attempt: u32, left: Duration, random: f64) -> Option<D
     let pause = match retry {
         Retry::No => return None,
         Retry::Backoff => backoff(),
-        Retry::After(told) => told,
+        // A told wait of nothing is no leave to hammer.
+        Retry::After(told) => told.max(backoff()),
         Retry::Reconnect if attempt == 1 => Duration::ZERO,
         Retry::Reconnect => backoff(),
     };
@@ -64,7 +65,8 @@ mod tests {
             (Retry::After(Duration::from_secs(2)), 2, MINUTE, 1.0, ms(2_000)),
             (Retry::After(Duration::from_secs(2)), 3, MINUTE, 1.0, None),
             (Retry::After(Duration::from_secs(60)), 1, MINUTE, 1.0, None),
-            (Retry::After(Duration::ZERO), 1, MINUTE, 1.0, ms(0)),
+            (Retry::After(Duration::ZERO), 1, MINUTE, 1.0, ms(200)),
+            (Retry::After(Duration::MAX), 1, MINUTE, 1.0, None),
             (Retry::Reconnect, 1, MINUTE, 1.0, ms(0)),
             (Retry::Reconnect, 2, MINUTE, 1.0, ms(400)),
             (Retry::Reconnect, 3, MINUTE, 1.0, None),

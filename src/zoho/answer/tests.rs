@@ -7,8 +7,13 @@ fn now() -> UtcDateTime {
     UtcDateTime::from_unix_timestamp(1_795_428_000).unwrap() // 2026-11-23T10:00:00Z
 }
 
+fn answer_with(headers: &HeaderMap, status: u16, body: &str) -> Result<JobStatus, Box<Refusal>> {
+    let status = StatusCode::from_u16(status).unwrap();
+    classify(&Answer { status, headers, body: body.as_bytes(), now: now(), secrets: &["hunter2"] })
+}
+
 fn answer(status: u16, body: &str) -> Result<JobStatus, Box<Refusal>> {
-    classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body.as_bytes(), now())
+    answer_with(&HeaderMap::new(), status, body)
 }
 
 #[test]
@@ -185,7 +190,7 @@ fn waits_that_zoho_asks_for() {
         if let Some(value) = header {
             headers.insert(RETRY_AFTER, value.parse().unwrap());
         }
-        classify(StatusCode::TOO_MANY_REQUESTS, &headers, body.as_bytes(), now()).unwrap_err().retry
+        answer_with(&headers, 429, body).unwrap_err().retry
     };
     let after = |seconds| Retry::After(Duration::from_secs(seconds));
     for (header, body, expected) in [
@@ -196,6 +201,7 @@ fn waits_that_zoho_asks_for() {
         (Some("Mon, 23 Nov 2026 09:00:00 GMT"), "", after(0)),
         (Some("soon"), "", Retry::Backoff),
         (Some("-3"), "", Retry::Backoff),
+        (Some("99999999999999999999"), "", after(u64::MAX)),
         (None, r#"{"code":"TOO_MANY_REQUESTS","details":{"retry_after":12}}"#, after(12)),
         (None, r#"{"code":"TOO_MANY_REQUESTS","details":{"retry_after":"12"}}"#, after(12)),
         (Some("7"), r#"{"code":"TOO_MANY_REQUESTS","details":{"retry_after":12}}"#, after(12)),
@@ -203,5 +209,34 @@ fn waits_that_zoho_asks_for() {
         (None, r#"{"code":"TOO_MANY_REQUESTS","details":{"retry_after":1e300}}"#, Retry::Backoff),
     ] {
         assert_eq!(rate_limited(header, body), expected, "{header:?} {body}");
+    }
+}
+
+#[test]
+fn what_must_not_be_shown_is_masked_in_messages_and_harms_no_answer() {
+    for body in [
+        r#"{"code":"bad hunter2","message":"bad hunter2"}"#,
+        r#"{"code":"NO_PERMISSION","message":"m","details":{"permissions":["hunter2"]}}"#,
+        "<html>hunter2</html>",
+    ] {
+        for status in [200, 400, 401, 403, 500] {
+            let shown = format!("{:?}", answer(status, body).unwrap_err());
+            assert!(!shown.to_ascii_lowercase().contains("hunter2"), "{shown}");
+        }
+    }
+    let body = format!("{}hunter2", "x".repeat(196));
+    assert!(!format!("{:?}", answer(400, &body).unwrap_err()).contains("hun"), "not even its beginning");
+    assert_eq!(answer(200, r#"{"data":[{"Status":"hunter2"}]}"#).unwrap().word.as_str(), "HUNTER2");
+}
+
+#[test]
+fn a_server_error_is_one_however_long_its_page() {
+    for (status, kind) in [
+        (500, ZohoUnavailable),
+        (503, ZohoUnavailable),
+        (200, ZohoUnexpectedResponse),
+        (404, ZohoUnexpectedResponse),
+    ] {
+        assert_eq!(Refusal::oversized(StatusCode::from_u16(status).unwrap()).error.kind(), kind);
     }
 }

@@ -43,10 +43,13 @@ impl Config {
         let accounts_domain = variables.parsed("ZOHO_ACCOUNTS_DOMAIN", BaseUrl::parse);
         let api_version =
             variables.parsed("ZOHO_API_VERSION", parse_api_version).unwrap_or_else(|| "v8".to_owned());
-        let request_timeout = variables.seconds("REQUEST_TIMEOUT_SECONDS", 10, 900);
-        let check_interval_min_seconds = variables.seconds("CHECK_INTERVAL_MIN_SECONDS", 10, YEAR_SECONDS);
-        let check_interval_max_seconds = variables.seconds("CHECK_INTERVAL_MAX_SECONDS", 900, YEAR_SECONDS);
-        let watch_limit_seconds = variables.seconds("WATCH_LIMIT_SECONDS", 86_400, YEAR_SECONDS);
+        let request_timeout = variables.seconds("REQUEST_TIMEOUT_SECONDS", 900).unwrap_or(10);
+        let least = variables.seconds("CHECK_INTERVAL_MIN_SECONDS", YEAR_SECONDS);
+        let most = variables.seconds("CHECK_INTERVAL_MAX_SECONDS", YEAR_SECONDS);
+        // A bound that is set moves the other one's default along.
+        let check_interval_min_seconds = least.unwrap_or_else(|| most.map_or(10, |most| most.min(10)));
+        let check_interval_max_seconds = most.unwrap_or_else(|| check_interval_min_seconds.max(900));
+        let watch_limit_seconds = variables.seconds("WATCH_LIMIT_SECONDS", YEAR_SECONDS).unwrap_or(86_400);
         if check_interval_min_seconds > check_interval_max_seconds {
             variables.faults.push(format!(
                 "CHECK_INTERVAL_MIN_SECONDS ({check_interval_min_seconds}) is above CHECK_INTERVAL_MAX_SECONDS \
@@ -99,7 +102,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
         }
     }
 
-    fn seconds(&mut self, name: &str, default: u64, most: u64) -> u64 {
+    fn seconds(&mut self, name: &str, most: u64) -> Option<u64> {
         let parse = |text: &str| {
             text.parse::<u64>().ok().filter(|seconds| (1..=most).contains(seconds)).ok_or_else(|| {
                 format!(
@@ -108,7 +111,7 @@ impl<F: Fn(&str) -> Option<String>> Variables<F> {
                 )
             })
         };
-        self.parsed(name, parse).unwrap_or(default)
+        self.parsed(name, parse)
     }
 
     fn into_result<T>(self, value: T) -> Result<T, Vec<String>> {
@@ -211,8 +214,20 @@ mod tests {
 
     #[test]
     fn bounds_must_be_in_order() {
-        let faults =
-            config(&[("ZOHO_SECRET_ID", "zoho"), ("CHECK_INTERVAL_MIN_SECONDS", "901")]).unwrap_err();
+        let bounds = |variables: &[(&str, &str)]| {
+            let config = config(&[&[("ZOHO_SECRET_ID", "zoho")], variables].concat()).unwrap();
+            (config.check_interval_min_seconds, config.check_interval_max_seconds)
+        };
+        assert_eq!(bounds(&[("CHECK_INTERVAL_MAX_SECONDS", "5")]), (5, 5));
+        assert_eq!(bounds(&[("CHECK_INTERVAL_MIN_SECONDS", "1000")]), (1_000, 1_000));
+        assert_eq!(bounds(&[("CHECK_INTERVAL_MIN_SECONDS", "60")]), (60, 900));
+
+        let faults = config(&[
+            ("ZOHO_SECRET_ID", "zoho"),
+            ("CHECK_INTERVAL_MIN_SECONDS", "60"),
+            ("CHECK_INTERVAL_MAX_SECONDS", "30"),
+        ])
+        .unwrap_err();
         assert!(faults.concat().contains("is above CHECK_INTERVAL_MAX_SECONDS"), "{faults:?}");
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{ErrorType, WatchError};
 use crate::job::Outcome;
+use crate::names::{JobId, ModuleName, ScheduleArn};
 use crate::redact;
 use crate::report::Report;
 use aws_sdk_sns::Client;
@@ -24,21 +25,23 @@ pub struct Message {
     pub group_id: String,
 }
 
-/// SNS's limit for a FIFO topic's ids (API reference).
-const ID_LIMIT: usize = 128;
+/// How much of a module's name stands in ids, which SNS limits to 128 characters: the job id tells jobs apart.
+const MODULE_IN_ID: usize = 70;
 
 /// Subjects are "less than 100 characters long" (API reference).
 const SUBJECT_LIMIT: usize = 99;
 
 impl Message {
-    /// The message about the watch that ends with this report.
-    pub fn about(report: &Report, outcome: Outcome) -> Self {
+    /// The message about the watch that ends with this report, triggered by this schedule if by any.
+    pub fn about(report: &Report, outcome: Outcome, schedule: Option<&ScheduleArn>) -> Self {
         let module = attribute(report.module.as_deref());
         let job_id = attribute(report.job_id.as_deref());
-        // The longest module names are cut: the job id tells jobs apart.
-        let rest = job_id.len().saturating_add(outcome.name().len()).saturating_add(2);
-        let short: String = module.chars().take(ID_LIMIT.saturating_sub(rest)).collect();
-        let event_id = format!("{short}-{job_id}-{}", outcome.name());
+        let group_id = watch_id(&module, &job_id, schedule);
+        let mut event_id = format!("{group_id}-{}", outcome.name());
+        if outcome == Outcome::WatchTimedOut {
+            // A job can outlive more than one watch.
+            event_id.push_str(&format!("-{}", report.first_checked_at.epoch_seconds()));
+        }
         let mut attributes = vec![
             ("module", module.clone()),
             ("job_id", job_id.clone()),
@@ -49,15 +52,15 @@ impl Message {
         let headline = headline(report, outcome);
         let document = json!({
             "default": json_text(report),
-            "email": email(report, outcome, &headline),
+            "email": email(report, outcome, &module, &job_id),
             "sms": format!("Zoho CRM {module} owner change, job {job_id}: {headline}"),
         });
         Self {
-            subject: subject(&format!("Zoho CRM {module} owner change: {headline}")),
+            subject: subject(&module, &headline),
             body: document.to_string(),
             attributes,
             event_id,
-            group_id: format!("{short}-{job_id}"),
+            group_id,
         }
     }
 
@@ -138,51 +141,72 @@ fn attribute(text: Option<&str>) -> String {
     text.map(redact::one_line).filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".into())
 }
 
+/// Names one watch in the characters and the length that SNS takes in ids: by module and job, or, where a request named
+/// none that could be, by the schedule that keeps making it.
+fn watch_id(module: &str, job_id: &str, schedule: Option<&ScheduleArn>) -> String {
+    let plain = |text: &str, most: usize| -> String {
+        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+        text.chars().take(most).map(plain).collect()
+    };
+    match schedule {
+        Some(schedule) if ModuleName::parse(module).is_err() || JobId::parse(job_id).is_err() => {
+            format!("{}.{}", plain(schedule.group(), 30), plain(schedule.name(), 64))
+        }
+        _ => format!("{}-{}", plain(module, MODULE_IN_ID), plain(job_id, 20)),
+    }
+}
+
+/// How many records went where, as far as that is known.
+fn counts(report: &Report) -> Vec<String> {
+    let mut counts = Vec::new();
+    match (report.updated_count, report.total_count) {
+        (Some(updated), Some(total)) => {
+            counts.push(format!("{} of {} updated", grouped(updated), grouped(total)))
+        }
+        (Some(updated), None) => counts.push(format!("{} updated", grouped(updated))),
+        (None, _) => {}
+    }
+    let above_zero = |count: Option<u64>| count.filter(|count| *count > 0).map(grouped);
+    counts.extend(above_zero(report.failed_count).map(|failed| format!("{failed} failed")));
+    if report.finished {
+        counts.extend(above_zero(report.not_updated_count).map(|left| format!("{left} left over")));
+    }
+    counts
+}
+
+fn reason(report: &Report) -> &'static str {
+    report.error.as_ref().map_or("unknown", |error| error.0.kind().name())
+}
+
 /// What a sales manager wants to know, in a few words.
 fn headline(report: &Report, outcome: Outcome) -> String {
-    let counts = match (report.updated_count, report.total_count) {
-        (Some(updated), Some(total)) => Some(format!("{} of {} updated", grouped(updated), grouped(total))),
-        (Some(updated), None) => Some(format!("{} updated", grouped(updated))),
-        (None, _) => None,
-    };
-    let mut parts: Vec<String> = match outcome {
-        Outcome::Succeeded | Outcome::PartiallySucceeded => {
-            vec![counts.unwrap_or_else(|| "completed".into())]
+    let mut parts = counts(report);
+    match outcome {
+        Outcome::Succeeded | Outcome::PartiallySucceeded if parts.is_empty() => {
+            parts.push("completed".into())
         }
-        Outcome::Failed => std::iter::once("FAILED".to_owned()).chain(counts).collect(),
-        Outcome::WatchTimedOut => {
-            std::iter::once("still unfinished, no longer watched".to_owned()).chain(counts).collect()
-        }
-        Outcome::WatchFailed => {
-            let why = report.error.as_ref().map_or("unknown", |error| error.0.kind().name());
-            vec![format!("can no longer be watched ({why})")]
-        }
-    };
-    let above_zero = |count: Option<u64>| count.filter(|count| *count > 0).map(grouped);
-    parts.extend(above_zero(report.failed_count).map(|failed| format!("{failed} failed")));
-    if report.finished {
-        parts.extend(above_zero(report.not_updated_count).map(|left| format!("{left} left over")));
+        Outcome::Succeeded | Outcome::PartiallySucceeded => {}
+        Outcome::Failed => parts.insert(0, "FAILED".into()),
+        Outcome::WatchTimedOut => parts.insert(0, "still unfinished, no longer watched".into()),
+        Outcome::WatchFailed => parts.insert(0, format!("can no longer be watched ({})", reason(report))),
     }
     parts.join(", ")
 }
 
-fn email(report: &Report, outcome: Outcome, headline: &str) -> String {
-    let module = attribute(report.module.as_deref());
-    let job_id = attribute(report.job_id.as_deref());
-    let mut lines = vec![
-        match outcome {
-            Outcome::Succeeded => format!("The change of owner in Zoho CRM {module} is done: {headline}."),
-            Outcome::PartiallySucceeded => format!(
-                "The change of owner in Zoho CRM {module} is done, but not for every record: {headline}."
-            ),
-            Outcome::Failed => format!("The change of owner in Zoho CRM {module} has failed: {headline}."),
-            Outcome::WatchTimedOut => format!("The change of owner in Zoho CRM {module} is {headline}."),
-            Outcome::WatchFailed => {
-                format!("The change of owner in Zoho CRM {module} {headline}. The job itself may go on.")
-            }
-        },
-        String::new(),
-    ];
+/// A few lines for people. The state machine words a `WATCH_FAILED` of its own in the same way.
+fn email(report: &Report, outcome: Outcome, module: &str, job_id: &str) -> String {
+    let counts = counts(report).join(", ");
+    let counts = if counts.is_empty() { counts } else { format!(": {counts}") };
+    let news = match outcome {
+        Outcome::Succeeded => format!("is done{counts}."),
+        Outcome::PartiallySucceeded => format!("is done, but not for every record{counts}."),
+        Outcome::Failed => format!("has failed{counts}."),
+        Outcome::WatchTimedOut => format!("is still unfinished and no longer watched{counts}."),
+        Outcome::WatchFailed => {
+            format!("can no longer be watched ({}). The job itself may go on.", reason(report))
+        }
+    };
+    let mut lines = vec![format!("The change of owner in Zoho CRM {module} {news}"), String::new()];
     for (name, count) in [
         ("Records in all", report.total_count),
         ("Updated", report.updated_count),
@@ -193,30 +217,38 @@ fn email(report: &Report, outcome: Outcome, headline: &str) -> String {
     }
     lines.push(format!("Job: {job_id}"));
     lines.extend(report.status.as_ref().map(|status| format!("Status at Zoho: {status}")));
-    lines.push(format!(
-        "Watched from {} to {}, {} checks",
-        report.first_checked_at,
-        report.checked_at,
-        grouped(report.checks)
-    ));
+    lines.push(format!("Watched from {} to {}", report.first_checked_at, report.checked_at));
     lines.extend(report.error.as_ref().map(|error| format!("Reason: {}", error.0)));
-    lines.extend(match outcome {
-        Outcome::PartiallySucceeded | Outcome::Failed => Some("Zoho does not say which records were left out, or why: filter the module by the old owner to find them."),
-        Outcome::WatchTimedOut => Some("To go on watching, start a new watch with the same module and job id."),
-        _ => None,
-    }.map(str::to_owned));
+    let advice = match outcome {
+        Outcome::Succeeded => None,
+        Outcome::PartiallySucceeded | Outcome::Failed => Some(
+            "Zoho does not say which records were left out, or why: filter the module by the old owner to find them.",
+        ),
+        Outcome::WatchTimedOut => {
+            Some("To go on watching, start a new watch with the same module and job id.")
+        }
+        Outcome::WatchFailed => {
+            Some("To go on watching, mend the reason and start a new watch with the same module and job id.")
+        }
+    };
+    lines.extend(advice.map(str::to_owned));
     lines.join("\n")
 }
 
-/// One line of printable ASCII within SNS's limit.
-fn subject(text: &str) -> String {
-    let ascii: String =
-        text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect();
-    if ascii.len() <= SUBJECT_LIMIT {
-        return ascii;
-    }
-    let kept: String = ascii.chars().take(SUBJECT_LIMIT.saturating_sub(3)).collect();
-    format!("{kept}...")
+/// One line of printable ASCII within SNS's limit; a long module name gives way to the news.
+fn subject(module: &str, headline: &str) -> String {
+    let whole = |module: &str| ascii(&format!("Zoho CRM {module} owner change: {headline}"));
+    let subject = whole(module);
+    let Some(over) = subject.len().checked_sub(SUBJECT_LIMIT).filter(|over| *over > 0) else {
+        return subject;
+    };
+    let kept = module.chars().count().saturating_sub(over).saturating_sub(3);
+    let short: String = module.chars().take(kept).collect();
+    whole(&format!("{short}...")).chars().take(SUBJECT_LIMIT).collect()
+}
+
+fn ascii(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
 }
 
 /// `49,500`.

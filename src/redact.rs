@@ -50,7 +50,8 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
     let mut said: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        let text = error.to_string();
+        // Some libraries put a structure's Debug into their Display; nobody wants to read that, or what is in it.
+        let text = error.to_string().split(" {").next().unwrap_or_default().to_owned();
         if !text.is_empty() && !said.iter().any(|earlier| earlier.contains(&text)) {
             said.push(text);
         }

@@ -69,10 +69,12 @@ impl Request {
     pub fn parse(payload: &str, now: Timestamp) -> Result<Self, Box<Rejected>> {
         let value: Value = serde_json::from_str(payload)
             .map_err(|error| rejected(format!("the payload is no JSON this function can read ({error})")))?;
-        let Value::Object(object) = value else {
-            return Err(rejected(format!("the payload must be an object, not {}", describe(&value))));
+        let Value::Object(mut object) = value else {
+            return Err(rejected(format!("the payload must be a JSON object, not {}", describe(&value))));
         };
         if object.contains_key("source") && object.contains_key("detail-type") {
+            // The rest of the envelope is nobody's business here, and no reason to refuse a good request.
+            object.retain(|field, _| matches!(field.as_str(), "source" | "detail-type" | "detail"));
             let event: EventBridgeEvent<Value> = serde_json::from_value(Value::Object(object))
                 .map_err(|error| rejected(format!("the EventBridge envelope is malformed ({error})")))?;
             Self::from_object(&detail_object(event.detail)?, true, now)
@@ -106,7 +108,7 @@ impl Request {
             Some(Value::Bool(notify)) => *notify,
             Some(other) => {
                 faults.push(format!("`notify` must be true or false, not {}", describe(other)));
-                false
+                envelope || schedule.is_some()
             }
         };
         let announcement = !matches!(object.get("announcement"), None | Some(Value::Bool(false)));
@@ -172,7 +174,8 @@ fn required_text<'a>(object: &'a Map<String, Value>, field: &str, example: &str)
 }
 
 fn fault(field: &str, text: &str, wrong: &str) -> String {
-    format!("`{field}` {:?} {wrong}", redact::quote(text))
+    let padded = if text.trim() == text { "" } else { " (with white space around it)" };
+    format!("`{field}` {:?}{padded} {wrong}", redact::quote(text))
 }
 
 fn rejected(what: String) -> Box<Rejected> {
@@ -189,7 +192,8 @@ fn describe(value: &Value) -> &'static str {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",
         Value::Number(_) => "a number",
-        Value::String(_) => "a string",
+        // What is no JSON at all arrives as a string, too: payload::always_json.
+        Value::String(_) => "text",
         Value::Array(_) => "an array",
         Value::Object(_) => "an object",
     }

@@ -45,7 +45,7 @@ impl Schedules {
                 Err(WatchError::new(
                     ErrorType::ScheduleNotDeleted,
                     format!(
-                        "the report was published, but the schedule {} could not be deleted and will go on ({what}). Check that the role has scheduler:DeleteSchedule on its group",
+                        "the watch is over, but its schedule {} could not be deleted and will go on ({what}). Check that the role has scheduler:DeleteSchedule on its group",
                         schedule.as_str()
                     ),
                 ))

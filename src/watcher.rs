@@ -115,11 +115,10 @@ impl Watcher {
     pub async fn call(&self, payload: &str, deadline: Deadline) -> Result<Report, WatchError> {
         let _call = Phase::begin(phase::CALL);
         let started = Instant::now();
-        let now = Timestamp::now();
         let mut trace = Trace::default();
-        let result = match Request::parse(payload, now) {
-            Ok(request) => self.answer(&request, now, deadline, &mut trace).await,
-            Err(rejected) => self.reject(*rejected, now, deadline).await,
+        let result = match Request::parse(payload, Timestamp::now()) {
+            Ok(request) => self.answer(&request, deadline, &mut trace).await,
+            Err(rejected) => self.reject(*rejected, deadline).await,
         };
         trace.log(&result, started.elapsed());
         result
@@ -128,7 +127,6 @@ impl Watcher {
     async fn answer(
         &self,
         request: &Request,
-        now: Timestamp,
         deadline: Deadline,
         trace: &mut Trace,
     ) -> Result<Report, WatchError> {
@@ -140,32 +138,20 @@ impl Watcher {
         match status {
             Ok(job) => {
                 warn_of_unknown(&job.word);
-                let report = Report::of_check(request, &job, now, &self.config);
+                let report = Report::of_check(request, &job, Timestamp::now(), &self.config);
                 self.deliver(report, &request.delivery, deadline).await
             }
             Err(error) => {
                 let (module, job_id) = (request.module.to_string(), request.job_id.to_string());
-                self.fail(
-                    (Some(module), Some(job_id)),
-                    &request.history,
-                    &request.delivery,
-                    error,
-                    now,
-                    deadline,
-                )
-                .await
+                self.fail((Some(module), Some(job_id)), &request.history, &request.delivery, error, deadline)
+                    .await
             }
         }
     }
 
-    async fn reject(
-        &self,
-        rejected: Rejected,
-        now: Timestamp,
-        deadline: Deadline,
-    ) -> Result<Report, WatchError> {
+    async fn reject(&self, rejected: Rejected, deadline: Deadline) -> Result<Report, WatchError> {
         let Rejected { error, module, job_id, delivery } = rejected;
-        self.fail((module, job_id), &History::default(), &delivery, error, now, deadline).await
+        self.fail((module, job_id), &History::default(), &delivery, error, deadline).await
     }
 
     /// Asks Zoho, with another token once if it refuses this one; sees to the next token meanwhile if that is due.
@@ -224,48 +210,39 @@ impl Watcher {
         delivery: &Delivery,
         deadline: Deadline,
     ) -> Result<Report, WatchError> {
+        let schedule = delivery.schedule.as_ref();
+        let message = report.outcome.map(|outcome| Message::about(&report, outcome, schedule));
         if delivery.announcement {
-            let announcement =
-                report.outcome.map(|outcome| Message::about(&report, outcome).to_announcement());
-            report.announcement = Some(announcement.unwrap_or(Value::Null));
+            report.announcement = Some(message.as_ref().map_or(Value::Null, Message::to_announcement));
         }
-        let Some(outcome) = report.outcome else { return Ok(report) };
+        let Some(message) = message else { return Ok(report) };
         if delivery.notify {
-            let message_id = self.publish(&report, outcome, deadline).await?;
+            let message_id = self.publish(&message, deadline).await?;
             report.notification = Some(Notification { message_id });
         }
-        if let Some(schedule) = &delivery.schedule {
+        if let Some(schedule) = schedule {
             let _deleting = Phase::begin(phase::CALL_SCHEDULE);
             let schedules =
                 self.schedules.get_or_init(|| Schedules::new(aws_sdk_scheduler::Client::new(&self.sdk)));
             let deleted = deadline.limit(schedules.delete(schedule)).await;
-            deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, "the report was published, but the schedule could not be deleted in the time of this call")))?;
+            let late = "the watch is over, but its schedule could not be deleted in the time of this call";
+            deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late)))?;
             report.schedule_deleted = Some(true);
         }
         Ok(report)
     }
 
-    async fn publish(
-        &self,
-        report: &Report,
-        outcome: Outcome,
-        deadline: Deadline,
-    ) -> Result<String, WatchError> {
+    async fn publish(&self, message: &Message, deadline: Deadline) -> Result<String, WatchError> {
         let topic_arn = self.config.topic_arn.as_deref().ok_or_else(|| {
             let fault =
                 "a notification is due, but STATUS_TOPIC_ARN is not set: it must be the ARN of an SNS topic";
             config::invalid(&[fault.to_owned()])
         })?;
         let _publishing = Phase::begin(phase::CALL_PUBLISH);
-        let message = Message::about(report, outcome);
         let publisher = self.publisher.get_or_init(|| Publisher::new(aws_sdk_sns::Client::new(&self.sdk)));
-        let published = deadline.limit(publisher.publish(topic_arn, &message)).await;
-        published.unwrap_or_else(|| {
-            Err(out_of_time(
-                ErrorType::NotificationFailed,
-                "SNS did not take the message in the time of this call",
-            ))
-        })
+        let published = deadline.limit(publisher.publish(topic_arn, message)).await;
+        let late = "SNS did not take the message in the time of this call";
+        published.unwrap_or_else(|| Err(out_of_time(ErrorType::NotificationFailed, late)))
     }
 
     /// Ends a schedule's watch loudly where asking again cannot help; else the error is the answer.
@@ -275,15 +252,16 @@ impl Watcher {
         history: &History,
         delivery: &Delivery,
         error: WatchError,
-        now: Timestamp,
         deadline: Deadline,
     ) -> Result<Report, WatchError> {
-        let final_ = !error.kind().try_again() && error.kind() != ErrorType::InvalidConfiguration;
-        if delivery.schedule.is_none() || !delivery.notify || !final_ {
+        let mends_itself = error.kind().try_again() || error.kind() == ErrorType::InvalidConfiguration;
+        if delivery.schedule.is_none() || mends_itself {
             return Err(error);
         }
-        let report = Report::of_failure(module, job_id, history, error.clone(), now);
-        self.deliver(report, delivery, deadline).await.map_err(|delivery_error| {
+        let report = Report::of_failure(module, job_id, history, error.clone(), Timestamp::now());
+        // Whatever the request says of notifications: nobody would ever learn of this end otherwise.
+        let delivery = Delivery { notify: true, ..delivery.clone() };
+        self.deliver(report, &delivery, deadline).await.map_err(|delivery_error| {
             tracing::error!(error = %delivery_error, "the end of this watch could not be announced");
             error
         })
@@ -302,8 +280,19 @@ impl Trace {
             result.as_ref().err().or(report.and_then(|report| report.error.as_ref().map(|error| &error.0)));
         let error_type = error.map(|error| error.kind().name());
         let (attempts, milliseconds) = (self.attempts, milliseconds(took));
-        if error_type.is_some() {
-            tracing::warn!(module, job_id, status, outcome, attempts, milliseconds, error_type, "check");
+        if let Some(error) = error {
+            let error = error.message();
+            tracing::warn!(
+                module,
+                job_id,
+                status,
+                outcome,
+                attempts,
+                milliseconds,
+                error_type,
+                error,
+                "check"
+            );
         } else {
             tracing::info!(module, job_id, status, outcome, attempts, milliseconds, "check");
         }

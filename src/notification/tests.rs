@@ -52,7 +52,7 @@ fn subjects() {
         ),
         (Outcome::WatchFailed, none, "can no longer be watched (TokenRejected)"),
     ] {
-        let message = Message::about(&report(outcome, counts), outcome);
+        let message = Message::about(&report(outcome, counts), outcome, None);
         assert_eq!(message.subject, format!("Zoho CRM Leads owner change: {expected}"));
         assert!(message.subject.is_ascii() && message.subject.len() < 100);
     }
@@ -61,7 +61,7 @@ fn subjects() {
 #[test]
 fn a_message_for_machines_and_one_for_people() {
     let report = report(Outcome::PartiallySucceeded, [Some(50_000), Some(49_500), Some(0), Some(500)]);
-    let message = Message::about(&report, Outcome::PartiallySucceeded);
+    let message = Message::about(&report, Outcome::PartiallySucceeded, None);
     let document = document(&message);
     let default: Value = serde_json::from_str(document["default"].as_str().unwrap()).unwrap();
     assert_eq!(default, serde_json::to_value(&report).unwrap());
@@ -87,17 +87,17 @@ fn a_message_for_machines_and_one_for_people() {
 #[test]
 fn the_report_inside_is_the_plain_one() {
     let mut report = report(Outcome::Succeeded, [None; 4]);
-    let plain = Message::about(&report, Outcome::Succeeded);
+    let plain = Message::about(&report, Outcome::Succeeded, None);
     report.announcement = Some(Value::Null);
     report.notification = Some(crate::report::Notification { message_id: "x".into() });
-    assert_eq!(Message::about(&report, Outcome::Succeeded), plain);
+    assert_eq!(Message::about(&report, Outcome::Succeeded, None), plain);
 }
 
 #[test]
 fn a_failed_watch_has_no_status_and_may_have_no_names() {
     let mut report = report(Outcome::WatchFailed, [None; 4]);
     (report.module, report.job_id) = (None, Some("  ".into()));
-    let message = Message::about(&report, Outcome::WatchFailed);
+    let message = Message::about(&report, Outcome::WatchFailed, None);
     assert!(message.attributes.iter().all(|(name, value)| *name != "status" && !value.is_empty()));
     assert_eq!(message.event_id, "unknown-unknown-WATCH_FAILED");
     assert!(document(&message)["email"].as_str().unwrap().contains("Reason: TokenRejected: Zoho refuses"));
@@ -105,23 +105,53 @@ fn a_failed_watch_has_no_status_and_may_have_no_names() {
 
 #[test]
 fn ids_and_subjects_keep_within_their_limits() {
-    let mut report = report(Outcome::PartiallySucceeded, [Some(u64::MAX); 4]);
+    let mut report = report(Outcome::PartiallySucceeded, [Some(50_000), Some(49_500), Some(0), Some(500)]);
     report.module = Some("M".repeat(255));
-    let message = Message::about(&report, Outcome::PartiallySucceeded);
-    assert!(message.event_id.len() <= ID_LIMIT && message.group_id.len() <= ID_LIMIT);
-    assert!(message.event_id.ends_with("-3652397000009565021-PARTIALLY_SUCCEEDED"));
+    let message = Message::about(&report, Outcome::PartiallySucceeded, None);
+    assert!(message.event_id.len() <= 128 && message.group_id.len() <= 128);
+    assert!(message.event_id.ends_with("MMM-3652397000009565021-PARTIALLY_SUCCEEDED"));
     assert_eq!(message.subject.len(), SUBJECT_LIMIT);
-    report.module = Some("Kunden\u{fc}bersicht\n<b>".into());
     assert!(
-        Message::about(&report, Outcome::PartiallySucceeded)
-            .subject
-            .starts_with("Zoho CRM Kunden?bersicht <b> owner")
+        message.subject.ends_with("MM... owner change: 49,500 of 50,000 updated, 500 failed"),
+        "{}",
+        message.subject
     );
+    [report.total_count, report.updated_count, report.failed_count] = [Some(u64::MAX); 3];
+    assert_eq!(Message::about(&report, Outcome::PartiallySucceeded, None).subject.len(), SUBJECT_LIMIT);
+    [report.total_count, report.updated_count, report.failed_count] = [None; 3];
+    report.module = Some("Kunden\u{fc}bersicht\n<b>".into());
+    let message = Message::about(&report, Outcome::PartiallySucceeded, None);
+    assert!(message.subject.starts_with("Zoho CRM Kunden?bersicht <b> owner"));
+    assert!(message.event_id.starts_with("Kunden_bersicht"), "{}", message.event_id);
+}
+
+#[test]
+fn an_end_of_a_watch_has_an_id_of_its_own() {
+    let mut first = report(Outcome::WatchTimedOut, [None; 4]);
+    let earlier = Message::about(&first, Outcome::WatchTimedOut, None);
+    assert_eq!(Message::about(&first, Outcome::WatchTimedOut, None), earlier);
+    first.first_checked_at = first.first_checked_at.plus_seconds(86_400);
+    assert_ne!(Message::about(&first, Outcome::WatchTimedOut, None).event_id, earlier.event_id);
+
+    // Two schedules whose requests name no job are two watches.
+    let mut nameless = report(Outcome::WatchFailed, [None; 4]);
+    nameless.job_id = Some("\u{dc}ber ".repeat(60));
+    let about = |name: &str| {
+        let arn = format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/{}/{name}", "g".repeat(64));
+        Message::about(&nameless, Outcome::WatchFailed, Some(&ScheduleArn::parse(&arn).unwrap()))
+    };
+    let (one, other) = (about("one"), about(&"n".repeat(64)));
+    assert_ne!(one.event_id, other.event_id);
+    for message in [one, other] {
+        assert!(
+            message.event_id.is_ascii() && message.event_id.len() <= 128 && !message.event_id.contains(' ')
+        );
+    }
 }
 
 #[test]
 fn an_announcement_is_what_a_state_machine_publishes() {
-    let message = Message::about(&report(Outcome::Succeeded, [None; 4]), Outcome::Succeeded);
+    let message = Message::about(&report(Outcome::Succeeded, [None; 4]), Outcome::Succeeded, None);
     let announcement = message.to_announcement();
     assert_eq!(announcement["subject"], message.subject.as_str());
     assert_eq!(announcement["message"], message.body.as_str());

@@ -53,9 +53,9 @@ fn who_is_notified_depends_on_the_trigger() {
 fn a_bad_payload_is_told_which_field_what_is_wrong_and_how_it_should_look() {
     for (payload, parts) in [
         (json!({}), &["`module` is missing", "`job_id` is missing", "\"Leads\""][..]),
-        (json!([]), &["must be an object, not an array"]),
-        (json!("Leads"), &["must be an object, not a string"]),
-        (json!(null), &["must be an object, not null"]),
+        (json!([]), &["must be a JSON object, not an array"]),
+        (json!("Leads"), &["must be a JSON object, not text"]),
+        (json!(null), &["must be a JSON object, not null"]),
         (json!({"job_id": "1"}), &["`module` is missing"]),
         (json!({"module": 7, "job_id": "1"}), &["`module` must be a string", "a number"]),
         (json!({"module": "Custom", "job_id": "1"}), &["`module` \"Custom\"", "own API name"]),
@@ -109,6 +109,28 @@ fn a_refused_request_still_says_where_its_failure_is_announced() {
     assert_eq!(rejected.job_id.as_deref(), Some("x"));
     assert!(rejected.delivery.notify);
     assert_eq!(rejected.delivery.schedule.map(|arn| arn.as_str().to_owned()).as_deref(), Some(ARN));
+}
+
+#[test]
+fn an_envelope_is_not_refused_for_what_nobody_needs_of_it() {
+    let request =
+        parse(&json!({"source": "x", "detail-type": "y", "time": "never", "account": 1, "resources": "?",
+        "detail": {"module": "Leads", "job_id": "1"}}));
+    assert!(request.unwrap().delivery.notify);
+}
+
+#[test]
+fn white_space_around_a_name_is_pointed_out() {
+    for payload in [json!({"module": " Leads", "job_id": "1"}), json!({"module": "Leads", "job_id": "1\n"})] {
+        assert!(refusal(&payload).contains("white space around it"));
+    }
+}
+
+#[test]
+fn a_schedule_with_a_malformed_wish_still_ends_loudly() {
+    let rejected =
+        parse(&json!({"module": "Leads", "job_id": "1", "schedule_arn": ARN, "notify": "yes"})).unwrap_err();
+    assert!(rejected.delivery.notify && rejected.delivery.schedule.is_some());
 }
 
 #[test]

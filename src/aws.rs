@@ -1,11 +1,15 @@
 //! The AWS SDK's clients, on our transport.
 
+use crate::redact;
 use crate::transport::sdk_http_client;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use std::time::Duration;
 
 /// What all the clients share: region, credentials and endpoints from the environment, as the SDK has them everywhere.
@@ -28,4 +32,14 @@ pub async fn load(client: reqwest::Client, request_timeout: Duration) -> SdkConf
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .load()
         .await
+}
+
+/// What a service said, `HTTP 403 AccessDeniedException "…"`, or why it said nothing.
+pub fn said<E>(error: &SdkError<E, HttpResponse>) -> String
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let Some(response) = error.raw_response() else { return redact::causes(error) };
+    let (status, code) = (response.status().as_u16(), error.code().unwrap_or("without an error code"));
+    format!("HTTP {status} {code} {:?}", redact::quote(error.message().unwrap_or_default()))
 }

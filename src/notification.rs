@@ -1,12 +1,12 @@
 //! The message about the end of a watch: composed without I/O, published through SNS.
 
+use crate::aws;
 use crate::error::{ErrorType, WatchError};
 use crate::job::Outcome;
 use crate::names::{JobId, ModuleName, ScheduleArn};
 use crate::redact;
 use crate::report::Report;
 use aws_sdk_sns::Client;
-use aws_sdk_sns::error::ProvideErrorMetadata;
 use aws_sdk_sns::types::MessageAttributeValue;
 use serde_json::{Value, json};
 
@@ -109,20 +109,7 @@ impl Publisher {
         }
         match request.send().await {
             Ok(answer) => Ok(answer.message_id.unwrap_or_default()),
-            Err(error) => {
-                let status = error.raw_response().map(|response| response.status().as_u16());
-                let what = match (status, error.code(), error.message()) {
-                    (Some(status), code, message) => {
-                        format!(
-                            "HTTP {status} {} {:?}",
-                            code.unwrap_or_default(),
-                            redact::quote(message.unwrap_or_default())
-                        )
-                    }
-                    (None, _, _) => redact::causes(&error),
-                };
-                Err(failed(topic_arn, &what))
-            }
+            Err(error) => Err(failed(topic_arn, &aws::said(&error))),
         }
     }
 }

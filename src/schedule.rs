@@ -1,10 +1,9 @@
 //! The end of a schedule whose watch is over.
 
+use crate::aws;
 use crate::error::{ErrorType, WatchError};
 use crate::names::ScheduleArn;
-use crate::redact;
 use aws_sdk_scheduler::Client;
-use aws_sdk_scheduler::error::ProvideErrorMetadata;
 use aws_sdk_scheduler::operation::delete_schedule::DeleteScheduleError;
 
 /// Deletes schedules.
@@ -33,19 +32,11 @@ impl Schedules {
                 Ok(())
             }
             Err(error) => {
-                let status = error.raw_response().map(|response| response.status().as_u16());
-                let what = match status {
-                    Some(status) => format!(
-                        "HTTP {status} {} {:?}",
-                        error.code().unwrap_or_default(),
-                        redact::quote(error.message().unwrap_or_default())
-                    ),
-                    None => redact::causes(&error),
-                };
+                let said = aws::said(&error);
                 Err(WatchError::new(
                     ErrorType::ScheduleNotDeleted,
                     format!(
-                        "the watch is over, but its schedule {} could not be deleted and will go on ({what}). Check that the role has scheduler:DeleteSchedule on its group",
+                        "the watch is over, but its schedule {} could not be deleted and will go on ({said}). Check that the role has scheduler:DeleteSchedule on its group",
                         schedule.as_str()
                     ),
                 ))

@@ -1,8 +1,8 @@
 //! The secret as a small versioned store with compare-and-set: what the token protocol needs of Secrets Manager.
 
+use crate::aws;
 use crate::clock::Timestamp;
 use crate::error::{ErrorType, WatchError};
-use crate::redact;
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
@@ -140,16 +140,14 @@ impl SecretsManager {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let secret_id = &self.secret_id;
+        let (secret_id, said) = (&self.secret_id, aws::said(error));
         let Some(status) = error.raw_response().map(|response| response.status().as_u16()) else {
-            let causes = redact::causes(error);
             return VaultError::Unavailable(format!(
-                "Secrets Manager gave no answer when the secret {secret_id} was to be {verb} ({causes}). Try again later"
+                "Secrets Manager gave no answer when the secret {secret_id} was to be {verb} ({said}). Try again later"
             ));
         };
-        let code = error.code().unwrap_or("no error code");
-        let message = redact::quote(error.message().unwrap_or_default());
-        let what = format!("the secret {secret_id} could not be {verb}: HTTP {status} {code} {message:?}");
+        let code = error.code().unwrap_or_default();
+        let what = format!("the secret {secret_id} could not be {verb}: {said}");
         if code == "LimitExceededException" {
             // No rate: the secret has as many versions as it may have, until some are a day old.
             VaultError::Refused(format!(

@@ -165,6 +165,20 @@ mod tests {
     }
 
     #[test]
+    fn the_state_machine_retries_exactly_those_that_may_pass() {
+        let machine: serde_json::Value =
+            serde_json::from_str(include_str!("../statemachine/watch.asl.json")).unwrap();
+        let retries = machine["States"]["Check"]["Retry"].as_array().unwrap();
+        let names = retries.iter().flat_map(|retry| retry["ErrorEquals"].as_array().unwrap());
+        // The others, Lambda's own, have a dot in their names.
+        let retried: std::collections::HashSet<_> =
+            names.map(|name| name.as_str().unwrap()).filter(|name| !name.contains('.')).collect();
+        let may_pass =
+            ErrorType::ALL.into_iter().filter(|kind| kind.try_again()).map(ErrorType::name).collect();
+        assert_eq!(retried, may_pass);
+    }
+
+    #[test]
     fn lambda_gets_the_public_name_and_one_line() {
         let diagnostic = Diagnostic::from(WatchError::new(ErrorType::JobNotFound, "no such job\nhere"));
         assert_eq!(diagnostic.error_type, "JobNotFound");

@@ -133,11 +133,6 @@ impl Report {
             announcement: None,
         }
     }
-
-    /// Whether there will be no further check.
-    pub fn watch_is_over(&self) -> bool {
-        self.outcome.is_some()
-    }
 }
 
 fn next_check_seconds(history: &History, job: &JobStatus, now: Timestamp, config: &Config) -> u64 {

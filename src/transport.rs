@@ -104,14 +104,21 @@ pub struct Fetched {
 pub struct Fault {
     /// What happened, one line.
     what: String,
-    /// The connection could not be made or died before an answer began: the server has most likely not acted on it.
-    pub unsent: bool,
-    /// No connection could be made at all.
-    pub connecting: bool,
-    /// It took too long.
-    pub timeout: bool,
+    /// How far the request had come.
+    pub stage: Stage,
+}
+
+/// How far a request had come when it failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// There was no connection: the server has seen nothing of it.
+    Connecting,
+    /// The connection died before an answer began: most likely a kept-alive one that had ended unnoticed.
+    Unanswered,
+    /// The answer was late, or ended too early.
+    Answering,
     /// The body went beyond the limit; the status is known.
-    pub oversized: Option<StatusCode>,
+    Oversized(StatusCode),
 }
 
 impl fmt::Display for Fault {
@@ -123,18 +130,19 @@ impl fmt::Display for Fault {
 impl Fault {
     fn from_reqwest(error: reqwest::Error, answering: bool) -> Self {
         let error = error.without_url();
-        let timeout = error.is_timeout();
-        let connecting = error.is_connect();
-        let what = match (timeout, connecting, answering) {
-            (true, true, _) => "no connection in time".to_owned(),
-            (true, false, _) => "no whole answer in time".to_owned(),
-            (false, true, _) => format!("no connection: {}", redact::causes(&error)),
+        let causes = || redact::causes(&error);
+        let (stage, what) = match (error.is_connect(), error.is_timeout(), answering) {
+            (true, true, _) => (Stage::Connecting, "no connection in time".to_owned()),
+            (true, false, _) => (Stage::Connecting, format!("no connection: {}", causes())),
+            (false, true, _) => (Stage::Answering, "no whole answer in time".to_owned()),
             (false, false, false) => {
-                format!("the connection ended without an answer: {}", redact::causes(&error))
+                (Stage::Unanswered, format!("the connection ended without an answer: {}", causes()))
             }
-            (false, false, true) => format!("the connection ended in mid-answer: {}", redact::causes(&error)),
+            (false, false, true) => {
+                (Stage::Answering, format!("the connection ended in mid-answer: {}", causes()))
+            }
         };
-        Self { what, unsent: connecting || (!answering && !timeout), connecting, timeout, oversized: None }
+        Self { what, stage }
     }
 }
 
@@ -148,13 +156,7 @@ pub async fn fetch(request: reqwest::RequestBuilder, limit: usize) -> Result<Fet
         while let Some(chunk) = response.chunk().await.map_err(|error| Fault::from_reqwest(error, true))? {
             if body.len().saturating_add(chunk.len()) > limit {
                 let what = format!("an answer of over {limit} bytes");
-                return Err(Fault {
-                    what,
-                    unsent: false,
-                    connecting: false,
-                    timeout: false,
-                    oversized: Some(status),
-                });
+                return Err(Fault { what, stage: Stage::Oversized(status) });
             }
             body.extend_from_slice(&chunk);
         }

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::error::{ErrorType, WatchError};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use aws_sdk_secretsmanager::operation::get_secret_value::{GetSecretValueError, GetSecretValueOutput};
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use secrecy::{ExposeSecret, SecretString};
 use std::future::Future;
@@ -103,16 +103,7 @@ impl SecretsManager {
             .send()
             .await;
         match answer {
-            // Not what was asked for: an endpoint that knows neither labels nor ids.
-            Ok(answer) if version.is_some_and(|id| answer.version_id() != Some(id)) => Ok(None),
-            Ok(answer)
-                if label.is_some_and(|label| {
-                    !answer.version_stages().is_empty()
-                        && !answer.version_stages().iter().any(|stage| stage == label)
-                }) =>
-            {
-                Ok(None)
-            }
+            Ok(answer) if !is_asked_for(&answer, label, version) => Ok(None),
             Ok(answer) => match answer.secret_string {
                 Some(text) => Ok(Some(Version {
                     id: answer.version_id.unwrap_or_default(),
@@ -182,6 +173,14 @@ impl SecretsManager {
             ))
         }
     }
+}
+
+/// Whether this is the version that was asked for: an endpoint that knows neither labels nor ids answers any question
+/// with the one version it has.
+fn is_asked_for(answer: &GetSecretValueOutput, label: Option<&str>, version: Option<&str>) -> bool {
+    let stages = answer.version_stages();
+    version.is_none_or(|id| answer.version_id() == Some(id))
+        && label.is_none_or(|label| stages.is_empty() || stages.iter().any(|stage| stage == label))
 }
 
 impl Vault for SecretsManager {

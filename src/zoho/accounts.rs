@@ -4,7 +4,7 @@ use crate::base_url::BaseUrl;
 use crate::error::{ErrorType, WatchError};
 use crate::redact;
 use crate::secret::{AccessToken, Credentials, Grant};
-use crate::transport::{self, Fetched};
+use crate::transport::{self, Fetched, Stage};
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use secrecy::ExposeSecret;
@@ -69,7 +69,7 @@ pub async fn mint(
                 format!("Zoho's accounts server {accounts} gave no answer ({fault})"),
             ),
             quiet: FAULT_QUIET,
-            unsent: fault.connecting,
+            unsent: fault.stage == Stage::Connecting,
         })),
     }
 }

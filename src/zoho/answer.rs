@@ -69,7 +69,7 @@ pub fn classify(answer: &Answer<'_>) -> Result<JobStatus, Box<Refusal>> {
     let status = answer.status;
     if status == StatusCode::NO_CONTENT {
         // Decided by the status alone: what may follow a 204 is not part of the answer.
-        return Err(Refusal::of(ErrorType::JobNotFound, job_not_found("HTTP 204")));
+        return Err(Kind::JobNotFound.refusal(&http_name(status), None));
     }
     let parsed = serde_json::from_slice::<Value>(answer.body);
     let fault = parsed.as_ref().ok().and_then(Fault::find);
@@ -283,7 +283,11 @@ impl Kind {
             Self::InvalidModule => format!(
                 "Zoho knows no such module ({said}). Give the module's API name, which is case-sensitive"
             ),
-            Self::JobNotFound => job_not_found(said),
+            Self::JobNotFound => format!(
+                "Zoho knows no such job in this module and organisation ({said}): check the module, the job id (as a \
+                 string, every digit) and that the credentials are of the same organisation, production or sandbox; \
+                 Zoho keeps jobs for 60 days"
+            ),
             Self::RateLimited => format!(
                 "Zoho takes no more requests for now ({said}): too many at a time, or the day's API credits are spent. Try again later, with fewer checks at a time"
             ),
@@ -298,14 +302,6 @@ impl Kind {
             }
         }
     }
-}
-
-fn job_not_found(said: &str) -> String {
-    format!(
-        "Zoho knows no such job in this module and organisation ({said}): check the module, the job id (as a string, \
-         every digit) and that the credentials are of the same organisation, production or sandbox; Zoho keeps \
-         jobs for 60 days"
-    )
 }
 
 fn http_name(status: StatusCode) -> String {

@@ -6,7 +6,7 @@ use crate::error::{ErrorType, WatchError};
 use crate::job::JobStatus;
 use crate::names::{JobId, ModuleName};
 use crate::secret::AccessToken;
-use crate::transport::{self, Fault, Preconnect, Transport};
+use crate::transport::{self, Fault, Preconnect, Stage, Transport};
 use crate::zoho::answer::{self, Answer, Refusal};
 use crate::zoho::retry::{self, Retry};
 use http::header::{ACCEPT, AUTHORIZATION};
@@ -125,10 +125,11 @@ impl ZohoApi {
     }
 
     fn fault(&self, fault: &Fault) -> Box<Refusal> {
-        if let Some(status) = fault.oversized {
-            return Refusal::oversized(status);
-        }
-        let retry = if fault.unsent && !fault.connecting { Retry::Reconnect } else { Retry::Backoff };
+        let retry = match fault.stage {
+            Stage::Oversized(status) => return Refusal::oversized(status),
+            Stage::Unanswered => Retry::Reconnect,
+            Stage::Connecting | Stage::Answering => Retry::Backoff,
+        };
         unavailable(
             &format!(
                 "Zoho's API {} gave no answer ({fault}). Try again later; if it stays so, check ZOHO_API_DOMAIN, the network and SSL_CERT_FILE",

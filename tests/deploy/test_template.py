@@ -14,32 +14,12 @@ import pytest
 
 from local.deployment import template
 from local.deployment.template import ROOT, TEMPLATE, definition
+from tests.deploy.names import LAMBDAS_OWN, TRY_AGAIN
 
 TOOLS = Path(sys.executable).parent
 MACHINES = ["WatchStateMachine", "WatchManyStateMachine"]
 KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d"
 PREFIX = "arn:aws:{}:us-east-1:123456789012:{}"
-
-# The contract's errors that may pass by themselves.
-TRY_AGAIN = {
-    "SecretUnavailable",
-    "TokenRateLimited",
-    "ZohoRateLimited",
-    "ZohoUnavailable",
-    "NotificationFailed",
-    "ScheduleNotDeleted",
-}
-LAMBDAS_OWN = {
-    "Lambda.ClientExecutionTimeoutException",
-    "Lambda.ServiceException",
-    "Lambda.AWSLambdaException",
-    "Lambda.SdkClientException",
-    "Lambda.TooManyRequestsException",
-    "Lambda.Unknown",
-    "Sandbox.Timedout",
-    "Runtime.ExitError",
-    "States.Timeout",
-}
 
 
 def run(*command: str | Path) -> str:

@@ -1,7 +1,7 @@
 //! The function's settings, from environment variables.
 
-use crate::base_url::BaseUrl;
 use crate::error::{ErrorType, WatchError};
+use crate::http::origin::Origin;
 use std::time::Duration;
 
 /// All that the environment says, checked.
@@ -12,9 +12,9 @@ pub struct Config {
     /// `STATUS_TOPIC_ARN`: needed once a notification is due.
     pub topic_arn: Option<String>,
     /// `ZOHO_API_DOMAIN`: overrides every other source of the API host.
-    pub api_domain: Option<BaseUrl>,
+    pub api_domain: Option<Origin>,
     /// `ZOHO_ACCOUNTS_DOMAIN`: overrides every other source of the accounts host.
-    pub accounts_domain: Option<BaseUrl>,
+    pub accounts_domain: Option<Origin>,
     /// `ZOHO_API_VERSION`, such as `v8`.
     pub api_version: String,
     /// `REQUEST_TIMEOUT_SECONDS`: one HTTP attempt.
@@ -39,8 +39,8 @@ impl Config {
         let secret_id =
             variables.required("ZOHO_SECRET_ID", "the name or ARN of the secret with Zoho's credentials");
         let topic_arn = variables.parsed("STATUS_TOPIC_ARN", parse_topic_arn);
-        let api_domain = variables.parsed("ZOHO_API_DOMAIN", BaseUrl::parse);
-        let accounts_domain = variables.parsed("ZOHO_ACCOUNTS_DOMAIN", BaseUrl::parse);
+        let api_domain = variables.parsed("ZOHO_API_DOMAIN", Origin::parse);
+        let accounts_domain = variables.parsed("ZOHO_ACCOUNTS_DOMAIN", Origin::parse);
         let api_version =
             variables.parsed("ZOHO_API_VERSION", parse_api_version).unwrap_or_else(|| "v8".to_owned());
         let request_timeout = variables.seconds("REQUEST_TIMEOUT_SECONDS", 900).unwrap_or(10);

@@ -86,7 +86,7 @@ impl ErrorType {
     }
 
     /// Whether the same call may succeed later without anybody having mended anything.
-    pub const fn try_again(self) -> bool {
+    pub const fn is_retryable(self) -> bool {
         matches!(
             self,
             Self::SecretUnavailable
@@ -174,7 +174,7 @@ mod tests {
         let retried: std::collections::HashSet<_> =
             names.map(|name| name.as_str().unwrap()).filter(|name| !name.contains('.')).collect();
         let may_pass =
-            ErrorType::ALL.into_iter().filter(|kind| kind.try_again()).map(ErrorType::name).collect();
+            ErrorType::ALL.into_iter().filter(|kind| kind.is_retryable()).map(ErrorType::name).collect();
         assert_eq!(retried, may_pass);
     }
 

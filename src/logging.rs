@@ -1,6 +1,6 @@
 //! Logs to standard output, under Lambda's own log controls.
 
-use crate::clock::Timestamp;
+use crate::timestamp::Timestamp;
 use std::fmt;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;

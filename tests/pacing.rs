@@ -13,7 +13,7 @@ mod scenarios;
 #[path = "../benches/pacing/simulation.rs"]
 mod simulation;
 
-use mass_change_owner_status::pacing::{Bounds, Earlier, Seen, next_check_seconds};
+use mass_change_owner_status::watch::pacing::{Bounds, Earlier, Seen, next_check_seconds};
 use policies::{PLAIN, POLICIES, SHIPPED};
 use proptest::option::of;
 use proptest::prelude::*;

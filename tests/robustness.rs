@@ -9,17 +9,16 @@
 )]
 
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
-use mass_change_owner_status::clock::Timestamp;
 use mass_change_owner_status::error::ErrorType;
-use mass_change_owner_status::job::JobStatus;
-use mass_change_owner_status::job::StatusWord;
-use mass_change_owner_status::request::Request;
-use mass_change_owner_status::secret::Secret;
-use mass_change_owner_status::zoho::accounts;
-use mass_change_owner_status::zoho::answer::{self, Answer, Refusal};
+use mass_change_owner_status::timestamp::Timestamp;
+use mass_change_owner_status::watch::job::JobStatus;
+use mass_change_owner_status::watch::job::Status;
+use mass_change_owner_status::watch::request::Request;
+use mass_change_owner_status::zoho::credentials::Secret;
+use mass_change_owner_status::zoho::oauth;
+use mass_change_owner_status::zoho::response::{self, StatusError, StatusResponse};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use time::UtcDateTime;
 
 /// JSON of any shape, built from the keys and words that the code looks for and from anything else.
 fn any_json() -> impl Strategy<Value = Value> {
@@ -78,9 +77,9 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<JobStatus, Box<Refusal>> {
+fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<JobStatus, Box<StatusError>> {
     let status = StatusCode::from_u16(status).unwrap();
-    answer::classify(&Answer { status, headers, body, now: UtcDateTime::now(), secrets: &["token"] })
+    response::classify(&StatusResponse { status, headers, body, now: Timestamp::now(), secrets: &["token"] })
 }
 
 fn is_one_short_line(message: &str) {
@@ -110,7 +109,7 @@ proptest! {
         }
         let body = body.to_string();
         match classify(status, &headers, body.as_bytes()) {
-            Ok(job) => prop_assert!((200..300).contains(&status) && job.word.as_str() == StatusWord::fold(job.word.as_str()).unwrap().as_str()),
+            Ok(job) => prop_assert!((200..300).contains(&status) && job.status.as_str() == Status::normalize(job.status.as_str()).unwrap().as_str()),
             Err(refusal) => is_one_short_line(refusal.error.message()),
         }
     }
@@ -124,7 +123,7 @@ proptest! {
     #[test]
     fn any_token_reply_is_a_token_or_an_error_without_the_credentials(status in 100_u16..600, body in any_json(), echo in any::<bool>()) {
         let body = if echo { json!({"error": "client-one", "error_description": ["client-one", body]}) } else { body }.to_string();
-        if let Err(refused) = accounts::classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), &body, &["client-one"]) {
+        if let Err(refused) = oauth::classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), &body, &["client-one"]) {
             is_one_short_line(refused.error.message());
             prop_assert!(!refused.error.message().contains("client-one"));
         }

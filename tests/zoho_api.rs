@@ -8,15 +8,14 @@
     reason = "tests"
 )]
 
-use mass_change_owner_status::base_url::BaseUrl;
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::ErrorType;
-use mass_change_owner_status::job::JobStatus;
-use mass_change_owner_status::names::{JobId, ModuleName};
-use mass_change_owner_status::secret::AccessToken;
-use mass_change_owner_status::transport::Transport;
-use mass_change_owner_status::zoho::answer::Refusal;
-use mass_change_owner_status::zoho::api::{Attempts, Check, ZohoApi};
+use mass_change_owner_status::http::{Connections, HttpClient, Origin};
+use mass_change_owner_status::watch::ids::{JobId, ModuleName};
+use mass_change_owner_status::watch::job::JobStatus;
+use mass_change_owner_status::zoho::client::{self, Attempts, StatusRequest};
+use mass_change_owner_status::zoho::credentials::AccessToken;
+use mass_change_owner_status::zoho::response::StatusError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -28,35 +27,49 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 const RUNNING: &str = r#"{"data":[{"Total_Count":10,"Updated_Count":4,"Not_Updated_Count":6,"Failed_Count":0,"Status":"RUNNING"}]}"#;
 const TOKEN: &str = "1000.0123456789abcdef0123456789abcdef.0123456789abcdef0123456789abcdef";
 
-fn api(url: &str) -> ZohoApi {
-    ZohoApi::new(&Transport::new(None).unwrap(), BaseUrl::parse(url).unwrap()).unwrap()
+/// A client with the API host that it asks.
+struct Api {
+    http: Connections,
+    origin: Origin,
+}
+
+impl Api {
+    async fn preconnect(&self) {
+        self.http.preconnect(&self.origin).await;
+    }
+}
+
+fn api(url: &str) -> Api {
+    Api { http: Connections::new(None).unwrap(), origin: Origin::parse(url).unwrap() }
 }
 
 async fn check_within(
-    api: &ZohoApi,
+    api: &Api,
     timeout: Duration,
     left: Duration,
-) -> (Result<JobStatus, Box<Refusal>>, Attempts) {
+) -> (Result<JobStatus, Box<StatusError>>, Attempts) {
     let mut attempts = Attempts::default();
-    let check = Check {
+    let request = StatusRequest {
+        origin: &api.origin,
+        api_version: "v8",
         module: &ModuleName::parse("Price Books").unwrap(),
         job_id: &JobId::parse("3652397000009565021").unwrap(),
-        api_version: "v8",
+        token: &AccessToken::parse(TOKEN).unwrap(),
         timeout,
         deadline: Deadline::after(left),
     };
-    let answer = api.check(&check, &AccessToken::parse(TOKEN).unwrap(), &mut attempts).await;
-    (answer, attempts)
+    let result = client::fetch_status(&api.http, &request, &mut attempts).await;
+    (result, attempts)
 }
 
-async fn check(api: &ZohoApi) -> (Result<JobStatus, Box<Refusal>>, Attempts) {
+async fn check(api: &Api) -> (Result<JobStatus, Box<StatusError>>, Attempts) {
     check_within(api, Duration::from_secs(5), Duration::from_secs(20)).await
 }
 
 /// The public error name, or the status word.
-fn outcome(answer: &Result<JobStatus, Box<Refusal>>) -> String {
+fn outcome(answer: &Result<JobStatus, Box<StatusError>>) -> String {
     match answer {
-        Ok(job) => job.word.as_str().to_owned(),
+        Ok(job) => job.status.as_str().to_owned(),
         Err(refusal) => refusal.error.kind().name().to_owned(),
     }
 }
@@ -308,7 +321,7 @@ async fn a_connection_opened_ahead_sends_nothing_and_serves_the_first_check() {
     })
     .await;
     let api = api(&url);
-    assert!(api.preconnect().await);
+    api.preconnect().await;
     for _ in 0..3 {
         let (answer, attempts) = check(&api).await;
         assert_eq!((outcome(&answer).as_str(), attempts.sent), ("RUNNING", 1));
@@ -329,7 +342,7 @@ async fn a_connection_opened_ahead_that_died_costs_one_silent_retry() {
     })
     .await;
     let api = api(&url);
-    assert!(api.preconnect().await);
+    api.preconnect().await;
     tokio::time::sleep(Duration::from_millis(50)).await;
     let (answer, _) = check(&api).await;
     assert_eq!((outcome(&answer).as_str(), connections.load(Ordering::SeqCst)), ("RUNNING", 2));
@@ -341,7 +354,7 @@ async fn a_host_that_cannot_be_reached_ahead_is_the_checks_business() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let api = api(&url);
-    assert!(!api.preconnect().await);
+    api.preconnect().await;
     let (answer, _) = check(&api).await;
     assert_eq!(answer.unwrap_err().error.kind(), ErrorType::ZohoUnavailable);
 }

@@ -1,7 +1,7 @@
 //! The policies that are compared.
 
 use crate::simulation::Check;
-use mass_change_owner_status::pacing;
+use mass_change_owner_status::watch::pacing;
 
 /// A policy: its name, and how long it waits after a check.
 pub struct Policy {

@@ -1,7 +1,7 @@
 //! Jobs and conditions beyond the listed ones, to show that the rule was not fitted to those.
 
 use crate::simulation::{Conditions, Job, OTHER_SHAPES, SHAPES, USUAL, jobs, random_shapes};
-use mass_change_owner_status::pacing::Bounds;
+use mass_change_owner_status::watch::pacing::Bounds;
 
 /// A set of jobs, all with counts, and how they are watched.
 pub struct Scenario {

@@ -1,6 +1,6 @@
 //! Simulated jobs, and watches of them in simulated time.
 
-use mass_change_owner_status::pacing::{Bounds, Earlier, Seen};
+use mass_change_owner_status::watch::pacing::{Bounds, Earlier, Seen};
 
 /// When a simulated job is created, in epoch seconds.
 const CREATED: i64 = 1_800_000_000;

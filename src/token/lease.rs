@@ -4,10 +4,10 @@
 //! The others start a stopwatch when they first *see* the lease and take the next one only when it has run out. So two
 //! copies never mint for one place at a time, whatever their clocks say; a dead holder costs one lease's time.
 
-use crate::clock::Timestamp;
 use crate::error::WatchError;
+use crate::timestamp::Timestamp;
 use crate::token::record::{LEASE_LABEL, LONGEST_WALK, Lease, Position, Settled};
-use crate::token::vault::{Put, Vault, VaultError, Version};
+use crate::token::store::{Put, SecretStore, StoreError, Version};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -99,7 +99,7 @@ impl Queue {
     /// Lines up for a place; `lease` is how long this copy would mint at most.
     pub async fn line_up(
         &mut self,
-        vault: &impl Vault,
+        vault: &impl SecretStore,
         place: &Position,
         now: Timestamp,
         lease: Duration,
@@ -127,7 +127,7 @@ impl Queue {
     /// Tries to take the lease; `None` where another copy has it.
     async fn claim(
         &mut self,
-        vault: &impl Vault,
+        vault: &impl SecretStore,
         place: &Position,
         now: Timestamp,
         lease: Duration,
@@ -142,7 +142,7 @@ impl Queue {
         let mine = Lease { owner: format!("{:016x}", fastrand::u64(..)), seconds: lease.as_secs() };
         let clock = LeaseClock::start(now, mine.duration());
         let put = vault.put(&id, LEASE_LABEL, &mine.to_text()).await;
-        if let Err(VaultError::Refused(why)) = put {
+        if let Err(StoreError::Denied(why)) = put {
             return Some(Turn::Alone(why));
         }
         // Read back whatever the put said: its answer may be that of a second try that found the first one's work, or
@@ -156,7 +156,7 @@ impl Queue {
             // Since this copy looked, a lease has run its whole course.
             _ if won && token.is_some() => Some(Turn::Wait),
             _ if won => Some(Turn::Mint { attempt: Some(self.attempt), lease: clock }),
-            Err(VaultError::Throttled(_)) if found.is_none() => Some(Turn::Wait),
+            Err(StoreError::Throttled(_)) if found.is_none() => Some(Turn::Wait),
             Err(error) if found.is_none() => {
                 self.failed_puts = self.failed_puts.saturating_add(1);
                 let helps_itself = self.failed_puts > FAILED_PUTS_BORNE;
@@ -172,7 +172,7 @@ impl Queue {
     /// Lines up behind the holder that was found, or, where that one is history, behind the latest of this place.
     async fn skip_to_latest(
         &mut self,
-        vault: &impl Vault,
+        vault: &impl SecretStore,
         place: &Position,
         found: Option<&Version>,
         now: Timestamp,
@@ -198,7 +198,11 @@ impl Queue {
     }
 }
 
-async fn read_settled(vault: &impl Vault, place: &Position, attempt: u32) -> Option<(Timestamp, WatchError)> {
+async fn read_settled(
+    vault: &impl SecretStore,
+    place: &Position,
+    attempt: u32,
+) -> Option<(Timestamp, WatchError)> {
     let version = vault.version(&place.settled_id(attempt)).await.ok().flatten()?;
     let settled = Settled::parse(&version.text)?;
     Some((settled.until(version.created), settled.error))

@@ -1,16 +1,16 @@
 //! What a search does once it is its turn: ask Zoho, and tell the other copies what came of it.
 
-use crate::base_url::BaseUrl;
-use crate::clock::Timestamp;
 use crate::error::{ErrorType, WatchError};
-use crate::secret::{Credentials, Secret};
+use crate::http::origin::Origin;
+use crate::timestamp::Timestamp;
 use crate::token::lease::LeaseClock;
 use crate::token::live::{Life, Live};
 use crate::token::record::{LEASE_LABEL, Lease, Position, Settled, SharedToken, TOKEN_LABEL};
 use crate::token::search::{Operator, Quiet, Search, Step};
-use crate::token::source::{Excuse, Mint, Wanted};
-use crate::token::vault::{Put, Vault, VaultError};
-use crate::zoho::accounts::{Minted, Refused};
+use crate::token::source::{Excuse, Wanted};
+use crate::token::store::{Put, SecretStore, StoreError};
+use crate::zoho::credentials::{Credentials, Secret};
+use crate::zoho::oauth::{IssuedToken, TokenEndpoint, TokenError};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const IN_VAIN: Duration = Duration::from_secs(1_800);
 /// Attempts to put a token where the others wait for it.
 const PUTS: u32 = 5;
 
-impl<V: Vault, M: Mint> Search<V, M> {
+impl<V: SecretStore, M: TokenEndpoint> Search<V, M> {
     /// Mints with the lease in hand, and shares the token or the refusal.
     pub async fn mint_for(
         &mut self,
@@ -117,7 +117,7 @@ impl<V: Vault, M: Mint> Search<V, M> {
         operator: &Operator,
         credentials: &Credentials,
         lease: LeaseClock,
-    ) -> Option<(Timestamp, Result<Minted, Box<Refused>>)> {
+    ) -> Option<(Timestamp, Result<IssuedToken, Box<TokenError>>)> {
         self.core.excuse(Excuse::Minting);
         let accounts = self.accounts(&operator.secret);
         let shortest = SHORTEST_MINT.min(self.mint_timeout().div_f64(2.0));
@@ -128,7 +128,7 @@ impl<V: Vault, M: Mint> Search<V, M> {
             if left < shortest {
                 break;
             }
-            match self.core.mint.mint(accounts, credentials, left.min(self.mint_timeout())).await {
+            match self.core.mint.request_token(accounts, credentials, left.min(self.mint_timeout())).await {
                 Err(unsent) if unsent.unsent => {
                     refused = Some((asked_at, Err(unsent)));
                     tokio::time::sleep(Duration::from_millis(fastrand::u64(100..300))).await;
@@ -144,7 +144,7 @@ impl<V: Vault, M: Mint> Search<V, M> {
         &mut self,
         place: &Position,
         operator: &Operator,
-        minted: Minted,
+        minted: IssuedToken,
         asked_at: Timestamp,
         wanted: &Wanted,
     ) -> Arc<Live> {
@@ -171,7 +171,7 @@ impl<V: Vault, M: Mint> Search<V, M> {
                 continue;
             }
             match put {
-                Err(VaultError::Refused(why)) => {
+                Err(StoreError::Denied(why)) => {
                     failure = why;
                     break;
                 }
@@ -236,13 +236,13 @@ impl<V: Vault, M: Mint> Search<V, M> {
         self.mint_timeout().saturating_add(Duration::from_secs(2))
     }
 
-    fn accounts<'a>(&'a self, secret: &'a Secret) -> &'a BaseUrl {
+    fn accounts<'a>(&'a self, secret: &'a Secret) -> &'a Origin {
         self.core.settings.accounts_domain.as_ref().unwrap_or(&secret.accounts)
     }
 }
 
 /// Its life is counted from the time of asking: an environment can be frozen for long before it reads the answer.
-fn shared(minted: Minted, asked_at: Timestamp) -> SharedToken {
+fn shared(minted: IssuedToken, asked_at: Timestamp) -> SharedToken {
     let lifetime = i64::try_from(minted.lifetime.as_secs()).unwrap_or(0);
     SharedToken {
         token: minted.token,
@@ -251,7 +251,7 @@ fn shared(minted: Minted, asked_at: Timestamp) -> SharedToken {
     }
 }
 
-impl Refused {
+impl TokenError {
     /// Seconds of quiet after the n-th refusal at one place. They double, lest a fault that lasts pile up versions of
     /// the secret: it keeps all of a day, and at some hundred it takes no more, the operator's included.
     fn quiet_after(&self, attempt: u32) -> u64 {

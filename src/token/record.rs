@@ -1,10 +1,10 @@
 //! What the copies of the function write to each other: versions of the secret, their ids and their contents. Pure.
 
-use crate::base_url::BaseUrl;
-use crate::clock::Timestamp;
 use crate::error::{ErrorType, WatchError};
-use crate::secret::AccessToken;
-use crate::token::vault::Version;
+use crate::http::origin::Origin;
+use crate::timestamp::Timestamp;
+use crate::token::store::Version;
+use crate::zoho::credentials::AccessToken;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ pub struct SharedToken {
     /// The token.
     pub token: AccessToken,
     /// What the token reply named.
-    pub api_domain: Option<BaseUrl>,
+    pub api_domain: Option<Origin>,
     /// When Zoho ends it.
     pub expires_at: Timestamp,
 }
@@ -89,7 +89,7 @@ pub struct SharedToken {
 impl SharedToken {
     /// As the contract has it: `{"access_token", "api_domain", "expires_at"}`.
     pub fn to_text(&self) -> SecretString {
-        let api_domain = self.api_domain.as_ref().map(BaseUrl::as_str);
+        let api_domain = self.api_domain.as_ref().map(Origin::as_str);
         json!({"access_token": self.token.expose(), "api_domain": api_domain, "expires_at": self.expires_at})
             .to_string()
             .into()
@@ -116,7 +116,7 @@ impl SharedToken {
             api_domain: value
                 .get("api_domain")
                 .and_then(Value::as_str)
-                .and_then(|text| BaseUrl::parse(text).ok()),
+                .and_then(|text| Origin::parse(text).ok()),
             expires_at,
         })
     }

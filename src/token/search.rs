@@ -1,14 +1,15 @@
 //! One search for a token: look at what is shared, line up for the right to mint, or wait for the copy that has it.
 
-use crate::base_url::BaseUrl;
-use crate::clock::Timestamp;
 use crate::error::{ErrorType, WatchError};
-use crate::secret::{Credentials, Secret, Source};
+use crate::http::origin::Origin;
+use crate::timestamp::Timestamp;
 use crate::token::lease::{LeaseClock, Queue, Turn};
 use crate::token::live::{Life, Live};
 use crate::token::record::{Position, SharedToken, TOKEN_LABEL, minted_with};
-use crate::token::source::{Core, Excuse, Mint, Wanted};
-use crate::token::vault::{Vault, VaultError, Version};
+use crate::token::source::{Core, Excuse, Wanted};
+use crate::token::store::{SecretStore, StoreError, Version};
+use crate::zoho::credentials::{Credentials, Secret, Source};
+use crate::zoho::oauth::TokenEndpoint;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,7 +104,7 @@ const FAULTS_BORNE: u32 = 3;
 /// The most links of the chain of tokens that are followed in one look.
 const LONGEST_CHAIN: u32 = 200;
 
-impl<V: Vault, M: Mint> Search<V, M> {
+impl<V: SecretStore, M: TokenEndpoint> Search<V, M> {
     pub fn new(core: Arc<Core<V, M>>, flight: OwnedMutexGuard<Flight>) -> Self {
         Self { core, flight, began: Instant::now(), rounds: 0, faults: 0 }
     }
@@ -167,8 +168,8 @@ impl<V: Vault, M: Mint> Search<V, M> {
             Ok(Shared::Token(live)) => return Ok(Step::Found(Arc::new(live))),
             Ok(Shared::Place(place, foreign)) => (place, foreign),
             // Many copies at once: the very case in which they must not each mint.
-            Err(VaultError::Throttled(_)) => return Ok(Step::Wait),
-            Err(VaultError::Unavailable(_)) if self.faults < FAULTS_BORNE => {
+            Err(StoreError::Throttled(_)) => return Ok(Step::Wait),
+            Err(StoreError::Unavailable(_)) if self.faults < FAULTS_BORNE => {
                 self.faults = self.faults.saturating_add(1);
                 return Ok(Step::Wait);
             }
@@ -203,7 +204,7 @@ impl<V: Vault, M: Mint> Search<V, M> {
     }
 
     /// Reads the label, and follows the chain from there: a label can be moved or removed by hand, or read late.
-    async fn look(&mut self, operator: &Operator, wanted: &Wanted) -> Result<Shared, VaultError> {
+    async fn look(&mut self, operator: &Operator, wanted: &Wanted) -> Result<Shared, StoreError> {
         let mut place = Position { credentials: operator.version.id.clone(), follows: String::new() };
         let mut foreign = false;
         let mut tip = self.core.vault.labelled(TOKEN_LABEL).await?;
@@ -277,7 +278,7 @@ impl<V: Vault, M: Mint> Search<V, M> {
     }
 
     /// Secrets Manager refuses or does not answer: goes on with the credentials in memory where that can be.
-    async fn without_secret(&mut self, wanted: Wanted, error: VaultError) -> Result<Arc<Live>, WatchError> {
+    async fn without_secret(&mut self, wanted: Wanted, error: StoreError) -> Result<Arc<Live>, WatchError> {
         if let Wanted::After(live) = wanted {
             tracing::warn!(
                 error = error.message(),
@@ -286,7 +287,7 @@ impl<V: Vault, M: Mint> Search<V, M> {
             return Ok(live);
         }
         let Some(operator) =
-            self.flight.operator.clone().filter(|_| matches!(error, VaultError::Unavailable(_)))
+            self.flight.operator.clone().filter(|_| matches!(error, StoreError::Unavailable(_)))
         else {
             return Err(error.into_error());
         };
@@ -302,7 +303,7 @@ impl<V: Vault, M: Mint> Search<V, M> {
     }
 
     /// `ZOHO_API_DOMAIN`, the secret's, the token reply's, the data centre's.
-    pub fn api(&self, secret: &Secret, token_reply: Option<&BaseUrl>) -> BaseUrl {
+    pub fn api(&self, secret: &Secret, token_reply: Option<&Origin>) -> Origin {
         let known = [self.core.settings.api_domain.as_ref(), secret.api.as_ref(), token_reply];
         known.into_iter().flatten().next().unwrap_or(&secret.default_api).clone()
     }

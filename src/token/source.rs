@@ -1,14 +1,14 @@
 //! Where a call gets its access token: from memory while one lives, else by a search that all calls of this process share.
 
-use crate::base_url::BaseUrl;
-use crate::clock::Timestamp;
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
-use crate::secret::{AccessToken, Credentials};
+use crate::http::origin::Origin;
+use crate::timestamp::Timestamp;
 use crate::token::live::Live;
 use crate::token::search::{Flight, Search};
-use crate::token::vault::Vault;
-use crate::zoho::accounts::{self, Minted, Refused};
+use crate::token::store::SecretStore;
+use crate::zoho::credentials::AccessToken;
+use crate::zoho::oauth::TokenEndpoint;
 use std::fmt;
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,9 +21,9 @@ use tracing::Instrument;
 #[derive(Clone)]
 pub struct Settings {
     /// `ZOHO_API_DOMAIN`.
-    pub api_domain: Option<BaseUrl>,
+    pub api_domain: Option<Origin>,
     /// `ZOHO_ACCOUNTS_DOMAIN`.
-    pub accounts_domain: Option<BaseUrl>,
+    pub accounts_domain: Option<Origin>,
     /// `REQUEST_TIMEOUT_SECONDS`.
     pub request_timeout: Duration,
     /// The wall clock; another in tests.
@@ -36,32 +36,6 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings").field("request_timeout", &self.request_timeout).finish_non_exhaustive()
-    }
-}
-
-/// Asks an accounts server for tokens.
-pub trait Mint: Send + Sync {
-    /// One request.
-    fn mint(
-        &self,
-        accounts: &BaseUrl,
-        credentials: &Credentials,
-        timeout: Duration,
-    ) -> impl Future<Output = Result<Minted, Box<Refused>>> + Send;
-}
-
-/// Zoho's accounts server.
-#[derive(Debug, Clone)]
-pub struct ZohoAccounts(pub reqwest::Client);
-
-impl Mint for ZohoAccounts {
-    async fn mint(
-        &self,
-        accounts: &BaseUrl,
-        credentials: &Credentials,
-        timeout: Duration,
-    ) -> Result<Minted, Box<Refused>> {
-        accounts::mint(&self.0, accounts, credentials, timeout).await
     }
 }
 
@@ -127,7 +101,7 @@ const LOOK_EVERY_SECONDS: i64 = 300;
 /// After a look that led to nothing, the next one has time.
 const LOOK_AGAIN_SECONDS: i64 = 30;
 
-impl<V: Vault + 'static, M: Mint + 'static> TokenSource<V, M> {
+impl<V: SecretStore + 'static, M: TokenEndpoint + 'static> TokenSource<V, M> {
     /// Nothing is read yet.
     pub fn new(vault: V, mint: M, settings: Settings) -> Self {
         let core = Core {

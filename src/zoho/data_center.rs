@@ -50,7 +50,7 @@ impl Default for DataCenter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base_url::BaseUrl;
+    use crate::http::origin::Origin;
 
     #[test]
     fn found_by_name_in_any_case_and_us_by_default() {
@@ -64,8 +64,8 @@ mod tests {
     #[test]
     fn every_host_makes_a_base_url() {
         for data_center in DataCenter::ALL {
-            assert!(BaseUrl::parse_host(data_center.accounts_host).is_ok());
-            assert!(BaseUrl::parse_host(data_center.api_host).is_ok());
+            assert!(Origin::parse_host(data_center.accounts_host).is_ok());
+            assert!(Origin::parse_host(data_center.api_host).is_ok());
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Zoho's side: its API, its accounts server, and what their answers mean.
+//! What Zoho is: its API, its accounts server, its data centers, and its credentials.
 
-pub mod accounts;
-pub mod answer;
-pub mod api;
+pub mod client;
+pub mod credentials;
 pub mod data_center;
+pub mod oauth;
+pub mod response;
 pub mod retry;

@@ -2,7 +2,7 @@
 //! logs).
 
 /// The rule itself; it needs nothing else of the function.
-#[path = "../../../src/pacing.rs"]
+#[path = "../../../src/watch/pacing.rs"]
 mod pacing;
 
 use pacing::{Bounds, Earlier, Seen};

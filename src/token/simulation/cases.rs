@@ -6,7 +6,7 @@ use crate::deadline::Deadline;
 use crate::error::ErrorType;
 use crate::token::lease::{Queue, Turn};
 use crate::token::record::Position;
-use crate::token::{TOKEN_LABEL, VaultError};
+use crate::token::{StoreError, TOKEN_LABEL};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -22,12 +22,12 @@ fn mints(world: &World) -> usize {
     world.state().mint_requests.len()
 }
 
-fn unavailable() -> VaultError {
-    VaultError::Unavailable("HTTP 500".into())
+fn unavailable() -> StoreError {
+    StoreError::Unavailable("HTTP 500".into())
 }
 
-fn throttled() -> VaultError {
-    VaultError::Throttled("HTTP 400 ThrottlingException".into())
+fn throttled() -> StoreError {
+    StoreError::Throttled("HTTP 400 ThrottlingException".into())
 }
 
 #[test]

@@ -126,7 +126,7 @@ fn a_day_without_the_right_to_write_costs_each_copy_its_own_token_an_hour() {
     let plan = Plan { copies: 5, every: 120..420, process_lives: 100_000..100_001 };
     let tally = simulate(3, || async {
         let world = World::new();
-        world.state().writes = Some(crate::token::VaultError::Refused("AccessDeniedException".into()));
+        world.state().writes = Some(crate::token::StoreError::Denied("AccessDeniedException".into()));
         day(&plan, &world).await
     });
     println!("no right to write: {tally:?}");

@@ -1,14 +1,14 @@
 //! A secret, an accounts server and the copies of the function that use them.
 
-use crate::base_url::BaseUrl;
-use crate::clock::Timestamp;
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
-use crate::secret::{AccessToken, Credentials, Grant};
-use crate::token::source::{Mint, Settings, TokenSource};
-use crate::token::vault::{Put, Vault, VaultError, Version};
+use crate::http::origin::Origin;
+use crate::timestamp::Timestamp;
+use crate::token::source::{Settings, TokenSource};
+use crate::token::store::{Put, SecretStore, StoreError, Version};
 use crate::token::{LEASE_LABEL, Live, TOKEN_LABEL};
-use crate::zoho::accounts::{Minted, Refused, THROTTLE_WINDOW};
+use crate::zoho::credentials::{AccessToken, Credentials, Grant};
+use crate::zoho::oauth::{IssuedToken, THROTTLE_WINDOW, TokenEndpoint, TokenError};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -43,8 +43,8 @@ pub struct State {
     /// Puts a second; more are throttled.
     pub put_rate: usize,
     /// An error instead of any read, any write.
-    pub reads: Option<VaultError>,
-    pub writes: Option<VaultError>,
+    pub reads: Option<StoreError>,
+    pub writes: Option<StoreError>,
     /// Puts look whether the id is free first and write a moment later: two at once both win.
     pub both_win: bool,
     /// How many of the next requests to Zoho kill the copy that sent them.
@@ -285,7 +285,7 @@ impl Wire {
     async fn get(
         &self,
         find: impl Fn(&State) -> Option<String> + Send,
-    ) -> Result<Option<Version>, VaultError> {
+    ) -> Result<Option<Version>, StoreError> {
         self.hop().await;
         let answer = {
             let mut state = self.world.state();
@@ -300,7 +300,7 @@ impl Wire {
     }
 
     /// `None` where the id is free.
-    fn examine(&self, id: &str, text: &SecretString) -> Option<Result<Put, VaultError>> {
+    fn examine(&self, id: &str, text: &SecretString) -> Option<Result<Put, StoreError>> {
         let mut state = self.world.state();
         if let Some(error) = &state.writes {
             return Some(Err(error.clone()));
@@ -308,7 +308,7 @@ impl Wire {
         let now = Instant::now();
         state.recent_puts.retain(|put| now - *put < Duration::from_secs(1));
         if state.recent_puts.len() >= state.put_rate {
-            return Some(Err(VaultError::Throttled("slow down".into())));
+            return Some(Err(StoreError::Throttled("slow down".into())));
         }
         state.recent_puts.push(now);
         let there = state.versions.get(id)?;
@@ -327,20 +327,20 @@ impl Wire {
     }
 }
 
-impl Vault for Wire {
-    async fn current(&self) -> Result<Version, VaultError> {
+impl SecretStore for Wire {
+    async fn current(&self) -> Result<Version, StoreError> {
         self.get(|state| state.labels.get("AWSCURRENT").cloned()).await.map(Option::unwrap)
     }
 
-    async fn labelled(&self, label: &str) -> Result<Option<Version>, VaultError> {
+    async fn labelled(&self, label: &str) -> Result<Option<Version>, StoreError> {
         self.get(|state| state.labels.get(label).cloned()).await
     }
 
-    async fn version(&self, id: &str) -> Result<Option<Version>, VaultError> {
+    async fn version(&self, id: &str) -> Result<Option<Version>, StoreError> {
         self.get(|_| Some(id.to_owned())).await
     }
 
-    async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, VaultError> {
+    async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
         assert!((32..=64).contains(&id.len()));
         assert!([TOKEN_LABEL, LEASE_LABEL].contains(&label));
         for _ in 0..3 {
@@ -360,17 +360,17 @@ impl Vault for Wire {
                 return answer;
             }
         }
-        Err(VaultError::Unavailable("no answer".into()))
+        Err(StoreError::Unavailable("no answer".into()))
     }
 }
 
-impl Mint for Wire {
-    async fn mint(
+impl TokenEndpoint for Wire {
+    async fn request_token(
         &self,
-        _: &BaseUrl,
+        _: &Origin,
         credentials: &Credentials,
         timeout: Duration,
-    ) -> Result<Minted, Box<Refused>> {
+    ) -> Result<IssuedToken, Box<TokenError>> {
         assert!(matches!(credentials.grant, Grant::RefreshToken(_)));
         let client = credentials.client_id.expose_secret().to_owned();
         let from = Instant::now();
@@ -401,14 +401,14 @@ impl Mint for Wire {
         let zoho = self.world.state().zoho;
         let refused = |kind, quiet| {
             let error = WatchError::new(kind, "refused");
-            Err(Box::new(Refused { error, quiet, unsent: false }))
+            Err(Box::new(TokenError { error, quiet, unsent: false }))
         };
         match zoho {
             _ if takes > timeout => refused(ErrorType::ZohoUnavailable, Duration::from_secs(1)),
             Zoho::Fails => refused(ErrorType::ZohoUnavailable, Duration::from_secs(1)),
             Zoho::Throttles => refused(ErrorType::TokenRateLimited, THROTTLE_WINDOW),
             Zoho::Rejects => refused(ErrorType::TokenRejected, Duration::from_secs(60)),
-            Zoho::Good => Ok(Minted {
+            Zoho::Good => Ok(IssuedToken {
                 token: AccessToken::parse(&token).unwrap(),
                 api_domain: None,
                 lifetime: Duration::from_secs(3_600),

@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobStatus {
     /// Zoho's word, folded.
-    pub word: StatusWord,
+    pub status: Status,
     /// Zoho's counts.
     pub counts: Counts,
 }
@@ -29,7 +29,7 @@ pub struct Counts {
 /// This endpoint documents `SCHEDULED`, `RUNNING`, `COMPLETED` and `FAILED`; its sisters write `in progress`,
 /// `Completed`, `QUEUED` and more, so the word is kept as it comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StatusWord(String);
+pub struct Status(String);
 
 /// How a watch ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
@@ -60,9 +60,9 @@ impl Outcome {
     }
 }
 
-impl StatusWord {
+impl Status {
     /// `None` for a word without a letter or digit in it.
-    pub fn fold(word: &str) -> Option<Self> {
+    pub fn normalize(word: &str) -> Option<Self> {
         let parts: Vec<&str> = word
             .split(|c: char| c.is_whitespace() || c.is_control() || c == '-' || c == '_')
             .filter(|part| !part.is_empty())
@@ -76,23 +76,23 @@ impl StatusWord {
         &self.0
     }
 
-    fn completed(&self) -> bool {
+    fn is_completed(&self) -> bool {
         self.0 == "COMPLETED"
     }
 
     /// Whether this is the end of the job: `COMPLETED` and `FAILED` only.
-    pub fn finished(&self) -> bool {
-        self.completed() || self.0 == "FAILED"
+    pub fn is_finished(&self) -> bool {
+        self.is_completed() || self.0 == "FAILED"
     }
 
     /// Whether the job waits for its turn and cannot have moved anything yet.
-    pub fn queued(&self) -> bool {
+    pub fn is_queued(&self) -> bool {
         matches!(self.0.as_str(), "SCHEDULED" | "QUEUED")
     }
 
     /// Whether the word is one whose meaning is known, here or from the sister endpoints.
-    pub fn known(&self) -> bool {
-        self.finished() || self.queued() || matches!(self.0.as_str(), "RUNNING" | "IN_PROGRESS")
+    pub fn is_known(&self) -> bool {
+        self.is_finished() || self.is_queued() || matches!(self.0.as_str(), "RUNNING" | "IN_PROGRESS")
     }
 }
 
@@ -101,7 +101,7 @@ impl JobStatus {
     pub fn outcome(&self) -> Option<Outcome> {
         let leftover =
             [self.counts.failed, self.counts.not_updated].into_iter().flatten().any(|count| count > 0);
-        match (self.word.finished(), self.word.completed()) {
+        match (self.status.is_finished(), self.status.is_completed()) {
             (false, _) => None,
             (true, false) => Some(Outcome::Failed),
             (true, true) if leftover => Some(Outcome::PartiallySucceeded),
@@ -122,7 +122,7 @@ impl JobStatus {
                     u128::from(done).saturating_mul(100).checked_div(u128::from(total)).unwrap_or(0);
                 u8::try_from(percent.min(100)).ok()
             }
-            _ => self.word.completed().then_some(100),
+            _ => self.status.is_completed().then_some(100),
         }
     }
 }
@@ -139,7 +139,7 @@ mod tests {
         failed: Option<u64>,
     ) -> JobStatus {
         JobStatus {
-            word: StatusWord::fold(word).unwrap(),
+            status: Status::normalize(word).unwrap(),
             counts: Counts { total, updated, not_updated, failed },
         }
     }
@@ -156,7 +156,7 @@ mod tests {
             ("", None),
             (" - ", None),
         ] {
-            assert_eq!(StatusWord::fold(word).as_ref().map(StatusWord::as_str), folded, "{word:?}");
+            assert_eq!(Status::normalize(word).as_ref().map(Status::as_str), folded, "{word:?}");
         }
     }
 
@@ -172,8 +172,8 @@ mod tests {
             ("SUSPENDED", false, false),
             ("COMPLETED_PARTLY", false, false),
         ] {
-            let word = StatusWord::fold(word).unwrap();
-            assert_eq!((word.finished(), word.known()), (finished, known), "{word:?}");
+            let word = Status::normalize(word).unwrap();
+            assert_eq!((word.is_finished(), word.is_known()), (finished, known), "{word:?}");
         }
     }
 

@@ -1,9 +1,9 @@
 //! From the payload of an invocation to a request: five triggers, one shape.
 
-use crate::clock::Timestamp;
 use crate::error::{ErrorType, WatchError};
-use crate::names::{JobId, ModuleName, ScheduleArn};
 use crate::redact;
+use crate::timestamp::Timestamp;
+use crate::watch::ids::{JobId, ModuleName, ScheduleArn};
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::{Map, Value};
 
@@ -48,7 +48,7 @@ pub struct History {
 
 /// A payload that is no request, with as much as could still be understood: enough to end a schedule's watch loudly.
 #[derive(Debug, Clone)]
-pub struct Rejected {
+pub struct InvalidRequest {
     /// `InvalidInput`, naming every field at fault.
     pub error: WatchError,
     /// The module as it was written, if it was a string.
@@ -66,7 +66,7 @@ impl Request {
     ///
     /// Accepts a bare request object, a report of an earlier check, and the EventBridge envelope (`source` and
     /// `detail-type` present) whose `detail` is the request, as an object or as a JSON string.
-    pub fn parse(payload: &str, now: Timestamp) -> Result<Self, Box<Rejected>> {
+    pub fn parse(payload: &str, now: Timestamp) -> Result<Self, Box<InvalidRequest>> {
         let value: Value = serde_json::from_str(payload)
             .map_err(|error| rejected(format!("the payload is no JSON this function can read ({error})")))?;
         let Value::Object(mut object) = value else {
@@ -87,7 +87,7 @@ impl Request {
         object: &Map<String, Value>,
         envelope: bool,
         now: Timestamp,
-    ) -> Result<Self, Box<Rejected>> {
+    ) -> Result<Self, Box<InvalidRequest>> {
         let mut faults = Vec::new();
         let module = required_text(object, "module", "such as \"Leads\"")
             .and_then(|text| ModuleName::parse(text).map_err(|wrong| fault("module", text, &wrong)));
@@ -120,7 +120,7 @@ impl Request {
             (module, job_id) => {
                 let faults = module.err().into_iter().chain(job_id.err()).chain(faults).collect::<Vec<_>>();
                 let text = |field| object.get(field).and_then(Value::as_str).map(redact::quote);
-                Err(Box::new(Rejected {
+                Err(Box::new(InvalidRequest {
                     module: text("module"),
                     job_id: text("job_id"),
                     delivery,
@@ -149,7 +149,7 @@ impl History {
 }
 
 /// `detail` is an object where a rule or `PutEvents` sends it, and a string where Scheduler's default envelope does.
-fn detail_object(detail: Value) -> Result<Map<String, Value>, Box<Rejected>> {
+fn detail_object(detail: Value) -> Result<Map<String, Value>, Box<InvalidRequest>> {
     let parsed = match detail {
         Value::String(text) => serde_json::from_str(&text)
             .map_err(|error| rejected(format!("`detail` is a string that is no JSON ({error})")))?,
@@ -178,8 +178,8 @@ fn fault(field: &str, text: &str, wrong: &str) -> String {
     format!("`{field}` {:?}{padded} {wrong}", redact::quote(text))
 }
 
-fn rejected(what: String) -> Box<Rejected> {
-    Box::new(Rejected {
+fn rejected(what: String) -> Box<InvalidRequest> {
+    Box::new(InvalidRequest {
         error: WatchError::new(ErrorType::InvalidInput, format!("{what}. A request looks like {EXAMPLE}")),
         module: None,
         job_id: None,

@@ -1,18 +1,18 @@
 //! The end of a schedule whose watch is over.
 
-use crate::aws;
+use crate::aws::sdk;
 use crate::error::{ErrorType, WatchError};
-use crate::names::ScheduleArn;
+use crate::watch::ids::ScheduleArn;
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::operation::delete_schedule::DeleteScheduleError;
 
 /// Deletes schedules.
 #[derive(Debug, Clone)]
-pub struct Schedules {
+pub struct Scheduler {
     client: Client,
 }
 
-impl Schedules {
+impl Scheduler {
     /// Through this client.
     pub fn new(client: Client) -> Self {
         Self { client }
@@ -32,11 +32,11 @@ impl Schedules {
                 Ok(())
             }
             Err(error) => {
-                let said = aws::said(&error);
+                let summary = sdk::summary(&error);
                 Err(WatchError::new(
                     ErrorType::ScheduleNotDeleted,
                     format!(
-                        "the watch is over, but its schedule {} could not be deleted and will go on ({said}). Check that the role has scheduler:DeleteSchedule on its group",
+                        "the watch is over, but its schedule {} could not be deleted and will go on ({summary}). Check that the role has scheduler:DeleteSchedule on its group",
                         schedule.as_str()
                     ),
                 ))

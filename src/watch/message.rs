@@ -1,13 +1,9 @@
-//! The message about the end of a watch: composed without I/O, published through SNS.
+//! The message about the end of a watch: what it says, and to whom.
 
-use crate::aws;
-use crate::error::{ErrorType, WatchError};
-use crate::job::Outcome;
-use crate::names::{JobId, ModuleName, ScheduleArn};
 use crate::redact;
-use crate::report::Report;
-use aws_sdk_sns::Client;
-use aws_sdk_sns::types::MessageAttributeValue;
+use crate::watch::ids::{JobId, ModuleName, ScheduleArn};
+use crate::watch::job::Outcome;
+use crate::watch::report::Report;
 use serde_json::{Value, json};
 
 /// A message as SNS takes it.
@@ -73,54 +69,6 @@ impl Message {
             .collect();
         json!({"subject": self.subject, "message": self.body, "attributes": attributes})
     }
-}
-
-/// Publishes to one topic.
-#[derive(Debug, Clone)]
-pub struct Publisher {
-    client: Client,
-}
-
-impl Publisher {
-    /// Through this client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
-    }
-
-    /// Publishes and returns SNS's message id.
-    pub async fn publish(&self, topic_arn: &str, message: &Message) -> Result<String, WatchError> {
-        let mut request = self
-            .client
-            .publish()
-            .topic_arn(topic_arn)
-            .message_structure("json")
-            .subject(&message.subject)
-            .message(&message.body);
-        for (name, value) in &message.attributes {
-            let value = MessageAttributeValue::builder()
-                .data_type("String")
-                .string_value(value)
-                .build()
-                .map_err(|error| failed(topic_arn, &redact::causes(&error)))?;
-            request = request.message_attributes(*name, value);
-        }
-        if topic_arn.ends_with(".fifo") {
-            request = request.message_group_id(&message.group_id).message_deduplication_id(&message.event_id);
-        }
-        match request.send().await {
-            Ok(answer) => Ok(answer.message_id.unwrap_or_default()),
-            Err(error) => Err(failed(topic_arn, &aws::said(&error))),
-        }
-    }
-}
-
-fn failed(topic_arn: &str, what: &str) -> WatchError {
-    WatchError::new(
-        ErrorType::NotificationFailed,
-        format!(
-            "SNS did not take the message for {topic_arn} ({what}). Check STATUS_TOPIC_ARN, and that the role has sns:Publish (and kms:GenerateDataKey and kms:Decrypt for an encrypted topic)"
-        ),
-    )
 }
 
 /// SNS takes no empty attribute and no control characters in one.

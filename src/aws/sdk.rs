@@ -1,7 +1,7 @@
 //! The AWS SDK's clients, on our transport.
 
+use crate::aws::http::sdk_http_client;
 use crate::redact;
-use crate::transport::sdk_http_client;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -35,7 +35,7 @@ pub async fn load(client: reqwest::Client, request_timeout: Duration) -> SdkConf
 }
 
 /// What a service said, `HTTP 403 AccessDeniedException "…"`, or why it said nothing.
-pub fn said<E>(error: &SdkError<E, HttpResponse>) -> String
+pub fn summary<E>(error: &SdkError<E, HttpResponse>) -> String
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {

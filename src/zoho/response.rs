@@ -5,37 +5,38 @@
 //! code decides where it is a known one; else the HTTP status does.
 
 use crate::error::{ErrorType, WatchError};
-use crate::job::{Counts, JobStatus, StatusWord};
+use crate::http::retry_after;
 use crate::redact;
+use crate::timestamp::Timestamp;
+use crate::watch::job::{Counts, JobStatus, Status};
 use crate::zoho::retry::Retry;
-use http::{HeaderMap, StatusCode, header::RETRY_AFTER};
+use ::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 use std::time::Duration;
-use time::{UtcDateTime, format_description::well_known::Rfc2822};
 
 /// The most that is read of a body, in bytes. A real answer has under 200.
 pub const BODY_LIMIT: usize = 1 << 20;
 
 /// An answer that is no job status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct StatusError {
     /// What the caller is told if nothing else helps.
     pub error: WatchError,
     /// Zoho refused the token itself: another one may do.
-    pub token_refused: bool,
+    pub token_rejected: bool,
     /// Whether the same request may be sent again.
     pub retry: Retry,
 }
 
-impl Refusal {
+impl StatusError {
     fn of(kind: ErrorType, message: String) -> Box<Self> {
-        Box::new(Self { error: WatchError::new(kind, message), token_refused: false, retry: Retry::No })
+        Box::new(Self { error: WatchError::new(kind, message), token_rejected: false, retry: Retry::No })
     }
 
     /// An answer longer than [`BODY_LIMIT`].
     pub fn oversized(status: StatusCode) -> Box<Self> {
         if status.is_server_error() {
-            return Kind::Unavailable.refusal(&http_name(status), None);
+            return Kind::Unavailable.error(&http_name(status), None);
         }
         Self::of(
             ErrorType::ZohoUnexpectedResponse,
@@ -51,7 +52,7 @@ const DOMAIN: &str = "ZOHO_API_DOMAIN (and api_domain and data_center in the sec
 
 /// One whole answer, as it came.
 #[derive(Debug, Clone, Copy)]
-pub struct Answer<'a> {
+pub struct StatusResponse<'a> {
     /// HTTP status.
     pub status: StatusCode,
     /// Headers.
@@ -59,37 +60,39 @@ pub struct Answer<'a> {
     /// Body.
     pub body: &'a [u8],
     /// When it came: a `Retry-After` may be a date.
-    pub now: UtcDateTime,
+    pub now: Timestamp,
     /// What must not be shown, should Zoho echo it.
     pub secrets: &'a [&'a str],
 }
 
 /// What an answer means.
-pub fn classify(answer: &Answer<'_>) -> Result<JobStatus, Box<Refusal>> {
-    let status = answer.status;
+pub fn classify(response: &StatusResponse<'_>) -> Result<JobStatus, Box<StatusError>> {
+    let status = response.status;
     if status == StatusCode::NO_CONTENT {
-        // Decided by the status alone: what may follow a 204 is not part of the answer.
-        return Err(Kind::JobNotFound.refusal(&http_name(status), None));
+        // Decided by the status alone: what may follow a 204 is not part of the response.
+        return Err(Kind::JobNotFound.error(&http_name(status), None));
     }
-    let parsed = serde_json::from_slice::<Value>(answer.body);
-    let fault = parsed.as_ref().ok().and_then(Fault::find);
-    match (fault, &parsed) {
-        (Some(fault), _) => Err(answer.refusal_from_fault(&fault)),
+    let parsed = serde_json::from_slice::<Value>(response.body);
+    let envelope = parsed.as_ref().ok().and_then(ErrorEnvelope::find);
+    match (envelope, &parsed) {
+        (Some(envelope), _) => Err(response.error_from_envelope(&envelope)),
         (None, Ok(value)) if status.is_success() => {
-            job_status(value).map_err(|wrong| answer.unexpected(&wrong))
+            job_status(value).map_err(|wrong| response.unexpected(&wrong))
         }
         // JSON without a code: 404 for a job of another module comes so.
-        (None, Ok(value)) if value.is_object() => Err(answer.refusal_from_fault(&Fault::default())),
-        (None, _) if status == StatusCode::NOT_FOUND && answer.body.is_empty() => {
-            Err(answer.refusal_from_fault(&Fault::default()))
+        (None, Ok(value)) if value.is_object() => {
+            Err(response.error_from_envelope(&ErrorEnvelope::default()))
         }
-        (None, _) => Err(answer.refusal_from_text()),
+        (None, _) if status == StatusCode::NOT_FOUND && response.body.is_empty() => {
+            Err(response.error_from_envelope(&ErrorEnvelope::default()))
+        }
+        (None, _) => Err(response.error_from_text()),
     }
 }
 
 /// An error envelope, whatever its shape.
 #[derive(Debug, Default)]
-struct Fault<'a> {
+struct ErrorEnvelope<'a> {
     /// Upper case, spaces and hyphens folded; empty where Zoho gave none.
     code: String,
     /// As it was written.
@@ -98,7 +101,7 @@ struct Fault<'a> {
     details: Option<&'a Map<String, Value>>,
 }
 
-impl<'a> Fault<'a> {
+impl<'a> ErrorEnvelope<'a> {
     fn find(value: &'a Value) -> Option<Self> {
         let object = value.as_object()?;
         Self::read(object).or_else(|| {
@@ -117,7 +120,7 @@ impl<'a> Fault<'a> {
             _ => return None,
         };
         Some(Self {
-            code: StatusWord::fold(written_code)
+            code: Status::normalize(written_code)
                 .map_or_else(String::new, |folded| folded.as_str().to_owned()),
             written_code,
             message: text("message").or_else(|| text("error_description")).unwrap_or_default(),
@@ -140,26 +143,27 @@ impl<'a> Fault<'a> {
     }
 }
 
-impl Answer<'_> {
-    fn refusal_from_fault(&self, fault: &Fault<'_>) -> Box<Refusal> {
-        let retry_after = fault.retry_after().or_else(|| retry_after(self.headers, self.now));
-        kind_of(self.status, fault).refusal(&self.said(fault), retry_after)
+impl StatusResponse<'_> {
+    fn error_from_envelope(&self, envelope: &ErrorEnvelope<'_>) -> Box<StatusError> {
+        let retry_after =
+            envelope.retry_after().or_else(|| retry_after::parse(self.headers, self.now.epoch_seconds()));
+        kind_of(self.status, envelope).error(&self.summary(envelope), retry_after)
     }
 
     /// No JSON object at all: HTML from a proxy or a wrong host, garbage, nothing.
-    fn refusal_from_text(&self) -> Box<Refusal> {
-        match kind_of(self.status, &Fault::default()) {
+    fn error_from_text(&self) -> Box<StatusError> {
+        match kind_of(self.status, &ErrorEnvelope::default()) {
             // A gateway's page says nothing about a job, only a JSON answer does.
             Kind::JobNotFound | Kind::Unexpected => self.unexpected("is not the documented JSON"),
             kind => {
-                let said = format!("{}{}", http_name(self.status), self.quoted_body());
-                kind.refusal(&said, retry_after(self.headers, self.now))
+                let summary = format!("{}{}", http_name(self.status), self.quoted_body());
+                kind.error(&summary, retry_after::parse(self.headers, self.now.epoch_seconds()))
             }
         }
     }
 
-    fn unexpected(&self, wrong: &str) -> Box<Refusal> {
-        Refusal::of(
+    fn unexpected(&self, wrong: &str) -> Box<StatusError> {
+        StatusError::of(
             ErrorType::ZohoUnexpectedResponse,
             format!(
                 "Zoho's answer ({}) {wrong}{}. Check {DOMAIN}, then Zoho's status page",
@@ -170,20 +174,20 @@ impl Answer<'_> {
     }
 
     /// `HTTP 403 NO_PERMISSION "permission denied"`.
-    fn said(&self, fault: &Fault<'_>) -> String {
-        let mut said = http_name(self.status);
-        let code = self.safe(fault.written_code);
+    fn summary(&self, envelope: &ErrorEnvelope<'_>) -> String {
+        let mut summary = http_name(self.status);
+        let code = self.safe(envelope.written_code);
         if !code.is_empty() {
-            said.push_str(&format!(" {code}"));
+            summary.push_str(&format!(" {code}"));
         }
-        let message = self.safe(fault.message);
+        let message = self.safe(envelope.message);
         if !message.is_empty() {
-            said.push_str(&format!(" {message:?}"));
+            summary.push_str(&format!(" {message:?}"));
         }
-        if let Some(permissions) = fault.details.and_then(|details| details.get("permissions")) {
-            said.push_str(&format!(", permissions {}", self.safe(&permissions.to_string())));
+        if let Some(permissions) = envelope.details.and_then(|details| details.get("permissions")) {
+            summary.push_str(&format!(", permissions {}", self.safe(&permissions.to_string())));
         }
-        said
+        summary
     }
 
     fn quoted_body(&self) -> String {
@@ -198,7 +202,7 @@ impl Answer<'_> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    TokenRefused,
+    TokenRejected,
     ScopeMismatch,
     PermissionDenied,
     InvalidModule,
@@ -209,7 +213,7 @@ enum Kind {
     Unexpected,
 }
 
-fn kind_of(status: StatusCode, fault: &Fault<'_>) -> Kind {
+fn kind_of(status: StatusCode, envelope: &ErrorEnvelope<'_>) -> Kind {
     // These two say "later", whatever code comes with them.
     if status.is_server_error() {
         return Kind::Unavailable;
@@ -217,18 +221,18 @@ fn kind_of(status: StatusCode, fault: &Fault<'_>) -> Kind {
     if status == StatusCode::TOO_MANY_REQUESTS {
         return Kind::RateLimited;
     }
-    match fault.code.as_str() {
-        "INVALID_TOKEN" | "AUTHENTICATION_FAILURE" | "INVALID_OAUTHTOKEN" => Kind::TokenRefused,
+    match envelope.code.as_str() {
+        "INVALID_TOKEN" | "AUTHENTICATION_FAILURE" | "INVALID_OAUTHTOKEN" => Kind::TokenRejected,
         "OAUTH_SCOPE_MISMATCH" => Kind::ScopeMismatch,
         "NO_PERMISSION" => Kind::PermissionDenied,
         "INVALID_MODULE" => Kind::InvalidModule,
         "REQUIRED_PARAM_MISSING" | "NO_DATA" => Kind::JobNotFound,
-        "INVALID_DATA" | "UNABLE_TO_PARSE_DATA_TYPE" if fault.is_about_job_id() => Kind::JobNotFound,
+        "INVALID_DATA" | "UNABLE_TO_PARSE_DATA_TYPE" if envelope.is_about_job_id() => Kind::JobNotFound,
         "TOO_MANY_REQUESTS" | "LIMIT_REACHED" | "LIMIT_EXCEEDED" => Kind::RateLimited,
         "INTERNAL_ERROR" | "INTERNAL_SERVER_ERROR" => Kind::Unavailable,
         "INVALID_URL_PATTERN" => Kind::WrongUrl,
         _ => match status {
-            StatusCode::UNAUTHORIZED => Kind::TokenRefused,
+            StatusCode::UNAUTHORIZED => Kind::TokenRejected,
             StatusCode::FORBIDDEN => Kind::PermissionDenied,
             StatusCode::NOT_FOUND => Kind::JobNotFound,
             _ => Kind::Unexpected,
@@ -239,7 +243,7 @@ fn kind_of(status: StatusCode, fault: &Fault<'_>) -> Kind {
 impl Kind {
     fn error_type(self) -> ErrorType {
         match self {
-            Self::TokenRefused => ErrorType::TokenRejected,
+            Self::TokenRejected => ErrorType::TokenRejected,
             Self::ScopeMismatch => ErrorType::ScopeMismatch,
             Self::PermissionDenied => ErrorType::PermissionDenied,
             Self::InvalidModule => ErrorType::InvalidModule,
@@ -250,10 +254,10 @@ impl Kind {
         }
     }
 
-    fn refusal(self, said: &str, retry_after: Option<Duration>) -> Box<Refusal> {
-        Box::new(Refusal {
-            error: WatchError::new(self.error_type(), self.explain(said)),
-            token_refused: self == Self::TokenRefused,
+    fn error(self, summary: &str, retry_after: Option<Duration>) -> Box<StatusError> {
+        Box::new(StatusError {
+            error: WatchError::new(self.error_type(), self.explain(summary)),
+            token_rejected: self == Self::TokenRejected,
             retry: self.retry(retry_after),
         })
     }
@@ -266,38 +270,38 @@ impl Kind {
         }
     }
 
-    /// What happened and what to do about it; `said` is what Zoho said.
-    fn explain(self, said: &str) -> String {
+    /// What happened and what to do about it; `summary` is what Zoho summary.
+    fn explain(self, summary: &str) -> String {
         match self {
-            Self::TokenRefused => format!(
-                "Zoho refuses the access token ({said}). Put a valid token or working credentials of the right data centre into the secret"
+            Self::TokenRejected => format!(
+                "Zoho refuses the access token ({summary}). Put a valid token or working credentials of the right data centre into the secret"
             ),
             Self::ScopeMismatch => format!(
-                "the access token may not do this ({said}). It needs the scope ZohoCRM.change_owner.READ: make new \
+                "the access token may not do this ({summary}). It needs the scope ZohoCRM.change_owner.READ: make new \
                  credentials with it; check the module's API name too, for Zoho checks the scope per module"
             ),
             Self::PermissionDenied => format!(
-                "Zoho denies this user the status of mass change owner jobs ({said}). Give the user of the \
+                "Zoho denies this user the status of mass change owner jobs ({summary}). Give the user of the \
                  credentials permission to the module, and to change owners"
             ),
             Self::InvalidModule => format!(
-                "Zoho knows no such module ({said}). Give the module's API name, which is case-sensitive"
+                "Zoho knows no such module ({summary}). Give the module's API name, which is case-sensitive"
             ),
             Self::JobNotFound => format!(
-                "Zoho knows no such job in this module and organisation ({said}): check the module, the job id (as a \
+                "Zoho knows no such job in this module and organisation ({summary}): check the module, the job id (as a \
                  string, every digit) and that the credentials are of the same organisation, production or sandbox; \
                  Zoho keeps jobs for 60 days"
             ),
             Self::RateLimited => format!(
-                "Zoho takes no more requests for now ({said}): too many at a time, or the day's API credits are spent. Try again later, with fewer checks at a time"
+                "Zoho takes no more requests for now ({summary}): too many at a time, or the day's API credits are spent. Try again later, with fewer checks at a time"
             ),
-            Self::Unavailable => format!("Zoho has a fault of its own ({said}). Try again later"),
+            Self::Unavailable => format!("Zoho has a envelope of its own ({summary}). Try again later"),
             Self::WrongUrl => {
-                format!("Zoho does not know this URL ({said}). Check {DOMAIN} and ZOHO_API_VERSION")
+                format!("Zoho does not know this URL ({summary}). Check {DOMAIN} and ZOHO_API_VERSION")
             }
             Self::Unexpected => {
                 format!(
-                    "Zoho answered with an error that is not documented for this call ({said}). Look the code up in Zoho's documentation"
+                    "Zoho answered with an error that is not documented for this call ({summary}). Look the code up in Zoho's documentation"
                 )
             }
         }
@@ -306,18 +310,6 @@ impl Kind {
 
 fn http_name(status: StatusCode) -> String {
     format!("HTTP {}", status.as_u16())
-}
-
-/// `Retry-After`, in seconds or as a date.
-fn retry_after(headers: &HeaderMap, now: UtcDateTime) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Too long for a number is longer than any call.
-        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
-    }
-    let until = UtcDateTime::parse(text, &Rfc2822).ok()?;
-    let seconds = until.unix_timestamp().saturating_sub(now.unix_timestamp());
-    Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
 fn job_status(value: &Value) -> Result<JobStatus, String> {
@@ -329,8 +321,8 @@ fn job_status(value: &Value) -> Result<JobStatus, String> {
         .ok_or("holds an empty `data` list")?
         .as_object()
         .ok_or("holds no job in `data`")?;
-    let word = match job.get("Status") {
-        Some(Value::String(word)) => StatusWord::fold(word).ok_or("has an empty `Status`")?,
+    let status = match job.get("Status") {
+        Some(Value::String(text)) => Status::normalize(text).ok_or("has an empty `Status`")?,
         Some(_) => return Err("has a `Status` that is no text".into()),
         None => return Err("has no `Status`".into()),
     };
@@ -339,7 +331,7 @@ fn job_status(value: &Value) -> Result<JobStatus, String> {
         Some(value) => value.as_u64().map(Some).ok_or_else(|| format!("has a `{key}` that is no count")),
     };
     Ok(JobStatus {
-        word,
+        status,
         counts: Counts {
             total: count("Total_Count")?,
             updated: count("Updated_Count")?,

@@ -36,9 +36,8 @@ struct Kept {
 impl Preconnect {
     /// Opens a connection (TLS included) to the host of `url` and keeps it. False where that fails; the first request
     /// then connects by itself and meets the reason.
-    pub async fn open(&self, client: &reqwest::Client, url: &str) -> bool {
+    pub async fn open(&self, client: &reqwest::Client, url: &str) {
         let _connection_kept = WARMING_UP.scope((), client.get(url).send()).await;
-        self.lock().is_some()
     }
 
     fn take(&self) -> Option<Kept> {

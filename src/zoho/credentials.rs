@@ -1,8 +1,8 @@
 //! The three forms of the secret, read into something that exists only when it is complete.
 
-use crate::base_url::BaseUrl;
+use crate::http::origin::Origin;
 use crate::zoho::data_center::DataCenter;
-use http::HeaderValue;
+use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -13,11 +13,11 @@ pub struct Secret {
     /// How to come by an access token.
     pub source: Source,
     /// `accounts_domain`, else the data centre's.
-    pub accounts: BaseUrl,
+    pub accounts: Origin,
     /// `api_domain`, where the secret names one.
-    pub api: Option<BaseUrl>,
+    pub api: Option<Origin>,
     /// The data centre's API host, the last resort.
-    pub default_api: BaseUrl,
+    pub default_api: Origin,
 }
 
 /// How to come by an access token.
@@ -153,13 +153,13 @@ impl Secret {
                 .ok_or_else(|| format!("has a `data_center` that is none of {}", DataCenter::names()))?,
         };
         let host = |name: &str, default: &str| match fields.text(name)? {
-            None => BaseUrl::parse_host(default),
+            None => Origin::parse_host(default),
             // Without what is there: it may be a client secret in the wrong field.
-            Some(text) => BaseUrl::parse_host(text).map_err(|_| {
+            Some(text) => Origin::parse_host(text).map_err(|_| {
                 format!("has a `{name}` that is no host such as {default} (or https://{default})")
             }),
         };
-        let default_api = BaseUrl::parse_host(data_center.api_host)?;
+        let default_api = Origin::parse_host(data_center.api_host)?;
         let api = fields.text("api_domain")?.map(|_| host("api_domain", data_center.api_host)).transpose()?;
         Ok(Self { source, accounts: host("accounts_domain", data_center.accounts_host)?, api, default_api })
     }

@@ -1,84 +1,13 @@
-//! The secret as a small versioned store with compare-and-set: what the token protocol needs of Secrets Manager.
+//! AWS Secrets Manager as the store of credentials and tokens.
 
-use crate::aws;
-use crate::clock::Timestamp;
-use crate::error::{ErrorType, WatchError};
+use crate::aws::sdk;
+use crate::timestamp::Timestamp;
+use crate::token::store::{Put, SecretStore, StoreError, Version};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::{GetSecretValueError, GetSecretValueOutput};
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use secrecy::{ExposeSecret, SecretString};
-use std::future::Future;
-
-/// One version of the secret.
-#[derive(Debug, Clone)]
-pub struct Version {
-    /// Its id: Secrets Manager's own, or the `ClientRequestToken` it was put under.
-    pub id: String,
-    /// When it was put, by Secrets Manager's clock.
-    pub created: Timestamp,
-    /// Its content.
-    pub text: SecretString,
-}
-
-/// What became of a conditional put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Put {
-    /// The version is there with this content.
-    Done,
-    /// The id was used before with other content.
-    Taken,
-}
-
-/// Why the secret could not be read or written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum VaultError {
-    /// It does not exist, may not be used, cannot be decrypted: somebody has to mend it.
-    Refused(String),
-    /// Throttled: it was not done, and may be done a moment later.
-    Throttled(String),
-    /// Failed or did not answer in time; a put may have been done all the same.
-    Unavailable(String),
-}
-
-impl VaultError {
-    /// Under the public names.
-    pub fn into_error(self) -> WatchError {
-        match self {
-            Self::Refused(what) => WatchError::new(ErrorType::SecretInvalid, what),
-            Self::Throttled(what) | Self::Unavailable(what) => {
-                WatchError::new(ErrorType::SecretUnavailable, what)
-            }
-        }
-    }
-
-    /// What happened.
-    pub fn message(&self) -> &str {
-        match self {
-            Self::Refused(what) | Self::Throttled(what) | Self::Unavailable(what) => what,
-        }
-    }
-}
-
-/// The operations on one secret.
-pub trait Vault: Send + Sync {
-    /// The version labelled `AWSCURRENT`: what the operator stored.
-    fn current(&self) -> impl Future<Output = Result<Version, VaultError>> + Send;
-
-    /// The version that carries this staging label, if any does.
-    fn labelled(&self, label: &str) -> impl Future<Output = Result<Option<Version>, VaultError>> + Send;
-
-    /// The version with this id, if there is one.
-    fn version(&self, id: &str) -> impl Future<Output = Result<Option<Version>, VaultError>> + Send;
-
-    /// Puts a version under this id and moves the label to it, unless the id is taken. Never touches `AWSCURRENT`.
-    fn put(
-        &self,
-        id: &str,
-        label: &str,
-        text: &SecretString,
-    ) -> impl Future<Output = Result<Put, VaultError>> + Send;
-}
 
 /// One secret in AWS Secrets Manager.
 #[derive(Debug, Clone)]
@@ -93,7 +22,7 @@ impl SecretsManager {
         Self { client, secret_id }
     }
 
-    async fn get(&self, label: Option<&str>, version: Option<&str>) -> Result<Option<Version>, VaultError> {
+    async fn get(&self, label: Option<&str>, version: Option<&str>) -> Result<Option<Version>, StoreError> {
         let answer = self
             .client
             .get_secret_value()
@@ -110,7 +39,7 @@ impl SecretsManager {
                     created: Timestamp::from_epoch_seconds(answer.created_date.map_or(0, |date| date.secs())),
                     text: text.into(),
                 })),
-                None => Err(VaultError::Refused(format!(
+                None => Err(StoreError::Denied(format!(
                     "the secret {} holds binary data; store its JSON as text (SecretString)",
                     self.secret_id
                 ))),
@@ -127,13 +56,13 @@ impl SecretsManager {
     }
 
     /// Sorts an SDK error into those that mend themselves and those that do not.
-    fn fault<E>(&self, verb: &str, error: &SdkError<E>) -> VaultError
+    fn fault<E>(&self, verb: &str, error: &SdkError<E>) -> StoreError
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let (secret_id, said) = (&self.secret_id, aws::said(error));
+        let (secret_id, said) = (&self.secret_id, sdk::summary(error));
         let Some(status) = error.raw_response().map(|response| response.status().as_u16()) else {
-            return VaultError::Unavailable(format!(
+            return StoreError::Unavailable(format!(
                 "Secrets Manager gave no answer when the secret {secret_id} was to be {verb} ({said}). Try again later"
             ));
         };
@@ -141,7 +70,7 @@ impl SecretsManager {
         let what = format!("the secret {secret_id} could not be {verb}: {said}");
         if code == "LimitExceededException" {
             // No rate: the secret has as many versions as it may have, until some are a day old.
-            VaultError::Refused(format!(
+            StoreError::Denied(format!(
                 "{what}. The secret has too many versions; see what else writes to it"
             ))
         } else if status == 429
@@ -149,7 +78,7 @@ impl SecretsManager {
             || code.contains("TooManyRequests")
             || code.contains("RequestLimitExceeded")
         {
-            VaultError::Throttled(format!(
+            StoreError::Throttled(format!(
                 "{what}. Secrets Manager takes no more requests for now; try again later"
             ))
         } else if !(400..500).contains(&status)
@@ -158,7 +87,7 @@ impl SecretsManager {
                 .any(|word| code.contains(word))
         {
             // An expired signature or session is of this environment and this moment; so is an answer cut short.
-            VaultError::Unavailable(format!(
+            StoreError::Unavailable(format!(
                 "{what}. Secrets Manager has a fault of its own; try again later"
             ))
         } else {
@@ -167,7 +96,7 @@ impl SecretsManager {
             } else {
                 "secretsmanager:PutSecretValue"
             };
-            VaultError::Refused(format!(
+            StoreError::Denied(format!(
                 "{what}. Check ZOHO_SECRET_ID, and that the function's role has {permission} (and kms:Decrypt and \
                  kms:GenerateDataKey for a key of your own)"
             ))
@@ -183,25 +112,25 @@ fn is_asked_for(answer: &GetSecretValueOutput, label: Option<&str>, version: Opt
         && label.is_none_or(|label| stages.is_empty() || stages.iter().any(|stage| stage == label))
 }
 
-impl Vault for SecretsManager {
-    async fn current(&self) -> Result<Version, VaultError> {
+impl SecretStore for SecretsManager {
+    async fn current(&self) -> Result<Version, StoreError> {
         self.get(None, None).await?.ok_or_else(|| {
-            VaultError::Refused(format!(
+            StoreError::Denied(format!(
                 "there is no secret {} with a value here. Check ZOHO_SECRET_ID, the region and the account",
                 self.secret_id
             ))
         })
     }
 
-    async fn labelled(&self, label: &str) -> Result<Option<Version>, VaultError> {
+    async fn labelled(&self, label: &str) -> Result<Option<Version>, StoreError> {
         self.get(Some(label), None).await
     }
 
-    async fn version(&self, id: &str) -> Result<Option<Version>, VaultError> {
+    async fn version(&self, id: &str) -> Result<Option<Version>, StoreError> {
         self.get(None, Some(id)).await
     }
 
-    async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, VaultError> {
+    async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
         let answer = self
             .client
             .put_secret_value()

@@ -8,12 +8,12 @@ mod minting;
 mod record;
 mod search;
 mod source;
-mod vault;
+pub mod store;
 
 pub use live::Live;
 pub use record::{LEASE_LABEL, TOKEN_LABEL};
-pub use source::{Clock, Mint, Settings, TokenSource, ZohoAccounts};
-pub use vault::{Put, SecretsManager, Vault, VaultError, Version};
+pub use source::{Clock, Settings, TokenSource};
+pub use store::{Put, SecretStore, StoreError, Version};
 
 #[cfg(test)]
 mod simulation;

@@ -7,7 +7,7 @@ fn now() -> Timestamp {
     Timestamp::parse("2026-11-23T10:00:00Z").unwrap()
 }
 
-fn parse(payload: &Value) -> Result<Request, Box<Rejected>> {
+fn parse(payload: &Value) -> Result<Request, Box<InvalidRequest>> {
     Request::parse(&payload.to_string(), now())
 }
 

@@ -1,11 +1,10 @@
 //! The function's answer.
 
-use crate::clock::Timestamp;
-use crate::config::Config;
 use crate::error::WatchError;
-use crate::job::{Counts, JobStatus, Outcome};
-use crate::pacing::{self, Bounds, Earlier, Seen};
-use crate::request::{History, Request};
+use crate::timestamp::Timestamp;
+use crate::watch::job::{Counts, JobStatus, Outcome};
+use crate::watch::pacing::{self, Bounds, Earlier, Seen};
+use crate::watch::request::{History, Request};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
@@ -54,6 +53,15 @@ pub struct Report {
     pub announcement: Option<Value>,
 }
 
+/// What bounds a watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// `CHECK_INTERVAL_MIN_SECONDS` and `CHECK_INTERVAL_MAX_SECONDS`.
+    pub bounds: Bounds,
+    /// `WATCH_LIMIT_SECONDS`: the maximum duration of a watch.
+    pub watch_limit_seconds: u64,
+}
+
 /// An error as a report carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReportedError(pub WatchError);
@@ -73,13 +81,13 @@ pub struct Notification {
 
 impl Report {
     /// The report of a check that Zoho answered at the time `now`.
-    pub fn of_check(request: &Request, job: &JobStatus, now: Timestamp, config: &Config) -> Self {
+    pub fn of_check(request: &Request, job: &JobStatus, now: Timestamp, limits: &Limits) -> Self {
         let history = &request.history;
         let mut report =
             Self::new(Some(request.module.to_string()), Some(request.job_id.to_string()), history, now);
         let Counts { total, updated, not_updated, failed } = job.counts;
-        report.status = Some(job.word.as_str().to_owned());
-        report.finished = job.word.finished();
+        report.status = Some(job.status.as_str().to_owned());
+        report.finished = job.status.is_finished();
         report.outcome = job.outcome();
         report.total_count = total;
         report.updated_count = updated;
@@ -88,10 +96,10 @@ impl Report {
         report.progress_percent = job.progress_percent();
         if !report.finished {
             let watched = u64::try_from(now.seconds_since(report.first_checked_at)).unwrap_or(0);
-            if watched >= config.watch_limit_seconds {
+            if watched >= limits.watch_limit_seconds {
                 report.outcome = Some(Outcome::WatchTimedOut);
             } else {
-                report.next_check_seconds = Some(next_check_seconds(history, job, now, config));
+                report.next_check_seconds = Some(next_check_seconds(history, job, now, limits.bounds));
             }
         }
         report
@@ -135,7 +143,7 @@ impl Report {
     }
 }
 
-fn next_check_seconds(history: &History, job: &JobStatus, now: Timestamp, config: &Config) -> u64 {
+fn next_check_seconds(history: &History, job: &JobStatus, now: Timestamp, bounds: Bounds) -> u64 {
     let earlier = Earlier {
         first_checked_at: history.first_checked_at.map(Timestamp::epoch_seconds),
         checked_at: history.checked_at.map(Timestamp::epoch_seconds),
@@ -144,14 +152,10 @@ fn next_check_seconds(history: &History, job: &JobStatus, now: Timestamp, config
     };
     let seen = Seen {
         now: now.epoch_seconds(),
-        queued: job.word.queued(),
+        queued: job.status.is_queued(),
         updated_count: job.counts.updated,
         failed_count: job.counts.failed,
         total_count: job.counts.total,
-    };
-    let bounds = Bounds {
-        min_seconds: config.check_interval_min_seconds,
-        max_seconds: config.check_interval_max_seconds,
     };
     pacing::next_check_seconds(&earlier, &seen, &bounds)
 }
@@ -160,7 +164,7 @@ fn next_check_seconds(history: &History, job: &JobStatus, now: Timestamp, config
 mod tests {
     use super::*;
     use crate::error::ErrorType;
-    use crate::job::StatusWord;
+    use crate::watch::job::Status;
     use serde_json::json;
 
     const KEYS: [&str; 14] = [
@@ -184,14 +188,13 @@ mod tests {
         Timestamp::parse(text).unwrap()
     }
 
-    fn config() -> Config {
-        Config::from_lookup(|name| (name == "ZOHO_SECRET_ID").then(|| "zoho".to_owned())).unwrap()
-    }
+    const LIMITS: Limits =
+        Limits { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, watch_limit_seconds: 86_400 };
 
     fn report(word: &str, counts: Counts, request: Value, now: &str) -> Value {
         let request = Request::parse(&request.to_string(), at(now)).unwrap();
-        let job = JobStatus { word: StatusWord::fold(word).unwrap(), counts };
-        serde_json::to_value(Report::of_check(&request, &job, at(now), &config())).unwrap()
+        let job = JobStatus { status: Status::normalize(word).unwrap(), counts };
+        serde_json::to_value(Report::of_check(&request, &job, at(now), &LIMITS)).unwrap()
     }
 
     fn keys(report: &Value) -> Vec<&str> {

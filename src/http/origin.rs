@@ -8,9 +8,9 @@ use std::net::IpAddr;
 /// A path, a query, a fragment or credentials are refused: each request writes its own path, and a token must never go
 /// to a host that somebody slipped in.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct BaseUrl(String);
+pub struct Origin(String);
 
-impl BaseUrl {
+impl Origin {
     /// The error says what was wrong with the text, to stand after its name in a message.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = || {
@@ -40,7 +40,7 @@ impl BaseUrl {
     }
 }
 
-impl fmt::Display for BaseUrl {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -79,20 +79,20 @@ mod tests {
             ("https://", None),
             ("", None),
         ] {
-            assert_eq!(BaseUrl::parse(text).ok().as_ref().map(BaseUrl::as_str), expected, "{text:?}");
+            assert_eq!(Origin::parse(text).ok().as_ref().map(Origin::as_str), expected, "{text:?}");
         }
     }
 
     #[test]
     fn a_password_in_the_url_is_not_shown() {
-        let wrong = BaseUrl::parse("https://user:hunter2@www.zohoapis.com").unwrap_err();
+        let wrong = Origin::parse("https://user:hunter2@www.zohoapis.com").unwrap_err();
         assert!(wrong.contains("www.zohoapis.com") && !wrong.contains("hunter2"), "{wrong}");
     }
 
     #[test]
     fn a_bare_host_is_meant_as_https() {
-        assert_eq!(BaseUrl::parse_host("accounts.zoho.eu").unwrap().as_str(), "https://accounts.zoho.eu");
-        assert_eq!(BaseUrl::parse_host("http://localhost:9").unwrap().as_str(), "http://localhost:9");
-        assert!(BaseUrl::parse_host("http://accounts.zoho.eu").is_err());
+        assert_eq!(Origin::parse_host("accounts.zoho.eu").unwrap().as_str(), "https://accounts.zoho.eu");
+        assert_eq!(Origin::parse_host("http://localhost:9").unwrap().as_str(), "http://localhost:9");
+        assert!(Origin::parse_host("http://accounts.zoho.eu").is_err());
     }
 }

@@ -1,30 +1,31 @@
 //! Zoho's accounts server: what is sent for a token, and what the answers mean.
 
-use crate::base_url::BaseUrl;
 use crate::error::{ErrorType, WatchError};
+use crate::http::origin::Origin;
+use crate::http::{HttpClient, Request, Response, Stage};
 use crate::redact;
-use crate::secret::{AccessToken, Credentials, Grant};
-use crate::transport::{self, Fetched, Stage};
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use crate::zoho::credentials::{AccessToken, Credentials, Grant};
+use ::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use secrecy::ExposeSecret;
 use serde_json::{Map, Value};
+use std::future::Future;
 use std::time::Duration;
 
 /// A token as the accounts server gave it.
 #[derive(Debug, Clone)]
-pub struct Minted {
+pub struct IssuedToken {
     /// The token.
     pub token: AccessToken,
     /// Where Zoho tells clients to use it, where the answer names a usable host.
-    pub api_domain: Option<BaseUrl>,
+    pub api_domain: Option<Origin>,
     /// How long it lives.
     pub lifetime: Duration,
 }
 
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused {
+pub struct TokenError {
     /// What the caller is told.
     pub error: WatchError,
     /// For how long asking again is pointless, by anybody with the same credentials.
@@ -45,40 +46,56 @@ const FAULT_QUIET: Duration = Duration::from_secs(1);
 /// A token's life where the answer does not say: an hour, by the documentation.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(3_600);
 
-/// Asks for a token, once.
-pub async fn mint(
-    client: &reqwest::Client,
-    accounts: &BaseUrl,
-    credentials: &Credentials,
-    timeout: Duration,
-) -> Result<Minted, Box<Refused>> {
-    let form = form(credentials);
-    let request = client
-        .post(format!("{accounts}/oauth/v2/token"))
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .timeout(timeout)
-        .body(form);
-    match transport::fetch(request, ANSWER_LIMIT).await {
-        Ok(Fetched { status, headers, body }) => {
-            let body = String::from_utf8_lossy(&body);
-            classify(status, &headers, &body, &credentials.secrets())
+/// Issues access tokens.
+pub trait TokenEndpoint: Send + Sync {
+    /// Asks an accounts server for a token, once.
+    fn request_token(
+        &self,
+        accounts: &Origin,
+        credentials: &Credentials,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<IssuedToken, Box<TokenError>>> + Send;
+}
+
+impl<H: HttpClient> TokenEndpoint for H {
+    async fn request_token(
+        &self,
+        accounts: &Origin,
+        credentials: &Credentials,
+        timeout: Duration,
+    ) -> Result<IssuedToken, Box<TokenError>> {
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let sent = self.send(Request {
+            method: Method::POST,
+            origin: accounts,
+            path: "/oauth/v2/token".to_owned(),
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, form)]),
+            body: form_body(credentials),
+            timeout,
+            body_limit: BODY_LIMIT,
+        });
+        match sent.await {
+            Ok(Response { status, headers, body }) => {
+                let body = String::from_utf8_lossy(&body);
+                classify(status, &headers, &body, &credentials.secrets())
+            }
+            Err(error) => Err(Box::new(TokenError {
+                error: WatchError::new(
+                    ErrorType::ZohoUnavailable,
+                    format!("Zoho's accounts server {accounts} did not respond ({error})"),
+                ),
+                quiet: FAULT_QUIET,
+                unsent: error.stage == Stage::Connecting,
+            })),
         }
-        Err(fault) => Err(Box::new(Refused {
-            error: WatchError::new(
-                ErrorType::ZohoUnavailable,
-                format!("Zoho's accounts server {accounts} gave no answer ({fault})"),
-            ),
-            quiet: FAULT_QUIET,
-            unsent: fault.stage == Stage::Connecting,
-        })),
     }
 }
 
 /// A token reply has under 1 KiB.
-const ANSWER_LIMIT: usize = 64 << 10;
+const BODY_LIMIT: usize = 64 << 10;
 
 /// The form body; never the query, which ends up in logs.
-fn form(credentials: &Credentials) -> String {
+fn form_body(credentials: &Credentials) -> String {
     let mut pairs = vec![
         ("client_id", credentials.client_id.expose_secret()),
         ("client_secret", credentials.client_secret.expose_secret()),
@@ -102,12 +119,12 @@ pub fn classify(
     headers: &HeaderMap,
     body: &str,
     secrets: &[&str],
-) -> Result<Minted, Box<Refused>> {
+) -> Result<IssuedToken, Box<TokenError>> {
     let object: Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
     if let Some(token) = object.get("access_token").and_then(Value::as_str).and_then(AccessToken::parse) {
         let api_domain =
-            object.get("api_domain").and_then(Value::as_str).and_then(|text| BaseUrl::parse(text).ok());
-        return Ok(Minted { token, api_domain, lifetime: lifetime(&object) });
+            object.get("api_domain").and_then(Value::as_str).and_then(|text| Origin::parse(text).ok());
+        return Ok(IssuedToken { token, api_domain, lifetime: lifetime(&object) });
     }
     let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
     let code = text("error");
@@ -146,7 +163,7 @@ pub fn classify(
             "Zoho refuses the credentials in the secret. Check that they are whole, of this data centre and not revoked; make new ones in Zoho's API console if need be",
         )
     };
-    Err(Box::new(Refused {
+    Err(Box::new(TokenError {
         error: WatchError::new(kind, format!("{advice} ({said})")),
         quiet,
         unsent: false,
@@ -181,7 +198,7 @@ mod tests {
 
     const SECRETS: [&str; 3] = ["client-one", "secret-two", "refresh-three"];
 
-    fn answer(status: u16, body: &str) -> Result<Minted, Box<Refused>> {
+    fn answer(status: u16, body: &str) -> Result<IssuedToken, Box<TokenError>> {
         classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body, &SECRETS)
     }
 
@@ -211,7 +228,7 @@ mod tests {
             let minted = answer(200, body).unwrap();
             assert_eq!(minted.token.expose(), "t");
             assert_eq!(minted.lifetime, Duration::from_secs(seconds), "{body}");
-            assert_eq!(minted.api_domain.as_ref().map(BaseUrl::as_str), api, "{body}");
+            assert_eq!(minted.api_domain.as_ref().map(Origin::as_str), api, "{body}");
         }
     }
 
@@ -269,12 +286,12 @@ mod tests {
             grant: Grant::RefreshToken("1000.x=".into()),
         };
         assert_eq!(
-            form(&credentials),
+            form_body(&credentials),
             "client_id=a%26b&client_secret=c+d&grant_type=refresh_token&refresh_token=1000.x%3D"
         );
         credentials.grant = Grant::ClientCredentials { soid: "ZohoCRM.1".into(), scope: "a,b".into() };
         assert_eq!(
-            form(&credentials),
+            form_body(&credentials),
             "client_id=a%26b&client_secret=c+d&grant_type=client_credentials&scope=a%2Cb&soid=ZohoCRM.1"
         );
     }

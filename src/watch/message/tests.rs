@@ -1,6 +1,7 @@
 use super::*;
-use crate::clock::Timestamp;
-use crate::request::History;
+use crate::error::{ErrorType, WatchError};
+use crate::timestamp::Timestamp;
+use crate::watch::request::History;
 
 fn report(outcome: Outcome, counts: [Option<u64>; 4]) -> Report {
     let now = Timestamp::parse("2026-11-23T10:12:30Z").unwrap();
@@ -89,7 +90,7 @@ fn the_report_inside_is_the_plain_one() {
     let mut report = report(Outcome::Succeeded, [None; 4]);
     let plain = Message::about(&report, Outcome::Succeeded, None);
     report.announcement = Some(Value::Null);
-    report.notification = Some(crate::report::Notification { message_id: "x".into() });
+    report.notification = Some(crate::watch::report::Notification { message_id: "x".into() });
     assert_eq!(Message::about(&report, Outcome::Succeeded, None), plain);
 }
 

@@ -3,16 +3,16 @@
 use super::*;
 use ErrorType::*;
 
-fn now() -> UtcDateTime {
-    UtcDateTime::from_unix_timestamp(1_795_428_000).unwrap() // 2026-11-23T10:00:00Z
+fn now() -> Timestamp {
+    Timestamp::from_epoch_seconds(1_795_428_000) // 2026-11-23T10:00:00Z
 }
 
-fn answer_with(headers: &HeaderMap, status: u16, body: &str) -> Result<JobStatus, Box<Refusal>> {
+fn answer_with(headers: &HeaderMap, status: u16, body: &str) -> Result<JobStatus, Box<StatusError>> {
     let status = StatusCode::from_u16(status).unwrap();
-    classify(&Answer { status, headers, body: body.as_bytes(), now: now(), secrets: &["hunter2"] })
+    classify(&StatusResponse { status, headers, body: body.as_bytes(), now: now(), secrets: &["hunter2"] })
 }
 
-fn answer(status: u16, body: &str) -> Result<JobStatus, Box<Refusal>> {
+fn answer(status: u16, body: &str) -> Result<JobStatus, Box<StatusError>> {
     answer_with(&HeaderMap::new(), status, body)
 }
 
@@ -42,7 +42,7 @@ fn job_statuses() {
         (r#"{"data":[{"Status":"RUNNING","message":"half-way"}]}"#, "RUNNING", Counts::default()),
     ] {
         let job = answer(200, body).unwrap_or_else(|refusal| panic!("{body}: {refusal:?}"));
-        assert_eq!((job.word.as_str(), job.counts), (word, expected), "{body}");
+        assert_eq!((job.status.as_str(), job.counts), (word, expected), "{body}");
     }
     assert!(answer(202, r#"{"data":[{"Status":"RUNNING"}]}"#).is_ok(), "any 2xx with the documented body");
 }
@@ -138,7 +138,7 @@ fn refusals() {
     ] {
         let refusal = answer(status, &body).expect_err(&body);
         assert_eq!(refusal.error.kind(), expected, "{status} {body}");
-        assert_eq!(refusal.token_refused, expected == TokenRejected, "{status} {body}");
+        assert_eq!(refusal.token_rejected, expected == TokenRejected, "{status} {body}");
         let retried = matches!(expected, ZohoRateLimited | ZohoUnavailable);
         assert_eq!(refusal.retry != Retry::No, retried, "{status} {body}");
         assert!(refusal.error.message().contains(&format!("HTTP {status}")), "{:?}", refusal.error);
@@ -188,7 +188,7 @@ fn waits_that_zoho_asks_for() {
     let rate_limited = |header: Option<&str>, body: &str| {
         let mut headers = HeaderMap::new();
         if let Some(value) = header {
-            headers.insert(RETRY_AFTER, value.parse().unwrap());
+            headers.insert(::http::header::RETRY_AFTER, value.parse().unwrap());
         }
         answer_with(&headers, 429, body).unwrap_err().retry
     };
@@ -226,7 +226,7 @@ fn what_must_not_be_shown_is_masked_in_messages_and_harms_no_answer() {
     }
     let body = format!("{}hunter2", "x".repeat(196));
     assert!(!format!("{:?}", answer(400, &body).unwrap_err()).contains("hun"), "not even its beginning");
-    assert_eq!(answer(200, r#"{"data":[{"Status":"hunter2"}]}"#).unwrap().word.as_str(), "HUNTER2");
+    assert_eq!(answer(200, r#"{"data":[{"Status":"hunter2"}]}"#).unwrap().status.as_str(), "HUNTER2");
 }
 
 #[test]
@@ -237,6 +237,6 @@ fn a_server_error_is_one_however_long_its_page() {
         (200, ZohoUnexpectedResponse),
         (404, ZohoUnexpectedResponse),
     ] {
-        assert_eq!(Refusal::oversized(StatusCode::from_u16(status).unwrap()).error.kind(), kind);
+        assert_eq!(StatusError::oversized(StatusCode::from_u16(status).unwrap()).error.kind(), kind);
     }
 }

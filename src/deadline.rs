@@ -31,6 +31,12 @@ impl Deadline {
         self.0.saturating_duration_since(Instant::now())
     }
 
+    /// The timeout for one attempt at a request: at most `longest`, and at most 45% of what is left, so that a response
+    /// that gets lost leaves time for a second attempt and for an error with a name.
+    pub fn share(self, longest: Duration) -> Duration {
+        longest.min(self.left().mul_f64(0.45))
+    }
+
     /// The future's output, or `None` where it takes longer than is left.
     pub async fn limit<F: Future>(self, future: F) -> Option<F::Output> {
         tokio::time::timeout_at(self.0, future).await.ok()
@@ -47,6 +53,8 @@ mod tests {
         let deadline = Deadline::from_lambda(u64::try_from(in_ten_seconds.as_millis()).unwrap());
         assert!(deadline.left() <= Duration::from_millis(9_300));
         assert!(deadline.left() >= Duration::from_millis(9_000));
+        assert_eq!(deadline.share(Duration::from_secs(1)), Duration::from_secs(1));
+        assert_eq!(deadline.share(Duration::MAX), deadline.left().mul_f64(0.45));
         assert_eq!(deadline.limit(std::future::pending::<()>()).await, None);
         assert_eq!(deadline.left(), Duration::ZERO);
         assert_eq!(Deadline::from_lambda(0).left(), Duration::ZERO);

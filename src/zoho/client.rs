@@ -48,13 +48,12 @@ pub async fn fetch_status(
     attempts: &mut Attempts,
 ) -> Result<JobStatus, Box<StatusError>> {
     loop {
-        let left = request.deadline.left();
-        if left.is_zero() {
+        if request.deadline.left().is_zero() {
             let message = "no time is left in this invocation. Give the function a longer timeout";
             return Err(unavailable(message, Retry::No));
         }
         attempts.sent = attempts.sent.saturating_add(1);
-        let error = match attempt(http, request, left.min(request.timeout)).await {
+        let error = match attempt(http, request, request.deadline.share(request.timeout)).await {
             Ok(status) => return Ok(status),
             Err(error) => error,
         };

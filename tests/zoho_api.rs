@@ -259,10 +259,12 @@ async fn a_stalled_answer_ends_with_the_attempt_and_all_attempts_with_the_deadli
     })
     .await;
     let started = Instant::now();
-    let (answer, _) = check_within(&api(&url), Duration::from_secs(60), Duration::from_millis(500)).await;
+    let (answer, attempts) =
+        check_within(&api(&url), Duration::from_secs(60), Duration::from_millis(2_000)).await;
     assert_eq!(outcome(&answer), "ZohoUnavailable");
-    assert!(started.elapsed() >= Duration::from_millis(500));
-    assert_eq!(connections.load(Ordering::SeqCst), 1, "there was no time for a second attempt");
+    assert!(started.elapsed() < Duration::from_millis(2_000));
+    assert_eq!(attempts.sent, 3, "one stalled response leaves time for another attempt");
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
 
     let (answer, attempts) =
         check_within(&api(&url), Duration::from_millis(100), Duration::from_secs(20)).await;

@@ -3,6 +3,7 @@
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::phase::{self, Phase};
+use crate::timestamp::Timestamp;
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::Message;
 use crate::watch::report::{Notification, Report};
@@ -17,6 +18,12 @@ pub trait Destinations: Send + Sync {
 
     /// Deletes a schedule. One that does not exist counts as deleted.
     fn delete_schedule(&self, schedule: &ScheduleArn) -> impl Future<Output = Result<(), WatchError>> + Send;
+
+    /// When a schedule was created: the start of a watch that names no other. `None` if there is no such schedule.
+    fn schedule_created_at(
+        &self,
+        schedule: &ScheduleArn,
+    ) -> impl Future<Output = Result<Option<Timestamp>, WatchError>> + Send;
 }
 
 /// Delivers a report: publishes it if that is requested and the watch is over, and only then deletes the schedule.

@@ -90,6 +90,10 @@ impl Aws {
     fn new(sdk_config: SdkConfig, topic_arn: Option<String>) -> Self {
         Self { sdk_config, topic_arn, topic: OnceLock::new(), scheduler: OnceLock::new() }
     }
+
+    fn scheduler(&self) -> &Scheduler {
+        self.scheduler.get_or_init(|| Scheduler::new(aws_sdk_scheduler::Client::new(&self.sdk_config)))
+    }
 }
 
 impl Destinations for Aws {
@@ -106,8 +110,10 @@ impl Destinations for Aws {
     }
 
     async fn delete_schedule(&self, schedule: &ScheduleArn) -> Result<(), WatchError> {
-        let scheduler =
-            self.scheduler.get_or_init(|| Scheduler::new(aws_sdk_scheduler::Client::new(&self.sdk_config)));
-        scheduler.delete(schedule).await
+        self.scheduler().delete(schedule).await
+    }
+
+    async fn schedule_created_at(&self, schedule: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
+        self.scheduler().created_at(schedule).await
     }
 }

@@ -2,9 +2,11 @@
 
 use crate::aws::sdk;
 use crate::error::{ErrorType, WatchError};
+use crate::timestamp::Timestamp;
 use crate::watch::ids::ScheduleArn;
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::operation::delete_schedule::DeleteScheduleError;
+use aws_sdk_scheduler::operation::get_schedule::GetScheduleError;
 
 /// Deletes schedules.
 #[derive(Debug, Clone)]
@@ -41,6 +43,29 @@ impl Scheduler {
                     ),
                 ))
             }
+        }
+    }
+    /// Returns when the schedule was created; `None` if there is no such schedule.
+    pub async fn created_at(&self, schedule: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
+        let result =
+            self.client.get_schedule().group_name(schedule.group()).name(schedule.name()).send().await;
+        match result {
+            Ok(output) => Ok(output.creation_date().map(|date| Timestamp::from_epoch_seconds(date.secs()))),
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(GetScheduleError::is_resource_not_found_exception) =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(WatchError::new(
+                ErrorType::ScheduleNotDeleted,
+                format!(
+                    "the schedule {} could not be read ({}). Check that the role has scheduler:GetSchedule on its group",
+                    schedule.as_str(),
+                    sdk::summary(&error)
+                ),
+            )),
         }
     }
 }

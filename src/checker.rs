@@ -52,7 +52,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
             }
             None => {
                 if let Ok(token) = phase::timed(phase::INIT_SECRET, self.tokens.token(deadline)).await {
-                    phase::timed(phase::INIT_CONNECT, self.http.preconnect(&token.api)).await;
+                    phase::timed(phase::INIT_CONNECT, self.http.preconnect(&token.api.origin)).await;
                 }
             }
         }
@@ -70,7 +70,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         let cached = phase::timed(phase::CALL_TOKEN, self.tokens.token(deadline)).await?;
         let _zoho = Phase::begin(phase::CALL_ZOHO);
         let mut request = StatusRequest {
-            origin: &cached.api,
+            host: &cached.api,
             api_version: &self.settings.api_version,
             module,
             job_id,
@@ -88,7 +88,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         let Some(replacement) = self.tokens.replace(&cached, deadline).await? else {
             return Err(rejection.error);
         };
-        (request.origin, request.token) = (&replacement.api, &replacement.token);
+        (request.host, request.token) = (&replacement.api, &replacement.token);
         let second = client::fetch_status(&self.http, &request, attempts).await;
         if let Err(error) = &second
             && error.token_rejected

@@ -8,6 +8,7 @@ pub mod delivery;
 pub mod error;
 pub mod handler;
 pub mod http;
+pub mod invalid;
 pub mod logging;
 pub mod phase;
 pub mod redact;

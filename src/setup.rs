@@ -54,6 +54,7 @@ pub async fn function() -> Result<Function, WatchError> {
         token::Settings {
             api_domain: config.api_domain.clone(),
             accounts_domain: config.accounts_domain,
+            data_center: None,
             request_timeout: config.request_timeout,
             clock: Arc::new(Timestamp::now),
         },

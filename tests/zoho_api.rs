@@ -15,6 +15,7 @@ use mass_change_owner_status::watch::ids::{JobId, ModuleName};
 use mass_change_owner_status::watch::job::JobStatus;
 use mass_change_owner_status::zoho::client::{self, Attempts, StatusRequest};
 use mass_change_owner_status::zoho::credentials::AccessToken;
+use mass_change_owner_status::zoho::hosts::{ApiHost, HostSource};
 use mass_change_owner_status::zoho::response::StatusError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,7 +51,11 @@ async fn check_within(
 ) -> (Result<JobStatus, Box<StatusError>>, Attempts) {
     let mut attempts = Attempts::default();
     let request = StatusRequest {
-        origin: &api.origin,
+        host: &ApiHost {
+            origin: api.origin.clone(),
+            source: HostSource::Variable("ZOHO_API_DOMAIN"),
+            conflicting: None,
+        },
         api_version: "v8",
         module: &ModuleName::parse("Price Books").unwrap(),
         job_id: &JobId::parse("3652397000009565021").unwrap(),

@@ -1,7 +1,8 @@
 //! The AWS SDK's clients, on our transport.
 
 use crate::aws::http::sdk_http_client;
-use crate::redact;
+use crate::{http, redact};
+use ::http::StatusCode;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -40,6 +41,6 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let Some(response) = error.raw_response() else { return redact::causes(error) };
-    let (status, code) = (response.status().as_u16(), error.code().unwrap_or("without an error code"));
-    format!("HTTP {status} {code} {:?}", redact::quote(error.message().unwrap_or_default()))
+    let status = StatusCode::from_u16(response.status().as_u16()).unwrap_or_default();
+    http::summary(status, error.code().unwrap_or_default(), error.message().unwrap_or_default())
 }

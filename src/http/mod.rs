@@ -7,9 +7,11 @@ pub mod connections;
 pub mod origin;
 mod preconnect;
 pub mod retry_after;
+mod summary;
 
 pub use connections::Connections;
 pub use origin::Origin;
+pub use summary::summary;
 
 use crate::redact;
 use ::http::{HeaderMap, Method, StatusCode};

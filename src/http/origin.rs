@@ -34,6 +34,16 @@ impl Origin {
         if text.contains("://") { Self::parse(text) } else { Self::parse(&format!("https://{text}")) }
     }
 
+    /// A host that is valid as it is written, such as a constant.
+    pub(crate) fn of_known_host(host: &'static str) -> Self {
+        Self(format!("https://{host}"))
+    }
+
+    /// Whether the host is this machine.
+    pub fn is_loopback(&self) -> bool {
+        reqwest::Url::parse(&self.0).is_ok_and(|url| url.host_str().is_some_and(is_loopback))
+    }
+
     /// Without a slash at the end.
     pub fn as_str(&self) -> &str {
         &self.0

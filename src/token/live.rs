@@ -1,8 +1,8 @@
 //! A token in this process's hands: until when it may be used, and when to see to the next one.
 
-use crate::http::origin::Origin;
 use crate::timestamp::Timestamp;
 use crate::zoho::credentials::AccessToken;
+use crate::zoho::hosts::ApiHost;
 
 /// A token that may be used now, and where.
 #[derive(Debug, Clone)]
@@ -10,7 +10,7 @@ pub struct Live {
     /// The token.
     pub token: AccessToken,
     /// The API host that goes with it.
-    pub api: Origin,
+    pub api: ApiHost,
     /// Absent for a token that something else keeps fresh.
     pub(super) life: Option<Life>,
 }

@@ -1,7 +1,6 @@
 //! What a search does once it is its turn: ask Zoho, and tell the other copies what came of it.
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::origin::Origin;
 use crate::timestamp::Timestamp;
 use crate::token::lease::LeaseClock;
 use crate::token::live::{Life, Live};
@@ -10,6 +9,7 @@ use crate::token::search::{Operator, Quiet, Search, Step};
 use crate::token::source::{Excuse, Wanted};
 use crate::token::store::{Put, SecretStore, StoreError};
 use crate::zoho::credentials::{Credentials, Secret};
+use crate::zoho::hosts::{self, AccountsHost};
 use crate::zoho::oauth::{IssuedToken, TokenEndpoint, TokenError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,7 +128,7 @@ impl<V: SecretStore, M: TokenEndpoint> Search<V, M> {
             if left < shortest {
                 break;
             }
-            match self.core.mint.request_token(accounts, credentials, left.min(self.mint_timeout())).await {
+            match self.core.mint.request_token(&accounts, credentials, left.min(self.mint_timeout())).await {
                 Err(unsent) if unsent.unsent => {
                     refused = Some((asked_at, Err(unsent)));
                     tokio::time::sleep(Duration::from_millis(fastrand::u64(100..300))).await;
@@ -236,8 +236,8 @@ impl<V: SecretStore, M: TokenEndpoint> Search<V, M> {
         self.mint_timeout().saturating_add(Duration::from_secs(2))
     }
 
-    fn accounts<'a>(&'a self, secret: &'a Secret) -> &'a Origin {
-        self.core.settings.accounts_domain.as_ref().unwrap_or(&secret.accounts)
+    pub fn accounts(&self, secret: &Secret) -> AccountsHost {
+        hosts::accounts(self.core.settings.accounts_domain.as_ref(), secret)
     }
 }
 

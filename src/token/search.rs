@@ -8,7 +8,9 @@ use crate::token::live::{Life, Live};
 use crate::token::record::{Position, SharedToken, TOKEN_LABEL, minted_with};
 use crate::token::source::{Core, Excuse, Wanted};
 use crate::token::store::{SecretStore, StoreError, Version};
-use crate::zoho::credentials::{Credentials, Secret, Source};
+use crate::zoho::credentials::{Credentials, Secret, TokenGrant};
+use crate::zoho::data_center::DataCenter;
+use crate::zoho::hosts::{self, ApiHost};
 use crate::zoho::oauth::TokenEndpoint;
 use secrecy::ExposeSecret;
 use std::sync::Arc;
@@ -40,9 +42,9 @@ pub(super) struct Operator {
 }
 
 impl Operator {
-    pub fn read(version: Version) -> Result<Self, WatchError> {
-        let secret = Secret::parse(version.text.expose_secret()).map_err(|wrong| {
-            WatchError::new(ErrorType::SecretInvalid, format!("the secret that ZOHO_SECRET_ID names {wrong}"))
+    pub fn read(version: Version, default: Option<DataCenter>) -> Result<Self, WatchError> {
+        let secret = Secret::parse(version.text.expose_secret(), default).map_err(|invalid| {
+            WatchError::new(ErrorType::SecretInvalid, invalid.of("the secret that ZOHO_SECRET_ID names"))
         })?;
         Ok(Self { version, secret })
     }
@@ -119,14 +121,14 @@ impl<V: SecretStore, M: TokenEndpoint> Search<V, M> {
     async fn find(&mut self, mut wanted: Wanted) -> Result<Arc<Live>, WatchError> {
         self.core.excuse(Excuse::Reading);
         let mut operator = match self.core.vault.current().await {
-            Ok(version) => Operator::read(version)?,
+            Ok(version) => Operator::read(version, self.core.settings.data_center)?,
             Err(error) => return self.without_secret(wanted, error).await,
         };
         loop {
             self.flight.operator = Some(operator.clone());
-            let credentials = match &operator.secret.source {
-                Source::Mint(credentials) => credentials,
-                Source::Token(token) => {
+            let credentials = match &operator.secret.grant {
+                TokenGrant::Credentials(credentials) => credentials,
+                TokenGrant::Static(token) => {
                     let api = self.api(&operator.secret, None);
                     return Ok(Arc::new(Live { token: token.clone(), api, life: None }));
                 }
@@ -141,7 +143,9 @@ impl<V: SecretStore, M: TokenEndpoint> Search<V, M> {
             }
             match (self.round(&operator, credentials, &wanted).await?, &wanted) {
                 (Step::Found(live), _) => return Ok(live),
-                (Step::Replaced(version), _) => operator = Operator::read(version)?,
+                (Step::Replaced(version), _) => {
+                    operator = Operator::read(version, self.core.settings.data_center)?
+                }
                 (Step::Wait, Wanted::After(live)) => return Ok(live.clone()),
                 (Step::Wait, _) if self.began.elapsed() > LONGEST_SEARCH => {
                     return Err(self.core.out_of_time());
@@ -291,9 +295,9 @@ impl<V: SecretStore, M: TokenEndpoint> Search<V, M> {
         else {
             return Err(error.into_error());
         };
-        match &operator.secret.source {
-            Source::Token(_) => Err(error.into_error()),
-            Source::Mint(credentials) => {
+        match &operator.secret.grant {
+            TokenGrant::Static(_) => Err(error.into_error()),
+            TokenGrant::Credentials(credentials) => {
                 match self.mint_alone(&operator, credentials, &wanted, error.message()).await? {
                     Step::Found(live) => Ok(live),
                     Step::Wait | Step::Replaced(_) => Err(error.into_error()),
@@ -303,8 +307,8 @@ impl<V: SecretStore, M: TokenEndpoint> Search<V, M> {
     }
 
     /// `ZOHO_API_DOMAIN`, the secret's, the token reply's, the data centre's.
-    pub fn api(&self, secret: &Secret, token_reply: Option<&Origin>) -> Origin {
-        let known = [self.core.settings.api_domain.as_ref(), secret.api.as_ref(), token_reply];
-        known.into_iter().flatten().next().unwrap_or(&secret.default_api).clone()
+    pub fn api(&self, secret: &Secret, token_reply: Option<&Origin>) -> ApiHost {
+        let accounts = self.accounts(secret).origin;
+        hosts::api(self.core.settings.api_domain.as_ref(), secret, &accounts, token_reply)
     }
 }

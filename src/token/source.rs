@@ -8,6 +8,7 @@ use crate::token::live::Live;
 use crate::token::search::{Flight, Search};
 use crate::token::store::SecretStore;
 use crate::zoho::credentials::AccessToken;
+use crate::zoho::data_center::DataCenter;
 use crate::zoho::oauth::TokenEndpoint;
 use std::fmt;
 use std::future::Future;
@@ -24,6 +25,8 @@ pub struct Settings {
     pub api_domain: Option<Origin>,
     /// `ZOHO_ACCOUNTS_DOMAIN`.
     pub accounts_domain: Option<Origin>,
+    /// `ZOHO_DATA_CENTER`: the data center of a secret that names none.
+    pub data_center: Option<DataCenter>,
     /// `REQUEST_TIMEOUT_SECONDS`.
     pub request_timeout: Duration,
     /// The wall clock; another in tests.

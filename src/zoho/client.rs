@@ -2,11 +2,12 @@
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
-use crate::http::{HttpClient, Origin, Request, Stage, TransportError};
+use crate::http::{HttpClient, Request, Stage, TransportError};
 use crate::timestamp::{Timestamp, milliseconds};
 use crate::watch::ids::{JobId, ModuleName};
 use crate::watch::job::JobStatus;
 use crate::zoho::credentials::AccessToken;
+use crate::zoho::hosts::ApiHost;
 use crate::zoho::response::{self, StatusError, StatusResponse};
 use crate::zoho::retry::{self, Retry};
 use ::http::header::{ACCEPT, AUTHORIZATION};
@@ -17,7 +18,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy)]
 pub struct StatusRequest<'a> {
     /// The API host.
-    pub origin: &'a Origin,
+    pub host: &'a ApiHost,
     /// `v8` and the like.
     pub api_version: &'a str,
     /// The module whose records are moved.
@@ -72,7 +73,7 @@ async fn attempt(
     request: &StatusRequest<'_>,
     timeout: Duration,
 ) -> Result<JobStatus, Box<StatusError>> {
-    let StatusRequest { origin, api_version, module, job_id, token, .. } = request;
+    let StatusRequest { host, api_version, module, job_id, token, .. } = request;
     let Some(authorization) = token.authorization() else {
         return Err(unavailable("the access token fits no HTTP header", Retry::No));
     };
@@ -83,7 +84,7 @@ async fn attempt(
     let response = http
         .send(Request {
             method: Method::GET,
-            origin,
+            origin: &host.origin,
             path: format!("/crm/{api_version}/{module}/actions/mass_change_owner?job_id={job_id}"),
             headers,
             body: String::new(),
@@ -91,7 +92,7 @@ async fn attempt(
             body_limit: response::BODY_LIMIT,
         })
         .await
-        .map_err(|error| no_response(origin, &error))?;
+        .map_err(|error| no_response(host, &error))?;
     response::classify(&StatusResponse {
         status: response.status,
         headers: &response.headers,
@@ -101,7 +102,7 @@ async fn attempt(
     })
 }
 
-fn no_response(origin: &Origin, error: &TransportError) -> Box<StatusError> {
+fn no_response(host: &ApiHost, error: &TransportError) -> Box<StatusError> {
     let retry = match error.stage {
         Stage::Oversized(status) => return StatusError::oversized(status),
         Stage::Unanswered => Retry::Reconnect,
@@ -109,7 +110,7 @@ fn no_response(origin: &Origin, error: &TransportError) -> Box<StatusError> {
     };
     unavailable(
         &format!(
-            "Zoho's API {origin} did not respond ({error}). Try again later; if it stays so, check ZOHO_API_DOMAIN, the network, and SSL_CERT_FILE"
+            "Zoho's API {host} did not respond ({error}). Try again later; if it stays so, check ZOHO_API_DOMAIN, the network, and SSL_CERT_FILE"
         ),
         retry,
     )

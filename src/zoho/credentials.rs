@@ -1,78 +1,83 @@
-//! The three forms of the secret, read into something that exists only when it is complete.
+//! The three forms of the secret, parsed into types that exist only when the secret is complete. Pure.
 
-use crate::http::origin::Origin;
+use crate::http::Origin;
+use crate::invalid::Invalid;
 use crate::zoho::data_center::DataCenter;
+use crate::zoho::hosts::{DataCenterSource, HostSource};
 use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// What the operator stored.
+/// The operator's secret.
 #[derive(Debug, Clone)]
 pub struct Secret {
-    /// How to come by an access token.
-    pub source: Source,
-    /// `accounts_domain`, else the data centre's.
-    pub accounts: Origin,
-    /// `api_domain`, where the secret names one.
-    pub api: Option<Origin>,
-    /// The data centre's API host, the last resort.
-    pub default_api: Origin,
+    /// How to get an access token.
+    pub grant: TokenGrant,
+    /// `data_center`, `ZOHO_DATA_CENTER`, or the default.
+    pub data_center: DataCenter,
+    /// Which of the three.
+    pub data_center_source: DataCenterSource,
+    /// `accounts_domain`, which overrides the data center's accounts server.
+    pub accounts_domain: Option<Origin>,
+    /// `api_domain`, which overrides the data center's API host.
+    pub api_domain: Option<Origin>,
 }
 
-/// How to come by an access token.
+/// How to get an access token.
 #[derive(Debug, Clone)]
-pub enum Source {
-    /// Form 1: something else keeps this one fresh.
-    Token(AccessToken),
-    /// Forms 2 and 3: the function mints its own.
-    Mint(Credentials),
+pub enum TokenGrant {
+    /// Form 1: something else keeps this token up to date.
+    Static(AccessToken),
+    /// Forms 2 and 3: the function requests its own.
+    Credentials(Credentials),
 }
 
-/// A client registered at Zoho, and the grant it uses.
+/// A client that is registered at Zoho, and the grant that it uses.
 #[derive(Debug, Clone)]
 pub struct Credentials {
     /// From Zoho's API console.
     pub client_id: SecretString,
     /// From Zoho's API console.
     pub client_secret: SecretString,
-    /// What it is exchanged for a token with.
+    /// What the client exchanges for an access token.
     pub grant: Grant,
 }
 
-/// OAuth grants that need nobody at a browser.
+/// The OAuth grants that do not need a person at a browser.
 #[derive(Debug, Clone)]
 pub enum Grant {
     /// Form 2.
     RefreshToken(SecretString),
-    /// Form 3: `soid` is `ZohoCRM.<organisation id>`.
+    /// Form 3.
     ClientCredentials {
-        /// The organisation.
+        /// `ZohoCRM.<organization ID>`.
         soid: SecretString,
-        /// What the token may do.
+        /// What the token may be used for.
         scope: String,
     },
 }
 
-/// An access token: visible ASCII, so that it fits a header. Does not print.
+/// An access token: visible ASCII, so that it fits into a header. Its `Debug` output is masked.
 #[derive(Clone)]
 pub struct AccessToken(SecretString);
 
-/// The scope that the status endpoint needs.
+/// The scope that the status endpoint requires.
 pub const SCOPE: &str = "ZohoCRM.change_owner.READ";
 
 impl AccessToken {
-    /// `None` for the empty text, or where white space, control characters or anything beyond ASCII stand in it.
+    /// `None` if the text is empty or contains anything but visible ASCII.
     pub fn parse(text: &str) -> Option<Self> {
         (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self(text.into()))
     }
 
-    /// The token itself, for the two places that must have it: the header and the shared version of the secret.
+    /// The token itself, for the two places that need it: the header and the shared version of the secret.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// `Zoho-oauthtoken …`, marked sensitive. The scheme is this whatever the token reply's `token_type` says.
+    /// `Zoho-oauthtoken …`, marked sensitive. The scheme is the same whatever `token_type` a token response names
+    /// (docs/zoho-api.md, "OAuth").
     pub fn authorization(&self) -> Option<HeaderValue> {
         let mut value = HeaderValue::from_str(&format!("Zoho-oauthtoken {}", self.expose())).ok()?;
         value.set_sensitive(true);
@@ -95,36 +100,57 @@ impl fmt::Debug for AccessToken {
 }
 
 impl Credentials {
-    /// Everything in it that must never be shown, to be taken out of foreign text.
+    /// Every value that must be masked in text from elsewhere.
     pub fn secrets(&self) -> Vec<&str> {
-        let grant = match &self.grant {
-            Grant::RefreshToken(token) => token,
-            Grant::ClientCredentials { soid, .. } => soid,
-        };
-        [&self.client_id, &self.client_secret, grant].map(|secret| secret.expose_secret()).to_vec()
+        let mut secrets = vec![self.client_id.expose_secret(), self.client_secret.expose_secret()];
+        match &self.grant {
+            Grant::RefreshToken(token) => secrets.push(token.expose_secret()),
+            Grant::ClientCredentials { soid, scope } => {
+                // The scope is no secret, unless it holds a value that belongs into another field.
+                secrets.extend([soid.expose_secret(), scope].into_iter().filter(|text| *text != SCOPE));
+            }
+        }
+        secrets
     }
 }
 
 impl Secret {
-    /// Reads a `SecretString`. The error says what is missing; it never quotes what is there.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Parses a `SecretString`. `default` is the data center of a secret that names none (`ZOHO_DATA_CENTER`).
+    ///
+    /// # Errors
+    ///
+    /// What is missing or malformed, by the field's name, never by its value.
+    ///
+    /// ```
+    /// use mass_change_owner_status::zoho::credentials::{Secret, TokenGrant};
+    ///
+    /// let secret = Secret::parse(r#"{"access_token": "1000.abc.def", "data_center": "EU"}"#, None)?;
+    /// assert!(matches!(secret.grant, TokenGrant::Static(_)));
+    /// assert_eq!(secret.data_center.api_host, "www.zohoapis.eu");
+    ///
+    /// let invalid = Secret::parse(r#"{"client_id": "1000.XYZ"}"#, None).unwrap_err();
+    /// assert!(invalid.to_string().starts_with("has no `client_secret`."));
+    /// # Ok::<(), mass_change_owner_status::invalid::Invalid>(())
+    /// ```
+    pub fn parse(text: &str, default: Option<DataCenter>) -> Result<Self, Invalid> {
         let text = text.trim();
         if text.starts_with('{') {
-            let value: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
-                format!("is no JSON object (line {}, column {})", error.line(), error.column())
+            let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+                let what = format!("is not a JSON object (line {}, column {})", error.line(), error.column());
+                Invalid::new(what, FORMS)
             })?;
-            return Self::from_object(&Fields(value));
+            return Self::from_object(&Fields(object), default);
         }
         let token = AccessToken::parse(text)
             .filter(|_| !text.starts_with(['[', '"']))
-            .ok_or_else(|| format!("is neither a bare access token nor a JSON object. {FORMS}"))?;
-        Self::with_hosts(Source::Token(token), &Fields(Map::new()))
+            .ok_or_else(|| Invalid::new("is neither an access token nor a JSON object", FORMS))?;
+        Self::with_hosts(TokenGrant::Static(token), &Fields(Map::new()), default)
     }
 
-    fn from_object(fields: &Fields) -> Result<Self, String> {
-        let minting = ["client_id", "client_secret", "refresh_token", "soid"];
-        let source = if minting.iter().any(|name| fields.0.contains_key(*name)) {
-            Source::Mint(Credentials {
+    fn from_object(fields: &Fields, default: Option<DataCenter>) -> Result<Self, Invalid> {
+        let of_client = ["client_id", "client_secret", "refresh_token", "soid"];
+        let grant = if of_client.iter().any(|name| fields.0.contains_key(*name)) {
+            TokenGrant::Credentials(Credentials {
                 client_id: fields.required("client_id")?.into(),
                 client_secret: fields.required("client_secret")?.into(),
                 grant: match (fields.text("refresh_token")?, fields.text("soid")?) {
@@ -133,55 +159,76 @@ impl Secret {
                         soid: soid.into(),
                         scope: fields.text("scope")?.unwrap_or(SCOPE).to_owned(),
                     },
-                    (None, None) => return Err("lacks `refresh_token` (or `soid`)".into()),
+                    (None, None) => return Err(Invalid::new("has no `refresh_token` (or `soid`)", FORMS)),
                 },
             })
         } else if let Some(text) = fields.text("access_token")? {
-            let token = AccessToken::parse(text)
-                .ok_or("has an `access_token` with white space or characters that fit no HTTP header")?;
-            Source::Token(token)
+            let token = AccessToken::parse(text).ok_or_else(|| {
+                let what = "has an `access_token` with white space or characters that do not fit into an HTTP header";
+                Invalid::new(what, "Store the token as Zoho issued it")
+            })?;
+            TokenGrant::Static(token)
         } else {
-            return Err(format!("holds none of the known forms. {FORMS}"));
+            return Err(Invalid::new("has none of the fields that the function needs", FORMS));
         };
-        Self::with_hosts(source, fields)
+        Self::with_hosts(grant, fields, default)
     }
 
-    fn with_hosts(source: Source, fields: &Fields) -> Result<Self, String> {
-        let data_center = match fields.text("data_center")? {
-            None => DataCenter::default(),
-            Some(name) => DataCenter::named(name)
-                .ok_or_else(|| format!("has a `data_center` that is none of {}", DataCenter::names()))?,
+    fn with_hosts(grant: TokenGrant, fields: &Fields, default: Option<DataCenter>) -> Result<Self, Invalid> {
+        let (data_center, data_center_source) = match (fields.text("data_center")?, default) {
+            (Some(name), _) => {
+                let named = DataCenter::named(name).ok_or_else(|| {
+                    let hint = format!("Use one of {}", DataCenter::names());
+                    Invalid::new("has a `data_center` that does not exist", hint)
+                })?;
+                (named, DataCenterSource::SecretField)
+            }
+            (None, Some(default)) => (default, DataCenterSource::Variable),
+            (None, None) => (DataCenter::default(), DataCenterSource::Default),
         };
-        let host = |name: &str, default: &str| match fields.text(name)? {
-            None => Origin::parse_host(default),
-            // Without what is there: it may be a client secret in the wrong field.
-            Some(text) => Origin::parse_host(text).map_err(|_| {
-                format!("has a `{name}` that is no host such as {default} (or https://{default})")
-            }),
+        let host = |name: &str, example: &str| {
+            let parse = |text: &str| {
+                Origin::parse_host(text).map_err(|_| {
+                    let hint = format!("Use a host such as {example}, or leave the field out");
+                    Invalid::new(format!("has an `{name}` that is not a host"), hint)
+                })
+            };
+            fields.text(name)?.map(parse).transpose()
         };
-        let default_api = Origin::parse_host(data_center.api_host)?;
-        let api = fields.text("api_domain")?.map(|_| host("api_domain", data_center.api_host)).transpose()?;
-        Ok(Self { source, accounts: host("accounts_domain", data_center.accounts_host)?, api, default_api })
+        Ok(Self {
+            grant,
+            data_center,
+            data_center_source,
+            accounts_domain: host("accounts_domain", data_center.accounts_host)?,
+            api_domain: host("api_domain", data_center.api_host)?,
+        })
+    }
+
+    /// Where a host comes from that is the data center's own.
+    pub fn data_center_host(&self) -> HostSource {
+        HostSource::DataCenter(self.data_center, self.data_center_source)
     }
 }
 
-const FORMS: &str = "It must be an access token, {\"access_token\": …}, or {\"client_id\": …, \"client_secret\": …, \
+const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"client_id\": …, \"client_secret\": …, \
                      \"refresh_token\": … (or \"soid\": …), \"data_center\": \"US\"}";
 
 struct Fields(Map<String, Value>);
 
 impl Fields {
-    /// Absent, null and empty are the same; anything but text is at fault.
-    fn text(&self, name: &str) -> Result<Option<&str>, String> {
+    /// A missing field, null, and the empty string are the same.
+    fn text(&self, name: &str) -> Result<Option<&str>, Invalid> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
-            Some(_) => Err(format!("has a `{name}` that is no text")),
+            Some(_) => {
+                Err(Invalid::new(format!("has a `{name}` that is not a string"), "Put the value in quotes"))
+            }
         }
     }
 
-    fn required(&self, name: &str) -> Result<&str, String> {
-        self.text(name)?.ok_or_else(|| format!("lacks `{name}`"))
+    fn required(&self, name: &str) -> Result<&str, Invalid> {
+        self.text(name)?.ok_or_else(|| Invalid::new(format!("has no `{name}`"), FORMS))
     }
 }
 
@@ -192,9 +239,9 @@ mod tests {
     #[test]
     fn a_bare_token_or_one_in_json() {
         for text in ["1000.abc.def", " 1000.abc.def\n", r#"{"access_token": "1000.abc.def"}"#] {
-            match Secret::parse(text).unwrap().source {
-                Source::Token(token) => assert_eq!(token.expose(), "1000.abc.def"),
-                Source::Mint(_) => panic!("{text}"),
+            match Secret::parse(text, None).unwrap().grant {
+                TokenGrant::Static(token) => assert_eq!(token.expose(), "1000.abc.def"),
+                TokenGrant::Credentials(_) => panic!("{text}"),
             }
         }
     }
@@ -203,19 +250,24 @@ mod tests {
     fn credentials_of_both_grants() {
         let secret = Secret::parse(
             r#"{"client_id": "1000.ID", "client_secret": "cs", "refresh_token": "1000.rt", "data_center": "eu", "access_token": "old"}"#,
+            None,
         )
         .unwrap();
-        assert_eq!(secret.accounts.as_str(), "https://accounts.zoho.eu");
-        assert_eq!(secret.default_api.as_str(), "https://www.zohoapis.eu");
-        assert_eq!(secret.api, None);
-        assert!(matches!(secret.source, Source::Mint(Credentials { grant: Grant::RefreshToken(_), .. })));
+        assert_eq!(secret.data_center.name, "EU");
+        assert_eq!(secret.api_domain, None);
+        assert!(matches!(
+            secret.grant,
+            TokenGrant::Credentials(Credentials { grant: Grant::RefreshToken(_), .. })
+        ));
 
         let secret =
-            Secret::parse(r#"{"client_id": "i", "client_secret": "cs", "soid": "ZohoCRM.1", "api_domain": "sandbox.zohoapis.com"}"#)
+            Secret::parse(r#"{"client_id": "i", "client_secret": "cs", "soid": "ZohoCRM.1", "api_domain": "sandbox.zohoapis.com"}"#, None)
                 .unwrap();
-        assert_eq!(secret.api.unwrap().as_str(), "https://sandbox.zohoapis.com");
-        match secret.source {
-            Source::Mint(Credentials { grant: Grant::ClientCredentials { scope, .. }, .. }) => {
+        assert_eq!(secret.api_domain.unwrap().as_str(), "https://sandbox.zohoapis.com");
+        match secret.grant {
+            TokenGrant::Credentials(Credentials {
+                grant: Grant::ClientCredentials { scope, .. }, ..
+            }) => {
                 assert_eq!(scope, SCOPE)
             }
             other => panic!("{other:?}"),
@@ -229,30 +281,31 @@ mod tests {
             ("hunter2 hunter3", "neither"),
             ("\"hunter2\"", "neither"),
             ("[\"hunter2\"]", "neither"),
-            ("{\"hunter2\"", "no JSON object (line 1"),
-            ("{}", "none of the known forms"),
-            (r#"{"placeholder": "hunter2"}"#, "none of the known forms"),
-            (r#"{"access_token": ""}"#, "none of the known forms"),
+            ("{\"hunter2\"", "not a JSON object (line 1"),
+            ("{}", "none of the fields"),
+            (r#"{"placeholder": "hunter2"}"#, "none of the fields"),
+            (r#"{"access_token": ""}"#, "none of the fields"),
             (r#"{"access_token": "hunter2 "}"#, ""),
             (r#"{"access_token": "hunter2\n3"}"#, "white space"),
-            (r#"{"access_token": 7}"#, "`access_token` that is no text"),
-            (r#"{"client_id": "hunter2"}"#, "lacks `client_secret`"),
-            (r#"{"client_id": "hunter2", "client_secret": "hunter2"}"#, "lacks `refresh_token`"),
+            (r#"{"access_token": 7}"#, "`access_token` that is not a string"),
+            (r#"{"client_id": "hunter2"}"#, "has no `client_secret`"),
+            (r#"{"client_id": "hunter2", "client_secret": "hunter2"}"#, "has no `refresh_token`"),
             (
                 r#"{"client_id": "", "client_secret": "hunter2", "refresh_token": "hunter2"}"#,
-                "lacks `client_id`",
+                "has no `client_id`",
             ),
             (r#"{"access_token": "t", "data_center": "hunter2"}"#, "US EU IN"),
             (
                 r#"{"access_token": "t", "api_domain": "http://www.zohoapis.com"}"#,
-                "`api_domain` that is no host such as www.zohoapis.com",
+                "`api_domain` that is not a host. Use a host such as www.zohoapis.com",
             ),
         ] {
-            match Secret::parse(text) {
+            match Secret::parse(text, None) {
                 Ok(_) => assert_eq!(part, "", "{text}"),
-                Err(wrong) => {
-                    assert!(!part.is_empty() && wrong.contains(part), "{text}: {wrong}");
-                    assert!(!wrong.contains("hunter"), "{wrong}");
+                Err(invalid) => {
+                    let message = invalid.to_string();
+                    assert!(!part.is_empty() && message.contains(part), "{text}: {message}");
+                    assert!(!message.contains("hunter"), "{message}");
                 }
             }
         }
@@ -262,6 +315,7 @@ mod tests {
     fn nothing_prints_a_secret() {
         let secret = Secret::parse(
             r#"{"client_id": "hunter1", "client_secret": "hunter2", "refresh_token": "hunter3"}"#,
+            None,
         )
         .unwrap();
         assert!(!format!("{secret:?}").contains("hunter"));

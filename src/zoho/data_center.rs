@@ -1,19 +1,20 @@
-//! Zoho's data centres and their hosts.
+//! Zoho's data centers and their hosts. Sources: docs/zoho-api.md, "Data centers".
 
-/// One of Zoho's data centres; credentials of one do not work at another.
+use crate::http::Origin;
+
+/// One of Zoho's data centers. Credentials of one do not work at another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct DataCenter {
-    /// The name in the secret.
+    /// As `data_center` in the secret and `ZOHO_DATA_CENTER` name it.
     pub name: &'static str,
-    /// Gives out tokens.
+    /// Issues access tokens.
     pub accounts_host: &'static str,
-    /// Answers API calls.
+    /// Serves the CRM API of production organizations.
     pub api_host: &'static str,
 }
 
 impl DataCenter {
-    /// All of them, the default first. US to SA as in Zoho's SDKs, UK's accounts host as in its documentation, the
-    /// rest as third parties use them.
+    /// Every data center, the default first.
     pub const ALL: [Self; 11] = [
         Self { name: "US", accounts_host: "accounts.zoho.com", api_host: "www.zohoapis.com" },
         Self { name: "EU", accounts_host: "accounts.zoho.eu", api_host: "www.zohoapis.eu" },
@@ -21,7 +22,7 @@ impl DataCenter {
         Self { name: "AU", accounts_host: "accounts.zoho.com.au", api_host: "www.zohoapis.com.au" },
         Self { name: "JP", accounts_host: "accounts.zoho.jp", api_host: "www.zohoapis.jp" },
         Self { name: "CN", accounts_host: "accounts.zoho.com.cn", api_host: "www.zohoapis.com.cn" },
-        // Not accounts.zoho.ca: Canada is the one data centre whose accounts host stands in another domain.
+        // Not accounts.zoho.ca: the accounts server of Canada is in another domain than its API host.
         Self { name: "CA", accounts_host: "accounts.zohocloud.ca", api_host: "www.zohoapis.ca" },
         Self { name: "SA", accounts_host: "accounts.zoho.sa", api_host: "www.zohoapis.sa" },
         Self { name: "UK", accounts_host: "accounts.zoho.uk", api_host: "www.zohoapis.uk" },
@@ -29,14 +30,47 @@ impl DataCenter {
         Self { name: "SG", accounts_host: "accounts.zoho.sg", api_host: "www.zohoapis.sg" },
     ];
 
-    /// The data centre of this name, in any letter case.
+    /// The data center of this name, in any letter case.
+    ///
+    /// ```
+    /// use mass_change_owner_status::zoho::data_center::DataCenter;
+    ///
+    /// assert_eq!(DataCenter::named("eu").unwrap().api_host, "www.zohoapis.eu");
+    /// assert_eq!(DataCenter::named("Europe"), None);
+    /// ```
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|data_center| data_center.name.eq_ignore_ascii_case(name))
     }
 
-    /// Their names, for messages.
+    /// The names, for messages.
     pub fn names() -> String {
         Self::ALL.map(|data_center| data_center.name).join(" ")
+    }
+
+    /// The accounts server.
+    pub fn accounts_origin(self) -> Origin {
+        Origin::of_known_host(self.accounts_host)
+    }
+
+    /// The API host of production organizations.
+    pub fn api_origin(self) -> Origin {
+        Origin::of_known_host(self.api_host)
+    }
+
+    /// The data center whose API host this is. Sandboxes and developer organizations have hosts of their own in each
+    /// data center.
+    pub fn of_api_host(origin: &Origin) -> Option<Self> {
+        let host = origin.as_str().strip_prefix("https://")?;
+        let (label, domain) = host.split_once('.')?;
+        Self::ALL.into_iter().find(|data_center| {
+            matches!(label, "www" | "sandbox" | "developer")
+                && data_center.api_host.strip_prefix("www.") == Some(domain)
+        })
+    }
+
+    /// Whether this is the API host, the sandbox host, or the developer host of a data center.
+    pub fn is_api_host(origin: &Origin) -> bool {
+        Self::of_api_host(origin).is_some()
     }
 }
 
@@ -50,22 +84,24 @@ impl Default for DataCenter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::origin::Origin;
 
     #[test]
-    fn found_by_name_in_any_case_and_us_by_default() {
+    fn names_are_found_in_any_case_and_the_default_is_the_united_states() {
         assert_eq!(DataCenter::default().name, "US");
-        assert_eq!(DataCenter::named("eu").unwrap().api_host, "www.zohoapis.eu");
         assert_eq!(DataCenter::named("CA").unwrap().accounts_host, "accounts.zohocloud.ca");
-        assert!(DataCenter::named("XX").is_none());
         assert_eq!(DataCenter::names(), "US EU IN AU JP CN CA SA UK AE SG");
     }
 
     #[test]
-    fn every_host_makes_a_base_url() {
+    fn every_host_is_an_origin_as_it_is_written() {
         for data_center in DataCenter::ALL {
-            assert!(Origin::parse_host(data_center.accounts_host).is_ok());
-            assert!(Origin::parse_host(data_center.api_host).is_ok());
+            for (host, origin) in [
+                (data_center.accounts_host, data_center.accounts_origin()),
+                (data_center.api_host, data_center.api_origin()),
+            ] {
+                assert_eq!(Origin::parse(&format!("https://{host}")).unwrap(), origin);
+            }
+            assert_eq!(DataCenter::of_api_host(&data_center.api_origin()), Some(data_center));
         }
     }
 }

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod credentials;
 pub mod data_center;
+pub mod hosts;
 pub mod oauth;
 pub mod response;
 pub mod retry;

@@ -5,6 +5,7 @@ use crate::http::origin::Origin;
 use crate::http::{HttpClient, Request, Response, Stage};
 use crate::redact;
 use crate::zoho::credentials::{AccessToken, Credentials, Grant};
+use crate::zoho::hosts::AccountsHost;
 use ::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use secrecy::ExposeSecret;
@@ -51,7 +52,7 @@ pub trait TokenEndpoint: Send + Sync {
     /// Asks an accounts server for a token, once.
     fn request_token(
         &self,
-        accounts: &Origin,
+        accounts: &AccountsHost,
         credentials: &Credentials,
         timeout: Duration,
     ) -> impl Future<Output = Result<IssuedToken, Box<TokenError>>> + Send;
@@ -60,14 +61,14 @@ pub trait TokenEndpoint: Send + Sync {
 impl<H: HttpClient> TokenEndpoint for H {
     async fn request_token(
         &self,
-        accounts: &Origin,
+        accounts: &AccountsHost,
         credentials: &Credentials,
         timeout: Duration,
     ) -> Result<IssuedToken, Box<TokenError>> {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         let sent = self.send(Request {
             method: Method::POST,
-            origin: accounts,
+            origin: &accounts.origin,
             path: "/oauth/v2/token".to_owned(),
             headers: HeaderMap::from_iter([(CONTENT_TYPE, form)]),
             body: form_body(credentials),

@@ -2,12 +2,12 @@
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
-use crate::http::origin::Origin;
 use crate::timestamp::Timestamp;
 use crate::token::source::{Settings, TokenSource};
 use crate::token::store::{Put, SecretStore, StoreError, Version};
 use crate::token::{LEASE_LABEL, Live, TOKEN_LABEL};
 use crate::zoho::credentials::{AccessToken, Credentials, Grant};
+use crate::zoho::hosts::AccountsHost;
 use crate::zoho::oauth::{IssuedToken, THROTTLE_WINDOW, TokenEndpoint, TokenError};
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
@@ -214,6 +214,7 @@ impl Copy {
         let settings = Settings {
             api_domain: None,
             accounts_domain: None,
+            data_center: None,
             request_timeout: Duration::from_secs(10),
             clock: Arc::new(move || clock.now().plus_seconds(skew)),
         };
@@ -367,7 +368,7 @@ impl SecretStore for Wire {
 impl TokenEndpoint for Wire {
     async fn request_token(
         &self,
-        _: &Origin,
+        _: &AccountsHost,
         credentials: &Credentials,
         timeout: Duration,
     ) -> Result<IssuedToken, Box<TokenError>> {

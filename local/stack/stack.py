@@ -22,7 +22,7 @@ from local.stack.publication import Publication
 from local.stack.service import FunctionSettings, LambdaService
 from local.zoho import Zoho
 
-RELEASE_BINARY = Path(__file__).resolve().parents[2] / "target/release/mass-change-owner-status"
+RELEASE_BINARY = Path(__file__).resolve().parents[2] / "target/lambda/mass-change-owner-status/bootstrap"
 
 T = TypeVar("T")
 

@@ -38,18 +38,11 @@ def expanded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def tool_environment(name: str) -> Path:
-    """The directory of a tool that has an environment of its own, which `make` sets up."""
-    run("make", "--silent", f".venv/{name}/ready")
-    return ROOT / ".venv" / name / "bin"
-
-
 # ---- linters --------------------------------------------------------------------------------------------------
 
 
 def test_sam_finds_the_template_valid() -> None:
-    sam = tool_environment("sam") / "sam"
-    run(sam, "validate", "--lint", "-t", TEMPLATE, "--region", "us-east-1")
+    run(TOOLS / "sam", "validate", "--lint", "-t", TEMPLATE, "--region", "us-east-1")
 
 
 def test_cfn_lint_finds_nothing_in_the_template_and_what_it_expands_to(expanded: Path) -> None:
@@ -65,8 +58,9 @@ def test_statelint_finds_nothing_in_the_state_machines(machine: str, tmp_path: P
 
 
 def test_checkov_finds_nothing_that_is_not_reasoned_beside_the_resource(expanded: Path) -> None:
-    checkov = tool_environment("checkov") / "checkov"
-    output = run(checkov, "--framework", "cloudformation", "--skip-download", "--output", "json", "-f", expanded)
+    output = run(
+        TOOLS / "checkov", "--framework", "cloudformation", "--skip-download", "--output", "json", "-f", expanded
+    )
     results = json.loads(output)["results"]
     assert results["failed_checks"] == []
     skipped = {(check["resource"].split(".")[-1], check["check_id"]) for check in results["skipped_checks"]}

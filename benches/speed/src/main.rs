@@ -131,18 +131,18 @@ fn named<'a>(subjects: &'a [Subject], name: &str) -> Result<&'a Subject> {
 
 /// Mozilla's, as the Python peers' pinned packages bring them.
 fn everybodys_roots(root: &Path) -> Result<PathBuf> {
-    let python = root.join(".venv/peers/bin/python");
+    let python = root.join(".venv/bin/python");
     let output = Command::new(&python)
         .args(["-B", "-m", "certifi"])
         .output()
-        .with_context(|| format!("running {}: make .venv/peers/ready", python.display()))?;
+        .with_context(|| format!("running {}: make .venv/ready", python.display()))?;
     Ok(PathBuf::from(String::from_utf8(output.stdout)?.trim()))
 }
 
 /// The size of a deployment package with this binary in it.
 fn zipped(root: &Path, binary: &Path) -> Result<u64> {
     let package = root.join("target/bench/bootstrap.zip");
-    let made = Command::new(root.join(".venv/peers/bin/python"))
+    let made = Command::new(root.join(".venv/bin/python"))
         .args(["-B", "-m", "zipfile", "-c"])
         .args([&package, binary])
         .status()?;

@@ -42,7 +42,7 @@ pub fn subjects(root: &Path, world: &World, addresses: &Addresses) -> Result<Vec
     let python = |name, directory: &str, checks, bytecode: (&str, String)| Subject {
         name,
         start: Start {
-            command: [".venv/peers/bin/python", "-m", "awslambdaric", "handler.handler"]
+            command: [".venv/bin/python", "-m", "awslambdaric", "handler.handler"]
                 .iter()
                 .enumerate()
                 .map(|(place, part)| if place == 0 { root.join(part) } else { PathBuf::from(part) })
@@ -65,7 +65,7 @@ pub fn subjects(root: &Path, world: &World, addresses: &Addresses) -> Result<Vec
     let subjects = vec![
         native(FLOOR, "target/peers/release/floor", common.clone()),
         // Its roots are compiled in; the authority's file takes their place.
-        native(OURS, "target/release/mass-change-owner-status", with(&[("SSL_CERT_FILE", ca)])),
+        native(OURS, "target/lambda/mass-change-owner-status/bootstrap", with(&[("SSL_CERT_FILE", ca)])),
         native(
             "the obvious Rust",
             "target/peers/release/obvious",

@@ -35,7 +35,7 @@ stack: build ## the local stack with the function, for your own experiments; end
 
 .PHONY: zoho
 zoho: .venv/ready ## the Zoho simulator alone, on port 8600
-	@$(PY) -m local.zoho --port 8600
+	@$(PY) -m local.zoho_simulator --port 8600
 
 # ---- tests -----------------------------------------------------------------------------------------
 

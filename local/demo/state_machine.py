@@ -24,7 +24,7 @@ def act(narrator: Narrator, stack: Stack, speed: float) -> bool:
     with Deployment(stack) as deployment:
         job_id = stack.zoho.control.start_job(module="Contacts", total=TOTAL, failed=FAILING, run_seconds=RUN_SECONDS)
         request = {"module": "Contacts", "job_id": job_id}
-        narrator.line(f"   {deployment.stack.outputs['WatchStateMachineArn']}")
+        narrator.line(f"   {deployment.template.outputs['WatchStateMachineArn']}")
         narrator.line(f"   {json.dumps(request)}")
         execution = deployment.watch(request, name=f"Contacts-{job_id}")
         _follow(narrator, execution)

@@ -7,7 +7,7 @@ import time
 
 from local.demo.narrator import Narrator
 from local.stack import Function, Stack
-from local.zoho import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN
+from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN
 
 TOTAL, FAILING = 50_000, 500
 QUEUE_SECONDS, RUN_SECONDS = 60, 540

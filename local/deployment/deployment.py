@@ -12,7 +12,7 @@ from typing import Any
 
 from local.deployment.template import definition, resolve
 from local.stack import RELEASE_BINARY, Function, Publication, Stack
-from local.zoho import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN
+from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN
 
 SECRET = {
     "client_id": DEFAULT_CLIENT_ID,
@@ -118,7 +118,7 @@ class Deployment:
 
     def __init__(
         self,
-        local: Stack,
+        stack: Stack,
         secret: dict[str, str] | str | None = None,
         env: dict[str, str] | None = None,
         binary: Path = RELEASE_BINARY,
@@ -126,27 +126,27 @@ class Deployment:
         **parameters: Any,
     ) -> None:
         parameters = {
-            "ZohoApiDomain": local.zoho.url,
-            "ZohoAccountsDomain": local.zoho.url,
+            "ZohoApiDomain": stack.zoho.url,
+            "ZohoAccountsDomain": stack.zoho.url,
             "CheckIntervalMinSeconds": 1,
             **parameters,
         }
-        self.local = local
-        self.name = local.unique("zoho")
+        self.stack = stack
+        self.name = stack.unique("zoho")
         text = secret if isinstance(secret, str) else json.dumps(secret or SECRET)
-        secret_arn = local.client("secretsmanager").create_secret(Name=self.name, SecretString=text)["ARN"]
-        self.stack = resolve(self.name, ZohoSecretArn=secret_arn, **parameters)
-        self.topic_arn = local.client("sns").create_topic(Name=f"{self.name}-StatusTopic")["TopicArn"]
-        assert self.topic_arn == self.stack.outputs["StatusTopicArn"]
+        secret_arn = stack.client("secretsmanager").create_secret(Name=self.name, SecretString=text)["ARN"]
+        self.template = resolve(self.name, ZohoSecretArn=secret_arn, **parameters)
+        self.topic_arn = stack.client("sns").create_topic(Name=f"{self.name}-StatusTopic")["TopicArn"]
+        assert self.topic_arn == self.template.outputs["StatusTopicArn"]
         self._subscriber, subscriber_arn = self._queue(f"{self.name}-subscriber")
         self._undelivered, _ = self._queue(f"{self.name}-UndeliveredQueue")
-        local.client("sns").subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=subscriber_arn)
+        stack.client("sns").subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=subscriber_arn)
         self.function = self._function(binary, env or {})
         self._alter = alter or (lambda definition: definition)
         self._machines = {
             resource: self._machine(resource) for resource in ("WatchStateMachine", "WatchManyStateMachine")
         }
-        local.client("scheduler").create_schedule_group(Name=self.stack.properties("ScheduleGroup")["Name"])
+        stack.client("scheduler").create_schedule_group(Name=self.template.properties("ScheduleGroup")["Name"])
 
     def __enter__(self) -> Deployment:
         return self
@@ -161,14 +161,14 @@ class Deployment:
         return self._start("WatchManyStateMachine", request, None)
 
     def execution(self, arn: str) -> Execution:
-        return Execution(self.local, arn)
+        return Execution(self.stack, arn)
 
     def executions(self) -> list[Execution]:
         """Those of the state machine that watches one job, in the order of their start."""
-        listed = self.local.client("stepfunctions").list_executions(
+        listed = self.stack.client("stepfunctions").list_executions(
             stateMachineArn=self._machines["WatchStateMachine"], maxResults=1000
         )["executions"]
-        return [Execution(self.local, one["executionArn"]) for one in sorted(listed, key=lambda one: one["startDate"])]
+        return [Execution(self.stack, one["executionArn"]) for one in sorted(listed, key=lambda one: one["startDate"])]
 
     def messages(self) -> list[Message]:
         """What has come to the topic's subscriber since the last look."""
@@ -184,33 +184,33 @@ class Deployment:
 
     def published(self) -> list[Publication]:
         """What was published to the topic, by the function or a state machine, since the deployment."""
-        return self.local.published(self.topic_arn)
+        return self.stack.published(self.topic_arn)
 
     def _start(self, resource: str, request: Any, name: str | None) -> Execution:
-        answer = self.local.client("stepfunctions").start_execution(
+        answer = self.stack.client("stepfunctions").start_execution(
             stateMachineArn=self._machines[resource],
-            name=name or self.local.unique("execution"),
+            name=name or self.stack.unique("execution"),
             input=json.dumps(request, separators=(",", ":")),
         )
-        return Execution(self.local, answer["executionArn"])
+        return Execution(self.stack, answer["executionArn"])
 
     def _function(self, binary: Path, env: dict[str, str]) -> Function:
-        properties = self.stack.properties("CheckFunction")
-        return self.local.function(
+        properties = self.template.properties("CheckFunction")
+        return self.stack.function(
             f"{self.name}-CheckFunction",
             env={**properties["Environment"]["Variables"], **env},
             binary=binary,
             timeout=properties["Timeout"],
             concurrency=int(properties["ReservedConcurrentExecutions"]),
-            destination_arn=self.stack.properties("CheckFunctionEventInvokeConfig")["DestinationConfig"]["OnFailure"][
-                "Destination"
-            ],
+            destination_arn=self.template.properties("CheckFunctionEventInvokeConfig")["DestinationConfig"][
+                "OnFailure"
+            ]["Destination"],
         )
 
     def _machine(self, resource: str) -> str:
-        properties = self.stack.properties(resource)
-        machine = json.loads(definition(resource, self.stack))
-        answer = self.local.client("stepfunctions").create_state_machine(
+        properties = self.template.properties(resource)
+        machine = json.loads(definition(resource, self.template))
+        answer = self.stack.client("stepfunctions").create_state_machine(
             name=properties["StateMachineName"],
             definition=json.dumps(self._alter(machine)),
             roleArn=properties["RoleArn"],
@@ -218,12 +218,12 @@ class Deployment:
         return answer["stateMachineArn"]
 
     def _queue(self, name: str) -> tuple[str, str]:
-        sqs = self.local.client("sqs")
+        sqs = self.stack.client("sqs")
         url = sqs.create_queue(QueueName=name)["QueueUrl"]
         return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
 
     def _drain(self, url: str) -> list[dict[str, Any]]:
-        sqs = self.local.client("sqs")
+        sqs = self.stack.client("sqs")
         bodies = []
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             bodies += [json.loads(message["Body"]) for message in messages]

@@ -14,7 +14,7 @@ from typing import Any
 from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
-from local.stack.aws import ACCOUNT_ID, REGION
+from local.aws_endpoint.moto_process import ACCOUNT_ID, REGION
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "template.yaml"

@@ -5,11 +5,11 @@
 ...     function.invoke({"module": "Leads", "job_id": "3652397000009565021"}).payload
 """
 
-from local.stack.environment import Environment
-from local.stack.function import EventInvocation, Function, Invocation
-from local.stack.gateway import Call, Fault
-from local.stack.publication import Publication
-from local.stack.service import FunctionSettings
+from local.aws_endpoint.gateway import Call, Fault
+from local.aws_endpoint.publication import Publication
+from local.lambda_service.environment import Environment
+from local.lambda_service.function import EventInvocation, Function, Invocation
+from local.lambda_service.service import FunctionSettings
 from local.stack.stack import RELEASE_BINARY, Stack
 
 __all__ = [

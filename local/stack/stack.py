@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 import boto3
 from botocore.config import Config
 
-from local.stack.aws import CREDENTIALS, REGION, Moto
-from local.stack.function import Function
-from local.stack.gateway import Call, Fault, Gateway
-from local.stack.publication import Publication
-from local.stack.service import FunctionSettings, LambdaService
-from local.zoho import Zoho
+from local.aws_endpoint.gateway import Call, Fault, Gateway
+from local.aws_endpoint.moto_process import CREDENTIALS, REGION, Moto
+from local.aws_endpoint.publication import Publication
+from local.lambda_service.function import Function
+from local.lambda_service.service import FunctionSettings, LambdaService
+from local.zoho_simulator import Zoho
 
 RELEASE_BINARY = Path(__file__).resolve().parents[2] / "target/lambda/mass-change-owner-status/bootstrap"
 
@@ -115,7 +115,7 @@ class Stack:
     ) -> Fault:
         """Make the next `times` calls (None: all, until the fault ends) of an action fail; see `Fault`.
 
-        `status=None` with `delay=`, `hold=True` or `lose_answer=True` lets AWS do what was asked.
+        `status=None` with `delay=`, `hold=True` or `lose_response=True` lets AWS do what was asked.
         """
         return self._gateway.add(Fault(service, action, times, status=status, code=code, message=message, **how))
 

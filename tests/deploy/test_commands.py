@@ -13,26 +13,26 @@ from typing import Any
 
 import pytest
 
+from local.aws_endpoint.moto_process import CREDENTIALS, REGION
 from local.deployment import Deployment
 from local.deployment.template import ROOT
-from local.stack.aws import CREDENTIALS, REGION
-from local.stack.function import wait_until
+from local.lambda_service.function import wait_until
 
 JOB_ID = "3652397000009565021"
 
 
 def make(deployment: Deployment, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run a make target against the deployment, whose outputs CloudFormation knows."""
-    cloudformation = deployment.local.client("cloudformation")
+    cloudformation = deployment.stack.client("cloudformation")
     if deployment.name not in {stack["StackName"] for stack in cloudformation.list_stacks()["StackSummaries"]}:
-        outputs = {name: {"Value": value} for name, value in deployment.stack.outputs.items()}
+        outputs = {name: {"Value": value} for name, value in deployment.template.outputs.items()}
         group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": deployment.name}}
         template = {"Resources": {"Something": group}, "Outputs": outputs}
         cloudformation.create_stack(StackName=deployment.name, TemplateBody=json.dumps(template))
     environment = {
         **CREDENTIALS,
         "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": deployment.local.endpoint_url,
+        "AWS_ENDPOINT_URL": deployment.stack.endpoint_url,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     arguments = [f"{name}={value}" for name, value in {"STACK": deployment.name, **variables}.items()]
@@ -49,13 +49,13 @@ def scheduled_input(deployment: Deployment, schedule: dict[str, Any]) -> dict[st
 def make_schedule(deployment: Deployment, job_id: str = JOB_ID) -> dict[str, Any]:
     done = make(deployment, "watch-schedule", MODULE="Leads", JOB_ID=job_id)
     assert done.returncode == 0, done.stderr
-    group = deployment.stack.properties("ScheduleGroup")["Name"]
-    return deployment.local.client("scheduler").get_schedule(GroupName=group, Name=f"Leads-{job_id}")
+    group = deployment.template.properties("ScheduleGroup")["Name"]
+    return deployment.stack.client("scheduler").get_schedule(GroupName=group, Name=f"Leads-{job_id}")
 
 
 def schedules(deployment: Deployment) -> list[str]:
-    group = deployment.stack.properties("ScheduleGroup")["Name"]
-    return [one["Name"] for one in deployment.local.client("scheduler").list_schedules(GroupName=group)["Schedules"]]
+    group = deployment.template.properties("ScheduleGroup")["Name"]
+    return [one["Name"] for one in deployment.stack.client("scheduler").list_schedules(GroupName=group)["Schedules"]]
 
 
 # ---- the state machines ---------------------------------------------------------------------------------------
@@ -63,7 +63,7 @@ def schedules(deployment: Deployment) -> list[str]:
 
 def test_a_watch_is_named_after_the_job_and_started_once(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy(CheckIntervalMaxSeconds=1)
-    zoho = deployment.local.zoho.control
+    zoho = deployment.stack.zoho.control
     zoho.start_job(job_id=JOB_ID, run_seconds=1_000)
     first = make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID)
     again = make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID)
@@ -84,13 +84,13 @@ def test_a_watch_is_named_after_the_job_and_started_once(deploy: Callable[..., D
 
 def test_a_job_that_is_watched_already_is_joined_by_the_list(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy(CheckIntervalMaxSeconds=1)
-    zoho = deployment.local.zoho.control
+    zoho = deployment.stack.zoho.control
     zoho.start_job(job_id=JOB_ID, run_seconds=1_000)
-    started = len(deployment.local.calls("states", "StartExecution"))
+    started = len(deployment.stack.calls("states", "StartExecution"))
     assert make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID).returncode == 0
     many = deployment.watch_many({"jobs": [{"module": "Leads", "job_id": JOB_ID}]})
     # Three starts: by make, of the list, and by the list.
-    wait_until(lambda: len(deployment.local.calls("states", "StartExecution")) == started + 3, 30, "the list's start")
+    wait_until(lambda: len(deployment.stack.calls("states", "StartExecution")) == started + 3, 30, "the list's start")
     zoho.advance(1_001)
     assert many.status == "SUCCEEDED"
     assert len(deployment.executions()) == 1
@@ -98,7 +98,7 @@ def test_a_job_that_is_watched_already_is_joined_by_the_list(deploy: Callable[..
 
 
 def test_a_list_of_jobs(deployment: Deployment, tmp_path: Path) -> None:
-    zoho = deployment.local.zoho.control
+    zoho = deployment.stack.zoho.control
     jobs = [{"module": "Leads", "job_id": zoho.start_job(run_seconds=0)} for _ in range(2)]
     (file := tmp_path / "my jobs.json").write_text(json.dumps(jobs))
     done = make(deployment, "watch-many", JOBS=str(file))
@@ -156,7 +156,7 @@ def test_a_second_schedule_for_a_job_is_refused(deployment: Deployment) -> None:
 
 
 def test_a_scheduled_check_of_an_unfinished_job_changes_nothing(deployment: Deployment) -> None:
-    deployment.local.zoho.control.start_job(job_id=JOB_ID, run_seconds=1_000)
+    deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=1_000)
     request = scheduled_input(deployment, make_schedule(deployment))
     (answer,) = deployment.function.invoke_event(request).wait()
     assert answer.payload["finished"] is False
@@ -166,7 +166,7 @@ def test_a_scheduled_check_of_an_unfinished_job_changes_nothing(deployment: Depl
 
 
 def test_the_end_is_announced_and_the_schedule_gone(deployment: Deployment) -> None:
-    deployment.local.zoho.control.start_job(job_id=JOB_ID, run_seconds=0)
+    deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=0)
     request = scheduled_input(deployment, make_schedule(deployment))
     (answer,) = deployment.function.invoke_event(request).wait()
     assert answer.payload["schedule_deleted"] is True
@@ -176,9 +176,9 @@ def test_the_end_is_announced_and_the_schedule_gone(deployment: Deployment) -> N
 
 
 def test_a_crash_between_publishing_and_deleting_repeats_the_message_and_loses_nothing(deployment: Deployment) -> None:
-    deployment.local.zoho.control.start_job(job_id=JOB_ID, run_seconds=0, failed=3)
+    deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=0, failed=3)
     request = scheduled_input(deployment, make_schedule(deployment))
-    with deployment.local.fail_aws("scheduler", "DeleteSchedule", times=1, hold=True) as deletion:
+    with deployment.stack.fail_aws("scheduler", "DeleteSchedule", times=1, hold=True) as deletion:
         invocation = deployment.function.invoke_event(request)
         deletion.wait_until_held()
         deployment.function.environments[-1].kill()
@@ -193,7 +193,7 @@ def test_a_crash_between_publishing_and_deleting_repeats_the_message_and_loses_n
 
 def test_a_schedule_beyond_the_limit_is_announced_and_gone(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy(WatchLimitSeconds=60)
-    deployment.local.zoho.control.start_job(job_id=JOB_ID, run_seconds=1_000)
+    deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=1_000)
     request = scheduled_input(deployment, make_schedule(deployment))
     request["first_checked_at"] = "2026-01-01T00:00:00Z"  # as if it had been made long ago
     deployment.function.invoke_event(request).wait()
@@ -203,9 +203,9 @@ def test_a_schedule_beyond_the_limit_is_announced_and_gone(deploy: Callable[...,
 
 
 def test_what_keeps_failing_is_kept_for_the_operator(deployment: Deployment) -> None:
-    deployment.local.zoho.control.start_job(job_id=JOB_ID, run_seconds=0)
+    deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=0)
     request = scheduled_input(deployment, make_schedule(deployment))
-    with deployment.local.fail_aws("sns", "Publish", status=403, code="AuthorizationError"):
+    with deployment.stack.fail_aws("sns", "Publish", status=403, code="AuthorizationError"):
         attempts = deployment.function.invoke_event(request).wait()
     assert [attempt.error_type for attempt in attempts] == ["NotificationFailed"] * 3
     (record,) = deployment.undelivered()

@@ -37,7 +37,7 @@ BAD_END = ["Check", "Is the watch over", "Announce the end", "How did it end", "
 
 def start_job(deployment: Deployment, run_seconds: float = 0, **job: Any) -> None:
     job = {"module": "Leads", "job_id": JOB_ID, "total": 50_000, **job}
-    deployment.local.zoho.control.start_job(run_seconds=run_seconds, **job)
+    deployment.stack.zoho.control.start_job(run_seconds=run_seconds, **job)
 
 
 def timeless(text: str) -> str:
@@ -60,7 +60,7 @@ def test_a_job_that_succeeds_is_checked_until_it_ends_and_announced_once(deploym
     laps = execution.states.count("Wait")
     assert laps >= 1
     assert execution.states == BEGIN + LAP * laps + GOOD_END
-    assert len(deployment.local.zoho.control.stats().on("crm")) == laps + 1
+    assert len(deployment.stack.zoho.control.stats().requests_to("crm")) == laps + 1
     (message,) = deployment.messages()
     assert message.attributes["outcome"] == "SUCCEEDED"
     assert message.body["checks"] == laps + 1
@@ -110,15 +110,15 @@ def test_a_job_that_fails_fails_the_execution(deployment: Deployment) -> None:
 def test_a_token_that_dies_on_the_way_is_replaced(deployment: Deployment) -> None:
     start_job(deployment, run_seconds=4)
     execution = deployment.watch(REQUEST)
-    zoho = deployment.local.zoho.control
-    while not (first := zoho.stats().on("crm")):
+    zoho = deployment.stack.zoho.control
+    while not (first := zoho.stats().requests_to("crm")):
         pass
     zoho.revoke(first[0].token)
 
     assert execution.status == "SUCCEEDED"
     assert execution.errors == []
     stats = zoho.stats()
-    assert [request.status for request in stats.on("crm")].count(401) == 1
+    assert [request.status for request in stats.requests_to("crm")].count(401) == 1
     assert stats.tokens_minted == 2
 
 
@@ -150,8 +150,8 @@ def test_a_request_to_notify_is_not_announced_twice(deployment: Deployment) -> N
 )
 def test_zohos_outages_are_ridden_out(deployment: Deployment, error: str, fault: dict[str, Any]) -> None:
     start_job(deployment)
-    zoho = deployment.local.zoho.control
-    zoho.answer(**fault, times=1_000)
+    zoho = deployment.stack.zoho.control
+    zoho.respond(**fault, times=1_000)
     execution = deployment.watch(REQUEST)
     execution.wait_for("TaskFailed", 2)
     zoho.clear_faults()
@@ -162,7 +162,7 @@ def test_zohos_outages_are_ridden_out(deployment: Deployment, error: str, fault:
 
 def test_secrets_managers_outages_are_ridden_out(deployment: Deployment) -> None:
     start_job(deployment)
-    with deployment.local.fail_aws("secretsmanager", "GetSecretValue"):
+    with deployment.stack.fail_aws("secretsmanager", "GetSecretValue"):
         execution = deployment.watch(REQUEST)
         execution.wait_for("TaskFailed", 2)
     assert execution.status == "SUCCEEDED"
@@ -228,9 +228,9 @@ def test_a_function_that_crashes_is_tried_again(deploy_stub: Callable[..., Deplo
 
 def test_checks_that_find_no_free_place_are_tried_again(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy(ReservedConcurrency=1)
-    zoho = deployment.local.zoho.control
+    zoho = deployment.stack.zoho.control
     jobs = [zoho.start_job(run_seconds=0) for _ in range(3)]
-    zoho.fault("delay", times=2, on="crm", seconds=0.5)
+    zoho.fault("delay", times=2, side="crm", seconds=0.5)
     executions = [deployment.watch({"module": "Leads", "job_id": job}) for job in jobs]
     assert [execution.status for execution in executions] == ["SUCCEEDED"] * 3
     errors = {error for execution in executions for error in execution.errors}
@@ -294,7 +294,7 @@ def test_any_other_error_is_announced_as_the_function_would_and_fails_under_its_
 ) -> None:
     deployment = deploy(**how)
     if answer:
-        deployment.local.zoho.control.answer(**answer, times=1_000)
+        deployment.stack.zoho.control.respond(**answer, times=1_000)
 
     execution = deployment.watch(REQUEST)
 
@@ -311,7 +311,7 @@ def test_any_other_error_is_announced_as_the_function_would_and_fails_under_its_
 
 def test_token_trouble_is_what_the_alarms_filter_finds(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy(secret={**SECRET, "refresh_token": "1000.revoked"})
-    terms = deployment.stack.properties("TokenTroubleFilter")["FilterPattern"].split()
+    terms = deployment.template.properties("TokenTroubleFilter")["FilterPattern"].split()
     assert all(term.startswith("?") for term in terms)
     deployment.watch(REQUEST).wait()
     deployment.function.wait_for_line(lambda line: any(term[1:] in line for term in terms))

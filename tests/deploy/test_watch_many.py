@@ -15,7 +15,7 @@ UNKNOWN_JOB = {"module": "Leads", "job_id": "3652397000000000001"}
 
 
 def start_jobs(deployment: Deployment, count: int, **how: Any) -> list[dict[str, str]]:
-    zoho = deployment.local.zoho.control
+    zoho = deployment.stack.zoho.control
     return [{"module": "Leads", "job_id": zoho.start_job(total=100, **how)} for _ in range(count)]
 
 
@@ -52,7 +52,7 @@ def test_25_jobs_at_once_with_one_that_does_not_exist(deploy: Callable[..., Depl
     (partial,) = summary.body["partially_succeeded_jobs"]
     assert (partial["updated_count"], partial["failed_count"]) == (93, 7)
     assert json.loads(execution.cause) == summary.body
-    assert deployment.local.zoho.control.stats().tokens_minted == 1
+    assert deployment.stack.zoho.control.stats().tokens_minted == 1
 
 
 def test_tolerated_failures_are_no_failure(deploy: Callable[..., Deployment]) -> None:
@@ -75,8 +75,8 @@ def test_concurrency_is_what_the_parameter_says(deploy: Callable[..., Deployment
 
 def put_list(deployment: Deployment, text: str) -> dict[str, Any]:
     """A request for the list that a file of this text holds."""
-    bucket = deployment.local.unique("lists-of-jobs")
-    s3 = deployment.local.client("s3")
+    bucket = deployment.stack.unique("lists-of-jobs")
+    s3 = deployment.stack.client("s3")
     s3.create_bucket(Bucket=bucket)
     s3.put_object(Bucket=bucket, Key="monday/jobs.json", Body=text)
     return {"jobs_file": {"bucket": bucket, "key": "monday/jobs.json"}}
@@ -119,7 +119,7 @@ def test_a_job_that_was_watched_before_is_watched_again(deployment: Deployment) 
 
 
 def test_jobs_that_give_no_name_are_watched_all_the_same(deployment: Deployment) -> None:
-    job_id = deployment.local.zoho.control.start_job(module="Price_Books", run_seconds=0)
+    job_id = deployment.stack.zoho.control.start_job(module="Price_Books", run_seconds=0)
     jobs = [{"module": "Price Books", "job_id": job_id}, {"job_id": 5}, "nonsense"]
     execution = deployment.watch_many({"jobs": jobs})
     assert execution.error == "ToleratedFailuresExceeded"
@@ -139,6 +139,6 @@ def test_a_watch_beyond_its_limit_is_counted_as_such(deploy_stub: Callable[..., 
 
 def test_a_summary_that_cannot_be_announced_is_no_success(deploy_stub: Callable[..., Deployment]) -> None:
     deployment = deploy_stub({"error": ["JobNotFound", "none"]}, ToleratedFailures=1)
-    with deployment.local.fail_aws("sns", "Publish", status=403, code="AuthorizationError"):
+    with deployment.stack.fail_aws("sns", "Publish", status=403, code="AuthorizationError"):
         execution = deployment.watch_many({"jobs": [UNKNOWN_JOB]}).wait()
     assert (execution.status, execution.error) == ("FAILED", "NotificationFailed")

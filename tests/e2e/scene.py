@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from local.stack import Function, Invocation, Publication, Stack
-from local.zoho import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN, DEFAULT_SOID, RequestRecord
+from local.zoho_simulator import (
+    DEFAULT_CLIENT_ID,
+    DEFAULT_CLIENT_SECRET,
+    DEFAULT_REFRESH_TOKEN,
+    DEFAULT_SOID,
+    RequestRecord,
+)
 
 LONG_LIFE = 1e9  # seconds: static tokens outlive every clock that a test moves
 EVENTS = Path(__file__).resolve().parents[2] / "events"
@@ -94,11 +100,11 @@ class Scene:
 
     def requests(self) -> list[RequestRecord]:
         """What Zoho's API was asked."""
-        return self.zoho.stats().on("crm")
+        return self.zoho.stats().requests_to("crm")
 
     def token_requests(self) -> list[RequestRecord]:
         """What Zoho's accounts server was asked."""
-        return self.zoho.stats().on("accounts")
+        return self.zoho.stats().requests_to("accounts")
 
     def put_secret(self, secret: dict | str) -> None:
         text = secret if isinstance(secret, str) else json.dumps(secret)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from local.zoho import Zoho
+from local.zoho_simulator import Zoho
 from tests.e2e.relay import Relay, relay
 from tests.e2e.scene import JOB_ID, LONG_LIFE, Scene
 
@@ -112,7 +112,7 @@ def test_a_connection_that_init_opened_and_that_died_before_its_first_use_is_rep
 @pytest.mark.parametrize("fault", ["close-reused", "reset-reused"])
 def test_a_connection_that_dies_of_its_second_request_costs_one_retry(scene, fault):
     scene.running_job()
-    scene.zoho.fault(fault, on="crm")
+    scene.zoho.fault(fault, side="crm")
     scene.report()
     assert scene.report()["status"] == "RUNNING"
     assert [line["attempts"] for line in scene.fn.logs if line["message"] == "check"] in ([1, 1], [1, 2])

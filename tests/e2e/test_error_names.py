@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from local.stack import Invocation
-from local.zoho import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 from tests.e2e.scene import JOB_ID, REFRESH_TOKEN_SECRET, Scene
 
 MakeScene = Callable[..., Scene]

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from local.lambda_service.function import wait_until
 from local.stack import Function, Stack
-from local.stack.function import wait_until
 
 SCRIPTED = Path(__file__).parent / "bootstraps/scripted.py"
 

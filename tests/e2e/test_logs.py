@@ -32,9 +32,9 @@ def message_of(line: dict) -> str | None:
 def test_one_line_a_check(scene):
     scene.running_job()
     scene.report()
-    scene.zoho.fault("server-error", on="crm")
+    scene.zoho.fault("server-error", side="crm")
     scene.report()
-    scene.zoho.answer(body=status())
+    scene.zoho.respond(body=status())
     scene.report()
     running, retried, finished = checks(scene)
     assert (running["module"], running["job_id"], running["status"]) == ("Leads", JOB_ID, "RUNNING")
@@ -104,21 +104,21 @@ def provoke(scene: Scene) -> list[str]:
     token = scene.requests()[-1].token
     echo = f"<html>{token}</html>"
     for http_status in (200, 400, 401, 403, 404, 429, 500):
-        zoho.answer(status=http_status, body=echo, times=3)
+        zoho.respond(status=http_status, body=echo, times=3)
         call()
         zoho.clear_faults()
-        zoho.answer(status=http_status, body={"code": echo, "message": echo, "details": {"token": token}}, times=3)
+        zoho.respond(status=http_status, body={"code": echo, "message": echo, "details": {"token": token}}, times=3)
         call()
         zoho.clear_faults()
     for fault in ("reset", "truncate", "garbage", "redirect"):
-        zoho.fault(fault, times=3, on="crm")
+        zoho.fault(fault, times=3, side="crm")
         call()
         zoho.clear_faults()
-    zoho.answer(status=302, headers={"Location": f"https://example.com/?t={token}"})
+    zoho.respond(status=302, headers={"Location": f"https://example.com/?t={token}"})
     call()
-    zoho.answer(body=status())
+    zoho.respond(body=status())
     call(notify=True)
-    zoho.answer(status=404, body={"code": token, "message": f"bad token {token}"})
+    zoho.respond(status=404, body={"code": token, "message": f"bad token {token}"})
     call(schedule_arn=scene.create_schedule())
     said += [publication.message + publication.subject for publication in scene.published()]
     scene.fn.stop()
@@ -149,7 +149,7 @@ def test_no_credentials_and_no_minted_token_in_any_output(make_scene, stack, lev
 def test_no_credentials_when_the_accounts_server_echoes_them(make_scene, stack):
     echo = json.dumps({"error": "invalid_client", "error_description": " ".join(CREDENTIALS.values())})
     for http_status, body in [(200, echo), (400, echo), (500, echo), (200, " ".join(CREDENTIALS.values()))]:
-        stack.zoho.control.answer(status=http_status, body=body, times=5, on="accounts")
+        stack.zoho.control.respond(status=http_status, body=body, times=5, side="accounts")
         scene = make_scene(CREDENTIALS, env={"AWS_LAMBDA_LOG_LEVEL": "TRACE", "RUST_LOG": "trace"})
         answer = scene.check()
         assert not answer.ok

@@ -10,7 +10,7 @@ from tests.e2e.scene import JOB_ID, REPORT_KEYS, status
 
 
 def test_the_message_as_the_queue_receives_it(scene):
-    scene.zoho.answer(body=status())
+    scene.zoho.respond(body=status())
     report = scene.report(notify=True)
     (received,) = scene.received()
     assert received["Type"] == "Notification"
@@ -30,7 +30,7 @@ def test_the_message_as_the_queue_receives_it(scene):
 
 
 def test_the_texts_for_people(scene):
-    scene.zoho.answer(body=status())
+    scene.zoho.respond(body=status())
     scene.report(notify=True)
     (publication,) = scene.published()
     assert publication.structure == "json"
@@ -58,7 +58,7 @@ def test_the_texts_for_people(scene):
 )
 @pytest.mark.parametrize("module", ["Leads", "C" * 255], ids=["short module", "long module"])
 def test_the_subject_is_short_and_ascii(scene, job, module):
-    scene.zoho.answer(body=job)
+    scene.zoho.respond(body=job)
     scene.report(module=module, notify=True)
     subject = scene.published()[0].subject
     assert 10 < len(subject) < 100
@@ -90,10 +90,10 @@ def test_a_filter_policy_finds_the_outcome(scene):
     queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = json.dumps({"outcome": ["FAILED"]})
     sns.subscribe(TopicArn=scene.topic_arn, Protocol="sqs", Endpoint=queue_arn, Attributes={"FilterPolicy": policy})
-    scene.zoho.answer(body=status())
+    scene.zoho.respond(body=status())
     scene.report(notify=True)
     assert "Messages" not in sqs.receive_message(QueueUrl=queue_url)
-    scene.zoho.answer(body=status("FAILED"))
+    scene.zoho.respond(body=status("FAILED"))
     scene.report(notify=True)
     assert len(sqs.receive_message(QueueUrl=queue_url)["Messages"]) == 1
 
@@ -120,7 +120,7 @@ def test_a_standard_topic_gets_no_fifo_ids(scene):
 
 def test_a_long_module_on_a_fifo_topic_keeps_ids_within_their_limit(make_scene):
     scene = make_scene(fifo=True)
-    scene.zoho.answer(body=status())
+    scene.zoho.respond(body=status())
     scene.report(module="C" * 255, notify=True)
     (publication,) = scene.published()
     assert len(publication.group_id) <= 128

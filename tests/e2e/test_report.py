@@ -18,7 +18,7 @@ def ago(**time: float) -> str:
 
 
 def test_the_report_of_the_documented_sample(scene):
-    scene.zoho.answer(body=status())
+    scene.zoho.respond(body=status())
     before = ago(seconds=0)
     report = scene.report()
     checked_at = report.pop("checked_at")
@@ -54,7 +54,7 @@ def test_the_report_of_the_documented_sample(scene):
     ],
 )
 def test_the_outcome_of_a_finished_job(scene, answer, outcome):
-    scene.zoho.answer(body=answer)
+    scene.zoho.respond(body=answer)
     report = scene.report()
     assert (report["finished"], report["outcome"], report["next_check_seconds"]) == (True, outcome, None)
 
@@ -73,7 +73,7 @@ def test_the_outcome_of_a_finished_job(scene, answer, outcome):
     ],
 )
 def test_a_word_that_is_no_end_is_passed_through(scene, word, folded):
-    scene.zoho.answer(body=status(word, Updated_Count=100, Failed_Count=0))
+    scene.zoho.respond(body=status(word, Updated_Count=100, Failed_Count=0))
     report = scene.report()
     assert set(report) == REPORT_KEYS
     assert (report["status"], report["finished"], report["outcome"]) == (folded, False, None)
@@ -81,7 +81,7 @@ def test_a_word_that_is_no_end_is_passed_through(scene, word, folded):
 
 
 def test_an_unknown_word_is_logged_as_a_warning(scene):
-    scene.zoho.answer(body=status("Rolling Back"))
+    scene.zoho.respond(body=status("Rolling Back"))
     scene.report()
     line = scene.fn.wait_for_line(lambda line: "ROLLING_BACK" in line and '"WARN"' in line)
     assert json.loads(line)["level"] == "WARN"
@@ -110,12 +110,12 @@ def test_a_known_word_is_not_worth_a_warning(scene):
     ],
 )
 def test_progress(scene, answer, percent):
-    scene.zoho.answer(body=answer)
+    scene.zoho.respond(body=answer)
     assert scene.report()["progress_percent"] == percent
 
 
 def test_counts_that_zoho_leaves_out_are_null(scene):
-    scene.zoho.answer(body=status("RUNNING", Not_Updated_Count=None, Failed_Count=None))
+    scene.zoho.respond(body=status("RUNNING", Not_Updated_Count=None, Failed_Count=None))
     report = scene.report()
     assert set(report) == REPORT_KEYS
     assert (report["total_count"], report["updated_count"]) == (50000, 49500)

@@ -22,7 +22,7 @@ FAULTS = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_passing_fault_is_not_seen_by_the_caller(scene, fault):
     scene.running_job()
-    scene.zoho.fault(fault, times=2, on="crm")
+    scene.zoho.fault(fault, times=2, side="crm")
     assert scene.report()["status"] == "RUNNING"
     assert [record.fault for record in scene.requests()] == [fault, fault, None]
 
@@ -30,7 +30,7 @@ def test_a_passing_fault_is_not_seen_by_the_caller(scene, fault):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_lasting_fault_is_an_error_after_three_attempts(scene, fault):
     scene.running_job()
-    scene.zoho.fault(fault, times=9, on="crm")
+    scene.zoho.fault(fault, times=9, side="crm")
     answer = scene.check()
     assert answer.error_type == ("ZohoRateLimited" if fault == "rate-limit" else "ZohoUnavailable")
     assert len(scene.requests()) == 3
@@ -51,14 +51,14 @@ def test_a_refused_connection_is_zoho_unavailable(make_scene):
 )
 def test_the_wait_that_zoho_asks_for_is_kept(scene, asked):
     scene.running_job()
-    scene.zoho.answer(status=429, **asked)
+    scene.zoho.respond(status=429, **asked)
     assert scene.report()["status"] == "RUNNING"
     first, second = scene.requests()
     assert second.at - first.at >= 1
 
 
 def test_a_wait_that_does_not_fit_is_not_begun(scene):
-    scene.zoho.answer(status=429, headers={"Retry-After": "3600"}, body={"code": "TOO_MANY_REQUESTS"}, times=3)
+    scene.zoho.respond(status=429, headers={"Retry-After": "3600"}, body={"code": "TOO_MANY_REQUESTS"}, times=3)
     answer = scene.check()
     assert answer.error_type == "ZohoRateLimited"
     assert len(scene.requests()) == 1
@@ -68,7 +68,7 @@ def test_a_wait_that_does_not_fit_is_not_begun(scene):
 def test_attempts_on_the_clock_of_one_request(make_scene):
     scene = make_scene(env={"REQUEST_TIMEOUT_SECONDS": "1"})
     scene.running_job()
-    scene.zoho.fault("stall", times=1, on="crm")
+    scene.zoho.fault("stall", times=1, side="crm")
     assert scene.report()["status"] == "RUNNING"
     assert [record.fault for record in scene.requests()] == ["stall", None]
 
@@ -90,7 +90,7 @@ def answered_in_time(check) -> str:
 @pytest.mark.parametrize("fault", ["stall", "stall-in-headers", "stall-in-body"])
 def test_a_stalled_answer_does_not_outlive_the_deadline(scene, fault):
     scene.running_job()
-    scene.zoho.fault(fault, times=99, on="crm")
+    scene.zoho.fault(fault, times=99, side="crm")
     assert answered_in_time(lambda: scene.check(timeout=2)) == "ZohoUnavailable"
 
 
@@ -101,7 +101,7 @@ def test_a_connection_that_is_never_answered_does_not_outlive_the_deadline(scene
 
 def test_a_stalled_accounts_server_does_not_outlive_the_deadline(make_scene):
     scene = make_scene(REFRESH_TOKEN_SECRET)
-    scene.zoho.fault("stall", times=99, on="accounts")
+    scene.zoho.fault("stall", times=99, side="accounts")
     assert answered_in_time(lambda: scene.check(timeout=2)) in ("ZohoUnavailable", "TokenRateLimited")
 
 
@@ -123,7 +123,7 @@ def test_an_aws_service_that_hangs_does_not_outlive_the_deadline(scene, service,
 @pytest.mark.parametrize("fault", ["close-idle", "close-reused", "reset-reused"])
 def test_a_connection_that_died_while_idle_costs_no_error(scene, fault):
     scene.running_job()
-    scene.zoho.fault(fault, on="crm")
+    scene.zoho.fault(fault, side="crm")
     assert scene.report()["checks"] == 1
     assert scene.report()["checks"] == 1
     assert scene.fn.cold_starts == 1
@@ -131,7 +131,7 @@ def test_a_connection_that_died_while_idle_costs_no_error(scene, fault):
 
 def test_a_connection_that_died_while_the_environment_was_frozen_costs_no_error(scene):
     scene.running_job()
-    scene.zoho.fault("close-idle", on="crm")
+    scene.zoho.fault("close-idle", side="crm")
     scene.report()
     environment = scene.fn.environments[0]
     environment.signal(signal.SIGSTOP)
@@ -141,6 +141,6 @@ def test_a_connection_that_died_while_the_environment_was_frozen_costs_no_error(
 
 
 def test_a_status_that_took_several_attempts_counts_as_one_check(scene):
-    scene.zoho.fault("server-error", times=2, on="crm")
-    scene.zoho.answer(body=status("RUNNING"))
+    scene.zoho.fault("server-error", times=2, side="crm")
+    scene.zoho.respond(body=status("RUNNING"))
     assert scene.report()["checks"] == 1

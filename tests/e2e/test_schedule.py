@@ -125,7 +125,7 @@ def test_a_lasting_error_ends_the_watch_loudly_and_once(scene):
 )
 def test_the_errors_that_end_a_watch(scene, status, code, error_type):
     schedule = scene.create_schedule()
-    scene.zoho.answer(status=status, body={"code": code, "message": "m", "status": "error"}, times=3)
+    scene.zoho.respond(status=status, body={"code": code, "message": "m", "status": "error"}, times=3)
     report = scene.report(schedule_arn=schedule)
     assert (report["outcome"], report["error"]["type"]) == ("WATCH_FAILED", error_type)
     assert not scene.schedule_exists(schedule)
@@ -150,7 +150,7 @@ def test_a_bad_request_ends_a_watch(scene):
 @pytest.mark.parametrize("fault", ["server-error", "rate-limit", "reset"])
 def test_a_passing_error_keeps_the_watch(scene, fault):
     schedule = scene.create_schedule()
-    scene.zoho.fault(fault, times=3, on="crm")
+    scene.zoho.fault(fault, times=3, side="crm")
     assert scene.check(schedule_arn=schedule).error_type in ("ZohoUnavailable", "ZohoRateLimited")
     assert scene.published() == []
     assert scene.schedule_exists(schedule)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from local.zoho import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 from tests.e2e.scene import CLIENT, CLIENT_CREDENTIALS_SECRET, LONG_LIFE, REFRESH_TOKEN_SECRET, Scene
 
 LABEL = "ZOHO_ACCESS_TOKEN"
@@ -129,7 +129,7 @@ def test_a_token_that_is_refused_again_after_the_refresh_is_rejected(make_scene,
     scene.running_job()
     scene.report()
     before = len(scene.token_requests()), len(scene.requests())
-    scene.zoho.answer(status=status, body={"code": code, "message": "m", "status": "error", "details": {}}, times=9)
+    scene.zoho.respond(status=status, body={"code": code, "message": "m", "status": "error", "details": {}}, times=9)
     answer = scene.check()
     assert answer.error_type == "TokenRejected"
     assert code in answer.error_message
@@ -138,7 +138,7 @@ def test_a_token_that_is_refused_again_after_the_refresh_is_rejected(make_scene,
 
 def test_an_api_that_refuses_every_token_does_not_make_each_call_mint_one(make_scene):
     scene = make_scene(secret=REFRESH_TOKEN_SECRET)
-    scene.zoho.answer(status=401, body={"code": "INVALID_TOKEN", "message": "m", "status": "error"}, times=20)
+    scene.zoho.respond(status=401, body={"code": "INVALID_TOKEN", "message": "m", "status": "error"}, times=20)
     for _ in range(4):
         assert scene.check().error_type == "TokenRejected"
     assert len(scene.token_requests()) == 2, "one to begin with, one in its place, and no more for now"
@@ -146,7 +146,7 @@ def test_an_api_that_refuses_every_token_does_not_make_each_call_mint_one(make_s
 
 def test_a_missing_scope_never_mints(make_scene):
     scene = make_scene(REFRESH_TOKEN_SECRET)
-    scene.zoho.answer(status=401, body={"code": "OAUTH_SCOPE_MISMATCH", "message": "m", "status": "error"}, times=9)
+    scene.zoho.respond(status=401, body={"code": "OAUTH_SCOPE_MISMATCH", "message": "m", "status": "error"}, times=9)
     assert scene.check().error_type == "ScopeMismatch"
     assert (len(scene.token_requests()), len(scene.requests())) == (1, 1)
 
@@ -180,7 +180,7 @@ def test_zohos_throttle_is_no_refusal(make_scene, stack):
 
 
 def test_a_fault_of_the_accounts_server_is_zoho_unavailable(make_scene, stack):
-    stack.zoho.control.fault("server-error", times=99, on="accounts")
+    stack.zoho.control.fault("server-error", times=99, side="accounts")
     scene = make_scene(REFRESH_TOKEN_SECRET)
     assert scene.check().error_type == "ZohoUnavailable"
 

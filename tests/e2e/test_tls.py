@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.zoho import Zoho
+from local.zoho_simulator import Zoho
 from tests.e2e.scene import JOB_ID, LONG_LIFE, Scene
 
 
@@ -26,14 +26,14 @@ def test_a_certificate_of_the_given_bundle_is_trusted(make_scene, zoho):
     scene = over_tls(make_scene, zoho, SSL_CERT_FILE=str(zoho.ca_file))
     assert scene.report()["status"] == "RUNNING"
     assert scene.report()["status"] == "RUNNING"
-    assert len({request.connection for request in zoho.control.stats().on("crm")}) == 1
+    assert len({request.connection for request in zoho.control.stats().requests_to("crm")}) == 1
 
 
 def test_an_unknown_issuer_is_refused(make_scene, zoho):
     answer = over_tls(make_scene, zoho).check()
     assert answer.error_type == "ZohoUnavailable"
     assert "certificate" in answer.error_message
-    assert zoho.control.stats().on("crm") == []
+    assert zoho.control.stats().requests_to("crm") == []
 
 
 def test_a_certificate_for_another_name_is_refused(make_scene, zoho):
@@ -41,4 +41,4 @@ def test_a_certificate_for_another_name_is_refused(make_scene, zoho):
     answer = over_tls(make_scene, zoho, SSL_CERT_FILE=str(zoho.ca_file)).check()
     assert answer.error_type == "ZohoUnavailable"
     assert "certificate" in answer.error_message
-    assert zoho.control.stats().on("crm") == []
+    assert zoho.control.stats().requests_to("crm") == []

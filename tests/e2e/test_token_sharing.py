@@ -13,7 +13,7 @@ from datetime import datetime
 
 import pytest
 
-from local.stack.function import wait_until
+from local.lambda_service.function import wait_until
 from tests.e2e.scene import REFRESH_TOKEN_SECRET, Scene
 from tests.e2e.tokens_bursts import (
     COPIES,
@@ -118,7 +118,7 @@ def test_copies_whose_token_ends_mint_one_more(scene, table):
 def test_a_holder_that_is_killed_in_mid_mint_is_replaced(make_copies, table):
     # Without ZOHO_API_DOMAIN nobody connects to Zoho but for a token; a short time-out makes a short lease.
     scene = make_copies(ZOHO_API_DOMAIN=None, REQUEST_TIMEOUT_SECONDS="4")
-    scene.zoho.fault("stall", on="accounts")
+    scene.zoho.fault("stall", side="accounts")
     killed: list[int] = []
 
     def kill_the_holder() -> None:
@@ -144,7 +144,7 @@ def test_a_holder_that_is_killed_in_mid_mint_is_replaced(make_copies, table):
 def test_credentials_that_are_replaced_in_mid_mint(make_copies, table):
     scene = make_copies()
     scene.zoho.add_client(**REPLACEMENT)
-    scene.zoho.fault("delay", on="accounts", seconds=1.5)
+    scene.zoho.fault("delay", side="accounts", seconds=1.5)
 
     def replace() -> None:
         wait_until(scene.token_requests, 10, "the first request for a token")
@@ -195,7 +195,7 @@ def test_zohos_throttle_answer_is_asked_for_once(scene, table):
 
 
 def test_a_lost_answer_of_secrets_manager_costs_no_second_token(scene, stack, table):
-    with stack.fail_aws("secretsmanager", "PutSecretValue", times=10, status=None, lose_answer=True):
+    with stack.fail_aws("secretsmanager", "PutSecretValue", times=10, status=None, lose_response=True):
         cold = burst(scene)
     assert_all_good(cold)
     assert cold.token_requests == 1

@@ -66,7 +66,7 @@ ANSWERS = {
 @pytest.mark.parametrize("name", ANSWERS)
 def test_an_answer_that_is_no_status(scene, name):
     http_status, body, error_type, requests = ANSWERS[name]
-    scene.zoho.answer(status=http_status, body=body, times=3)
+    scene.zoho.respond(status=http_status, body=body, times=3)
     answer = scene.check()
     assert answer.error_type == error_type, answer.error_message
     assert f"HTTP {http_status}" in answer.error_message
@@ -87,7 +87,7 @@ def test_an_answer_that_is_no_status(scene, name):
 )
 def test_an_answer_that_is_out_of_order(scene, fault, parameters, error_type):
     scene.running_job()
-    scene.zoho.fault(fault, on="crm", **parameters)
+    scene.zoho.fault(fault, side="crm", **parameters)
     answer = scene.check()
     assert answer.error_type == error_type, answer.error_message
     assert [record.fault for record in scene.requests()] == [fault]
@@ -97,7 +97,7 @@ def test_an_answer_that_is_out_of_order(scene, fault, parameters, error_type):
 
 
 def test_a_redirect_is_not_followed_with_the_token(scene):
-    scene.zoho.fault("redirect", location=f"{scene.stack.zoho.url}/elsewhere", on="crm")
+    scene.zoho.fault("redirect", location=f"{scene.stack.zoho.url}/elsewhere", side="crm")
     assert scene.check().error_type == "ZohoUnexpectedResponse"
     assert len(scene.zoho.stats().records) == 1
 
@@ -114,7 +114,7 @@ def test_a_redirect_is_not_followed_with_the_token(scene):
     ],
 )
 def test_the_message_says_what_happened_and_what_to_do(scene, http_status, body, said):
-    scene.zoho.answer(status=http_status, body=body)
+    scene.zoho.respond(status=http_status, body=body)
     message = scene.check().error_message
     for part in said:
         assert part in message
@@ -122,7 +122,7 @@ def test_the_message_says_what_happened_and_what_to_do(scene, http_status, body,
 
 @pytest.mark.parametrize("http_status", [200, 403, 404, 500])
 def test_a_foreign_body_is_quoted_in_short(scene, http_status):
-    scene.zoho.answer(status=http_status, body="<html>\n" + "x" * 5000 + "</html>", times=3)
+    scene.zoho.respond(status=http_status, body="<html>\n" + "x" * 5000 + "</html>", times=3)
     message = scene.check().error_message
     assert "\n" not in message
     assert "x" * 201 not in message

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.zoho import Zoho, ZohoControl
+from local.zoho_simulator import Zoho, ZohoControl
 
 from .plain_http import Http
 

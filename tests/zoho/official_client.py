@@ -29,7 +29,7 @@ from zohocrmsdk.src.com.zoho.crm.api.mass_change_owner import (
 )
 from zohocrmsdk.src.com.zoho.crm.api.mass_change_owner.mass_change_owner_operations import CheckStatusParam
 
-from local.zoho import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
+from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 
 
 def sign_in(refresh_token: str) -> None:

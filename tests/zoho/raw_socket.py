@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
-from local.zoho import Zoho
+from local.zoho_simulator import Zoho
 
 ENOUGH_SECONDS = 20
 """An end that is expected to come is waited for this long."""
@@ -19,7 +19,7 @@ QUIET_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Heard:
+class Received:
     """What the other side sent, and what it did then: closed in order, reset, or fell silent."""
 
     data: bytes
@@ -58,17 +58,17 @@ def send(connection: socket.socket, target: str, token: str) -> None:
     connection.sendall(request.encode())
 
 
-def hear_out(connection: socket.socket) -> Heard:
+def read_to_end(connection: socket.socket) -> Received:
     """Everything up to the end of the connection, which has to come."""
-    return _hear(connection, at_least=None)
+    return _read(connection, at_least=None)
 
 
-def hear(connection: socket.socket, at_least: int = 1) -> Heard:
+def read_some(connection: socket.socket, at_least: int = 1) -> Received:
     """At least so many bytes, and what follows them before a silence or the end."""
-    return _hear(connection, at_least)
+    return _read(connection, at_least)
 
 
-def _hear(connection: socket.socket, at_least: int | None) -> Heard:
+def _read(connection: socket.socket, at_least: int | None) -> Received:
     data = b""
     while True:
         patient = at_least is None or len(data) < at_least
@@ -77,12 +77,12 @@ def _hear(connection: socket.socket, at_least: int | None) -> Heard:
             piece = connection.recv(1 << 20)
         except (ConnectionResetError, ssl.SSLEOFError):
             # Python's TLS words a reset as an end without close_notify.
-            return Heard(data, "reset")
+            return Received(data, "reset")
         except TimeoutError:
             assert not patient, f"nothing came after {data!r}"
-            return Heard(data, "silent")
+            return Received(data, "silent")
         if not piece:
-            return Heard(data, "closed")
+            return Received(data, "closed")
         data += piece
 
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from local.zoho import (
+from local.zoho_simulator import (
     DEFAULT_CLIENT_ID,
     DEFAULT_CLIENT_SECRET,
     DEFAULT_REFRESH_TOKEN,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from local import zoho as zoho_package
-from local.zoho import Settings, Zoho, ZohoControl
-from local.zoho.faults import FAULT_KINDS
+from local import zoho_simulator
+from local.zoho_simulator import Settings, Zoho, ZohoControl
+from local.zoho_simulator.faults import FAULT_KINDS
 
 from .plain_http import Http
 
@@ -29,13 +29,13 @@ def test_records_what_each_request_carried(control: ZohoControl, http_client: Ht
     http_client.mint()
     stats = control.stats()
     call, mint = stats.records
-    assert (call.number, call.on, call.method, call.status) == (1, "crm", "GET", 401)
+    assert (call.number, call.side, call.method, call.status) == (1, "crm", "GET", 401)
     assert (call.path, call.query) == ("/crm/v8/Leads/actions/mass_change_owner", "job_id=1")
     assert (call.scheme, call.token) == ("Zoho-oauthtoken", "abc")
     assert (call.headers["accept"], call.headers["user-agent"]) == ("application/json", "tester/1.0")
     assert "grant_type=refresh_token" in mint.body
     assert mint.connection != call.connection
-    assert stats.on("accounts") == [mint]
+    assert stats.requests_to("accounts") == [mint]
     assert (stats.requests, stats.connections) == ({"crm": 1, "accounts": 1}, 2)
     assert (stats.tokens_minted, stats.tokens_live) == (1, 1)
     assert control.stats(records=False).records == []
@@ -103,7 +103,7 @@ def test_refuses_a_job_that_makes_no_sense(control: ZohoControl) -> None:
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_as_a_program(tls: bool, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "local.zoho", "--port", "0", "--set", "concurrency=3"]
+    command = [sys.executable, "-m", "local.zoho_simulator", "--port", "0", "--set", "concurrency=3"]
     program = subprocess.Popen(command + (["--tls", str(tmp_path)] if tls else []), stdout=subprocess.PIPE, text=True)
     with program:
         assert program.stdout is not None
@@ -118,13 +118,13 @@ def test_as_a_program(tls: bool, tmp_path: Path) -> None:
 
 
 def test_program_refuses_an_unknown_setting() -> None:
-    command = [sys.executable, "-m", "local.zoho", "--port", "0", "--set", "gravity=1"]
+    command = [sys.executable, "-m", "local.zoho_simulator", "--port", "0", "--set", "gravity=1"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
     assert ended.returncode == 2
     assert "no setting is called gravity" in ended.stderr
 
 
 def test_the_readme_knows_every_setting_and_fault() -> None:
-    text = (Path(zoho_package.__file__).parent / "README.md").read_text()
+    text = (Path(zoho_simulator.__file__).parent / "README.md").read_text()
     names = {*FAULT_KINDS, *(field.name for field in fields(Settings))}
     assert {name for name in names if f"`{name}`" not in text} == set()

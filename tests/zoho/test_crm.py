@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.zoho import STANDARD_MODULES, ZohoControl
+from local.zoho_simulator import STANDARD_MODULES, ZohoControl
 
 from .plain_http import Http
 

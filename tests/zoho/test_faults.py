@@ -13,13 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from local.zoho import Zoho, ZohoControl
+from local.zoho_simulator import Zoho, ZohoControl
 
 from .plain_http import Http
-from .raw_socket import Heard, connect, eventually, hear, hear_out, send
+from .raw_socket import Received, connect, eventually, read_some, read_to_end, send
 
 
-class Line:
+class StatusCall:
     """A status call for a completed job, on a connection of its own."""
 
     def __init__(self, zoho: Zoho) -> None:
@@ -33,122 +33,122 @@ class Line:
 
 
 @pytest.fixture
-def line(zoho: Zoho) -> Iterator[Line]:
-    line = Line(zoho)
-    with line.connection:
-        yield line
+def call(zoho: Zoho) -> Iterator[StatusCall]:
+    call = StatusCall(zoho)
+    with call.connection:
+        yield call
 
 
-def is_the_status(heard: Heard) -> bool:
-    return heard.status == 200 and json.loads(heard.body)["data"][0]["Status"] == "COMPLETED"
+def is_the_status(received: Received) -> bool:
+    return received.status == 200 and json.loads(received.body)["data"][0]["Status"] == "COMPLETED"
 
 
 # ---- faults of requests ----------------------------------------------------------------------------
 
 
-def test_no_fault_keeps_the_connection(line: Line) -> None:
+def test_no_fault_keeps_the_connection(call: StatusCall) -> None:
     for _ in range(3):
-        heard = hear(line.ask())
-        assert heard.end == "silent"
-        assert is_the_status(heard)
+        received = read_some(call.ask())
+        assert received.end == "silent"
+        assert is_the_status(received)
 
 
-def test_delay(control: ZohoControl, line: Line) -> None:
+def test_delay(control: ZohoControl, call: StatusCall) -> None:
     control.fault("delay", seconds=0.05)
     started_at = time.monotonic()
-    assert is_the_status(hear(line.ask()))
+    assert is_the_status(read_some(call.ask()))
     # A lower bound: a slow machine cannot break it.
     assert time.monotonic() - started_at >= 0.05
 
 
-def test_stall_before_headers(control: ZohoControl, line: Line) -> None:
+def test_stall_before_headers(control: ZohoControl, call: StatusCall) -> None:
     control.fault("stall")
-    assert hear(line.ask(), at_least=0) == Heard(b"", "silent")
+    assert read_some(call.ask(), at_least=0) == Received(b"", "silent")
 
 
-def test_stall_in_headers(control: ZohoControl, line: Line) -> None:
+def test_stall_in_headers(control: ZohoControl, call: StatusCall) -> None:
     control.fault("stall-in-headers")
-    heard = hear(line.ask())
-    assert heard.end == "silent"
-    assert heard.data.startswith(b"HTTP/1.1 200")
-    assert b"\r\n\r\n" not in heard.data
+    received = read_some(call.ask())
+    assert received.end == "silent"
+    assert received.data.startswith(b"HTTP/1.1 200")
+    assert b"\r\n\r\n" not in received.data
 
 
-def test_stall_in_body(control: ZohoControl, line: Line) -> None:
+def test_stall_in_body(control: ZohoControl, call: StatusCall) -> None:
     control.fault("stall-in-body")
-    heard = hear(line.ask())
-    assert heard.end == "silent"
-    assert 0 < len(heard.body) < int(heard.header("Content-Length") or 0)
+    received = read_some(call.ask())
+    assert received.end == "silent"
+    assert 0 < len(received.body) < int(received.header("Content-Length") or 0)
 
 
-def test_a_stall_can_end(control: ZohoControl, line: Line) -> None:
+def test_a_stall_can_end(control: ZohoControl, call: StatusCall) -> None:
     control.fault("stall-in-body", seconds=0.2)
-    assert is_the_status(hear(line.ask(), at_least=300))
+    assert is_the_status(read_some(call.ask(), at_least=300))
 
 
-def test_reset(control: ZohoControl, line: Line) -> None:
+def test_reset(control: ZohoControl, call: StatusCall) -> None:
     control.fault("reset")
-    assert hear_out(line.ask()) == Heard(b"", "reset")
+    assert read_to_end(call.ask()) == Received(b"", "reset")
 
 
-def test_reset_in_body(control: ZohoControl, line: Line) -> None:
+def test_reset_in_body(control: ZohoControl, call: StatusCall) -> None:
     control.fault("reset-in-body")
-    heard = hear_out(line.ask())
-    assert heard.end == "reset"
-    assert 0 < len(heard.body) < int(heard.header("Content-Length") or 0)
+    received = read_to_end(call.ask())
+    assert received.end == "reset"
+    assert 0 < len(received.body) < int(received.header("Content-Length") or 0)
 
 
-def test_close_without_an_answer(control: ZohoControl, line: Line) -> None:
+def test_close_without_an_answer(control: ZohoControl, call: StatusCall) -> None:
     control.fault("close")
-    assert hear_out(line.ask()) == Heard(b"", "closed")
+    assert read_to_end(call.ask()) == Received(b"", "closed")
 
 
-def test_truncation(control: ZohoControl, line: Line) -> None:
+def test_truncation(control: ZohoControl, call: StatusCall) -> None:
     control.fault("truncate")
-    heard = hear_out(line.ask())
-    assert heard.end == "closed"
-    assert 0 < len(heard.body) < int(heard.header("Content-Length") or 0)
+    received = read_to_end(call.ask())
+    assert received.end == "closed"
+    assert 0 < len(received.body) < int(received.header("Content-Length") or 0)
 
 
 @pytest.mark.parametrize("by", [-5, 5])
-def test_wrong_content_length(by: int, control: ZohoControl, line: Line) -> None:
+def test_wrong_content_length(by: int, control: ZohoControl, call: StatusCall) -> None:
     control.fault("wrong-length", by=by)
-    heard = hear(line.ask())
-    assert is_the_status(heard)
-    assert int(heard.header("Content-Length") or 0) == len(heard.body) + by
+    received = read_some(call.ask())
+    assert is_the_status(received)
+    assert int(received.header("Content-Length") or 0) == len(received.body) + by
 
 
-def test_close_of_an_idle_connection(control: ZohoControl, line: Line) -> None:
+def test_close_of_an_idle_connection(control: ZohoControl, call: StatusCall) -> None:
     control.fault("close-idle")
-    heard = hear_out(line.ask())
-    assert heard.end == "closed"
-    assert is_the_status(heard)
-    assert heard.header("Connection") is None
+    received = read_to_end(call.ask())
+    assert received.end == "closed"
+    assert is_the_status(received)
+    assert received.header("Connection") is None
 
 
 @pytest.mark.parametrize(("kind", "end"), [("close-reused", "closed"), ("reset-reused", "reset")])
-def test_death_of_a_connection_on_its_second_use(kind: str, end: str, control: ZohoControl, line: Line) -> None:
+def test_death_of_a_connection_on_its_second_use(kind: str, end: str, control: ZohoControl, call: StatusCall) -> None:
     control.fault(kind)
-    heard = hear(line.ask())
-    assert heard.end == "silent"
-    assert is_the_status(heard)
-    assert hear_out(line.ask()) == Heard(b"", end)
+    received = read_some(call.ask())
+    assert received.end == "silent"
+    assert is_the_status(received)
+    assert read_to_end(call.ask()) == Received(b"", end)
 
 
-def test_garbage(control: ZohoControl, line: Line) -> None:
+def test_garbage(control: ZohoControl, call: StatusCall) -> None:
     control.fault("garbage")
-    heard = hear_out(line.ask())
-    assert heard.data
-    assert not heard.data.startswith(b"HTTP/")
+    received = read_to_end(call.ask())
+    assert received.data
+    assert not received.data.startswith(b"HTTP/")
 
 
 @pytest.mark.parametrize("status", [200, 503])
-def test_html(status: int, control: ZohoControl, line: Line) -> None:
+def test_html(status: int, control: ZohoControl, call: StatusCall) -> None:
     control.fault("html", status=status)
-    heard = hear(line.ask())
-    assert heard.status == status
-    assert (heard.header("Content-Type") or "").startswith("text/html")
-    assert heard.body.startswith(b"<!DOCTYPE html>")
+    received = read_some(call.ask())
+    assert received.status == status
+    assert (received.header("Content-Type") or "").startswith("text/html")
+    assert received.body.startswith(b"<!DOCTYPE html>")
 
 
 def test_gzip_bomb(control: ZohoControl, http_client: Http) -> None:
@@ -168,49 +168,49 @@ def test_over_long_body_of_known_and_unknown_length(chunked: bool, control: Zoho
     assert answer.json()["data"]
 
 
-def test_redirect_and_whether_it_was_followed(control: ZohoControl, line: Line) -> None:
+def test_redirect_and_whether_it_was_followed(control: ZohoControl, call: StatusCall) -> None:
     control.fault("redirect")
-    heard = hear(line.ask())
-    assert (heard.status, heard.header("Location")) == (302, "/elsewhere")
+    received = read_some(call.ask())
+    assert (received.status, received.header("Location")) == (302, "/elsewhere")
     assert [record.path for record in control.stats().records if record.path == "/elsewhere"] == []
 
 
-def test_server_errors_with_and_without_json(control: ZohoControl, line: Line) -> None:
+def test_server_errors_with_and_without_json(control: ZohoControl, call: StatusCall) -> None:
     # 500 INTERNAL_ERROR / INTERNAL_SERVER_ERROR; 502 and 503 occur (oas)
     control.fault("server-error")
     control.fault("server-error", status=502, json=False)
-    with_json = hear(line.ask())
+    with_json = read_some(call.ask())
     assert (with_json.status, json.loads(with_json.body)["code"]) == (500, "INTERNAL_ERROR")
-    without = hear(line.ask())
+    without = read_some(call.ask())
     assert without.status == 502
     assert without.body.startswith(b"<!DOCTYPE html>")
 
 
-def test_rate_limit(control: ZohoControl, line: Line) -> None:
+def test_rate_limit(control: ZohoControl, call: StatusCall) -> None:
     control.fault("rate-limit", retry_after=3)
-    heard = hear(line.ask())
-    assert (heard.status, heard.header("Retry-After")) == (429, "3")
-    assert json.loads(heard.body)["details"] == {"retry_after": 3}
+    received = read_some(call.ask())
+    assert (received.status, received.header("Retry-After")) == (429, "3")
+    assert json.loads(received.body)["details"] == {"retry_after": 3}
 
 
 @pytest.mark.parametrize("length", [True, False])
-def test_a_body_after_a_204(length: bool, control: ZohoControl, line: Line) -> None:
+def test_a_body_after_a_204(length: bool, control: ZohoControl, call: StatusCall) -> None:
     # The newest specification says that a JSON body (NO_DATA) comes with the 204 (oas)
     control.fault("body-after-204", length=length)
-    heard = hear(line.ask())
-    assert heard.status == 204
-    assert json.loads(heard.body)["code"] == "NO_DATA"
-    assert heard.header("Content-Length") == (str(len(heard.body)) if length else None)
+    received = read_some(call.ask())
+    assert received.status == 204
+    assert json.loads(received.body)["code"] == "NO_DATA"
+    assert received.header("Content-Length") == (str(len(received.body)) if length else None)
 
 
-def test_scripted_answers(control: ZohoControl, http_client: Http, line: Line) -> None:
-    control.answer(418, {"X-Own": "1"}, {"code": None}, times=2)
+def test_scripted_answers(control: ZohoControl, http_client: Http, call: StatusCall) -> None:
+    control.respond(418, {"X-Own": "1"}, {"code": None}, times=2)
     for _ in range(2):
         answer = http_client.status_of("1")
         assert (answer.status, answer.headers["X-Own"], answer.json()) == (418, "1", {"code": None})
     assert http_client.status_of("1").status == 204
-    control.answer(raw=b"HTTP/1.1 200 Fine\r\n\r\nraw \xff")
-    assert hear_out(line.ask()) == Heard(b"HTTP/1.1 200 Fine\r\n\r\nraw \xff", "closed")
+    control.respond(raw=b"HTTP/1.1 200 Fine\r\n\r\nraw \xff")
+    assert read_to_end(call.ask()) == Received(b"HTTP/1.1 200 Fine\r\n\r\nraw \xff", "closed")
 
 
 # ---- faults of connections -------------------------------------------------------------------------
@@ -219,7 +219,7 @@ def test_scripted_answers(control: ZohoControl, http_client: Http, line: Line) -
 def outcome_of_a_new_connection(zoho: Zoho) -> str:
     try:
         with connect(zoho) as connection:
-            return hear_out(connection).end
+            return read_to_end(connection).end
     except ConnectionResetError:
         # It may come as early as that.
         return "reset"
@@ -231,14 +231,14 @@ def test_new_connections_that_die(kind: str, end: str, zoho: Zoho) -> None:
     assert [outcome_of_a_new_connection(zoho) for _ in range(2)] == [end] * 2
     with connect(zoho) as connection:
         send(connection, "/", "")
-        assert hear(connection).status == 404
+        assert read_some(connection).status == 404
 
 
 def test_new_connection_that_stays_silent(zoho: Zoho) -> None:
     zoho.control.fault("stall-on-accept")
     with connect(zoho) as connection:
         send(connection, "/", "")
-        assert hear(connection, at_least=0) == Heard(b"", "silent")
+        assert read_some(connection, at_least=0) == Received(b"", "silent")
 
 
 def test_tls_with_a_certificate_for_another_name() -> None:
@@ -248,7 +248,7 @@ def test_tls_with_a_certificate_for_another_name() -> None:
             connect(zoho)
         with connect(zoho) as connection:
             send(connection, "/", "")
-            assert hear(connection).status == 404
+            assert read_some(connection).status == 404
         with pytest.raises(ssl.SSLCertVerificationError), socket.create_connection(connection_address(zoho)) as bare:
             ssl.create_default_context().wrap_socket(bare, server_hostname="127.0.0.1")
 
@@ -259,7 +259,7 @@ def test_faults_below_tls(kind: str, end: str) -> None:
         zoho.control.fault(kind)
         with connect(zoho) as connection:
             send(connection, "/", "")
-            assert hear_out(connection) == Heard(b"", end)
+            assert read_to_end(connection) == Received(b"", end)
 
 
 def connection_address(zoho: Zoho) -> tuple[str, int]:
@@ -271,8 +271,8 @@ def connection_address(zoho: Zoho) -> tuple[str, int]:
 
 
 def test_faults_come_in_order_and_for_their_side_only(control: ZohoControl, http_client: Http) -> None:
-    control.fault("server-error", on="accounts", status=503)
-    control.fault("server-error", times=2, on="crm", status=502)
+    control.fault("server-error", side="accounts", status=503)
+    control.fault("server-error", times=2, side="crm", status=502)
     control.fault("server-error", status=500)
     assert [http_client.status_of("1").status for _ in range(4)] == [502, 502, 500, 204]
     assert [http_client.mint().status for _ in range(2)] == [503, 200]
@@ -303,7 +303,7 @@ def test_random_faults_repeat_with_their_seed(control: ZohoControl, http_client:
         ("reset", {"times": 0}, "1 or above"),
         ("delay", {"minutes": 1}, "minutes"),
         ("close-on-accept", {"seconds": 1}, "takes no parameters"),
-        ("html", {"on": "mail"}, "crm or accounts"),
+        ("html", {"side": "mail"}, "crm or accounts"),
         ("wrong-certificate", {}, "without TLS"),
     ],
 )
@@ -321,14 +321,14 @@ def test_calls_at_a_time(control: ZohoControl, zoho: Zoho, http_client: Http) ->
     # 429 TOO_MANY_REQUESTS for concurrency too (oas)
     control.settings(concurrency=2)
     control.fault("stall", times=2)
-    stalled = [Line(zoho), Line(zoho)]
-    for line in stalled:
-        line.ask()
+    stalled = [StatusCall(zoho), StatusCall(zoho)]
+    for call in stalled:
+        call.ask()
     eventually(lambda: control.stats().requests["crm"] == 2)
     refused = http_client.status_of("1")
     assert (refused.status, refused.json()["code"]) == (429, "TOO_MANY_REQUESTS")
-    for line in stalled:
-        line.connection.close()
+    for call in stalled:
+        call.connection.close()
     eventually(lambda: http_client.status_of("1").status == 204)
 
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from local.zoho.jobs import Job, Shape
+from local.zoho_simulator.jobs import Job, Shape
 
 
 def job(**plan: object) -> Job:

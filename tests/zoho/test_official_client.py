@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.zoho import DEFAULT_REFRESH_TOKEN, Zoho, ZohoControl
+from local.zoho_simulator import DEFAULT_REFRESH_TOKEN, Zoho, ZohoControl
 
 _PROGRAM = Path(__file__).with_name("official_client.py")
 _ROOT = Path(__file__).parents[2]
@@ -77,7 +77,7 @@ def test_starts_a_job_and_polls_it_to_its_end(control: ZohoControl, official_cli
     stats = control.stats()
     assert stats.requests == {"crm": 5, "accounts": 1}
     assert stats.tokens_minted == 1
-    assert {record.scheme for record in stats.on("crm")} == {"Zoho-oauthtoken"}
+    assert {record.scheme for record in stats.requests_to("crm")} == {"Zoho-oauthtoken"}
 
 
 def test_every_other_answer(control: ZohoControl, official_client: OfficialClient) -> None:
@@ -117,7 +117,7 @@ def test_every_other_answer(control: ZohoControl, official_client: OfficialClien
     assert official_client("status", "Deals", failing) == {"http": 502, "object": None}
 
     # 401: neither refreshed nor raised.
-    (token,) = {record.token for record in control.stats().on("crm")}
+    (token,) = {record.token for record in control.stats().requests_to("crm")}
     control.revoke(token)
     refused = official_client("status", "Deals", failing)
     assert (refused["http"], refused["object"], refused["code"]) == (401, "APIException", "INVALID_TOKEN")

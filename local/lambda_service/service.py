@@ -13,9 +13,9 @@ from pathlib import Path
 
 from aiohttp import web
 
-from local.stack.aws import ACCOUNT_ID, CREDENTIALS, REGION
-from local.stack.environment import Answer, Environment, Work
-from local.stack.gateway import error_answer, log_tail
+from local.aws_endpoint.gateway import error_response, log_tail
+from local.aws_endpoint.moto_process import ACCOUNT_ID, CREDENTIALS, REGION
+from local.lambda_service.environment import Environment, InvocationResult, PendingInvocation
 
 INIT_SECONDS = 10.0
 _ASYNC_ATTEMPTS = 3  # the first and two more
@@ -45,7 +45,7 @@ class Asynchronous:
     """One `Event` invocation: its attempts so far, and whether there will be more."""
 
     request_id: str
-    attempts: list[Answer] = field(default_factory=list)
+    attempts: list[InvocationResult] = field(default_factory=list)
     finished: bool = False
 
 
@@ -94,13 +94,13 @@ class LambdaService:
         deployed = self._functions.get(name)
         if deployed is None:
             arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
-            return error_answer("lambda", 404, "ResourceNotFoundException", f"Function not found: {arn}")
+            return error_response("lambda", 404, "ResourceNotFoundException", f"Function not found: {arn}")
         payload = payload or b"{}"
         try:
             json.loads(payload)
         except ValueError as error:
             message = f"Could not parse request body into json: {error}"
-            return error_answer("lambda", 400, "InvalidRequestContentException", message)
+            return error_response("lambda", 400, "InvalidRequestContentException", message)
 
         kind = request.headers.get("X-Amz-Invocation-Type", "RequestResponse")
         request_id = str(uuid.uuid4())
@@ -114,17 +114,17 @@ class LambdaService:
 
         environment = self._reserve(deployed)
         if environment is None:
-            return error_answer("lambda", 429, "TooManyRequestsException", "Rate Exceeded.")
+            return error_response("lambda", 429, "TooManyRequestsException", "Rate Exceeded.")
         timeout = float(request.headers.get("X-Local-Timeout", deployed.settings.timeout))
         size = int(request.headers.get("X-Local-Together", "0"))
         before = len(environment.lines)
-        answer = await self._run(deployed, environment, request_id, payload, timeout, size)
-        headers["X-Local-Left"] = f"{answer.left:.3f}"
-        if answer.error:
-            headers["X-Amz-Function-Error"] = answer.error
+        result = await self._run(deployed, environment, request_id, payload, timeout, size)
+        headers["X-Local-Left"] = f"{result.left:.3f}"
+        if result.error:
+            headers["X-Amz-Function-Error"] = result.error
         if request.headers.get("X-Amz-Log-Type") == "Tail":
             headers["X-Amz-Log-Result"] = log_tail([text for _, text in environment.lines[before:]])
-        return web.Response(status=200, headers=headers, body=answer.payload, content_type="application/json")
+        return web.Response(status=200, headers=headers, body=result.payload, content_type="application/json")
 
     def _reserve(self, deployed: Deployed) -> Environment | None:
         """An idle environment, a new one, or None where the function's concurrency is used up."""
@@ -166,7 +166,7 @@ class LambdaService:
         payload: bytes,
         timeout: float,
         together: int = 0,
-    ) -> Answer:
+    ) -> InvocationResult:
         """Run one invocation in a reserved environment, starting it first if it is new."""
         try:
             await _meet(deployed, together)
@@ -176,8 +176,8 @@ class LambdaService:
             if fault:
                 environment.kill()
                 return fault
-            work = Work(payload, request_id, deployed.settings.arn, time.time() + timeout)
-            return await environment.invoke(work)
+            pending = PendingInvocation(payload, request_id, deployed.settings.arn, time.time() + timeout)
+            return await environment.invoke(pending)
         finally:
             environment.busy = False
 
@@ -189,9 +189,9 @@ class LambdaService:
             if environment is None:  # throttled: Lambda keeps the event and tries later
                 await asyncio.sleep(_THROTTLE_PAUSE)
                 continue
-            answer = await self._run(deployed, environment, request_id, payload, settings.timeout)
-            state.attempts.append(answer)
-            if answer.error is None:
+            result = await self._run(deployed, environment, request_id, payload, settings.timeout)
+            state.attempts.append(result)
+            if result.error is None:
                 break
             if len(state.attempts) < _ASYNC_ATTEMPTS:
                 await asyncio.sleep(settings.retry_seconds)
@@ -221,7 +221,7 @@ def _keep(deployed: Deployed, task: asyncio.Task) -> None:
     task.add_done_callback(deployed.tasks.discard)
 
 
-def failure_record(arn: str, request_id: str, payload: bytes, attempts: list[Answer]) -> dict:
+def failure_record(arn: str, request_id: str, payload: bytes, attempts: list[InvocationResult]) -> dict:
     """What Lambda sends to an on-failure destination."""
     return {
         "version": "1.0",

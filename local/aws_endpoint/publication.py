@@ -6,7 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 
-from local.stack.gateway import Call
+from local.aws_endpoint.gateway import Call
 
 
 @dataclass

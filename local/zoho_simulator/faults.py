@@ -1,4 +1,4 @@
-"""Every way in which an answer can go wrong, as a list of steps for the socket.
+"""Every way in which a response can go wrong, as a list of steps for the socket.
 
 Planning a fault is pure; `server` carries the steps out and knows nothing of faults.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .crm import CrmError, too_many_requests
-from .message import JSON_TYPE, Answer
+from .message import JSON_TYPE, Response
 
 # ---- steps -----------------------------------------------------------------------------------------
 
@@ -60,11 +60,11 @@ _NO_DATA = b'{"code":"NO_DATA","details":{},"message":"no data found","status":"
 
 @dataclass
 class Fault:
-    """One kind of misbehaviour, for the next `times` requests of `on` (None: of either side)."""
+    """One kind of misbehaviour, for the next `times` requests to `side` (None: of either side)."""
 
     kind: str
     times: int = 1
-    on: Side | None = None
+    side: Side | None = None
     params: dict[str, Any] = field(default_factory=dict)
     _steps: list[Step] = field(init=False, repr=False, default_factory=list)
 
@@ -73,90 +73,90 @@ class Fault:
             raise ValueError(f"a fault is one of {', '.join(sorted(FAULT_KINDS))}")
         if self.times < 1:
             raise ValueError("times is 1 or above")
-        if self.on not in (None, "crm", "accounts"):
-            raise ValueError("on is crm or accounts")
+        if self.side not in (None, "crm", "accounts"):
+            raise ValueError("side is crm or accounts")
         if self.kind in CONNECTION_FAULTS:
-            if self.params or self.on:
+            if self.params or self.side:
                 raise ValueError(f"{self.kind} takes no parameters")
         elif self.kind in _REPLACING:
             self._steps = list(_REPLACING[self.kind](**self.params))
         else:
             # Planned on a dummy: a wrong parameter is refused here and not at the next request.
-            self.steps(Answer.json(200, {}))
+            self.steps(Response.json(200, {}))
 
     @property
     def replaces(self) -> bool:
         """Is the request left unprocessed (no job started, no token minted)?"""
         return self.kind in _REPLACING
 
-    def steps(self, answer: Answer) -> list[Step]:
-        """What to do instead of just sending this answer."""
+    def steps(self, response: Response) -> list[Step]:
+        """What to do instead of just sending this response."""
         if self.replaces:
             return self._steps
-        return list(_DELIVERING[self.kind](answer, **self.params))
+        return list(_DELIVERING[self.kind](response, **self.params))
 
 
-def plain(answer: Answer) -> list[Step]:
+def no_fault(response: Response) -> list[Step]:
     """No fault at all."""
-    return [Send(answer.encode())]
+    return [Send(response.encode())]
 
 
-# Faults of the way an answer is delivered: the request has been processed.
+# Faults of the way a response is delivered: the request has been processed.
 
 
-def _delay(answer: Answer, seconds: float = 1) -> Iterator[Step]:
+def _delay(response: Response, seconds: float = 1) -> Iterator[Step]:
     yield Pause(seconds)
-    yield Send(answer.encode())
+    yield Send(response.encode())
 
 
-def _stall_in_headers(answer: Answer, seconds: float | None = None) -> Iterator[Step]:
-    data = answer.encode()
-    cut = len(answer.head()) // 2
+def _stall_in_headers(response: Response, seconds: float | None = None) -> Iterator[Step]:
+    data = response.encode()
+    cut = len(response.head()) // 2
     yield from (Send(data[:cut]), Pause(seconds), Send(data[cut:]))
 
 
-def _stall_in_body(answer: Answer, seconds: float | None = None) -> Iterator[Step]:
-    data = answer.encode()
-    cut = len(answer.head()) + len(answer.body) // 2
+def _stall_in_body(response: Response, seconds: float | None = None) -> Iterator[Step]:
+    data = response.encode()
+    cut = len(response.head()) + len(response.body) // 2
     yield from (Send(data[:cut]), Pause(seconds), Send(data[cut:]))
 
 
-def _stall(answer: Answer, seconds: float | None = None) -> Iterator[Step]:
-    yield from (Pause(seconds), Send(answer.encode()))
+def _stall(response: Response, seconds: float | None = None) -> Iterator[Step]:
+    yield from (Pause(seconds), Send(response.encode()))
 
 
-def _reset(_: Answer) -> Iterator[Step]:
+def _reset(_: Response) -> Iterator[Step]:
     yield Reset()
 
 
-def _reset_in_body(answer: Answer) -> Iterator[Step]:
+def _reset_in_body(response: Response) -> Iterator[Step]:
     # Without the pause, the RST may overtake the bytes it is to follow.
-    yield from (Send(answer.head() + answer.body[: len(answer.body) // 2]), Pause(0.02), Reset())
+    yield from (Send(response.head() + response.body[: len(response.body) // 2]), Pause(0.02), Reset())
 
 
-def _close(_: Answer) -> Iterator[Step]:
+def _close(_: Response) -> Iterator[Step]:
     yield Close()
 
 
-def _truncate(answer: Answer) -> Iterator[Step]:
-    yield from (Send(answer.head() + answer.body[: len(answer.body) // 2]), Close())
+def _truncate(response: Response) -> Iterator[Step]:
+    yield from (Send(response.head() + response.body[: len(response.body) // 2]), Close())
 
 
-def _wrong_length(answer: Answer, by: int = -5) -> Iterator[Step]:
+def _wrong_length(response: Response, by: int = -5) -> Iterator[Step]:
     """`by` below 0 leaves bytes over on the connection, above 0 leaves the client waiting for more."""
-    yield Send(answer.head(max(0, len(answer.body) + by)) + answer.body)
+    yield Send(response.head(max(0, len(response.body) + by)) + response.body)
 
 
-def _close_idle(answer: Answer, seconds: float = 0) -> Iterator[Step]:
-    yield from (Send(answer.encode()), Pause(seconds), Close())
+def _close_idle(response: Response, seconds: float = 0) -> Iterator[Step]:
+    yield from (Send(response.encode()), Pause(seconds), Close())
 
 
-def _close_reused(answer: Answer) -> Iterator[Step]:
-    yield from (Send(answer.encode()), AwaitReuse(), Close())
+def _close_reused(response: Response) -> Iterator[Step]:
+    yield from (Send(response.encode()), AwaitReuse(), Close())
 
 
-def _reset_reused(answer: Answer) -> Iterator[Step]:
-    yield from (Send(answer.encode()), AwaitReuse(), Reset())
+def _reset_reused(response: Response) -> Iterator[Step]:
+    yield from (Send(response.encode()), AwaitReuse(), Reset())
 
 
 _DELIVERING: dict[str, Callable[..., Iterator[Step]]] = {
@@ -174,23 +174,23 @@ _DELIVERING: dict[str, Callable[..., Iterator[Step]]] = {
     "reset-reused": _reset_reused,
 }
 
-# Faults that stand in for Zoho's answer: the request has not been processed.
+# Faults that stand in for Zoho's response: the request has not been processed.
 
 
 def _server_error(status: int = 500, code: str = "INTERNAL_ERROR", json: bool = True) -> Iterator[Step]:
     if not json:
         return _html(status)
     message = "Internal server error occurred."
-    return iter(plain(CrmError(status, code, message).answer("plain")))
+    return iter(no_fault(CrmError(status, code, message).response("plain")))
 
 
 def _html(status: int = 200) -> Iterator[Step]:
-    yield Send(Answer(status, _HTML, (("Content-Type", "text/html;charset=UTF-8"),)).encode())
+    yield Send(Response(status, _HTML, (("Content-Type", "text/html;charset=UTF-8"),)).encode())
 
 
 def _rate_limit(retry_after: int | None = None, status: int = 429) -> Iterator[Step]:
-    answer = too_many_requests(retry_after).answer("plain")
-    yield Send(Answer(status, answer.body, answer.headers).encode())
+    response = too_many_requests(retry_after).response("plain")
+    yield Send(Response(status, response.body, response.headers).encode())
 
 
 def _garbage(size: int = 64) -> Iterator[Step]:
@@ -198,13 +198,13 @@ def _garbage(size: int = 64) -> Iterator[Step]:
 
 
 def _redirect(location: str = "/elsewhere", status: int = 302) -> Iterator[Step]:
-    yield Send(Answer(status, headers=(("Location", location),)).encode())
+    yield Send(Response(status, headers=(("Location", location),)).encode())
 
 
 def _body_after_204(length: bool = True) -> Iterator[Step]:
     """A 204 that a body follows, announced by Content-Length or not."""
-    answer = Answer(204, _NO_DATA, (("Content-Type", JSON_TYPE),))
-    yield Send(answer.head(len(_NO_DATA) if length else None) + _NO_DATA)
+    response = Response(204, _NO_DATA, (("Content-Type", JSON_TYPE),))
+    yield Send(response.head(len(_NO_DATA) if length else None) + _NO_DATA)
 
 
 def _gzip_bomb(size: int = 64 * _MIB) -> Iterator[Step]:
@@ -214,7 +214,7 @@ def _gzip_bomb(size: int = 64 * _MIB) -> Iterator[Step]:
     body += b"".join(squeeze.compress(block) for _ in range(max(1, size // _MIB)))
     body += squeeze.compress(b'"}]}') + squeeze.flush()
     headers = (("Content-Type", JSON_TYPE), ("Content-Encoding", "gzip"))
-    yield Send(Answer(200, body, headers).encode())
+    yield Send(Response(200, body, headers).encode())
 
 
 def _over_long(size: int = 2 * _MIB, chunked: bool = False) -> Iterator[Step]:
@@ -222,16 +222,16 @@ def _over_long(size: int = 2 * _MIB, chunked: bool = False) -> Iterator[Step]:
     body = b'{"data":[{"Status":"COMPLETED"}],"info":"' + b"A" * size + b'"}'
     json_type = ("Content-Type", JSON_TYPE)
     if not chunked:
-        yield Send(Answer(200, body, (json_type,)).encode())
+        yield Send(Response(200, body, (json_type,)).encode())
         return
-    yield Send(Answer(200, headers=(json_type, ("Transfer-Encoding", "chunked"))).head())
+    yield Send(Response(200, headers=(json_type, ("Transfer-Encoding", "chunked"))).head())
     for start in range(0, len(body), 65_536):
         piece = body[start : start + 65_536]
         yield Send(b"%x\r\n%s\r\n" % (len(piece), piece))
     yield Send(b"0\r\n\r\n")
 
 
-def _answer(
+def _response(
     status: int = 200, headers: dict[str, str] | None = None, body: str = "", raw: str | None = None
 ) -> Iterator[Step]:
     """A scripted answer; `raw` (base64) is sent as it is and the connection closed."""
@@ -241,7 +241,7 @@ def _answer(
     given = tuple((headers or {}).items())
     if not any(name.lower() == "content-type" for name, _ in given):
         given = (("Content-Type", JSON_TYPE), *given)
-    yield Send(Answer(status, body.encode(), given).encode())
+    yield Send(Response(status, body.encode(), given).encode())
 
 
 _REPLACING: dict[str, Callable[..., Iterator[Step]]] = {
@@ -253,7 +253,7 @@ _REPLACING: dict[str, Callable[..., Iterator[Step]]] = {
     "body-after-204": _body_after_204,
     "gzip-bomb": _gzip_bomb,
     "over-long": _over_long,
-    "answer": _answer,
+    "response": _response,
 }
 
 CONNECTION_FAULTS = frozenset({"close-on-accept", "reset-on-accept", "stall-on-accept", "wrong-certificate"})
@@ -271,18 +271,18 @@ class RandomFaults:
     rate: float
     seed: int
     kinds: list[str]
-    on: Side | None = None
+    side: Side | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1 or not self.kinds:
             raise ValueError("rate is 0 to 1, and there is at least one kind")
-        self._faults = [Fault(kind, on=self.on) for kind in self.kinds]
+        self._faults = [Fault(kind, side=self.side) for kind in self.kinds]
         if CONNECTION_FAULTS.intersection(self.kinds):
             raise ValueError("random faults are faults of requests")
         self._dice = random.Random(self.seed)
 
     def draw(self, side: Side) -> Fault | None:
-        if self.on not in (None, side) or self._dice.random() >= self.rate:
+        if self.side not in (None, side) or self._dice.random() >= self.rate:
             return None
         return self._dice.choice(self._faults)
 
@@ -299,7 +299,7 @@ class FaultPlan:
 
     def for_request(self, side: Side) -> Fault | None:
         """Takes the fault of the next request of this side."""
-        fault = self._take(lambda each: each.kind not in CONNECTION_FAULTS and each.on in (None, side))
+        fault = self._take(lambda each: each.kind not in CONNECTION_FAULTS and each.side in (None, side))
         if fault is None and self.at_random is not None:
             fault = self.at_random.draw(side)
         return fault

@@ -1,4 +1,4 @@
-"""python -m local.zoho: the simulator as a program of its own."""
+"""python -m local.zoho_simulator: the simulator as a program of its own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import signal
 import sys
 from typing import Any
 
-from .simulator import Zoho
+from .server_thread import Zoho
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m local.zoho", description="Simulates Zoho CRM and Zoho accounts.")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.zoho_simulator", description="Simulates Zoho CRM and Zoho accounts."
+    )
     parser.add_argument("--port", type=int, default=8600, help="0 for any free one (default: 8600)")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--tls", metavar="DIR", help="serve https; the CA to trust is written to DIR/ca.pem")

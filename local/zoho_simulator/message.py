@@ -52,21 +52,21 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer before it becomes bytes."""
+class Response:
+    """One response before it becomes bytes."""
 
     status: int
     body: bytes = b""
     headers: Headers = field(default=())
 
     @classmethod
-    def json(cls, status: int, content: Any, *headers: tuple[str, str]) -> Answer:
-        """A JSON answer with the content type that Zoho sends."""
+    def json(cls, status: int, content: Any, *headers: tuple[str, str]) -> Response:
+        """A JSON response with the content type that Zoho sends."""
         body = json.dumps(content, separators=(",", ":")).encode()
         return cls(status, body, (("Content-Type", JSON_TYPE), *headers))
 
-    def with_headers(self, *headers: tuple[str, str]) -> Answer:
-        return Answer(self.status, self.body, (*self.headers, *headers))
+    def with_headers(self, *headers: tuple[str, str]) -> Response:
+        return Response(self.status, self.body, (*self.headers, *headers))
 
     def head(self, content_length: int | None = None) -> bytes:
         """Status line and headers. A 204 has no length unless one is forced; an own framing header wins."""
@@ -80,7 +80,7 @@ class Answer:
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def encode(self) -> bytes:
-        """The whole answer as the bytes of one write."""
+        """The whole response as the bytes of one write."""
         return self.head() + self.body
 
 

@@ -58,7 +58,7 @@ class Fault:
     """What is to happen to calls of one action; also a context manager that ends it.
 
     `delay` seconds pass first. Then `held` calls wait for `release()`. Then, with a `status`, the call is
-    answered with that error and AWS never sees it; with `lose_answer`, AWS does it and the caller is cut off.
+    answered with that error and AWS never sees it; with `lose_response`, AWS does it and the caller is cut off.
     """
 
     service: str
@@ -69,7 +69,7 @@ class Fault:
     status: int | None = None
     code: str = "InternalFailure"
     message: str = "made to fail"
-    lose_answer: bool = False
+    lose_response: bool = False
     _gateway: Gateway | None = field(default=None, repr=False)
     _arrived: threading.Event = field(default_factory=threading.Event, repr=False)
     _released: threading.Event = field(default_factory=threading.Event, repr=False)
@@ -160,14 +160,14 @@ class Gateway:
                     await asyncio.sleep(0.005)
             if fault.status is not None:
                 call.status = fault.status
-                return error_answer(service, fault.status, fault.code, fault.message)
-        answer = await self._answer(request, service, body)
-        call.status = answer.status
-        if fault and fault.lose_answer and request.transport is not None:
+                return error_response(service, fault.status, fault.code, fault.message)
+        response = await self._respond(request, service, body)
+        call.status = response.status
+        if fault and fault.lose_response and request.transport is not None:
             request.transport.abort()
-        return answer
+        return response
 
-    async def _answer(self, request: web.BaseRequest, service: str, body: bytes) -> web.Response:
+    async def _respond(self, request: web.BaseRequest, service: str, body: bytes) -> web.Response:
         if request.path.startswith(INVOKE_PATH) and request.path.endswith("/invocations"):
             name = urllib.parse.unquote(request.raw_path[len(INVOKE_PATH) :].split("/")[0])
             return await self._invoke(request, function_name(name), body)
@@ -187,9 +187,9 @@ class Gateway:
             data=body,
             allow_redirects=False,
             skip_auto_headers=("Accept", "Accept-Encoding", "User-Agent", "Content-Type"),
-        ) as answer:
-            kept = [(n, v) for n, v in answer.headers.items() if n.lower() not in _HOP_BY_HOP]
-            return web.Response(status=answer.status, headers=kept, body=await answer.read())
+        ) as response:
+            kept = [(n, v) for n, v in response.headers.items() if n.lower() not in _HOP_BY_HOP]
+            return web.Response(status=response.status, headers=kept, body=await response.read())
 
 
 def function_name(reference: str) -> str:
@@ -214,7 +214,7 @@ def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
     return service, form.get("Action", [f"{method} {path}"])[0]
 
 
-def error_answer(service: str, status: int, code: str, message: str) -> web.Response:
+def error_response(service: str, status: int, code: str, message: str) -> web.Response:
     """An error in the form of the service's protocol."""
     request_id = str(uuid.uuid4())
     if service in ("sns", "iam", "sts", "cloudformation"):

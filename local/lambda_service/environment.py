@@ -18,7 +18,7 @@ _LINE_LIMIT = 8 * 1024 * 1024  # a trace line can be long
 
 
 @dataclass
-class Answer:
+class InvocationResult:
     """What came of one invocation.
 
     `error` is None or the value of X-Amz-Function-Error, `left` the seconds that there still were before the deadline.
@@ -30,7 +30,7 @@ class Answer:
 
 
 @dataclass
-class Work:
+class PendingInvocation:
     """An invocation on its way through an environment. `deadline` is in seconds of the Unix epoch."""
 
     payload: bytes
@@ -38,12 +38,12 @@ class Work:
     function_arn: str
     deadline: float
     client_context: str | None = None
-    done: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    done: asyncio.Future[InvocationResult] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
-    def finish(self, answer: Answer) -> None:
+    def finish(self, result: InvocationResult) -> None:
         if not self.done.done():
-            answer.left = self.deadline - time.time()
-            self.done.set_result(answer)
+            result.left = self.deadline - time.time()
+            self.done.set_result(result)
 
 
 class Environment:
@@ -56,9 +56,9 @@ class Environment:
         self._binary = binary
         self._variables = variables
         self._process: asyncio.subprocess.Process | None = None
-        self._next: asyncio.Queue[Work | None] = asyncio.Queue()
-        self._current: Work | None = None
-        self._initialized: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        self._next: asyncio.Queue[PendingInvocation | None] = asyncio.Queue()
+        self._current: PendingInvocation | None = None
+        self._initialized: asyncio.Future[InvocationResult | None] = asyncio.get_running_loop().create_future()
         self.pid = 0
         self.exit_status: int | None = None
         self._killed = False
@@ -123,26 +123,26 @@ class Environment:
             self._server.close()
             await self._http.shutdown(0.01)
 
-    async def initialized(self, seconds: float) -> Answer | None:
+    async def initialized(self, seconds: float) -> InvocationResult | None:
         """Wait for the first request for work; an answer here says what went wrong instead."""
         try:
             return await asyncio.wait_for(asyncio.shield(self._initialized), seconds)
         except asyncio.TimeoutError:
             return timed_out("", seconds)
 
-    async def invoke(self, work: Work) -> Answer:
-        """Give it one invocation and wait for its answer, its death or the deadline (which kills it)."""
+    async def invoke(self, pending: PendingInvocation) -> InvocationResult:
+        """Give it one invocation and wait for its result, its death or the deadline (which kills it)."""
         self.invocations += 1
         if not self.alive:
-            return exited(work.request_id, self.exit_status)
-        self._current = work
-        self._next.put_nowait(work)
+            return exited(pending.request_id, self.exit_status)
+        self._current = pending
+        self._next.put_nowait(pending)
         started = time.time()
         try:
-            return await asyncio.wait_for(asyncio.shield(work.done), max(0.0, work.deadline - started))
+            return await asyncio.wait_for(asyncio.shield(pending.done), max(0.0, pending.deadline - started))
         except asyncio.TimeoutError:
             self.kill()
-            return timed_out(work.request_id, work.deadline - started)
+            return timed_out(pending.request_id, pending.deadline - started)
         finally:
             self._current = None
 
@@ -157,11 +157,11 @@ class Environment:
         self.exit_status = await process.wait()
         self._next.put_nowait(None)
         request_id = self._current.request_id if self._current else ""
-        answer = exited(request_id, self.exit_status)
+        result = exited(request_id, self.exit_status)
         if not self._initialized.done():
-            self._initialized.set_result(answer)
+            self._initialized.set_result(result)
         if self._current:
-            self._current.finish(answer)
+            self._current.finish(result)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path.removeprefix(_RUNTIME)
@@ -171,16 +171,16 @@ class Environment:
         if path == "init/error":
             self.init_seconds = time.time() - self.started_at
             if not self._initialized.done():
-                self._initialized.set_result(Answer(body, "Unhandled"))
+                self._initialized.set_result(InvocationResult(body, "Unhandled"))
             return web.json_response({"status": "OK"}, status=202)
         parts = path.split("/")
         if len(parts) == 3 and parts[0] == "invocation" and parts[2] in ("response", "error"):
-            work = self._current
-            if work is None or work.request_id != parts[1]:
+            pending = self._current
+            if pending is None or pending.request_id != parts[1]:
                 return web.json_response(
                     {"errorType": "InvalidRequestID", "errorMessage": "Invalid request ID"}, status=400
                 )
-            work.finish(Answer(body, "Unhandled" if parts[2] == "error" else None))
+            pending.finish(InvocationResult(body, "Unhandled" if parts[2] == "error" else None))
             return web.json_response({"status": "OK"}, status=202)
         return web.json_response({"errorType": "NotFound", "errorMessage": request.path}, status=404)
 
@@ -188,28 +188,28 @@ class Environment:
         if not self._initialized.done():
             self.init_seconds = time.time() - self.started_at
             self._initialized.set_result(None)
-        work = await self._next.get()
-        if work is None:  # the process that asked is gone
+        pending = await self._next.get()
+        if pending is None:  # the process that asked is gone
             return web.Response(status=410)
         headers = {
-            "Lambda-Runtime-Aws-Request-Id": work.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(int(work.deadline * 1000)),
-            "Lambda-Runtime-Invoked-Function-Arn": work.function_arn,
+            "Lambda-Runtime-Aws-Request-Id": pending.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int(pending.deadline * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": pending.function_arn,
             "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0",
         }
-        if work.client_context:
-            headers["Lambda-Runtime-Client-Context"] = work.client_context
-        return web.Response(body=work.payload, headers=headers, content_type="application/json")
+        if pending.client_context:
+            headers["Lambda-Runtime-Client-Context"] = pending.client_context
+        return web.Response(body=pending.payload, headers=headers, content_type="application/json")
 
 
-def timed_out(request_id: str, seconds: float) -> Answer:
+def timed_out(request_id: str, seconds: float) -> InvocationResult:
     return _fault("Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds")
 
 
-def exited(request_id: str, status: int | None) -> Answer:
+def exited(request_id: str, status: int | None) -> InvocationResult:
     reason = f"signal: {-status}" if status is not None and status < 0 else f"exit status {status}"
     return _fault("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {reason}")
 
 
-def _fault(error_type: str, message: str) -> Answer:
-    return Answer(json.dumps({"errorType": error_type, "errorMessage": message}).encode(), "Unhandled")
+def _fault(error_type: str, message: str) -> InvocationResult:
+    return InvocationResult(json.dumps({"errorType": error_type, "errorMessage": message}).encode(), "Unhandled")

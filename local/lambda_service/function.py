@@ -11,15 +11,15 @@ from typing import Any
 
 import urllib3
 
-from local.stack.environment import Answer, Environment
-from local.stack.service import INIT_SECONDS, Deployed
+from local.lambda_service.environment import Environment, InvocationResult
+from local.lambda_service.service import INIT_SECONDS, Deployed
 
 _PATIENCE = INIT_SECONDS + 15.0  # beyond the function's own time-out
 
 
 @dataclass
 class Invocation:
-    """One answer. A failed one has `error_type` and `error_message`, a throttled one no payload of the function.
+    """One response. A failed one has `error_type` and `error_message`, a throttled one no payload of the function.
 
     `left` are the seconds that there still were before the function's deadline.
     """
@@ -36,9 +36,9 @@ class Invocation:
         return self.error_type is None
 
     @classmethod
-    def of(cls, answer: Answer, request_id: str) -> Invocation:
-        payload = json.loads(answer.payload) if answer.payload else None
-        if answer.error is None:
+    def of(cls, result: InvocationResult, request_id: str) -> Invocation:
+        payload = json.loads(result.payload) if result.payload else None
+        if result.error is None:
             return cls(payload, request_id=request_id)
         known = payload if isinstance(payload, dict) else {}
         return cls(payload, known.get("errorType", ""), known.get("errorMessage", ""), request_id=request_id)
@@ -54,7 +54,7 @@ class EventInvocation:
     def wait(self, timeout: float = 60.0) -> list[Invocation]:
         """Wait for the last attempt and return them all."""
         wait_until(lambda: self._state.finished, timeout, "the end of an asynchronous invocation")
-        return [Invocation.of(answer, self.request_id) for answer in self._state.attempts]
+        return [Invocation.of(result, self.request_id) for result in self._state.attempts]
 
 
 class Function:
@@ -82,10 +82,10 @@ class Function:
 
     def invoke_event(self, payload: Any) -> EventInvocation:
         """Invoke asynchronously: two retries, then the on-failure destination."""
-        answer = self._post(payload, {"X-Amz-Invocation-Type": "Event"}, _PATIENCE)
-        if answer.status != 202:
-            raise RuntimeError(f"Invoke answered {answer.status}: {answer.data!r}")
-        return EventInvocation(self._deployed, answer.headers["x-amzn-RequestId"])
+        response = self._post(payload, {"X-Amz-Invocation-Type": "Event"}, _PATIENCE)
+        if response.status != 202:
+            raise RuntimeError(f"Invoke answered {response.status}: {response.data!r}")
+        return EventInvocation(self._deployed, response.headers["x-amzn-RequestId"])
 
     @property
     def environments(self) -> list[Environment]:
@@ -148,14 +148,14 @@ class Function:
         if timeout is not None:
             headers = {**headers, "X-Local-Timeout": str(timeout)}
         patience = (timeout or self._deployed.settings.timeout) + _PATIENCE
-        answer = self._post(payload, headers, patience)
-        document = json.loads(answer.data) if answer.data else None
-        result = Invocation(document, status=answer.status, request_id=answer.headers.get("x-amzn-RequestId", ""))
-        result.left = float(answer.headers.get("X-Local-Left", 0))
-        if answer.status != 200:
-            result.error_type = answer.headers.get("x-amzn-ErrorType", "")
+        response = self._post(payload, headers, patience)
+        document = json.loads(response.data) if response.data else None
+        result = Invocation(document, status=response.status, request_id=response.headers.get("x-amzn-RequestId", ""))
+        result.left = float(response.headers.get("X-Local-Left", 0))
+        if response.status != 200:
+            result.error_type = response.headers.get("x-amzn-ErrorType", "")
             result.error_message = (document or {}).get("message", "")
-        elif "X-Amz-Function-Error" in answer.headers:
+        elif "X-Amz-Function-Error" in response.headers:
             known = document if isinstance(document, dict) else {}
             result.error_type = known.get("errorType", "")
             result.error_message = known.get("errorMessage", "")

@@ -68,7 +68,7 @@ class Settings:
     retry_after: int | None = None
     """Seconds to name in a 429: as the header Retry-After and as details.retry_after."""
     latency_seconds: float = 0.0
-    """Real seconds every CRM and accounts answer takes."""
+    """Real seconds every CRM and accounts response takes."""
 
     # OAuth
     token_limit: int = 10

@@ -13,7 +13,7 @@ class RequestRecord:
     number: int
     at: float
     """Simulated time, seconds since the epoch."""
-    on: str
+    side: str
     """crm or accounts"""
     connection: int
     """Connections are numbered from 1 in the order in which they were accepted."""
@@ -53,6 +53,6 @@ class Stats:
         records = [RequestRecord(**record) for record in content.pop("records")]
         return cls(records=records, **content)
 
-    def on(self, side: str) -> list[RequestRecord]:
+    def requests_to(self, side: str) -> list[RequestRecord]:
         """The records of one side."""
-        return [record for record in self.records if record.on == side]
+        return [record for record in self.records if record.side == side]

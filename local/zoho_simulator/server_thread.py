@@ -14,7 +14,7 @@ from .clock import Clock
 from .control import ZohoControl
 from .server import Server
 from .settings import Settings
-from .simulation import Simulation
+from .state import SimulatorState
 
 _BACKLOG = 512
 
@@ -70,9 +70,9 @@ class Zoho:
             certificates = make_certificates(self._tls_directory())
             self.ca_file, right, wrong = certificates.ca_file, certificates.right, certificates.wrong_name
         self.url = f"{'https' if self._tls else 'http'}://{host}:{port}"
-        self._simulation = Simulation(self._settings, Clock(self._speed), self.url)
+        self._state = SimulatorState(self._settings, Clock(self._speed), self.url)
         self._loop = asyncio.new_event_loop()
-        server = Server(self._simulation, listener, right, wrong)
+        server = Server(self._state, listener, right, wrong)
         self._serving = self._loop.create_task(server.run())
         self._thread = threading.Thread(target=self._run, name="zoho-simulator", daemon=True)
         self._thread.start()

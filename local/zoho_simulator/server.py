@@ -12,22 +12,22 @@ import h11
 
 from .faults import AwaitReuse, Close, Pause, Reset, Send, Step
 from .message import Request
-from .simulation import CONTROL_PREFIX, Simulation
+from .state import CONTROL_PREFIX, SimulatorState
 
 _RECEIVE = 65_536
 
 
 class Server:
-    """Serves a simulation on one port, over TLS if certificates are given."""
+    """Serves a state on one port, over TLS if certificates are given."""
 
     def __init__(
         self,
-        simulation: Simulation,
+        state: SimulatorState,
         listener: socket.socket,
         certificate: ssl.SSLContext | None = None,
         wrong_certificate: ssl.SSLContext | None = None,
     ) -> None:
-        self._simulation = simulation
+        self._state = state
         self._listener = listener
         self._certificate = certificate
         self._wrong_certificate = wrong_certificate
@@ -54,8 +54,8 @@ class Server:
             await asyncio.gather(*self._connections, return_exceptions=True)
 
     async def _connection(self, accepted: socket.socket) -> None:
-        fault = self._simulation.connection_fault()
-        number = self._simulation.connections
+        fault = self._state.connection_fault()
+        number = self._state.connections
         if fault == "reset-on-accept":
             _reset_on_close(accepted)
         if fault in ("reset-on-accept", "close-on-accept"):
@@ -74,7 +74,7 @@ class Server:
             transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=context)
             connection = _Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop), number)
             try:
-                await connection.serve(self._simulation)
+                await connection.serve(self._state)
             except asyncio.CancelledError:
                 transport.abort()
                 raise
@@ -93,21 +93,21 @@ class _Connection:
         self._is_last = False
         self._parser = h11.Connection(h11.SERVER)
 
-    async def serve(self, simulation: Simulation) -> None:
+    async def serve(self, state: SimulatorState) -> None:
         while not self._is_last and (request := await self._next_request()) is not None:
             if request.path.startswith(CONTROL_PREFIX):
                 if not self._is_control:
                     self._is_control = True
-                    simulation.control_connections += 1
-                self._writer.write(simulation.control(request).encode())
+                    state.control_connections += 1
+                self._writer.write(state.control(request).encode())
                 continue
-            exchange = simulation.begin(request, self._number)
+            exchange = state.begin(request, self._number)
             try:
                 for step in exchange.steps:
                     if not await self._carry_out(step):
                         return
             finally:
-                simulation.end(exchange)
+                state.end(exchange)
 
     async def _next_request(self) -> Request | None:
         """The next whole request; None at the end of the connection."""

@@ -10,8 +10,8 @@ from typing import Any
 from . import accounts
 from .clock import Clock
 from .crm import Crm
-from .faults import Fault, FaultPlan, Pause, RandomFaults, Side, Step, plain
-from .message import Answer, Request
+from .faults import Fault, FaultPlan, Pause, RandomFaults, Side, Step, no_fault
+from .message import Request, Response
 from .oauth import (
     DEFAULT_CLIENT_ID,
     DEFAULT_CLIENT_SECRET,
@@ -19,7 +19,7 @@ from .oauth import (
     DEFAULT_SCOPE,
     DEFAULT_SOID,
     Client,
-    TokenOffice,
+    TokenIssuer,
 )
 from .records import RequestRecord, Stats
 from .settings import Settings
@@ -35,7 +35,7 @@ class Exchange:
     record: RequestRecord
 
 
-class Simulation:
+class SimulatorState:
     """State and rules. Not thread-safe: the server calls it from its one event loop."""
 
     def __init__(self, settings: Settings | None = None, clock: Clock | None = None, url: str = "") -> None:
@@ -61,11 +61,11 @@ class Simulation:
         fault = self.faults.for_request(side)
         record = self._record(request, side, connection)
         if fault is not None and fault.replaces:
-            steps = fault.steps(Answer(0))
+            steps = fault.steps(Response(0))
         else:
-            answer = self._answer(request, side)
-            record.status = answer.status
-            steps = fault.steps(answer) if fault is not None else plain(answer)
+            response = self._response(request, side)
+            record.status = response.status
+            steps = fault.steps(response) if fault is not None else no_fault(response)
         record.fault = fault.kind if fault else None
         if self.settings.latency_seconds:
             steps = [Pause(self.settings.latency_seconds), *steps]
@@ -74,17 +74,17 @@ class Simulation:
 
     def end(self, exchange: Exchange) -> None:
         """The exchange is over, however it went."""
-        self._calls_running -= exchange.record.on == "crm"
+        self._calls_running -= exchange.record.side == "crm"
 
-    def control(self, request: Request) -> Answer:
+    def control(self, request: Request) -> Response:
         """Answers a request to the control endpoint: arguments in a JSON object, the result as JSON."""
         operation = self._operations().get(request.path.removeprefix(CONTROL_PREFIX))
         if operation is None:
-            return Answer.json(404, {"error": f"operations: {', '.join(sorted(self._operations()))}"})
+            return Response.json(404, {"error": f"operations: {', '.join(sorted(self._operations()))}"})
         try:
-            return Answer.json(200, operation(**(json.loads(request.body) if request.body else {})))
+            return Response.json(200, operation(**(json.loads(request.body) if request.body else {})))
         except (TypeError, ValueError) as error:
-            return Answer.json(400, {"error": str(error)})
+            return Response.json(400, {"error": str(error)})
 
     # ---- what the control endpoint offers ----------------------------------------------------------
 
@@ -108,13 +108,13 @@ class Simulation:
     def start_job(self, module: str = "Leads", job_id: str | None = None, **plan: Any) -> str:
         return self.crm.start_job(self.clock.now(), module, job_id, **plan).job_id
 
-    def fault(self, kind: str, times: int = 1, on: Side | None = None, params: dict[str, Any] | None = None) -> None:
+    def fault(self, kind: str, times: int = 1, side: Side | None = None, params: dict[str, Any] | None = None) -> None:
         if kind == "wrong-certificate" and not self.url.startswith("https:"):
             raise ValueError("without TLS there is no certificate")
-        self.faults.add(Fault(kind, times, on, params or {}))
+        self.faults.add(Fault(kind, times, side, params or {}))
 
-    def random_faults(self, rate: float, seed: int, kinds: list[str], on: Side | None = None) -> None:
-        self.faults.at_random = RandomFaults(rate, seed, kinds, on)
+    def random_faults(self, rate: float, seed: int, kinds: list[str], side: Side | None = None) -> None:
+        self.faults.at_random = RandomFaults(rate, seed, kinds, side)
 
     def clear_faults(self) -> None:
         self.faults = FaultPlan()
@@ -126,21 +126,21 @@ class Simulation:
     def stats(self, records: bool = True) -> Stats:
         now = self.clock.now()
         return Stats(
-            requests={side: sum(record.on == side for record in self.records) for side in ("crm", "accounts")},
+            requests={side: sum(record.side == side for record in self.records) for side in ("crm", "accounts")},
             connections=self._client_connections() - self._connections_before,
-            tokens_minted=self.office.minted,
-            tokens_live=self.office.live(now),
-            tokens_throttled=self.office.throttled,
+            tokens_minted=self.issuer.minted,
+            tokens_live=self.issuer.live(now),
+            tokens_throttled=self.issuer.throttled,
             credits_used=self.crm.credits.used,
             jobs=len(self.crm.jobs),
             records=self.records if records else [],
         )
 
     def issue_token(self, scope: str = DEFAULT_SCOPE, life_seconds: float = 3600) -> str:
-        return self.office.issue(scope, life_seconds, self.clock.now()).value
+        return self.issuer.issue(scope, life_seconds, self.clock.now()).value
 
     def revoke(self, token: str) -> bool:
-        return self.office.revoke(token)
+        return self.issuer.revoke(token)
 
     def add_client(
         self,
@@ -150,13 +150,13 @@ class Simulation:
         soid: str | None = None,
         scope: str = DEFAULT_SCOPE,
     ) -> None:
-        self.office.add_client(Client(client_id, client_secret, refresh_token, soid, scope))
+        self.issuer.add_client(Client(client_id, client_secret, refresh_token, soid, scope))
 
     def reset(self) -> None:
         """Back to the start: no jobs, tokens, faults or records, the first settings. The clock goes on."""
         self.settings = self._initial
-        self.office = TokenOffice()
-        self.crm = Crm(self.office)
+        self.issuer = TokenIssuer()
+        self.crm = Crm(self.issuer)
         self.faults = FaultPlan()
         self.records: list[RequestRecord] = []
         self._connections_before = self._client_connections()
@@ -167,18 +167,18 @@ class Simulation:
     def _client_connections(self) -> int:
         return self.connections - self.control_connections
 
-    def _answer(self, request: Request, side: Side) -> Answer:
+    def _response(self, request: Request, side: Side) -> Response:
         now = self.clock.now()
         if side == "crm":
             return self.crm.handle(request, self._calls_running, now, self.settings)
-        return accounts.handle(self.office, request, now, self.settings, self.url)
+        return accounts.handle(self.issuer, request, now, self.settings, self.url)
 
     def _record(self, request: Request, side: Side, connection: int) -> RequestRecord:
         scheme, token = request.authorization()
         record = RequestRecord(
             number=len(self.records) + 1,
             at=self.clock.now(),
-            on=side,
+            side=side,
             connection=connection,
             method=request.method,
             path=request.path,

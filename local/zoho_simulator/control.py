@@ -16,7 +16,7 @@ from .faults import Side
 from .jobs import MAXIMUM_RECORDS, Shape
 from .oauth import DEFAULT_SCOPE
 from .records import Stats
-from .simulation import CONTROL_PREFIX
+from .state import CONTROL_PREFIX
 
 _TIMEOUT_SECONDS = 30
 
@@ -78,17 +78,17 @@ class ZohoControl:
         """Simulated time, seconds since the epoch."""
         return self._call("now")
 
-    def fault(self, kind: str, times: int = 1, on: Side | None = None, **params: Any) -> None:
-        """The next `times` requests (of one side, if `on` is given) or connections meet this fault."""
-        self._call("fault", kind=kind, times=times, on=on, params=params)
+    def fault(self, kind: str, times: int = 1, side: Side | None = None, **params: Any) -> None:
+        """The next `times` requests (of one side, if `side` is given) or connections meet this fault."""
+        self._call("fault", kind=kind, times=times, side=side, params=params)
 
-    def answer(
+    def respond(
         self,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         body: Any = "",
         times: int = 1,
-        on: Side | None = "crm",
+        side: Side | None = "crm",
         raw: bytes | None = None,
     ) -> None:
         """Scripts the next `times` answers. A body that is no string is sent as JSON.
@@ -96,17 +96,17 @@ class ZohoControl:
         `raw` is sent byte for byte instead, and the connection closed.
         """
         if raw is not None:
-            self.fault("answer", times, on, raw=base64.b64encode(raw).decode())
+            self.fault("response", times, side, raw=base64.b64encode(raw).decode())
             return
         text = body if isinstance(body, str) else json.dumps(body)
-        self.fault("answer", times, on, status=status, headers=dict(headers or {}), body=text)
+        self.fault("response", times, side, status=status, headers=dict(headers or {}), body=text)
 
-    def random_faults(self, rate: float, seed: int, kinds: Sequence[str], on: Side | None = None) -> None:
+    def random_faults(self, rate: float, seed: int, kinds: Sequence[str], side: Side | None = None) -> None:
         """That share of all requests goes wrong, the same ones for the same seed, until clear_faults."""
-        self._call("random_faults", rate=rate, seed=seed, kinds=list(kinds), on=on)
+        self._call("random_faults", rate=rate, seed=seed, kinds=list(kinds), side=side)
 
     def clear_faults(self) -> None:
-        """Forgets every fault and scripted answer that has not yet happened."""
+        """Forgets every fault and scripted response that has not yet happened."""
         self._call("clear_faults")
 
     def settings(self, **changes: Any) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from .clock import iso_time
 from .jobs import FIRST_JOB_ID, Job
-from .message import JSON_TYPE, Answer, Request
-from .oauth import Token, TokenOffice
+from .message import JSON_TYPE, Request, Response
+from .oauth import Token, TokenIssuer
 from .settings import Settings
 
 _PATH = re.compile(r"/crm/v[4-8]/(?P<module>[^/]+)/actions/mass_change_owner")
@@ -28,13 +28,13 @@ class CrmError(Exception):
         super().__init__(code)
         self.status, self.code, self.message, self.details, self.headers = status, code, message, details or {}, headers
 
-    def answer(self, envelope: str) -> Answer:
+    def response(self, envelope: str) -> Response:
         error = {"code": self.code, "details": self.details, "message": self.message, "status": "error"}
         if envelope == "data":
-            return Answer.json(200, {"data": [error]}, *self.headers)
+            return Response.json(200, {"data": [error]}, *self.headers)
         if envelope == "short":
             error = {"code": self.code, "message": self.message}
-        return Answer.json(self.status, error, *self.headers)
+        return Response.json(self.status, error, *self.headers)
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Credits:
 class Crm:
     """Jobs and credits of the one simulated organization."""
 
-    office: TokenOffice
+    issuer: TokenIssuer
     jobs: dict[str, Job] = field(default_factory=dict)
     credits: Credits = field(default_factory=Credits)
 
@@ -71,7 +71,7 @@ class Crm:
         job = self.jobs[job_id] = Job(job_id=job_id, module=module, created_at=now, **plan)
         return job
 
-    def handle(self, request: Request, calls_running: int, now: float, settings: Settings) -> Answer:
+    def handle(self, request: Request, calls_running: int, now: float, settings: Settings) -> Response:
         """Answers one call; `calls_running` counts those already under way."""
         token: Token | None = None
         remaining: int | None = None
@@ -79,17 +79,17 @@ class Crm:
             module, operation = self._route(request)
             token = self._authenticate(request, now, settings)
             remaining = self._within_limits(calls_running, now, settings)
-            answer = operation(self, request, module, token, now, settings)
+            response = operation(self, request, module, token, now, settings)
         except CrmError as error:
-            answer = error.answer(settings.error_envelope)
+            response = error.response(settings.error_envelope)
         if remaining is not None and remaining <= settings.daily_credits / 2:
-            answer = answer.with_headers(("X-API-CREDITS-REMAINING", str(remaining)))
+            response = response.with_headers(("X-API-CREDITS-REMAINING", str(remaining)))
         if token is not None:
             reset = iso_time(token.expires_at, settings.user_utc_offset_hours)
-            answer = answer.with_headers(("X-ACCESSTOKEN-RESET", reset))
-        return answer.with_headers(("Content-Disposition", "attachment; filename=response.json"))
+            response = response.with_headers(("X-ACCESSTOKEN-RESET", reset))
+        return response.with_headers(("Content-Disposition", "attachment; filename=response.json"))
 
-    def _route(self, request: Request) -> tuple[str, Callable[..., Answer]]:
+    def _route(self, request: Request) -> tuple[str, Callable[..., Response]]:
         match = _PATH.fullmatch(request.path)
         if match is None:
             raise CrmError(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
@@ -103,7 +103,7 @@ class Crm:
         if not value:
             raise CrmError(401, "AUTHENTICATION_FAILURE", "Authentication failed")
         # Bearer is reported to fail, whatever the token reply's token_type says.
-        token = self.office.find(value, now) if scheme == "Zoho-oauthtoken" else None
+        token = self.issuer.find(value, now) if scheme == "Zoho-oauthtoken" else None
         if token is None:
             raise CrmError(settings.invalid_token_status, settings.invalid_token_code, "invalid oauth token")
         return token
@@ -127,7 +127,7 @@ class Crm:
         if module in settings.forbidden_modules:
             raise CrmError(403, "NO_PERMISSION", "permission denied", {"permissions": [f"Crm_Implied_View_{module}"]})
 
-    def _status(self, request: Request, module: str, token: Token, now: float, settings: Settings) -> Answer:
+    def _status(self, request: Request, module: str, token: Token, now: float, settings: Settings) -> Response:
         self._check_module(module, token, "ZohoCRM.change_owner.READ", settings)
         job_id = request.parameter("job_id")
         if not job_id:
@@ -144,9 +144,9 @@ class Crm:
             return _no_data(settings)
         if job.module != module:
             return _other_module(settings)
-        return Answer.json(200, {"data": [_status_of(job, now, settings)]})
+        return Response.json(200, {"data": [_status_of(job, now, settings)]})
 
-    def _start(self, request: Request, module: str, token: Token, now: float, settings: Settings) -> Answer:
+    def _start(self, request: Request, module: str, token: Token, now: float, settings: Settings) -> Response:
         self._check_module(module, token, "ZohoCRM.change_owner.CREATE", settings)
         _check_start_body(request.body)
         job = self.start_job(now, module, **settings.posted_job)
@@ -156,14 +156,14 @@ class Crm:
             "message": "owner is successfully updated",
             "status": "success",
         }
-        return Answer.json(settings.start_status, {"data": [success]})
+        return Response.json(settings.start_status, {"data": [success]})
 
 
-_OPERATIONS: dict[str, Callable[..., Answer]] = {"GET": Crm._status, "POST": Crm._start}
+_OPERATIONS: dict[str, Callable[..., Response]] = {"GET": Crm._status, "POST": Crm._start}
 
 
 def too_many_requests(retry_after: int | None) -> CrmError:
-    """Zoho's one answer for spent credits and for too many calls at a time."""
+    """Zoho's one response for spent credits and for too many calls at a time."""
     message = "You have made too many requests. Please try again after some time."
     if retry_after is None:
         return CrmError(429, "TOO_MANY_REQUESTS", message)
@@ -178,21 +178,21 @@ def _malformed_job_id(settings: Settings) -> CrmError:
     return CrmError(400, "INVALID_DATA", "the job id given seems to be invalid", {"param_name": "job_id"})
 
 
-def _no_data(settings: Settings) -> Answer:
+def _no_data(settings: Settings) -> Response:
     if not settings.no_data_body:
         # Recorded real 204s do name a content type.
-        return Answer(204, headers=(("Content-Type", JSON_TYPE),))
+        return Response(204, headers=(("Content-Type", JSON_TYPE),))
     body = {"code": "NO_DATA", "details": {}, "message": "no data found", "status": "error"}
-    return Answer.json(204, body)
+    return Response.json(204, body)
 
 
-def _other_module(settings: Settings) -> Answer:
+def _other_module(settings: Settings) -> Response:
     error: dict[str, Any] = {"details": {}, "status": "error"}
     if settings.other_module_body == "null":
         error = {"code": None, "details": {}, "message": None, "status": "error"}
     elif settings.other_module_body == "full":
         error |= {"code": "INVALID_DATA", "message": "the job id given seems to be invalid"}
-    return Answer.json(404, error)
+    return Response.json(404, error)
 
 
 def _status_of(job: Job, now: float, settings: Settings) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class _Window:
 
 
 @dataclass
-class TokenOffice:
+class TokenIssuer:
     """All clients and tokens, with Zoho's limits per grant."""
 
     clients: dict[str, list[Client]] = field(default_factory=dict)

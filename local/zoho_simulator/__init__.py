@@ -9,8 +9,8 @@ from .oauth import (
     DEFAULT_SOID,
 )
 from .records import RequestRecord, Stats
+from .server_thread import Zoho
 from .settings import STANDARD_MODULES, Settings
-from .simulator import Zoho
 
 __all__ = [
     "DEFAULT_CLIENT_ID",

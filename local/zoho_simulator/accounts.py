@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .message import Answer, Request
-from .oauth import OAuthError, Throttled, Token, TokenOffice
+from .message import Request, Response
+from .oauth import OAuthError, Throttled, Token, TokenIssuer
 from .settings import Settings
 
 TOKEN_PATH = "/oauth/v2/token"
@@ -17,28 +17,28 @@ _THROTTLED = {
 }
 
 
-def handle(office: TokenOffice, request: Request, now: float, settings: Settings, own_url: str) -> Answer:
+def handle(issuer: TokenIssuer, request: Request, now: float, settings: Settings, own_url: str) -> Response:
     """Answers one request of the token endpoint."""
     if request.method != "POST":
-        return Answer(405, headers=(("Allow", "POST"),))
+        return Response(405, headers=(("Allow", "POST"),))
     try:
-        token = _mint(office, request, now, settings)
+        token = _mint(issuer, request, now, settings)
     except Throttled:
-        return Answer.json(400, _THROTTLED)
+        return Response.json(400, _THROTTLED)
     except OAuthError as refusal:
-        return Answer.json(settings.oauth_error_status, {"error": str(refusal)})
-    return Answer.json(200, _reply(token, settings, own_url))
+        return Response.json(settings.oauth_error_status, {"error": str(refusal)})
+    return Response.json(200, _reply(token, settings, own_url))
 
 
-def _mint(office: TokenOffice, request: Request, now: float, settings: Settings) -> Token:
+def _mint(issuer: TokenIssuer, request: Request, now: float, settings: Settings) -> Token:
     form = request.form()
     client_id, client_secret = form.get("client_id", ""), form.get("client_secret", "")
     grant = form.get("grant_type", "")
     if grant == "refresh_token" and request.path == TOKEN_PATH:
-        return office.refresh(client_id, client_secret, form.get("refresh_token", ""), now, settings)
+        return issuer.refresh(client_id, client_secret, form.get("refresh_token", ""), now, settings)
     if grant == "client_credentials" and request.path == settings.client_credentials_path:
         soid, scope = form.get("soid", ""), form.get("scope", "")
-        return office.client_credentials(client_id, client_secret, soid, scope, now, settings)
+        return issuer.client_credentials(client_id, client_secret, soid, scope, now, settings)
     # A body that is no form carries no client either.
     raise OAuthError("unsupported_grant_type" if client_id else "invalid_client")
 

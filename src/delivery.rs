@@ -9,7 +9,9 @@ use crate::watch::message::Message;
 use crate::watch::report::{Notification, Report};
 use crate::watch::request::Delivery;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where the end of a watch goes.
 pub trait Destinations: Send + Sync {
@@ -19,42 +21,140 @@ pub trait Destinations: Send + Sync {
     /// Deletes a schedule. One that does not exist counts as deleted.
     fn delete_schedule(&self, schedule: &ScheduleArn) -> impl Future<Output = Result<(), WatchError>> + Send;
 
-    /// When a schedule was created: the start of a watch that names no other. `None` if there is no such schedule.
+    /// When the schedule was created; `None` if it does not exist.
     fn schedule_created_at(
         &self,
         schedule: &ScheduleArn,
     ) -> impl Future<Output = Result<Option<Timestamp>, WatchError>> + Send;
 }
 
-/// Delivers a report: publishes it if that is requested and the watch is over, and only then deletes the schedule.
-pub async fn deliver(
-    destinations: &impl Destinations,
-    mut report: Report,
-    delivery: &Delivery,
-    deadline: Deadline,
-) -> Result<Report, WatchError> {
-    let schedule = delivery.schedule.as_ref();
-    let message = report.outcome.map(|outcome| Message::about(&report, outcome, schedule));
-    if delivery.announcement {
-        report.announcement = Some(message.as_ref().map_or(Value::Null, Message::to_announcement));
+/// Delivers reports, and remembers what this process needs not do twice.
+pub struct Courier<D> {
+    destinations: D,
+    /// The event IDs that were published for a schedule, with their message IDs.
+    announced: Memory<String, String>,
+    /// When schedules were created.
+    created: Memory<ScheduleArn, Timestamp>,
+}
+
+impl<D: Destinations> Courier<D> {
+    /// Sends nothing yet.
+    pub fn new(destinations: D) -> Self {
+        Self { destinations, announced: Memory::default(), created: Memory::default() }
     }
-    let Some(message) = message else { return Ok(report) };
-    if delivery.notify {
+
+    /// Publishes the report if that is requested and the watch is over. Only then deletes the schedule.
+    ///
+    /// # Errors
+    ///
+    /// `NotificationFailed` or `InvalidConfiguration` if the report was not published: the schedule is still there.
+    /// `ScheduleNotDeleted` if only the schedule is left to be deleted.
+    pub async fn deliver(
+        &self,
+        mut report: Report,
+        delivery: &Delivery,
+        started: Option<Timestamp>,
+        deadline: Deadline,
+    ) -> Result<Report, WatchError> {
+        let Some(message) = compose(&mut report, delivery, started) else { return Ok(report) };
+        if delivery.notify {
+            let message_id = self.publish(&message, delivery, deadline).await?;
+            report.notification = Some(Notification { message_id });
+        }
+        if let Some(schedule) = &delivery.schedule {
+            let _deleting = Phase::begin(phase::CALL_SCHEDULE);
+            let deleted = deadline.limit(self.destinations.delete_schedule(schedule)).await;
+            let late = "the watch is over, but deleting its schedule timed out";
+            deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late)))?;
+            report.schedule_deleted = Some(true);
+        }
+        Ok(report)
+    }
+
+    /// A schedule that cannot be deleted invokes the function again and again: each end is announced once by a process.
+    /// A rule repeats its announcement, because nothing tells one invocation by a rule from the next.
+    async fn publish(
+        &self,
+        message: &Message,
+        delivery: &Delivery,
+        deadline: Deadline,
+    ) -> Result<String, WatchError> {
+        let once = delivery.schedule.is_some();
+        if let Some(message_id) = self.announced.get(&message.event_id).filter(|_| once) {
+            tracing::info!(event_id = message.event_id, message_id, "this end was already announced");
+            return Ok(message_id);
+        }
         let _publishing = Phase::begin(phase::CALL_PUBLISH);
-        let published = deadline.limit(destinations.publish(&message)).await;
+        let published = deadline.limit(self.destinations.publish(message)).await;
         let late = "publishing to SNS timed out";
         let message_id =
             published.unwrap_or_else(|| Err(out_of_time(ErrorType::NotificationFailed, late)))?;
-        report.notification = Some(Notification { message_id });
+        if once {
+            self.announced.put(message.event_id.clone(), message_id.clone());
+        }
+        Ok(message_id)
     }
-    if let Some(schedule) = schedule {
-        let _deleting = Phase::begin(phase::CALL_SCHEDULE);
-        let deleted = deadline.limit(destinations.delete_schedule(schedule)).await;
-        let late = "the watch is over, but deleting its schedule timed out";
-        deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late)))?;
-        report.schedule_deleted = Some(true);
+
+    /// When the schedule was created, which is when its watch began. Asked for once by a process. `None` if that cannot
+    /// be found out; the watch then has no limit.
+    pub async fn schedule_created_at(&self, schedule: &ScheduleArn, deadline: Deadline) -> Option<Timestamp> {
+        if let Some(created_at) = self.created.get(schedule) {
+            return Some(created_at);
+        }
+        match deadline.limit(self.destinations.schedule_created_at(schedule)).await? {
+            Ok(Some(created_at)) => {
+                self.created.put(schedule.clone(), created_at);
+                Some(created_at)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::warn!(
+                    %error,
+                    "the start of this watch is unknown, so WATCH_LIMIT_SECONDS does not end it. Give the schedule's \
+                     input a `first_checked_at`, or the function's role scheduler:GetSchedule"
+                );
+                None
+            }
+        }
     }
-    Ok(report)
+}
+
+/// Composes the message of a watch that is over, and adds it to the report if that is requested.
+pub fn compose(report: &mut Report, delivery: &Delivery, started: Option<Timestamp>) -> Option<Message> {
+    let message = report.outcome.map(|outcome| Message::about(report, outcome, delivery, started));
+    if delivery.announcement {
+        report.announcement = Some(message.as_ref().map_or(Value::Null, Message::to_announcement));
+    }
+    message
+}
+
+/// The latest few entries. A process that watches more schedules than this at a time repeats itself.
+struct Memory<K, V>(Mutex<VecDeque<(K, V)>>);
+
+const REMEMBERED: usize = 64;
+
+impl<K, V> Default for Memory<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: PartialEq, V: Clone> Memory<K, V> {
+    fn get(&self, key: &K) -> Option<V> {
+        self.entries().iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
+    }
+
+    fn put(&self, key: K, value: V) {
+        let mut entries = self.entries();
+        entries.push_back((key, value));
+        if entries.len() > REMEMBERED {
+            entries.pop_front();
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, VecDeque<(K, V)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn out_of_time(kind: ErrorType, what: &str) -> WatchError {

@@ -1,91 +1,60 @@
-//! Every way in which a call can fail, under the names that callers rely on.
+//! Every way in which an invocation can fail, under the names that callers rely on.
 
 use crate::redact;
 use lambda_runtime::Diagnostic;
 use std::fmt;
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// The public names of the errors: Lambda's `errorType`, which a state machine's `Retry` and `Catch` match exactly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 pub enum ErrorType {
-    /// The payload is no request.
+    /// The payload is not a valid request.
     InvalidInput,
     /// An environment variable is missing or malformed.
     InvalidConfiguration,
-    /// The secret cannot be had, or holds none of the known forms.
+    /// The secret cannot be read, or has none of the known forms.
     SecretInvalid,
-    /// Secrets Manager throttled, failed or did not answer in time.
+    /// Secrets Manager throttled the request, failed, or did not respond in time.
     SecretUnavailable,
-    /// Zoho refuses the credentials, or the token even after one refresh.
+    /// Zoho rejects the credentials, or the access token even after one refresh.
     TokenRejected,
-    /// Zoho's accounts server gives out no more tokens for now.
+    /// Zoho's accounts server issues no more tokens for now.
     TokenRateLimited,
     /// The token lacks the scope `ZohoCRM.change_owner.READ`.
     ScopeMismatch,
-    /// The Zoho user may not see the status.
+    /// The Zoho user has no permission to read the status.
     PermissionDenied,
-    /// Zoho knows no such module.
+    /// Zoho does not know the module.
     InvalidModule,
-    /// No such job here, or older than the 60 days Zoho keeps.
+    /// There is no such job here, or it is older than the 60 days for which Zoho keeps it.
     JobNotFound,
-    /// Zoho's concurrency or credit limits.
+    /// Zoho's concurrency limit or API credits.
     ZohoRateLimited,
-    /// No usable connection to Zoho, or a fault on its side.
+    /// No usable connection to Zoho, or a server error there.
     ZohoUnavailable,
-    /// Zoho's answer is not what its documentation says.
+    /// The response is not what Zoho's documentation says.
     ZohoUnexpectedResponse,
-    /// SNS did not take the message.
+    /// SNS did not accept the message.
     NotificationFailed,
-    /// Published, but the schedule could not be deleted.
+    /// The watch is over, but its schedule could not be deleted.
     ScheduleNotDeleted,
 }
 
 impl ErrorType {
     /// All of them, in the order of the README's table.
-    pub const ALL: [Self; 15] = [
-        Self::InvalidInput,
-        Self::InvalidConfiguration,
-        Self::SecretInvalid,
-        Self::SecretUnavailable,
-        Self::TokenRejected,
-        Self::TokenRateLimited,
-        Self::ScopeMismatch,
-        Self::PermissionDenied,
-        Self::InvalidModule,
-        Self::JobNotFound,
-        Self::ZohoRateLimited,
-        Self::ZohoUnavailable,
-        Self::ZohoUnexpectedResponse,
-        Self::NotificationFailed,
-        Self::ScheduleNotDeleted,
-    ];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The name as Lambda's `errorType` carries it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InvalidInput => "InvalidInput",
-            Self::InvalidConfiguration => "InvalidConfiguration",
-            Self::SecretInvalid => "SecretInvalid",
-            Self::SecretUnavailable => "SecretUnavailable",
-            Self::TokenRejected => "TokenRejected",
-            Self::TokenRateLimited => "TokenRateLimited",
-            Self::ScopeMismatch => "ScopeMismatch",
-            Self::PermissionDenied => "PermissionDenied",
-            Self::InvalidModule => "InvalidModule",
-            Self::JobNotFound => "JobNotFound",
-            Self::ZohoRateLimited => "ZohoRateLimited",
-            Self::ZohoUnavailable => "ZohoUnavailable",
-            Self::ZohoUnexpectedResponse => "ZohoUnexpectedResponse",
-            Self::NotificationFailed => "NotificationFailed",
-            Self::ScheduleNotDeleted => "ScheduleNotDeleted",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// The error type of this name.
+    /// The error type with this name.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+        name.parse().ok()
     }
 
-    /// Whether the same call may succeed later without anybody having mended anything.
+    /// Whether the same invocation may succeed later although nobody changes anything.
     pub const fn is_retryable(self) -> bool {
         matches!(
             self,
@@ -105,7 +74,7 @@ impl fmt::Display for ErrorType {
     }
 }
 
-/// A failed call: the public name and one line that says what happened and what to do.
+/// A failed invocation: the public name and one line that says what happened and what to do.
 ///
 /// Carries no source on purpose: the runtime logs errors with `{:?}`, and the sources (SDK errors, HTTP errors) may
 /// hold URLs, headers or bodies. What is worth knowing of them goes into the message through [`redact`].
@@ -157,15 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_variants() {
-        for kind in ErrorType::ALL {
-            assert_eq!(kind.name(), format!("{kind:?}"));
-            assert_eq!(ErrorType::from_name(kind.name()), Some(kind));
-        }
-    }
-
-    #[test]
-    fn the_state_machine_retries_exactly_those_that_may_pass() {
+    fn the_state_machine_retries_exactly_the_retryable_errors() {
         let machine: serde_json::Value =
             serde_json::from_str(include_str!("../statemachine/watch.asl.json")).unwrap();
         let retries = machine["States"]["Check"]["Retry"].as_array().unwrap();
@@ -173,9 +134,9 @@ mod tests {
         // The others, Lambda's own, have a dot in their names.
         let retried: std::collections::HashSet<_> =
             names.map(|name| name.as_str().unwrap()).filter(|name| !name.contains('.')).collect();
-        let may_pass =
-            ErrorType::ALL.into_iter().filter(|kind| kind.is_retryable()).map(ErrorType::name).collect();
-        assert_eq!(retried, may_pass);
+        let retryable =
+            ErrorType::ALL.iter().filter(|kind| kind.is_retryable()).map(|kind| kind.name()).collect();
+        assert_eq!(retried, retryable);
     }
 
     #[test]

@@ -2,33 +2,39 @@
 
 use crate::checker::Checker;
 use crate::deadline::Deadline;
-use crate::delivery::{self, Destinations};
+use crate::delivery::{self, Courier, Destinations};
 use crate::error::{ErrorType, WatchError};
 use crate::http::HttpClient;
 use crate::phase::{self, Phase};
 use crate::redact;
 use crate::timestamp::{Timestamp, milliseconds};
 use crate::token::SecretStore;
+use crate::watch::ids::{Job, JobRef, Location};
 use crate::watch::job::{Outcome, Status};
-use crate::watch::report::{Limits, Report};
-use crate::watch::request::{Delivery, History, InvalidRequest, Request};
+use crate::watch::report::{Limits, Report, ReportedError};
+use crate::watch::request::{Delivery, History, Request};
 use crate::zoho::client::Attempts;
 use lambda_runtime::LambdaInvocation;
+use serde_json::value::RawValue;
 use std::time::{Duration, Instant};
 
 /// The function: everything that lives from one invocation to the next.
 pub struct Handler<S, H, D> {
     checker: Checker<S, H>,
-    destinations: D,
+    courier: Courier<D>,
     limits: Limits,
+    region: String,
 }
 
-/// How a check went, for the one line that it gets in the log.
-#[derive(Debug, Default)]
-struct CheckLog {
-    module: Option<String>,
-    job_id: Option<String>,
-    attempts: u32,
+/// What the runtime says about an invocation.
+#[derive(Debug, Clone, Copy)]
+pub struct Invocation<'a> {
+    /// The payload's JSON text.
+    pub payload: &'a str,
+    /// The ARN under which the function was invoked.
+    pub function_arn: &'a str,
+    /// When the response must be ready.
+    pub deadline: Deadline,
 }
 
 impl<S, H, D> Handler<S, H, D>
@@ -37,9 +43,9 @@ where
     H: HttpClient + Clone + 'static,
     D: Destinations,
 {
-    /// Sends nothing yet.
-    pub fn new(checker: Checker<S, H>, destinations: D, limits: Limits) -> Self {
-        Self { checker, destinations, limits }
+    /// Sends nothing yet. `region` is the function's own, such as `eu-west-1`.
+    pub fn new(checker: Checker<S, H>, destinations: D, limits: Limits, region: String) -> Self {
+        Self { checker, courier: Courier::new(destinations), limits, region }
     }
 
     /// Does what the first invocation needs ahead of it.
@@ -47,108 +53,230 @@ where
         self.checker.warm_up().await;
     }
 
-    /// Responds to one invocation. `payload` is its JSON text.
-    pub async fn handle(&self, payload: &str, deadline: Deadline) -> Result<Report, WatchError> {
+    /// Responds to one invocation.
+    pub async fn handle(&self, invocation: Invocation<'_>) -> Result<Report, WatchError> {
         let _call = Phase::begin(phase::CALL);
         let started = Instant::now();
-        let mut log = CheckLog::default();
-        let result = match Request::parse(payload, Timestamp::now()) {
-            Ok(request) => self.check(&request, deadline, &mut log).await,
-            Err(invalid) => {
-                let InvalidRequest { error, module, job_id, delivery } = *invalid;
-                self.fail((module, job_id), &History::default(), &delivery, error, deadline).await
+        let here = Location::of_function(invocation.function_arn, Some(&self.region));
+        let request = Request::parse(invocation.payload, Timestamp::now(), &here);
+        let mut attempts = Attempts::default();
+        let result = match (&request.failure, &request.job) {
+            (Some(failure), _) => {
+                let end = End { outcome: Outcome::WatchFailed, error: failure.into(), checks: 0 };
+                self.end(&request, request.history, end, invocation.deadline).await
             }
+            (None, Ok(job)) => self.check(&request, job, invocation.deadline, &mut attempts).await,
+            (None, Err(invalid)) => self.fail(&request, invalid.error.clone(), 0, invocation.deadline).await,
         };
-        log.write(&result, started.elapsed());
+        log_check(&request, &result, attempts.sent, started.elapsed());
         result
     }
 
     async fn check(
         &self,
         request: &Request,
+        job: &Job,
         deadline: Deadline,
-        log: &mut CheckLog,
+        attempts: &mut Attempts,
     ) -> Result<Report, WatchError> {
-        log.module = Some(request.module.to_string());
-        log.job_id = Some(request.job_id.to_string());
-        let mut attempts = Attempts::default();
-        let checked = self.checker.check(&request.module, &request.job_id, deadline, &mut attempts).await;
-        log.attempts = attempts.sent;
-        match checked {
-            Ok(job) => {
-                warn_if_unknown(&job.status);
-                let report = Report::of_check(request, &job, Timestamp::now(), &self.limits);
-                delivery::deliver(&self.destinations, report, &request.delivery, deadline).await
-            }
-            Err(error) => {
-                let named = (Some(request.module.to_string()), Some(request.job_id.to_string()));
-                self.fail(named, &request.history, &request.delivery, error, deadline).await
-            }
-        }
+        let status = match self.checker.check(&job.module, &job.job_id, deadline, attempts).await {
+            Ok(status) => status,
+            Err(error) => return self.fail(request, error, 1, deadline).await,
+        };
+        warn_if_unknown(&status.status);
+        let history = if status.status.is_finished() {
+            request.history
+        } else {
+            self.with_start(request, deadline).await
+        };
+        let report = Report::of_check(job, &history, &status, Timestamp::now(), &self.limits);
+        self.courier.deliver(report, &request.delivery, history.first_checked_at, deadline).await
     }
 
-    /// Ends a schedule's watch with a message if another check cannot help; otherwise the invocation fails.
+    /// Decides what an error means for the watch, and does it.
     async fn fail(
         &self,
-        (module, job_id): (Option<String>, Option<String>),
-        history: &History,
-        delivery: &Delivery,
+        request: &Request,
         error: WatchError,
+        checks: u64,
         deadline: Deadline,
     ) -> Result<Report, WatchError> {
-        let keeps_the_schedule =
-            error.kind().is_retryable() || error.kind() == ErrorType::InvalidConfiguration;
-        if delivery.schedule.is_none() || keeps_the_schedule {
+        let history = self.with_start(request, deadline).await;
+        let is_over =
+            history.first_checked_at.is_some_and(|started| self.limits.is_over(started, Timestamp::now()));
+        let Verdict::End(outcome) = Verdict::on(error.kind(), &request.delivery, is_over) else {
             return Err(error);
-        }
-        let report = Report::of_failure(module, job_id, history, error.clone(), Timestamp::now());
-        // Whatever the request says about notifications: nobody would learn of this end otherwise.
-        let delivery = Delivery { notify: true, ..delivery.clone() };
-        delivery::deliver(&self.destinations, report, &delivery, deadline).await.map_err(|delivery_error| {
-            tracing::error!(error = %delivery_error, "the end of this watch could not be announced");
+        };
+        let end = End { outcome, error: (&error).into(), checks };
+        self.end(request, history, end, deadline).await.map_err(|undelivered| {
+            if undelivered.kind() == ErrorType::ScheduleNotDeleted {
+                return undelivered;
+            }
+            tracing::error!(error = %undelivered, "the end of this watch could not be announced");
             error
         })
+    }
+
+    /// Ends the watch with an error. Whatever the request says about notifications, the end of a schedule's watch is
+    /// published: nobody would learn of it otherwise.
+    async fn end(
+        &self,
+        request: &Request,
+        history: History,
+        end: End,
+        deadline: Deadline,
+    ) -> Result<Report, WatchError> {
+        let delivery = &request.delivery;
+        let notify = delivery.notify || delivery.schedule.is_some();
+        let announcement = delivery.announcement || request.failure.is_some();
+        let delivery = Delivery { notify, announcement, ..delivery.clone() };
+        let report = end.report(request.job_ref(), &history);
+        self.courier.deliver(report, &delivery, history.first_checked_at, deadline).await
+    }
+
+    /// The history, with the creation of the schedule as the start of a watch that names no other.
+    async fn with_start(&self, request: &Request, deadline: Deadline) -> History {
+        let mut history = request.history;
+        if let (None, Some(schedule)) = (history.first_checked_at, &request.delivery.schedule) {
+            let created_at = self.courier.schedule_created_at(schedule, deadline).await;
+            history.first_checked_at = created_at.map(|created_at| created_at.min(Timestamp::now()));
+        }
+        history
+    }
+}
+
+/// Responds to an invocation of a function whose configuration is invalid: with that error, or, if a state machine asks
+/// for the announcement of its watch's end, with a report of it.
+pub fn respond_without_configuration(
+    error: &WatchError,
+    invocation: Invocation<'_>,
+) -> Result<Report, WatchError> {
+    let here = Location::of_function(invocation.function_arn, None);
+    let request = Request::parse(invocation.payload, Timestamp::now(), &here);
+    let reported = request.failure.as_ref().map(ReportedError::from);
+    let result = match (reported, Verdict::on(error.kind(), &request.delivery, false)) {
+        (None, Verdict::Fail) => Err(error.clone()),
+        (reported, _) => {
+            let error = reported.unwrap_or_else(|| error.into());
+            let mut report = End { outcome: Outcome::WatchFailed, error, checks: 0 }
+                .report(request.job_ref(), &request.history);
+            let delivery = Delivery { announcement: true, ..request.delivery.clone() };
+            delivery::compose(&mut report, &delivery, request.history.first_checked_at);
+            Ok(report)
+        }
+    };
+    log_check(&request, &result, 0, Duration::ZERO);
+    result
+}
+
+/// What an error means for the watch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// The invocation fails with the error. Whoever invoked the function retries it, or handles the error.
+    Fail,
+    /// The watch is over, in this way.
+    End(Outcome),
+}
+
+impl Verdict {
+    /// `is_over` says whether the watch has reached its limit.
+    fn on(error: ErrorType, delivery: &Delivery, is_over: bool) -> Self {
+        let is_permanent = !error.is_retryable();
+        match delivery {
+            // The state machine announces this end, in the function's words.
+            Delivery { announcement: true, .. } if is_permanent => Self::End(Outcome::WatchFailed),
+            Delivery { schedule: None, .. } => Self::Fail,
+            // The function cannot publish without its configuration. The schedule stays, so that the watch continues
+            // once the configuration is right.
+            _ if is_permanent && error != ErrorType::InvalidConfiguration => Self::End(Outcome::WatchFailed),
+            _ if is_over => Self::End(Outcome::WatchTimedOut),
+            _ => Self::Fail,
+        }
+    }
+}
+
+/// The end of a watch with an error.
+struct End {
+    outcome: Outcome,
+    error: ReportedError,
+    /// Checks in this invocation.
+    checks: u64,
+}
+
+impl End {
+    fn report(self, job: JobRef, history: &History) -> Report {
+        Report::of_error(job, history, self.outcome, self.error, self.checks, Timestamp::now())
     }
 }
 
 /// Wraps a payload that is not JSON in a JSON string, so that it reaches the handler and is rejected there as
 /// `InvalidInput`. The runtime would report it under the name of a Rust type.
 pub fn wrap_invalid_json(mut invocation: LambdaInvocation) -> LambdaInvocation {
-    if serde_json::from_slice::<&serde_json::value::RawValue>(&invocation.body).is_err() {
+    if serde_json::from_slice::<&RawValue>(&invocation.body).is_err() {
         let text = String::from_utf8_lossy(&invocation.body);
         invocation.body = serde_json::Value::from(text).to_string().into();
     }
     invocation
 }
 
-impl CheckLog {
-    /// Writes the line.
-    fn write(&self, result: &Result<Report, WatchError>, took: Duration) {
-        let report = result.as_ref().ok();
-        let module = self.module.as_deref().or(report.and_then(|report| report.module.as_deref()));
-        let job_id = self.job_id.as_deref().or(report.and_then(|report| report.job_id.as_deref()));
-        let status = report.and_then(|report| report.status.as_deref());
-        let outcome = report.and_then(|report| report.outcome).map(Outcome::name);
-        let error =
-            result.as_ref().err().or(report.and_then(|report| report.error.as_ref().map(|error| &error.0)));
-        let error_type = error.map(|error| error.kind().name());
-        let (attempts, milliseconds) = (self.attempts, milliseconds(took));
-        if let Some(error) = error {
-            let error = error.message();
-            tracing::warn!(
-                module,
-                job_id,
-                status,
-                outcome,
-                attempts,
-                milliseconds,
-                error_type,
-                error,
-                "check"
-            );
-        } else {
-            tracing::info!(module, job_id, status, outcome, attempts, milliseconds, "check");
-        }
+/// Writes the one line that each invocation gets in the log. An error that nobody needs to act on is a warning.
+fn log_check(request: &Request, result: &Result<Report, WatchError>, attempts: u32, took: Duration) {
+    let job = request.job_ref();
+    let (module, job_id) = (job.module(), job.job_id());
+    let schedule = request.delivery.schedule.as_ref().map(|schedule| schedule.name());
+    let watch = request.delivery.watch.as_deref();
+    let report = result.as_ref().ok();
+    let status = report.and_then(|report| report.status.as_deref());
+    let outcome = report.and_then(|report| report.outcome).map(Outcome::name);
+    let next_check_seconds = report.and_then(|report| report.next_check_seconds);
+    let milliseconds = milliseconds(took);
+    let error = match result {
+        Ok(report) => report.error.clone(),
+        Err(error) => Some(error.into()),
+    };
+    let Some(ReportedError { name: error_type, message: error }) = error else {
+        tracing::info!(
+            module,
+            job_id,
+            schedule,
+            watch,
+            status,
+            outcome,
+            attempts,
+            milliseconds,
+            next_check_seconds,
+            "check"
+        );
+        return;
+    };
+    if ErrorType::from_name(&error_type).is_some_and(ErrorType::is_retryable) {
+        tracing::warn!(
+            module,
+            job_id,
+            schedule,
+            watch,
+            status,
+            outcome,
+            attempts,
+            milliseconds,
+            error_type,
+            error,
+            "check"
+        );
+    } else {
+        tracing::error!(
+            module,
+            job_id,
+            schedule,
+            watch,
+            status,
+            outcome,
+            attempts,
+            milliseconds,
+            error_type,
+            error,
+            "check"
+        );
     }
 }
 
@@ -158,3 +286,6 @@ fn warn_if_unknown(status: &Status) {
         tracing::warn!(status, "Zoho reports a status that is not documented; the job counts as unfinished");
     }
 }
+
+#[cfg(test)]
+mod tests;

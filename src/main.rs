@@ -5,7 +5,7 @@ use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::WatchError;
-use mass_change_owner_status::handler::wrap_invalid_json;
+use mass_change_owner_status::handler::{Invocation, respond_without_configuration, wrap_invalid_json};
 use mass_change_owner_status::setup::{self, Function};
 use mass_change_owner_status::watch::report::Report;
 use mass_change_owner_status::{logging, phase};
@@ -39,8 +39,14 @@ async fn invoke(
     function: &Result<Arc<Function>, WatchError>,
     event: LambdaEvent<Box<RawValue>>,
 ) -> Result<Report, WatchError> {
-    let function = function.as_ref().map_err(Clone::clone)?;
-    let deadline = Deadline::from_lambda(event.context.deadline);
-    // Boxed: the SDK's futures nest so deep that the compiler gives up on the whole as one type.
-    Box::pin(function.handle(event.payload.get(), deadline)).await
+    let invocation = Invocation {
+        payload: event.payload.get(),
+        function_arn: &event.context.invoked_function_arn,
+        deadline: Deadline::from_lambda(event.context.deadline),
+    };
+    match function {
+        // Boxed: the SDK's futures nest so deep that the compiler gives up on the whole as one type.
+        Ok(function) => Box::pin(function.handle(invocation)).await,
+        Err(error) => respond_without_configuration(error, invocation),
+    }
 }

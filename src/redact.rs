@@ -27,11 +27,16 @@ pub fn one_line(text: &str) -> String {
 
 /// Foreign text as a message may quote it: [`one_line`], at most [`QUOTE_LIMIT`] characters.
 pub fn quote(text: &str) -> String {
+    quote_up_to(text, QUOTE_LIMIT)
+}
+
+/// Foreign text as one line of at most so many characters.
+pub fn quote_up_to(text: &str, limit: usize) -> String {
     let line = one_line(text);
-    match line.char_indices().nth(QUOTE_LIMIT) {
+    match line.char_indices().nth(limit) {
         None => line,
         Some(_) => {
-            let kept: String = line.chars().take(QUOTE_LIMIT.saturating_sub(1)).collect();
+            let kept: String = line.chars().take(limit.saturating_sub(1)).collect();
             format!("{kept}…")
         }
     }

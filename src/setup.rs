@@ -44,9 +44,9 @@ pub async fn function() -> Result<Function, WatchError> {
     drop(configuring);
     let _aws = Phase::begin(phase::INIT_AWS);
     let sdk_config = sdk::load(connections.shared_client(), config.request_timeout).await;
-    if sdk_config.region().is_none() {
+    let Some(region) = sdk_config.region().map(ToString::to_string) else {
         return Err(config::invalid(&["AWS_REGION is not set".to_owned()]));
-    }
+    };
     let secrets = SecretsManager::new(aws_sdk_secretsmanager::Client::new(&sdk_config), config.secret_id);
     let tokens = TokenSource::new(
         secrets,
@@ -75,7 +75,7 @@ pub async fn function() -> Result<Function, WatchError> {
         },
         watch_limit_seconds: config.watch_limit_seconds,
     };
-    Ok(Handler::new(checker, Aws::new(sdk_config, config.topic_arn), limits))
+    Ok(Handler::new(checker, Aws::new(sdk_config, config.topic_arn), limits, region))
 }
 
 /// SNS and EventBridge Scheduler. Their clients are made when they are first needed: most execution environments never

@@ -11,6 +11,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use mass_change_owner_status::error::ErrorType;
 use mass_change_owner_status::timestamp::Timestamp;
+use mass_change_owner_status::watch::ids::Location;
 use mass_change_owner_status::watch::job::JobStatus;
 use mass_change_owner_status::watch::job::Status;
 use mass_change_owner_status::watch::request::Request;
@@ -90,7 +91,7 @@ fn is_one_short_line(message: &str) {
 proptest! {
     #[test]
     fn any_payload_is_a_request_or_invalid_input(payload in any_json()) {
-        if let Err(rejected) = Request::parse(&payload.to_string(), Timestamp::now()) {
+        if let Err(rejected) = Request::parse(&payload.to_string(), Timestamp::now(), &Location::default()).job {
             prop_assert_eq!(rejected.error.kind(), ErrorType::InvalidInput);
             is_one_short_line(rejected.error.message());
         }
@@ -98,7 +99,7 @@ proptest! {
 
     #[test]
     fn any_text_is_answered(payload in any::<String>()) {
-        prop_assert!(Request::parse(&payload, Timestamp::now()).is_err());
+        prop_assert!(Request::parse(&payload, Timestamp::now(), &Location::default()).job.is_err());
     }
 
     #[test]

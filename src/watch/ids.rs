@@ -1,14 +1,65 @@
-//! The names that a request carries; each exists only in a valid form.
+//! The names that a request carries. Each type exists only in a valid form.
 
+use serde::Serialize;
 use std::fmt;
+
+/// A mass change owner job: its ID is unique within its module.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Job {
+    /// The module whose records get a new owner.
+    pub module: ModuleName,
+    /// The job's ID.
+    pub job_id: JobId,
+}
+
+/// The job that a request names: valid, or as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum JobRef {
+    /// A valid job.
+    Valid(Job),
+    /// What the request says instead, as one line of at most 200 characters each. `None` if it is not text.
+    AsWritten {
+        /// Stands in the place of the module.
+        module: Option<String>,
+        /// Stands in the place of the job ID.
+        job_id: Option<String>,
+    },
+}
+
+impl JobRef {
+    /// The module, as far as it is known.
+    pub fn module(&self) -> Option<&str> {
+        match self {
+            Self::Valid(job) => Some(job.module.as_str()),
+            Self::AsWritten { module, .. } => module.as_deref(),
+        }
+    }
+
+    /// The job ID, as far as it is known.
+    pub fn job_id(&self) -> Option<&str> {
+        match self {
+            Self::Valid(job) => Some(job.job_id.as_str()),
+            Self::AsWritten { job_id, .. } => job_id.as_deref(),
+        }
+    }
+}
 
 /// A module's API name, as it stands in Zoho's URLs.
 ///
-/// Zoho's limit is not documented; 255 characters is more than any real name has.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// ```
+/// use mass_change_owner_status::watch::ids::ModuleName;
+///
+/// assert_eq!(ModuleName::parse("price books").unwrap().as_str(), "Price_Books");
+/// assert!(ModuleName::parse("Custom").is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct ModuleName(String);
 
-/// Zoho's standard modules: display name, API name (crm-oas, `v8.0/mass_change_owner`).
+/// Zoho's limit is not documented; 255 characters is more than any real name has.
+const LONGEST_MODULE_NAME: usize = 255;
+
+/// Zoho's standard modules: display name, API name (docs/zoho-api.md).
 const STANDARD_MODULES: [(&str, &str); 17] = [
     ("Leads", "Leads"),
     ("Accounts", "Accounts"),
@@ -30,13 +81,15 @@ const STANDARD_MODULES: [(&str, &str); 17] = [
 ];
 
 impl ModuleName {
-    /// Takes an API name as it is, and a standard module's display or API name in any letter case.
+    /// Accepts an API name as it is, and a standard module's display name or API name in any letter case.
     ///
-    /// The error says what was wrong with the text, to stand after the field's name in a message.
+    /// # Errors
+    ///
+    /// What is wrong with the text, to follow the field's name in a message.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.eq_ignore_ascii_case("custom") {
-            return Err("is the placeholder \"Custom\" of Zoho's documentation; give the custom module's own API \
-                        name (Zoho CRM: Setup, Developer Hub, APIs & SDKs, API Names), such as \"CustomModule1\""
+            return Err("is the placeholder for custom modules in Zoho's documentation. Use the module's own API name, \
+                        such as \"CustomModule1\" (Zoho CRM: Setup, Developer Hub, APIs & SDKs, API Names)"
                 .into());
         }
         let standard = STANDARD_MODULES
@@ -46,12 +99,12 @@ impl ModuleName {
         let mut bytes = name.bytes();
         let valid = bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
             && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && name.len() <= 255;
+            && name.len() <= LONGEST_MODULE_NAME;
         if valid {
             Ok(Self(name.to_owned()))
         } else {
-            Err("is no module API name: a letter, then letters, digits and underscores, at most 255 characters, \
-                 such as \"Leads\" or \"CustomModule1\""
+            Err("is not a module's API name (a letter, then letters, digits, and underscores; at most 255 characters). \
+                 Use a name such as \"Leads\" or \"CustomModule1\""
                 .into())
         }
     }
@@ -68,17 +121,27 @@ impl fmt::Display for ModuleName {
     }
 }
 
-/// The id of a mass change owner job: 1 to 20 ASCII digits (real ones have 18 or 19).
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// The ID of a mass change owner job: 1 to 20 ASCII digits (real ones have 18 or 19).
+///
+/// ```
+/// use mass_change_owner_status::watch::ids::JobId;
+///
+/// assert!(JobId::parse("3652397000009565021").is_ok());
+/// assert!(JobId::parse("3.652397e18").is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct JobId(String);
 
 impl JobId {
-    /// The error says what was wrong with the text, to stand after the field's name in a message.
+    /// # Errors
+    ///
+    /// What is wrong with the text, to follow the field's name in a message.
     pub fn parse(text: &str) -> Result<Self, String> {
         if (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err("is no job id: 1 to 20 digits in quotes, such as \"3652397000009565021\"".into())
+            Err("is not a job ID (1 to 20 digits). Use an ID such as \"3652397000009565021\", in quotes"
+                .into())
         }
     }
 
@@ -103,14 +166,51 @@ pub struct ScheduleArn {
 }
 
 impl ScheduleArn {
-    /// The error says what was wrong with the text, to stand after the field's name in a message.
+    /// # Errors
+    ///
+    /// What is wrong with the text, to follow the field's name in a message.
     pub fn parse(text: &str) -> Result<Self, String> {
         Self::split(text).ok_or_else(|| {
-            "is no EventBridge Scheduler schedule ARN, such as \
-             \"arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch-leads\"; in a schedule's input write \
+            if text.contains("<aws.scheduler.") {
+                // Whoever wrote this did what the other message says.
+                return "is a context attribute of EventBridge Scheduler that was not replaced by its value. Only \
+                        Scheduler replaces it, in the Input of a schedule's own target; a state machine, a rule, a \
+                        test event, or `aws lambda invoke` passes it on as it is. Let Scheduler invoke the function \
+                        directly, or pass the schedule's own ARN"
+                    .into();
+            }
+            "is not the ARN of an EventBridge Scheduler schedule. Use an ARN such as \
+             \"arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch-leads\"; in a schedule's input, use \
              the context attribute \"<aws.scheduler.schedule-arn>\""
                 .into()
         })
+    }
+
+    /// Whether the schedule is where the function is. The function touches no other: `DeleteSchedule` takes a group
+    /// and a name, and would delete the schedule of the same name here.
+    ///
+    /// # Errors
+    ///
+    /// Where the schedule is and where the function is, to follow the field's name in a message.
+    pub fn check_location(&self, here: &Location) -> Result<(), String> {
+        let [_, partition, _, region, account, _] = self.parts();
+        let elsewhere = [("partition", partition, &here.partition), ("Region", region, &here.region)]
+            .into_iter()
+            .chain([("account", account, &here.account)])
+            .find(|(_, theirs, ours)| ours.as_ref().is_some_and(|ours| ours != theirs));
+        match elsewhere {
+            None => Ok(()),
+            Some((what, theirs, ours)) => Err(format!(
+                "is in the {what} {theirs:?}, but the function is in {:?}. Use the schedule that invokes this function",
+                ours.as_deref().unwrap_or_default()
+            )),
+        }
+    }
+
+    /// The six parts of the ARN.
+    fn parts(&self) -> [&str; 6] {
+        let mut parts = self.arn.splitn(6, ':');
+        std::array::from_fn(|_| parts.next().unwrap_or_default())
     }
 
     fn split(text: &str) -> Option<Self> {
@@ -135,7 +235,7 @@ impl ScheduleArn {
         &self.arn
     }
 
-    /// The schedule group's name.
+    /// The name of the schedule's group.
     pub fn group(&self) -> &str {
         &self.group
     }
@@ -143,6 +243,32 @@ impl ScheduleArn {
     /// The schedule's own name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+}
+
+/// Where the function runs, as far as it is known: from the ARN under which it was invoked, or from `AWS_REGION`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Location {
+    /// Such as `aws`.
+    pub partition: Option<String>,
+    /// Such as `eu-west-1`.
+    pub region: Option<String>,
+    /// Twelve digits.
+    pub account: Option<String>,
+}
+
+impl Location {
+    /// Reads the ARN of a function. Local runtimes make such ARNs up, often without an account: nothing is taken from
+    /// what is not an ARN of Lambda.
+    pub fn of_function(arn: &str, default_region: Option<&str>) -> Self {
+        match arn.split(':').collect::<Vec<_>>().as_slice() {
+            ["arn", partition, "lambda", region, account, "function", ..] if account.len() == 12 => Self {
+                partition: Some((*partition).to_owned()),
+                region: Some((*region).to_owned()),
+                account: Some((*account).to_owned()),
+            },
+            _ => Self { region: default_region.map(str::to_owned), ..Self::default() },
+        }
     }
 }
 
@@ -225,7 +351,6 @@ mod tests {
         );
         for bad in [
             "",
-            "<aws.scheduler.schedule-arn>",
             "arn:aws:events:eu-west-1:123456789012:rule/x",
             "arn:aws:scheduler:eu-west-1:123456789012:schedule-group/g",
             "arn:aws:scheduler:eu-west-1:123456789012:schedule/g",
@@ -234,7 +359,38 @@ mod tests {
             "arn:aws:scheduler:eu-west-1:1234:schedule/g/n",
             "arn:aws:scheduler::123456789012:schedule/g/n",
         ] {
-            assert!(ScheduleArn::parse(bad).is_err(), "{bad:?}");
+            assert!(ScheduleArn::parse(bad).unwrap_err().contains("not the ARN"), "{bad:?}");
+        }
+        // Advice that was already followed would not help.
+        for unresolved in
+            ["<aws.scheduler.schedule-arn>", "<aws.scheduler.execution-id>", " <aws.scheduler.schedule-arn>"]
+        {
+            assert!(ScheduleArn::parse(unresolved).unwrap_err().contains("not replaced"), "{unresolved:?}");
+        }
+    }
+
+    #[test]
+    fn schedules_elsewhere() {
+        let here = Location::of_function(
+            "arn:aws:lambda:eu-west-1:123456789012:function:watch:live",
+            Some("eu-west-1"),
+        );
+        let local = Location::of_function("function-arn", Some("eu-west-1"));
+        for (arn, part, part_locally) in [
+            ("arn:aws:scheduler:eu-west-1:123456789012:schedule/g/n", None, None),
+            ("arn:aws:scheduler:eu-west-2:123456789012:schedule/g/n", Some("Region"), Some("Region")),
+            ("arn:aws:scheduler:eu-west-1:210987654321:schedule/g/n", Some("account"), None),
+            ("arn:aws-cn:scheduler:eu-west-1:123456789012:schedule/g/n", Some("partition"), None),
+        ] {
+            let schedule = ScheduleArn::parse(arn).unwrap();
+            for (location, expected) in [(&here, part), (&local, part_locally), (&Location::default(), None)]
+            {
+                match (schedule.check_location(location), expected) {
+                    (Ok(()), None) => {}
+                    (Err(problem), Some(part)) => assert!(problem.contains(part), "{arn}: {problem}"),
+                    (result, _) => panic!("{arn} from {location:?}: {result:?}"),
+                }
+            }
         }
     }
 }

@@ -1,77 +1,86 @@
-//! What a mass change owner job's status means, whatever service told it.
+//! What the status of a mass change owner job means.
 
 use serde::Serialize;
+use strum::IntoStaticStr;
 
-/// A job as Zoho described it at one moment.
+/// A job as Zoho describes it at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JobStatus {
-    /// Zoho's word, folded.
+    /// Zoho's status value.
     pub status: Status,
-    /// Zoho's counts.
+    /// Zoho's record counts.
     pub counts: Counts,
 }
 
-/// Records; `None` where Zoho left a count out. The sums need not add up (crm-oas's own samples do not).
+/// Record counts; `None` if Zoho omits a count. They need not add up (docs/zoho-api.md).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Records whose owner was to be changed.
     pub total: Option<u64>,
-    /// Records moved.
+    /// Records with the new owner.
     pub updated: Option<u64>,
-    /// Records yet to be moved.
+    /// Records that still have the previous owner.
     pub not_updated: Option<u64>,
-    /// Records that could not be moved.
+    /// Records whose owner could not be changed.
     pub failed: Option<u64>,
 }
 
-/// Zoho's status word in one spelling: upper case, spaces and hyphens folded to `_`.
+/// Zoho's status value in one spelling: upper case, with spaces and hyphens replaced by `_`.
 ///
-/// This endpoint documents `SCHEDULED`, `RUNNING`, `COMPLETED` and `FAILED`; its sisters write `in progress`,
-/// `Completed`, `QUEUED` and more, so the word is kept as it comes.
+/// This endpoint documents `SCHEDULED`, `RUNNING`, `COMPLETED`, and `FAILED`. Related endpoints return `in progress`,
+/// `Completed`, `QUEUED`, and more (docs/zoho-api.md), so an unknown value is kept.
+///
+/// ```
+/// use mass_change_owner_status::watch::job::Status;
+///
+/// let status = Status::normalize("in progress").unwrap();
+/// assert_eq!(status.as_str(), "IN_PROGRESS");
+/// assert!(!status.is_finished());
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status(String);
 
 /// How a watch ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, IntoStaticStr)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Outcome {
-    /// Completed; nothing failed or left over.
+    /// The job is complete; every record has the new owner.
     Succeeded,
-    /// Completed, but some records failed or were left over.
+    /// The job is complete, but some records failed or were not updated.
     PartiallySucceeded,
     /// The job failed.
     Failed,
-    /// The job was still unfinished when the watch's time was up.
+    /// The watch reached its limit while the job was unfinished.
     WatchTimedOut,
-    /// The watch could not go on.
+    /// The watch could not continue.
     WatchFailed,
 }
 
 impl Outcome {
-    /// The name as it stands in a report.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Succeeded => "SUCCEEDED",
-            Self::PartiallySucceeded => "PARTIALLY_SUCCEEDED",
-            Self::Failed => "FAILED",
-            Self::WatchTimedOut => "WATCH_TIMED_OUT",
-            Self::WatchFailed => "WATCH_FAILED",
-        }
+    /// The name as a report carries it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether the outcome says nothing final about the job: another watch of it can end in another way.
+    pub fn leaves_the_job_open(self) -> bool {
+        matches!(self, Self::WatchTimedOut | Self::WatchFailed)
     }
 }
 
 impl Status {
-    /// `None` for a word without a letter or digit in it.
-    pub fn normalize(word: &str) -> Option<Self> {
-        let parts: Vec<&str> = word
+    /// `None` for text without a letter or digit.
+    pub fn normalize(text: &str) -> Option<Self> {
+        let parts: Vec<&str> = text
             .split(|c: char| c.is_whitespace() || c.is_control() || c == '-' || c == '_')
             .filter(|part| !part.is_empty())
             .collect();
-        let folded = parts.join("_").to_uppercase();
-        folded.chars().any(char::is_alphanumeric).then_some(Self(folded))
+        let normalized = parts.join("_").to_uppercase();
+        normalized.chars().any(char::is_alphanumeric).then_some(Self(normalized))
     }
 
-    /// The folded word.
+    /// The normalized value.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -85,12 +94,12 @@ impl Status {
         self.is_completed() || self.0 == "FAILED"
     }
 
-    /// Whether the job waits for its turn and cannot have moved anything yet.
+    /// Whether the job is queued and cannot have updated anything yet.
     pub fn is_queued(&self) -> bool {
         matches!(self.0.as_str(), "SCHEDULED" | "QUEUED")
     }
 
-    /// Whether the word is one whose meaning is known, here or from the sister endpoints.
+    /// Whether the meaning of the value is known, from this endpoint or a related one.
     pub fn is_known(&self) -> bool {
         self.is_finished() || self.is_queued() || matches!(self.0.as_str(), "RUNNING" | "IN_PROGRESS")
     }

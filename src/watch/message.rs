@@ -1,12 +1,14 @@
-//! The message about the end of a watch: what it says, and to whom.
+//! The message about the end of a watch, for programs and for people.
 
 use crate::redact;
-use crate::watch::ids::{JobId, ModuleName, ScheduleArn};
+use crate::timestamp::Timestamp;
+use crate::watch::event_id::Ids;
 use crate::watch::job::Outcome;
 use crate::watch::report::Report;
+use crate::watch::request::Delivery;
 use serde_json::{Value, json};
 
-/// A message as SNS takes it.
+/// A message as SNS accepts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// ASCII, under 100 characters.
@@ -15,29 +17,22 @@ pub struct Message {
     pub body: String,
     /// String attributes, for filter policies.
     pub attributes: Vec<(&'static str, String)>,
-    /// The same for every delivery about one end of one job.
+    /// The same in every delivery about one end of a watch, and never the same for two ends.
     pub event_id: String,
     /// What a FIFO topic keeps in order: the messages about one job.
     pub group_id: String,
 }
 
-/// How much of a module's name stands in ids, which SNS limits to 128 characters: the job id tells jobs apart.
-const MODULE_IN_ID: usize = 70;
-
-/// Subjects are "less than 100 characters long" (API reference).
+/// Subjects are "less than 100 characters long" (SNS API reference, Publish).
 const SUBJECT_LIMIT: usize = 99;
 
 impl Message {
-    /// The message about the watch that ends with this report, triggered by this schedule if by any.
-    pub fn about(report: &Report, outcome: Outcome, schedule: Option<&ScheduleArn>) -> Self {
-        let module = attribute(report.module.as_deref());
-        let job_id = attribute(report.job_id.as_deref());
-        let group_id = watch_id(&module, &job_id, schedule);
-        let mut event_id = format!("{group_id}-{}", outcome.name());
-        if outcome == Outcome::WatchTimedOut {
-            // A job can outlive more than one watch.
-            event_id.push_str(&format!("-{}", report.first_checked_at.epoch_seconds()));
-        }
+    /// The message about a watch that ends with this report. `started` is when the watch began, as far as the request or
+    /// its schedule tells.
+    pub fn about(report: &Report, outcome: Outcome, delivery: &Delivery, started: Option<Timestamp>) -> Self {
+        let module = attribute(report.job.module());
+        let job_id = attribute(report.job.job_id());
+        let Ids { event_id, group_id } = Ids::of(report, outcome, delivery, started);
         let mut attributes = vec![
             ("module", module.clone()),
             ("job_id", job_id.clone()),
@@ -60,7 +55,7 @@ impl Message {
         }
     }
 
-    /// As a state machine's SNS task takes it.
+    /// The message as the SNS task of a state machine takes it.
     pub fn to_announcement(&self) -> Value {
         let attributes: serde_json::Map<String, Value> = self
             .attributes
@@ -71,46 +66,32 @@ impl Message {
     }
 }
 
-/// SNS takes no empty attribute and no control characters in one.
+/// SNS accepts no empty attribute, and no control characters in one.
 fn attribute(text: Option<&str>) -> String {
     text.map(redact::one_line).filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".into())
 }
 
-/// Names one watch in the characters and the length that SNS takes in ids: by module and job, or, where a request named
-/// none that could be, by the schedule that keeps making it.
-fn watch_id(module: &str, job_id: &str, schedule: Option<&ScheduleArn>) -> String {
-    let plain = |text: &str, most: usize| -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
-        text.chars().take(most).map(plain).collect()
-    };
-    match schedule {
-        Some(schedule) if ModuleName::parse(module).is_err() || JobId::parse(job_id).is_err() => {
-            format!("{}.{}", plain(schedule.group(), 30), plain(schedule.name(), 64))
-        }
-        _ => format!("{}-{}", plain(module, MODULE_IN_ID), plain(job_id, 20)),
-    }
-}
-
-/// How many records went where, as far as that is known.
+/// How many records have the new owner, and how many do not, as far as that is known.
 fn counts(report: &Report) -> Vec<String> {
     let mut counts = Vec::new();
+    let written = with_thousands_separators;
     match (report.updated_count, report.total_count) {
         (Some(updated), Some(total)) => {
-            counts.push(format!("{} of {} updated", grouped(updated), grouped(total)))
+            counts.push(format!("{} of {} updated", written(updated), written(total)));
         }
-        (Some(updated), None) => counts.push(format!("{} updated", grouped(updated))),
+        (Some(updated), None) => counts.push(format!("{} updated", written(updated))),
         (None, _) => {}
     }
-    let above_zero = |count: Option<u64>| count.filter(|count| *count > 0).map(grouped);
+    let above_zero = |count: Option<u64>| count.filter(|count| *count > 0).map(written);
     counts.extend(above_zero(report.failed_count).map(|failed| format!("{failed} failed")));
     if report.finished {
-        counts.extend(above_zero(report.not_updated_count).map(|left| format!("{left} left over")));
+        counts.extend(above_zero(report.not_updated_count).map(|left| format!("{left} not updated")));
     }
     counts
 }
 
-fn reason(report: &Report) -> &'static str {
-    report.error.as_ref().map_or("unknown", |error| error.0.kind().name())
+fn error_name(report: &Report) -> &str {
+    report.error.as_ref().map_or("unknown", |error| &error.name)
 }
 
 /// What a sales manager wants to know, in a few words.
@@ -123,54 +104,65 @@ fn headline(report: &Report, outcome: Outcome) -> String {
         Outcome::Succeeded | Outcome::PartiallySucceeded => {}
         Outcome::Failed => parts.insert(0, "FAILED".into()),
         Outcome::WatchTimedOut => parts.insert(0, "still unfinished, no longer watched".into()),
-        Outcome::WatchFailed => parts.insert(0, format!("can no longer be watched ({})", reason(report))),
+        Outcome::WatchFailed => parts.insert(0, format!("no longer watched ({})", error_name(report))),
     }
     parts.join(", ")
 }
 
-/// A few lines for people. The state machine words a `WATCH_FAILED` of its own in the same way.
 fn email(report: &Report, outcome: Outcome, module: &str, job_id: &str) -> String {
     let counts = counts(report).join(", ");
     let counts = if counts.is_empty() { counts } else { format!(": {counts}") };
     let news = match outcome {
-        Outcome::Succeeded => format!("is done{counts}."),
-        Outcome::PartiallySucceeded => format!("is done, but not for every record{counts}."),
-        Outcome::Failed => format!("has failed{counts}."),
-        Outcome::WatchTimedOut => format!("is still unfinished and no longer watched{counts}."),
+        Outcome::Succeeded => format!("is complete{counts}."),
+        Outcome::PartiallySucceeded => format!("is complete, but not for every record{counts}."),
+        Outcome::Failed => format!("failed{counts}."),
+        Outcome::WatchTimedOut => format!("is still unfinished and is no longer watched{counts}."),
         Outcome::WatchFailed => {
-            format!("can no longer be watched ({}). The job itself may go on.", reason(report))
+            format!("is no longer watched ({}). The job itself may continue in Zoho.", error_name(report))
         }
     };
     let mut lines = vec![format!("The change of owner in Zoho CRM {module} {news}"), String::new()];
     for (name, count) in [
-        ("Records in all", report.total_count),
+        ("Total records", report.total_count),
         ("Updated", report.updated_count),
         ("Failed", report.failed_count),
         ("Not updated", report.not_updated_count),
     ] {
-        lines.extend(count.map(|count| format!("{name}: {}", grouped(count))));
+        lines.extend(count.map(|count| format!("{name}: {}", with_thousands_separators(count))));
     }
     lines.push(format!("Job: {job_id}"));
-    lines.extend(report.status.as_ref().map(|status| format!("Status at Zoho: {status}")));
-    lines.push(format!("Watched from {} to {}", report.first_checked_at, report.checked_at));
-    lines.extend(report.error.as_ref().map(|error| format!("Reason: {}", error.0)));
-    let advice = match outcome {
-        Outcome::Succeeded => None,
-        Outcome::PartiallySucceeded | Outcome::Failed => Some(
-            "Zoho does not say which records were left out, or why: filter the module by the old owner to find them.",
-        ),
-        Outcome::WatchTimedOut => {
-            Some("To go on watching, start a new watch with the same module and job id.")
-        }
-        Outcome::WatchFailed => {
-            Some("To go on watching, mend the reason and start a new watch with the same module and job id.")
-        }
-    };
-    lines.extend(advice.map(str::to_owned));
+    lines.extend(report.status.as_ref().map(|status| format!("Status in Zoho: {status}")));
+    let watched = report.checked_at.seconds_since(report.first_checked_at);
+    lines.push(format!(
+        "Watched for {}, from {} to {}",
+        duration(u64::try_from(watched).unwrap_or(0)),
+        report.first_checked_at,
+        report.checked_at
+    ));
+    lines.extend(report.error.as_ref().map(|error| format!("Reason: {}: {}", error.name, error.message)));
+    lines.extend(advice(outcome, module).map(|advice| format!("\nWhat to do: {advice}")));
     lines.join("\n")
 }
 
-/// One line of printable ASCII within SNS's limit; a long module name gives way to the news.
+fn advice(outcome: Outcome, module: &str) -> Option<String> {
+    match outcome {
+        Outcome::Succeeded => None,
+        Outcome::PartiallySucceeded | Outcome::Failed => Some(format!(
+            "Zoho does not report which records were not changed, or why. In Zoho CRM, open {module} and filter by the \
+             previous owner to find them."
+        )),
+        Outcome::WatchTimedOut => {
+            Some(format!("Look at the job in Zoho CRM (Setup, Data Administration). {WATCH_AGAIN}"))
+        }
+        Outcome::WatchFailed => Some(format!("Fix the cause. {WATCH_AGAIN}")),
+    }
+}
+
+/// A second execution with the same name is rejected for 90 days: the email says how to start one.
+const WATCH_AGAIN: &str = "To watch the job again, start a new watch with the same module and job ID: for a state \
+                           machine, under another execution name (make watch ... AGAIN=1).";
+
+/// One line of printable ASCII within SNS's limit; a long module name is cut in favor of the news.
 fn subject(module: &str, headline: &str) -> String {
     let whole = |module: &str| ascii(&format!("Zoho CRM {module} owner change: {headline}"));
     let subject = whole(module);
@@ -187,23 +179,44 @@ fn ascii(text: &str) -> String {
 }
 
 /// `49,500`.
-fn grouped(number: u64) -> String {
+fn with_thousands_separators(number: u64) -> String {
     let digits = number.to_string();
-    let mut grouped = String::new();
+    let mut written = String::new();
     for (index, digit) in digits.chars().enumerate() {
         let left = digits.len().saturating_sub(index);
         if index > 0 && left.is_multiple_of(3) {
-            grouped.push(',');
+            written.push(',');
         }
-        grouped.push(digit);
+        written.push(digit);
     }
-    grouped
+    written
 }
 
-/// The plain report: what is known of it before it is published.
+/// The two largest units: `2 h 5 min`, `12 min 30 s`, `45 s`.
+fn duration(seconds: u64) -> String {
+    let units = [("d", 86_400, u64::MAX), ("h", 3_600, 24), ("min", 60, 60), ("s", 1, 60)];
+    let mut parts = units
+        .iter()
+        .filter_map(|(name, length, modulus)| {
+            let count = seconds.checked_div(*length)?.checked_rem(*modulus)?;
+            Some((count, name))
+        })
+        .skip_while(|(count, _)| *count == 0)
+        .take(2)
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect::<Vec<_>>();
+    if parts.is_empty() {
+        parts.push("0 s".to_owned());
+    }
+    parts.join(" ")
+}
+
+/// The report as it is before it is delivered.
 fn json_text(report: &Report) -> String {
-    let plain = Report { announcement: None, notification: None, schedule_deleted: None, ..report.clone() };
-    serde_json::to_string(&plain).unwrap_or_default()
+    let undelivered =
+        Report { announcement: None, notification: None, schedule_deleted: None, ..report.clone() };
+    serde_json::to_string(&undelivered).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! What a watch is, without any I/O: the request, the job, the pace, the report, and the message.
 
+mod event_id;
 pub mod ids;
 pub mod job;
 pub mod message;
 pub mod pacing;
+mod payload;
 pub mod report;
 pub mod request;

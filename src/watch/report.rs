@@ -1,37 +1,38 @@
-//! The function's answer.
+//! The function's response.
 
 use crate::error::WatchError;
 use crate::timestamp::Timestamp;
+use crate::watch::ids::{Job, JobRef};
 use crate::watch::job::{Counts, JobStatus, Outcome};
 use crate::watch::pacing::{self, Bounds, Earlier, Seen};
-use crate::watch::request::{History, Request};
-use serde::{Serialize, Serializer};
+use crate::watch::request::{Failure, History};
+use serde::Serialize;
 use serde_json::Value;
 
-/// What a check found out, and how the watch goes on. Every key is always there; the last four only where they apply.
+/// What a check found, and how the watch continues. The first fourteen keys are always present; the last four only
+/// where they apply.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
-    /// The module's API name; in a `WATCH_FAILED` report, what was given as such.
-    pub module: Option<String>,
-    /// The job.
-    pub job_id: Option<String>,
-    /// Zoho's word, folded; null in a `WATCH_FAILED` report.
+    /// `module` and `job_id`; in a `WATCH_FAILED` report, what the request says instead.
+    #[serde(flatten)]
+    pub job: JobRef,
+    /// Zoho's status value, normalized; null if this check got none.
     pub status: Option<String>,
     /// Whether the job is over.
     pub finished: bool,
-    /// How the watch ended; null while it goes on.
+    /// How the watch ended; null while it continues.
     pub outcome: Option<Outcome>,
     /// Records whose owner was to be changed.
     pub total_count: Option<u64>,
-    /// Records moved.
+    /// Records with the new owner.
     pub updated_count: Option<u64>,
-    /// Records yet to be moved.
+    /// Records that still have the previous owner.
     pub not_updated_count: Option<u64>,
-    /// Records that could not be moved.
+    /// Records whose owner could not be changed.
     pub failed_count: Option<u64>,
     /// Whole percent, 0 to 100.
     pub progress_percent: Option<u8>,
-    /// Checks of this watch, this one included.
+    /// Number of checks in this watch, this one included.
     pub checks: u64,
     /// When the watch began.
     pub first_checked_at: Timestamp,
@@ -39,16 +40,16 @@ pub struct Report {
     pub checked_at: Timestamp,
     /// Seconds to wait before the next check; null when the watch is over.
     pub next_check_seconds: Option<u64>,
-    /// Why the watch could not go on (`WATCH_FAILED`).
+    /// Why the watch cannot continue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ReportedError>,
     /// The message that was published.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification: Option<Notification>,
-    /// Whether the schedule that triggered the call is gone.
+    /// Whether the schedule that triggered the invocation is deleted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule_deleted: Option<bool>,
-    /// The composed message, where the request asked for it; null while the watch goes on.
+    /// The composed message, if the request asked for it; null while the watch continues.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub announcement: Option<Value>,
 }
@@ -63,66 +64,90 @@ pub struct Limits {
 }
 
 /// An error as a report carries it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReportedError(pub WatchError);
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportedError {
+    /// The function's `errorType`, or the name of the error that a state machine caught.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// What happened and what to do, in one line.
+    pub message: String,
+}
 
-impl Serialize for ReportedError {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::json!({"type": self.0.kind().name(), "message": self.0.message()}).serialize(serializer)
+impl From<&WatchError> for ReportedError {
+    fn from(error: &WatchError) -> Self {
+        Self { name: error.kind().name().to_owned(), message: error.message().to_owned() }
     }
 }
 
-/// What SNS answered.
+impl From<&Failure> for ReportedError {
+    fn from(failure: &Failure) -> Self {
+        Self { name: failure.error.clone(), message: failure.cause.clone() }
+    }
+}
+
+/// What SNS returned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Notification {
-    /// SNS's id of the message.
+    /// SNS's ID of the message.
     pub message_id: String,
 }
 
+impl Limits {
+    /// Whether a watch that began at this time has used up its time.
+    pub fn is_over(&self, first_checked_at: Timestamp, now: Timestamp) -> bool {
+        u64::try_from(now.seconds_since(first_checked_at))
+            .is_ok_and(|watched| watched >= self.watch_limit_seconds)
+    }
+}
+
 impl Report {
-    /// The report of a check that Zoho answered at the time `now`.
-    pub fn of_check(request: &Request, job: &JobStatus, now: Timestamp, limits: &Limits) -> Self {
-        let history = &request.history;
-        let mut report =
-            Self::new(Some(request.module.to_string()), Some(request.job_id.to_string()), history, now);
-        let Counts { total, updated, not_updated, failed } = job.counts;
-        report.status = Some(job.status.as_str().to_owned());
-        report.finished = job.status.is_finished();
-        report.outcome = job.outcome();
-        report.total_count = total;
-        report.updated_count = updated;
-        report.not_updated_count = not_updated;
-        report.failed_count = failed;
-        report.progress_percent = job.progress_percent();
-        if !report.finished {
-            let watched = u64::try_from(now.seconds_since(report.first_checked_at)).unwrap_or(0);
-            if watched >= limits.watch_limit_seconds {
-                report.outcome = Some(Outcome::WatchTimedOut);
-            } else {
-                report.next_check_seconds = Some(next_check_seconds(history, job, now, limits.bounds));
+    /// The report of a check whose response from Zoho came at the time `now`.
+    pub fn of_check(
+        job: &Job,
+        history: &History,
+        status: &JobStatus,
+        now: Timestamp,
+        limits: &Limits,
+    ) -> Self {
+        let Counts { total, updated, not_updated, failed } = status.counts;
+        let report = Self {
+            status: Some(status.status.as_str().to_owned()),
+            finished: status.status.is_finished(),
+            outcome: status.outcome(),
+            total_count: total,
+            updated_count: updated,
+            not_updated_count: not_updated,
+            failed_count: failed,
+            progress_percent: status.progress_percent(),
+            ..Self::new(JobRef::Valid(job.clone()), history, 1, now)
+        };
+        if report.finished {
+            report
+        } else if limits.is_over(report.first_checked_at, now) {
+            Self { outcome: Some(Outcome::WatchTimedOut), ..report }
+        } else {
+            Self {
+                next_check_seconds: Some(next_check_seconds(history, status, now, limits.bounds)),
+                ..report
             }
         }
-        report
     }
 
-    /// The report of a watch that cannot go on.
-    pub fn of_failure(
-        module: Option<String>,
-        job_id: Option<String>,
+    /// The report of a watch that ends with this error. `checks` is 1 if this invocation checked the job, otherwise 0.
+    pub fn of_error(
+        job: JobRef,
         history: &History,
-        error: WatchError,
+        outcome: Outcome,
+        error: ReportedError,
+        checks: u64,
         now: Timestamp,
     ) -> Self {
-        let mut report = Self::new(module, job_id, history, now);
-        report.outcome = Some(Outcome::WatchFailed);
-        report.error = Some(ReportedError(error));
-        report
+        Self { outcome: Some(outcome), error: Some(error), ..Self::new(job, history, checks, now) }
     }
 
-    fn new(module: Option<String>, job_id: Option<String>, history: &History, now: Timestamp) -> Self {
+    fn new(job: JobRef, history: &History, checks: u64, now: Timestamp) -> Self {
         Self {
-            module,
-            job_id,
+            job,
             status: None,
             finished: false,
             outcome: None,
@@ -131,7 +156,7 @@ impl Report {
             not_updated_count: None,
             failed_count: None,
             progress_percent: None,
-            checks: history.checks.unwrap_or(0).saturating_add(1),
+            checks: history.checks.unwrap_or(0).saturating_add(checks),
             first_checked_at: history.first_checked_at.unwrap_or(now),
             checked_at: now,
             next_check_seconds: None,
@@ -143,7 +168,7 @@ impl Report {
     }
 }
 
-fn next_check_seconds(history: &History, job: &JobStatus, now: Timestamp, bounds: Bounds) -> u64 {
+fn next_check_seconds(history: &History, status: &JobStatus, now: Timestamp, bounds: Bounds) -> u64 {
     let earlier = Earlier {
         first_checked_at: history.first_checked_at.map(Timestamp::epoch_seconds),
         checked_at: history.checked_at.map(Timestamp::epoch_seconds),
@@ -152,10 +177,10 @@ fn next_check_seconds(history: &History, job: &JobStatus, now: Timestamp, bounds
     };
     let seen = Seen {
         now: now.epoch_seconds(),
-        queued: job.status.is_queued(),
-        updated_count: job.counts.updated,
-        failed_count: job.counts.failed,
-        total_count: job.counts.total,
+        queued: status.status.is_queued(),
+        updated_count: status.counts.updated,
+        failed_count: status.counts.failed,
+        total_count: status.counts.total,
     };
     pacing::next_check_seconds(&earlier, &seen, &bounds)
 }
@@ -164,7 +189,9 @@ fn next_check_seconds(history: &History, job: &JobStatus, now: Timestamp, bounds
 mod tests {
     use super::*;
     use crate::error::ErrorType;
+    use crate::watch::ids::Location;
     use crate::watch::job::Status;
+    use crate::watch::request::Request;
     use serde_json::json;
 
     const KEYS: [&str; 14] = [
@@ -191,10 +218,17 @@ mod tests {
     const LIMITS: Limits =
         Limits { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, watch_limit_seconds: 86_400 };
 
-    fn report(word: &str, counts: Counts, request: Value, now: &str) -> Value {
-        let request = Request::parse(&request.to_string(), at(now)).unwrap();
-        let job = JobStatus { status: Status::normalize(word).unwrap(), counts };
-        serde_json::to_value(Report::of_check(&request, &job, at(now), &LIMITS)).unwrap()
+    fn report(status: &str, counts: Counts, request: Value, now: &str) -> Value {
+        let request = Request::parse(&request.to_string(), at(now), &Location::default());
+        let status = JobStatus { status: Status::normalize(status).unwrap(), counts };
+        serde_json::to_value(Report::of_check(
+            &request.job.unwrap(),
+            &request.history,
+            &status,
+            at(now),
+            &LIMITS,
+        ))
+        .unwrap()
     }
 
     fn keys(report: &Value) -> Vec<&str> {
@@ -218,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn every_key_is_there_in_order_even_where_zoho_said_nothing() {
+    fn every_key_is_present_even_if_zoho_omits_the_counts() {
         let report = report(
             "RUNNING",
             Counts::default(),
@@ -237,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_watch_ends_when_its_time_is_up() {
+    fn a_watch_ends_at_its_limit() {
         for (now, outcome, over) in [
             ("2026-11-24T09:59:59Z", json!(null), false),
             ("2026-11-24T10:00:00Z", json!("WATCH_TIMED_OUT"), true),
@@ -256,17 +290,19 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_has_the_same_keys_and_says_why() {
+    fn a_failed_watch_has_the_same_keys_and_an_error() {
         let error = WatchError::new(ErrorType::JobNotFound, "no such job");
-        let report = Report::of_failure(
-            Some("Leads".into()),
-            None,
-            &History::default(),
-            error,
+        let job = JobRef::AsWritten { module: Some("Leads".into()), job_id: None };
+        let report = Report::of_error(
+            job,
+            &History { checks: Some(3), ..History::default() },
+            Outcome::WatchFailed,
+            ReportedError::from(&error),
+            1,
             at("2026-11-23T10:00:00Z"),
         );
         let report = serde_json::to_value(report).unwrap();
-        assert_eq!(report["outcome"], "WATCH_FAILED");
+        assert_eq!((&report["outcome"], &report["checks"]), (&json!("WATCH_FAILED"), &json!(4)));
         assert_eq!(report["error"], json!({"type": "JobNotFound", "message": "no such job"}));
         assert_eq!(
             (&report["status"], &report["job_id"], &report["total_count"]),

@@ -1,202 +1,324 @@
-//! From the payload of an invocation to a request: five triggers, one shape.
+//! From the payload of an invocation to a request: every trigger, one shape.
 
 use crate::error::{ErrorType, WatchError};
 use crate::redact;
 use crate::timestamp::Timestamp;
-use crate::watch::ids::{JobId, ModuleName, ScheduleArn};
+use crate::watch::ids::{Job, JobId, JobRef, Location, ModuleName, ScheduleArn};
+use crate::watch::payload::{Fields, Kind, kind};
 use aws_lambda_events::eventbridge::EventBridgeEvent;
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 
-/// What to check, and what to do when the job has finished.
+/// What one invocation asks for.
+///
+/// ```
+/// use mass_change_owner_status::timestamp::Timestamp;
+/// use mass_change_owner_status::watch::{ids::Location, request::Request};
+///
+/// let payload = r#"{"module": "leads", "job_id": "3652397000009565021"}"#;
+/// let request = Request::parse(payload, Timestamp::now(), &Location::default());
+/// assert_eq!(request.job.unwrap().module.as_str(), "Leads");
+/// assert!(!request.delivery.notify);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The module whose records are moved.
-    pub module: ModuleName,
-    /// The job.
-    pub job_id: JobId,
-    /// Where an answer goes besides the caller.
+    /// The job to check.
+    pub job: Result<Job, Box<InvalidRequest>>,
+    /// Where the report goes, besides the caller.
     pub delivery: Delivery,
     /// What an earlier report of this watch says.
     pub history: History,
+    /// What a state machine caught: the watch is over.
+    pub failure: Option<Failure>,
 }
 
-/// What happens at the end of a watch besides the answer.
+/// Where a report goes besides the caller, and which watch it belongs to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delivery {
-    /// The schedule that triggered this call and is deleted when the watch is over.
+    /// The schedule that triggered this invocation. It is deleted when the watch is over.
     pub schedule: Option<ScheduleArn>,
-    /// Whether to publish.
+    /// Whether to publish the end of the watch.
     pub notify: bool,
-    /// Whether the report is to carry the composed announcement, for a state machine that publishes it itself.
+    /// Whether the report carries the composed announcement, for a state machine that publishes it itself.
     pub announcement: bool,
+    /// The caller's name for this watch, as one line of at most 200 characters.
+    pub watch: Option<String>,
 }
 
-/// What the function reads back from a report that is fed to it again. Anything that makes no sense is absent.
+/// What the function reads back from an earlier report. Invalid values are absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct History {
-    /// How many checks came before.
+    /// Number of earlier checks.
     pub checks: Option<u64>,
     /// When the watch began.
     pub first_checked_at: Option<Timestamp>,
     /// When the last check was.
     pub checked_at: Option<Timestamp>,
-    /// Counts at the last check.
+    /// Records updated at the last check.
     pub updated_count: Option<u64>,
-    /// Counts at the last check.
+    /// Records failed at the last check.
     pub failed_count: Option<u64>,
 }
 
-/// A payload that is no request, with as much as could still be understood: enough to end a schedule's watch loudly.
-#[derive(Debug, Clone)]
+/// Why a payload is not a valid request, and what could still be read of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidRequest {
-    /// `InvalidInput`, naming every field at fault.
+    /// `InvalidInput`, naming every invalid field.
     pub error: WatchError,
-    /// The module as it was written, if it was a string.
-    pub module: Option<String>,
-    /// The job id as it was written, if it was a string.
-    pub job_id: Option<String>,
-    /// Where the failure is to be announced.
-    pub delivery: Delivery,
+    /// The job as it was written.
+    pub job: JobRef,
 }
+
+/// An error that a state machine caught, as Step Functions writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The name of the error, at most 200 characters.
+    pub error: String,
+    /// What happened, one line of at most [`LONGEST_CAUSE`] characters.
+    pub cause: String,
+}
+
+/// Enough for the function's own messages; a state machine's cause can have 32,768 characters.
+const LONGEST_CAUSE: usize = 1_000;
 
 const EXAMPLE: &str = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;
 
 impl Request {
-    /// Parses an invocation's payload at the time `now`.
+    /// Reads an invocation's payload at the time `now`, in a function at the location `here`.
     ///
-    /// Accepts a bare request object, a report of an earlier check, and the EventBridge envelope (`source` and
-    /// `detail-type` present) whose `detail` is the request, as an object or as a JSON string.
-    pub fn parse(payload: &str, now: Timestamp) -> Result<Self, Box<InvalidRequest>> {
-        let value: Value = serde_json::from_str(payload)
-            .map_err(|error| rejected(format!("the payload is no JSON this function can read ({error})")))?;
-        let Value::Object(mut object) = value else {
-            return Err(rejected(format!("the payload must be a JSON object, not {}", describe(&value))));
-        };
-        if object.contains_key("source") && object.contains_key("detail-type") {
-            // The rest of the envelope is nobody's business here, and no reason to refuse a good request.
-            object.retain(|field, _| matches!(field.as_str(), "source" | "detail-type" | "detail"));
-            let event: EventBridgeEvent<Value> = serde_json::from_value(Value::Object(object))
-                .map_err(|error| rejected(format!("the EventBridge envelope is malformed ({error})")))?;
-            Self::from_object(&detail_object(event.detail)?, true, now)
-        } else {
-            Self::from_object(&object, false, now)
+    /// Accepts a request object, a report of an earlier check, the EventBridge envelope (`source` and `detail-type` are
+    /// present) with one of these in `detail`, and a state machine's `{"request": …}` around any of these. Each of them
+    /// can be a JSON string that contains the object.
+    pub fn parse(payload: &str, now: Timestamp, here: &Location) -> Self {
+        let mut text = String::new();
+        match object(payload, &mut text, "the payload") {
+            Ok(fields) => Self::from_fields(&fields, now, here),
+            Err(problem) => Self::invalid(invalid_input(&problem), JobRef::NONE, Delivery::default()),
         }
     }
 
-    fn from_object(
-        object: &Map<String, Value>,
-        envelope: bool,
-        now: Timestamp,
-    ) -> Result<Self, Box<InvalidRequest>> {
-        let mut faults = Vec::new();
-        let module = required_text(object, "module", "such as \"Leads\"")
-            .and_then(|text| ModuleName::parse(text).map_err(|wrong| fault("module", text, &wrong)));
-        let job_id = required_text(object, "job_id", "such as \"3652397000009565021\"")
-            .and_then(|text| JobId::parse(text).map_err(|wrong| fault("job_id", text, &wrong)));
-        let schedule = match object.get("schedule_arn") {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) => ScheduleArn::parse(text)
-                .map_err(|wrong| faults.push(fault("schedule_arn", text, &wrong)))
-                .ok(),
-            Some(other) => {
-                faults.push(format!("`schedule_arn` must be a string, not {}", describe(other)));
-                None
-            }
+    fn from_fields(fields: &Fields<'_>, now: Timestamp, here: &Location) -> Self {
+        let names_a_job = ["module", "job_id"].iter().any(|name| fields.any(name).is_some());
+        let Some(wrapped) = fields.any("request").filter(|_| !names_a_job) else {
+            return Self::unwrapped(fields, now, here);
         };
-        let notify = match object.get("notify") {
-            None | Some(Value::Null) => envelope || schedule.is_some(),
-            Some(Value::Bool(notify)) => *notify,
-            Some(other) => {
-                faults.push(format!("`notify` must be true or false, not {}", describe(other)));
-                envelope || schedule.is_some()
-            }
+        // A state machine cannot add fields to an input that may not be an object: it wraps the input.
+        let mut text = String::new();
+        let mut request = match object(wrapped.get(), &mut text, "the input") {
+            Ok(inner) => Self::unwrapped(&inner, now, here),
+            Err(problem) => Self::invalid(invalid_input(&problem), JobRef::NONE, Delivery::default()),
         };
-        let announcement = !matches!(object.get("announcement"), None | Some(Value::Bool(false)));
-        let delivery = Delivery { schedule, notify, announcement };
-        match (module, job_id) {
-            (Ok(module), Ok(job_id)) if faults.is_empty() => {
-                Ok(Self { module, job_id, delivery, history: History::read(object, now) })
-            }
-            (module, job_id) => {
-                let faults = module.err().into_iter().chain(job_id.err()).chain(faults).collect::<Vec<_>>();
-                let text = |field| object.get(field).and_then(Value::as_str).map(redact::quote);
-                Err(Box::new(InvalidRequest {
-                    module: text("module"),
-                    job_id: text("job_id"),
-                    delivery,
-                    ..*rejected(faults.join("; "))
-                }))
-            }
+        request.apply(fields);
+        request
+    }
+
+    /// A request, a report, or an envelope.
+    fn unwrapped(fields: &Fields<'_>, now: Timestamp, here: &Location) -> Self {
+        let (Some(source), Some(detail_type)) = (fields.any("source"), fields.any("detail-type")) else {
+            return Self::bare(fields, None, now, here);
+        };
+        let delivery = Delivery { notify: true, ..Delivery::default() };
+        let mut text = String::new();
+        let parsed = envelope(source, detail_type, fields.parse("resources")).and_then(|envelope| {
+            let detail = fields.any("detail").map_or("null", RawValue::get);
+            Ok((envelope, object(detail, &mut text, "`detail`")?))
+        });
+        match parsed {
+            Ok((envelope, detail)) => Self::bare(&detail, Some(&envelope), now, here),
+            Err(problem) => Self::invalid(invalid_input(&problem), JobRef::NONE, delivery),
         }
     }
+
+    fn bare(
+        fields: &Fields<'_>,
+        envelope: Option<&EventBridgeEvent<()>>,
+        now: Timestamp,
+        here: &Location,
+    ) -> Self {
+        let module = text(fields, "module", "such as \"Leads\"")
+            .and_then(|text| ModuleName::parse(&text).map_err(|problem| invalid("module", &text, &problem)));
+        let job_id = text(fields, "job_id", "such as \"3652397000009565021\"")
+            .and_then(|text| JobId::parse(&text).map_err(|problem| invalid("job_id", &text, &problem)));
+        let schedule = schedule(fields, envelope, here);
+        let notify = match fields.get("notify").map(kind) {
+            None | Some(Kind::Boolean) => Ok(()),
+            Some(other) => Err(format!("`notify` must be true or false, not {other}")),
+        };
+        let problems =
+            [module.as_ref().err(), job_id.as_ref().err(), schedule.as_ref().err(), notify.as_ref().err()]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .collect::<Vec<_>>();
+        let schedule = schedule.unwrap_or_default();
+        let notify = envelope.is_some() || schedule.is_some();
+        let delivery = Delivery { schedule, notify, ..Delivery::default() };
+        let mut request = match (module, job_id) {
+            (Ok(module), Ok(job_id)) if problems.is_empty() => {
+                Self { job: Ok(Job { module, job_id }), delivery, history: History::default(), failure: None }
+            }
+            _ => {
+                let written = |name| fields.parse::<String>(name).map(|text| redact::quote(&text));
+                let job = JobRef::AsWritten { module: written("module"), job_id: written("job_id") };
+                Self::invalid(invalid_input(&problems.join("; ")), job, delivery)
+            }
+        };
+        request.history = History::read(fields, now);
+        request.apply(fields);
+        request
+    }
+
+    /// Sets what a request, or the wrapper around it, says about the watch as a whole.
+    fn apply(&mut self, fields: &Fields<'_>) {
+        if let Some(notify) = fields.parse("notify") {
+            self.delivery.notify = notify;
+        }
+        if let Some(wish) = fields.any("announcement") {
+            self.delivery.announcement = wish.get() != "false";
+        }
+        if let Some(watch) = fields.parse::<String>("watch") {
+            self.delivery.watch = Some(redact::quote(&watch)).filter(|watch| !watch.is_empty());
+        }
+        if let Some(failure) = fields.get("failure").and_then(Failure::read) {
+            self.failure = Some(failure);
+        }
+    }
+
+    fn invalid(error: WatchError, job: JobRef, delivery: Delivery) -> Self {
+        let job = Err(Box::new(InvalidRequest { error, job }));
+        Self { job, delivery, history: History::default(), failure: None }
+    }
+
+    /// The job, valid or as it was written.
+    pub fn job_ref(&self) -> JobRef {
+        match &self.job {
+            Ok(job) => JobRef::Valid(job.clone()),
+            Err(invalid) => invalid.job.clone(),
+        }
+    }
+}
+
+impl JobRef {
+    const NONE: Self = Self::AsWritten { module: None, job_id: None };
 }
 
 impl History {
-    /// Leniently: a field of the wrong type, a negative number or a time after `now` is as good as absent.
-    fn read(object: &Map<String, Value>, now: Timestamp) -> Self {
-        let number = |field| object.get(field).and_then(Value::as_u64);
-        let time = |field| {
-            object.get(field).and_then(Value::as_str).and_then(Timestamp::parse).filter(|time| *time <= now)
+    /// Leniently: a value of the wrong type, a negative number, or a time after `now` counts as absent.
+    fn read(fields: &Fields<'_>, now: Timestamp) -> Self {
+        let time = |name| {
+            fields.parse::<String>(name).and_then(|text| Timestamp::parse(&text)).filter(|time| *time <= now)
         };
         Self {
-            checks: number("checks"),
+            checks: fields.parse("checks"),
             first_checked_at: time("first_checked_at"),
             checked_at: time("checked_at"),
-            updated_count: number("updated_count"),
-            failed_count: number("failed_count"),
+            updated_count: fields.parse("updated_count"),
+            failed_count: fields.parse("failed_count"),
         }
     }
 }
 
-/// `detail` is an object where a rule or `PutEvents` sends it, and a string where Scheduler's default envelope does.
-fn detail_object(detail: Value) -> Result<Map<String, Value>, Box<InvalidRequest>> {
-    let parsed = match detail {
-        Value::String(text) => serde_json::from_str(&text)
-            .map_err(|error| rejected(format!("`detail` is a string that is no JSON ({error})")))?,
-        other => other,
+impl Failure {
+    /// `{"Error", "Cause"}`. The cause of a failed function is Lambda's own error document: its message is the cause.
+    fn read(json: &RawValue) -> Option<Self> {
+        #[derive(serde::Deserialize)]
+        struct Caught {
+            #[serde(rename = "Error", default)]
+            error: String,
+            #[serde(rename = "Cause", default)]
+            cause: String,
+        }
+        #[derive(serde::Deserialize)]
+        struct LambdaError {
+            #[serde(rename = "errorMessage")]
+            message: String,
+        }
+        // An array would count as a structure, too.
+        let object = Some(json.get()).filter(|_| kind(json) == Kind::Object)?;
+        let Caught { error, cause } = serde_json::from_str(object).ok()?;
+        let cause = serde_json::from_str::<LambdaError>(&cause).map_or(cause, |error| error.message);
+        let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
+        Some(Self {
+            error: or(redact::quote(&error), "Unknown"),
+            cause: or(redact::quote_up_to(&cause, LONGEST_CAUSE), "no cause is known"),
+        })
+    }
+}
+
+/// The object that this JSON text holds, or that a JSON string in it holds. `buffer` keeps the string's content.
+fn object<'a>(json: &'a str, buffer: &'a mut String, name: &str) -> Result<Fields<'a>, String> {
+    let value: &RawValue =
+        serde_json::from_str(json).map_err(|error| format!("{name} is not valid JSON ({error})"))?;
+    let value = if kind(value) == Kind::String {
+        *buffer = serde_json::from_str(value.get())
+            .map_err(|error| format!("{name} is not valid text ({error})"))?;
+        serde_json::from_str(buffer)
+            .map_err(|error| format!("{name} is text that is not valid JSON ({error})"))?
+    } else {
+        value
     };
-    match parsed {
-        Value::Object(object) => Ok(object),
-        other => Err(rejected(format!("`detail` must be the request object, not {}", describe(&other)))),
-    }
+    Fields::read(value).map_err(|kind| format!("{name} must be a JSON object, not {kind}"))
 }
 
-fn required_text<'a>(object: &'a Map<String, Value>, field: &str, example: &str) -> Result<&'a str, String> {
-    match object.get(field) {
-        Some(Value::String(text)) => Ok(text),
-        Some(Value::Number(_)) if field == "job_id" => Err(format!(
-            "`job_id` is a number; quote it, {example}: real ids exceed 2^53, so a number may have lost digits on \
-             its way here"
+/// The envelope without its `detail`, and without the fields that are nobody's business here: none of them is a reason
+/// to reject a good request.
+fn envelope(
+    source: &RawValue,
+    detail_type: &RawValue,
+    resources: Option<Vec<String>>,
+) -> Result<EventBridgeEvent<()>, String> {
+    let json = format!(r#"{{"source": {source}, "detail-type": {detail_type}, "detail": null}}"#);
+    let mut event: EventBridgeEvent<()> = serde_json::from_str(&json).map_err(|_| {
+        "the EventBridge envelope is malformed: `source` and `detail-type` must be text".to_owned()
+    })?;
+    event.resources = resources;
+    Ok(event)
+}
+
+/// The schedule that the request names, or that Scheduler's own envelope comes from.
+fn schedule(
+    fields: &Fields<'_>,
+    envelope: Option<&EventBridgeEvent<()>>,
+    here: &Location,
+) -> Result<Option<ScheduleArn>, String> {
+    let found = match fields.get("schedule_arn") {
+        Some(value) => {
+            let text: String = serde_json::from_str(value.get())
+                .map_err(|_| format!("`schedule_arn` must be text, not {}", kind(value)))?;
+            let parsed = ScheduleArn::parse(&text)
+                .and_then(|schedule| schedule.check_location(here).map(|()| schedule));
+            Some(parsed.map_err(|problem| invalid("schedule_arn", &text, &problem))?)
+        }
+        None => envelope
+            .filter(|event| event.source == "aws.scheduler")
+            .and_then(|event| event.resources.as_ref())
+            .and_then(|resources| resources.iter().find_map(|arn| ScheduleArn::parse(arn).ok()))
+            .filter(|schedule| schedule.check_location(here).is_ok()),
+    };
+    Ok(found)
+}
+
+fn text(fields: &Fields<'_>, name: &str, example: &str) -> Result<String, String> {
+    let Some(value) = fields.get(name) else {
+        return Err(format!("`{name}` is missing: it must be text {example}"));
+    };
+    match kind(value) {
+        Kind::String => {
+            serde_json::from_str(value.get()).map_err(|_| format!("`{name}` is not valid Unicode text"))
+        }
+        Kind::Number if name == "job_id" => Err(format!(
+            "`job_id` is a number. Quote it, {example}: job IDs exceed 2^53, so a number may already have lost digits"
         )),
-        None | Some(Value::Null) => Err(format!("`{field}` is missing: it must be a string {example}")),
-        Some(other) => Err(format!("`{field}` must be a string {example}, not {}", describe(other))),
+        other => Err(format!("`{name}` must be text {example}, not {other}")),
     }
 }
 
-fn fault(field: &str, text: &str, wrong: &str) -> String {
+fn invalid(field: &str, text: &str, problem: &str) -> String {
     let padded = if text.trim() == text { "" } else { " (with white space around it)" };
-    format!("`{field}` {:?}{padded} {wrong}", redact::quote(text))
+    format!("`{field}` {:?}{padded} {problem}", redact::quote(text))
 }
 
-fn rejected(what: String) -> Box<InvalidRequest> {
-    Box::new(InvalidRequest {
-        error: WatchError::new(ErrorType::InvalidInput, format!("{what}. A request looks like {EXAMPLE}")),
-        module: None,
-        job_id: None,
-        delivery: Delivery::default(),
-    })
-}
-
-fn describe(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        // What is no JSON at all arrives as a string, too: payload::always_json.
-        Value::String(_) => "text",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
+fn invalid_input(problem: &str) -> WatchError {
+    WatchError::new(ErrorType::InvalidInput, format!("{problem}. A request looks like {EXAMPLE}"))
 }
 
 #[cfg(test)]

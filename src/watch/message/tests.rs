@@ -1,26 +1,31 @@
 use super::*;
-use crate::error::{ErrorType, WatchError};
-use crate::timestamp::Timestamp;
+use crate::watch::ids::{Job, JobId, JobRef, ModuleName};
+use crate::watch::report::ReportedError;
 use crate::watch::request::History;
+
+fn job(module: &str) -> JobRef {
+    let job_id = JobId::parse("3652397000009565021").unwrap();
+    JobRef::Valid(Job { module: ModuleName::parse(module).unwrap(), job_id })
+}
 
 fn report(outcome: Outcome, counts: [Option<u64>; 4]) -> Report {
     let now = Timestamp::parse("2026-11-23T10:12:30Z").unwrap();
-    let error = WatchError::new(ErrorType::TokenRejected, "Zoho refuses the access token");
-    let mut report = Report::of_failure(
-        Some("Leads".into()),
-        Some("3652397000009565021".into()),
-        &History::default(),
-        error,
-        now,
-    );
+    let history =
+        History { first_checked_at: Timestamp::parse("2026-11-23T10:00:00Z"), ..History::default() };
+    let error =
+        ReportedError { name: "TokenRejected".into(), message: "Zoho rejected the access token".into() };
+    let mut report = Report::of_error(job("Leads"), &history, outcome, error, 1, now);
     [report.total_count, report.updated_count, report.not_updated_count, report.failed_count] = counts;
-    report.outcome = Some(outcome);
     if outcome != Outcome::WatchFailed {
         report.error = None;
         report.status = Some("COMPLETED".into());
         report.finished = outcome != Outcome::WatchTimedOut;
     }
     report
+}
+
+fn message(report: &Report, outcome: Outcome) -> Message {
+    Message::about(report, outcome, &Delivery::default(), None)
 }
 
 fn document(message: &Message) -> Value {
@@ -37,23 +42,23 @@ fn subjects() {
             "49,500 of 50,000 updated, 500 failed",
         ),
         (Outcome::Succeeded, [Some(120), Some(120), Some(0), Some(0)], "120 of 120 updated"),
-        (Outcome::PartiallySucceeded, [Some(5), Some(3), Some(2), Some(0)], "3 of 5 updated, 2 left over"),
+        (Outcome::PartiallySucceeded, [Some(5), Some(3), Some(2), Some(0)], "3 of 5 updated, 2 not updated"),
         (Outcome::Succeeded, none, "completed"),
         (Outcome::Succeeded, [None, Some(7), None, None], "7 updated"),
         (Outcome::Failed, none, "FAILED"),
         (
             Outcome::Failed,
             [Some(9), Some(4), Some(4), Some(1)],
-            "FAILED, 4 of 9 updated, 1 failed, 4 left over",
+            "FAILED, 4 of 9 updated, 1 failed, 4 not updated",
         ),
         (
             Outcome::WatchTimedOut,
             [Some(9), Some(4), Some(5), Some(0)],
             "still unfinished, no longer watched, 4 of 9 updated",
         ),
-        (Outcome::WatchFailed, none, "can no longer be watched (TokenRejected)"),
+        (Outcome::WatchFailed, none, "no longer watched (TokenRejected)"),
     ] {
-        let message = Message::about(&report(outcome, counts), outcome, None);
+        let message = message(&report(outcome, counts), outcome);
         assert_eq!(message.subject, format!("Zoho CRM Leads owner change: {expected}"));
         assert!(message.subject.is_ascii() && message.subject.len() < 100);
     }
@@ -62,15 +67,16 @@ fn subjects() {
 #[test]
 fn a_message_for_machines_and_one_for_people() {
     let report = report(Outcome::PartiallySucceeded, [Some(50_000), Some(49_500), Some(0), Some(500)]);
-    let message = Message::about(&report, Outcome::PartiallySucceeded, None);
+    let message = message(&report, Outcome::PartiallySucceeded);
     let document = document(&message);
     let default: Value = serde_json::from_str(document["default"].as_str().unwrap()).unwrap();
     assert_eq!(default, serde_json::to_value(&report).unwrap());
     let email = document["email"].as_str().unwrap();
     for line in [
         "49,500 of 50,000 updated, 500 failed",
-        "Records in all: 50,000",
+        "Total records: 50,000",
         "Failed: 500",
+        "Watched for 12 min 30 s, from 2026-11-23T10:00:00Z to 2026-11-23T10:12:30Z",
         "Job: 3652397000009565021",
     ] {
         assert!(email.contains(line), "{line:?} is not in {email:?}");
@@ -88,71 +94,41 @@ fn a_message_for_machines_and_one_for_people() {
 #[test]
 fn the_report_inside_is_the_plain_one() {
     let mut report = report(Outcome::Succeeded, [None; 4]);
-    let plain = Message::about(&report, Outcome::Succeeded, None);
+    let plain = message(&report, Outcome::Succeeded);
     report.announcement = Some(Value::Null);
     report.notification = Some(crate::watch::report::Notification { message_id: "x".into() });
-    assert_eq!(Message::about(&report, Outcome::Succeeded, None), plain);
+    assert_eq!(message(&report, Outcome::Succeeded), plain);
 }
 
 #[test]
 fn a_failed_watch_has_no_status_and_may_have_no_names() {
     let mut report = report(Outcome::WatchFailed, [None; 4]);
-    (report.module, report.job_id) = (None, Some("  ".into()));
-    let message = Message::about(&report, Outcome::WatchFailed, None);
+    report.job = JobRef::AsWritten { module: None, job_id: Some("  ".into()) };
+    let message = message(&report, Outcome::WatchFailed);
     assert!(message.attributes.iter().all(|(name, value)| *name != "status" && !value.is_empty()));
-    assert_eq!(message.event_id, "unknown-unknown-WATCH_FAILED");
-    assert!(document(&message)["email"].as_str().unwrap().contains("Reason: TokenRejected: Zoho refuses"));
+    let document = document(&message);
+    let email = document["email"].as_str().unwrap();
+    assert!(email.contains("Reason: TokenRejected: Zoho rejected") && email.contains("AGAIN=1"), "{email}");
 }
 
 #[test]
-fn ids_and_subjects_keep_within_their_limits() {
+fn subjects_keep_within_their_limit() {
     let mut report = report(Outcome::PartiallySucceeded, [Some(50_000), Some(49_500), Some(0), Some(500)]);
-    report.module = Some("M".repeat(255));
-    let message = Message::about(&report, Outcome::PartiallySucceeded, None);
-    assert!(message.event_id.len() <= 128 && message.group_id.len() <= 128);
-    assert!(message.event_id.ends_with("MMM-3652397000009565021-PARTIALLY_SUCCEEDED"));
-    assert_eq!(message.subject.len(), SUBJECT_LIMIT);
-    assert!(
-        message.subject.ends_with("MM... owner change: 49,500 of 50,000 updated, 500 failed"),
-        "{}",
-        message.subject
-    );
+    report.job = job(&"M".repeat(255));
+    let subject = message(&report, Outcome::PartiallySucceeded).subject;
+    assert_eq!(subject.len(), SUBJECT_LIMIT);
+    assert!(subject.ends_with("MM... owner change: 49,500 of 50,000 updated, 500 failed"), "{subject}");
     [report.total_count, report.updated_count, report.failed_count] = [Some(u64::MAX); 3];
-    assert_eq!(Message::about(&report, Outcome::PartiallySucceeded, None).subject.len(), SUBJECT_LIMIT);
+    assert_eq!(message(&report, Outcome::PartiallySucceeded).subject.len(), SUBJECT_LIMIT);
     [report.total_count, report.updated_count, report.failed_count] = [None; 3];
-    report.module = Some("Kunden\u{fc}bersicht\n<b>".into());
-    let message = Message::about(&report, Outcome::PartiallySucceeded, None);
-    assert!(message.subject.starts_with("Zoho CRM Kunden?bersicht <b> owner"));
-    assert!(message.event_id.starts_with("Kunden_bersicht"), "{}", message.event_id);
-}
-
-#[test]
-fn an_end_of_a_watch_has_an_id_of_its_own() {
-    let mut first = report(Outcome::WatchTimedOut, [None; 4]);
-    let earlier = Message::about(&first, Outcome::WatchTimedOut, None);
-    assert_eq!(Message::about(&first, Outcome::WatchTimedOut, None), earlier);
-    first.first_checked_at = first.first_checked_at.plus_seconds(86_400);
-    assert_ne!(Message::about(&first, Outcome::WatchTimedOut, None).event_id, earlier.event_id);
-
-    // Two schedules whose requests name no job are two watches.
-    let mut nameless = report(Outcome::WatchFailed, [None; 4]);
-    nameless.job_id = Some("\u{dc}ber ".repeat(60));
-    let about = |name: &str| {
-        let arn = format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/{}/{name}", "g".repeat(64));
-        Message::about(&nameless, Outcome::WatchFailed, Some(&ScheduleArn::parse(&arn).unwrap()))
-    };
-    let (one, other) = (about("one"), about(&"n".repeat(64)));
-    assert_ne!(one.event_id, other.event_id);
-    for message in [one, other] {
-        assert!(
-            message.event_id.is_ascii() && message.event_id.len() <= 128 && !message.event_id.contains(' ')
-        );
-    }
+    report.job = JobRef::AsWritten { module: Some("Kunden\u{fc}bersicht\n<b>".into()), job_id: None };
+    let subject = message(&report, Outcome::PartiallySucceeded).subject;
+    assert!(subject.starts_with("Zoho CRM Kunden?bersicht <b> owner"), "{subject}");
 }
 
 #[test]
 fn an_announcement_is_what_a_state_machine_publishes() {
-    let message = Message::about(&report(Outcome::Succeeded, [None; 4]), Outcome::Succeeded, None);
+    let message = message(&report(Outcome::Succeeded, [None; 4]), Outcome::Succeeded);
     let announcement = message.to_announcement();
     assert_eq!(announcement["subject"], message.subject.as_str());
     assert_eq!(announcement["message"], message.body.as_str());
@@ -163,10 +139,22 @@ fn an_announcement_is_what_a_state_machine_publishes() {
 }
 
 #[test]
-fn numbers_are_grouped() {
+fn numbers_and_durations_for_people() {
     for (number, text) in
         [(0, "0"), (999, "999"), (1_000, "1,000"), (49_500, "49,500"), (1_234_567, "1,234,567")]
     {
-        assert_eq!(grouped(number), text);
+        assert_eq!(with_thousands_separators(number), text);
+    }
+    for (seconds, text) in [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (750, "12 min 30 s"),
+        (3_600, "1 h"),
+        (3_605, "1 h"),
+        (86_399, "23 h 59 min"),
+        (90_061, "1 d 1 h"),
+    ] {
+        assert_eq!(duration(seconds), text);
     }
 }

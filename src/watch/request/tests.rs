@@ -1,5 +1,5 @@
 use super::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const ARN: &str = "arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch";
 
@@ -7,14 +7,22 @@ fn now() -> Timestamp {
     Timestamp::parse("2026-11-23T10:00:00Z").unwrap()
 }
 
-fn parse(payload: &Value) -> Result<Request, Box<InvalidRequest>> {
-    Request::parse(&payload.to_string(), now())
+fn here() -> Location {
+    Location::of_function("arn:aws:lambda:eu-west-1:123456789012:function:watch", None)
 }
 
-fn refusal(payload: &Value) -> String {
-    let rejected = parse(payload).expect_err("must be refused");
-    assert_eq!(rejected.error.kind(), ErrorType::InvalidInput);
-    rejected.error.message().to_owned()
+fn parse(payload: &Value) -> Request {
+    Request::parse(&payload.to_string(), now(), &here())
+}
+
+fn problem(payload: &Value) -> String {
+    let invalid = parse(payload).job.expect_err("must be rejected");
+    assert_eq!(invalid.error.kind(), ErrorType::InvalidInput);
+    invalid.error.message().to_owned()
+}
+
+fn named(module: &str, job_id: &str) -> Job {
+    Job { module: ModuleName::parse(module).unwrap(), job_id: JobId::parse(job_id).unwrap() }
 }
 
 #[test]
@@ -42,26 +50,27 @@ fn who_is_notified_depends_on_the_trigger() {
         (envelope(with(json!({"schedule_arn": ARN}))), true, true),
         (with(json!({"source": "only one of the two envelope keys"})), false, false),
     ] {
-        let request = parse(&payload).unwrap_or_else(|rejected| panic!("{payload}: {:?}", rejected.error));
+        let request = parse(&payload);
         assert_eq!(request.delivery.notify, notify, "{payload}");
         assert_eq!(request.delivery.schedule.is_some(), schedule, "{payload}");
-        assert_eq!((request.module.as_str(), request.job_id.as_str()), ("Leads", "1"));
+        assert_eq!(request.job.unwrap(), named("Leads", "1"), "{payload}");
     }
 }
 
 #[test]
-fn a_bad_payload_is_told_which_field_what_is_wrong_and_how_it_should_look() {
+fn an_invalid_payload_is_described_with_its_field_and_an_example() {
     for (payload, parts) in [
         (json!({}), &["`module` is missing", "`job_id` is missing", "\"Leads\""][..]),
         (json!([]), &["must be a JSON object, not an array"]),
-        (json!("Leads"), &["must be a JSON object, not text"]),
+        (json!("Leads"), &["text that is not valid JSON"]),
+        (json!("\"Leads\""), &["must be a JSON object, not text"]),
         (json!(null), &["must be a JSON object, not null"]),
         (json!({"job_id": "1"}), &["`module` is missing"]),
-        (json!({"module": 7, "job_id": "1"}), &["`module` must be a string", "a number"]),
+        (json!({"module": 7, "job_id": "1"}), &["`module` must be text", "not a number"]),
         (json!({"module": "Custom", "job_id": "1"}), &["`module` \"Custom\"", "own API name"]),
         (json!({"module": "My Module", "job_id": "1"}), &["`module` \"My Module\""]),
-        (json!({"module": "Leads", "job_id": 3_652_397_000_009_565_021_u64}), &["quote it", "2^53"]),
-        (json!({"module": "Leads", "job_id": 1.5}), &["quote it"]),
+        (json!({"module": "Leads", "job_id": 3_652_397_000_009_565_021_u64}), &["Quote it", "2^53"]),
+        (json!({"module": "Leads", "job_id": 1.5}), &["Quote it"]),
         (json!({"module": "Leads", "job_id": "12a"}), &["`job_id` \"12a\"", "1 to 20 digits"]),
         (json!({"module": "Leads", "job_id": ""}), &["`job_id` \"\""]),
         (json!({"module": "Leads", "job_id": null}), &["`job_id` is missing"]),
@@ -69,7 +78,7 @@ fn a_bad_payload_is_told_which_field_what_is_wrong_and_how_it_should_look() {
             json!({"module": "Leads", "job_id": "1", "schedule_arn": "x"}),
             &["`schedule_arn` \"x\"", "<aws.scheduler.schedule-arn>"],
         ),
-        (json!({"module": "Leads", "job_id": "1", "schedule_arn": 1}), &["`schedule_arn` must be a string"]),
+        (json!({"module": "Leads", "job_id": "1", "schedule_arn": 1}), &["`schedule_arn` must be text"]),
         (json!({"module": "Leads", "job_id": "1", "notify": "yes"}), &["`notify` must be true or false"]),
         (
             json!({"source": "aws.scheduler", "detail-type": "Scheduled Event", "detail": "{}"}),
@@ -81,12 +90,27 @@ fn a_bad_payload_is_told_which_field_what_is_wrong_and_how_it_should_look() {
         ),
         (
             json!({"source": "x", "detail-type": "y", "detail": "no json"}),
-            &["`detail` is a string that is no JSON"],
+            &["`detail` is text that is not valid JSON"],
         ),
-        (json!({"source": "x", "detail-type": "y", "detail": [1]}), &["`detail` must be the request object"]),
-        (json!({"source": "x", "detail-type": "y"}), &["envelope is malformed"]),
+        (
+            json!({"source": "x", "detail-type": "y", "detail": [1]}),
+            &["`detail` must be a JSON object, not an array"],
+        ),
+        (json!({"source": "x", "detail-type": "y"}), &["`detail` must be a JSON object, not null"]),
+        (json!({"source": 1, "detail-type": "y", "detail": {}}), &["envelope is malformed"]),
+        (
+            json!({"module": "Leads", "job_id": "1", "schedule_arn": "<aws.scheduler.schedule-arn>"}),
+            &["context attribute", "not replaced"],
+        ),
+        (
+            json!({"module": "Leads", "job_id": "1", "schedule_arn": ARN.replace("eu-west-1", "eu-west-2")}),
+            &["Region \"eu-west-2\"", "\"eu-west-1\""],
+        ),
+        (json!({"request": 7}), &["the input must be a JSON object, not a number"]),
+        (json!({"request": null}), &["the input must be a JSON object, not null"]),
+        (json!({"request": "x"}), &["the input is text that is not valid JSON"]),
     ] {
-        let message = refusal(&payload);
+        let message = problem(&payload);
         for part in parts {
             assert!(message.contains(part), "{payload}: {part:?} is not in {message:?}");
         }
@@ -95,46 +119,147 @@ fn a_bad_payload_is_told_which_field_what_is_wrong_and_how_it_should_look() {
 }
 
 #[test]
-fn text_that_is_no_json_is_refused_too() {
+fn text_that_is_not_json_is_rejected_too() {
     for payload in ["", "not json", "{\"module\":", &"[".repeat(10_000)] {
-        let rejected = Request::parse(payload, now()).unwrap_err();
-        assert!(rejected.error.message().contains("no JSON"), "{:?}", rejected.error);
+        let invalid = Request::parse(payload, now(), &here()).job.unwrap_err();
+        assert!(invalid.error.message().contains("not valid JSON"), "{:?}", invalid.error);
     }
 }
 
 #[test]
-fn a_refused_request_still_says_where_its_failure_is_announced() {
-    let rejected = parse(&json!({"module": "Leads", "job_id": "x", "schedule_arn": ARN})).unwrap_err();
-    assert_eq!(rejected.module.as_deref(), Some("Leads"));
-    assert_eq!(rejected.job_id.as_deref(), Some("x"));
-    assert!(rejected.delivery.notify);
-    assert_eq!(rejected.delivery.schedule.map(|arn| arn.as_str().to_owned()).as_deref(), Some(ARN));
+fn an_invalid_request_still_names_its_schedule_and_job() {
+    let request = parse(&json!({"module": "Leads", "job_id": "x", "schedule_arn": ARN}));
+    let job = request.job_ref();
+    assert_eq!((job.module(), job.job_id()), (Some("Leads"), Some("x")));
+    assert!(request.delivery.notify);
+    assert_eq!(request.delivery.schedule.as_ref().map(ScheduleArn::as_str), Some(ARN));
+    // Not a schedule somewhere else: the function touches none but its own.
+    let elsewhere = ARN.replace("123456789012", "210987654321");
+    let request = parse(&json!({"module": "Leads", "job_id": "1", "schedule_arn": elsewhere}));
+    assert!(request.job.is_err() && request.delivery.schedule.is_none());
 }
 
 #[test]
-fn an_envelope_is_not_refused_for_what_nobody_needs_of_it() {
+fn unneeded_parts_of_an_envelope_do_not_matter() {
     let request =
         parse(&json!({"source": "x", "detail-type": "y", "time": "never", "account": 1, "resources": "?",
         "detail": {"module": "Leads", "job_id": "1"}}));
-    assert!(request.unwrap().delivery.notify);
+    assert!(request.job.is_ok() && request.delivery.notify);
+}
+
+#[test]
+fn schedulers_own_envelope_names_its_schedule() {
+    let event = |source: &str, resources: Value, detail: Value| {
+        parse(&json!({"source": source, "detail-type": "Scheduled Event", "resources": resources, "detail": detail}))
+            .delivery
+            .schedule
+            .map(|schedule| schedule.as_str().to_owned())
+    };
+    let detail = json!(r#"{"module": "Leads", "job_id": "1"}"#);
+    let other = ARN.replace("watch", "other");
+    let abroad = ARN.replace("eu-west-1", "eu-west-2");
+    for (source, resources, detail, expected) in [
+        ("aws.scheduler", json!([ARN]), detail.clone(), Some(ARN)),
+        ("aws.scheduler", json!(["x", ARN]), detail.clone(), Some(ARN)),
+        ("aws.scheduler", json!([other]), json!({"schedule_arn": ARN}), Some(ARN)),
+        ("aws.scheduler", json!([]), detail.clone(), None),
+        ("aws.scheduler", json!([7]), detail.clone(), None),
+        ("aws.scheduler", json!([abroad]), detail.clone(), None),
+        ("my.app", json!([ARN]), detail, None),
+    ] {
+        let context = format!("{source} {resources} {detail}");
+        assert_eq!(event(source, resources, detail).as_deref(), expected, "{context}");
+    }
+}
+
+#[test]
+fn a_payload_can_be_text_that_holds_the_object() {
+    let bare = r#"{"module": "Leads", "job_id": "1"}"#;
+    let envelope = json!({"source": "x", "detail-type": "y", "detail": bare});
+    for payload in [
+        json!(bare),
+        json!(envelope.to_string()),
+        json!({"request": bare}),
+        json!({"request": {"module": "Leads", "job_id": "1"}}),
+        json!({"request": envelope}),
+        json!({"request": envelope.to_string()}),
+    ] {
+        assert_eq!(parse(&payload).job.unwrap(), named("Leads", "1"), "{payload}");
+    }
+    let twice = Value::from(bare).to_string();
+    assert!(parse(&json!(twice)).job.is_err(), "it is decoded once");
+}
+
+#[test]
+fn what_stands_beside_a_wrapped_request_applies_to_it() {
+    let wrapped = |request: Value| {
+        parse(&json!({"request": request, "announcement": true, "notify": false, "watch": "Leads-1"}))
+    };
+    let expected = Delivery { announcement: true, watch: Some("Leads-1".into()), ..Delivery::default() };
+    for request in [
+        json!({"module": "Leads", "job_id": "1"}),
+        json!({"module": "Leads", "job_id": "1", "notify": true, "announcement": false, "watch": "other"}),
+        json!({"source": "x", "detail-type": "y", "detail": {"module": "Leads", "job_id": "1"}}),
+        json!("not json"),
+        json!(null),
+        json!([]),
+    ] {
+        assert_eq!(wrapped(request.clone()).delivery, expected, "{request}");
+    }
+    // In a request that names its job, `request` is an unknown field like any other.
+    let request =
+        parse(&json!({"module": "Leads", "job_id": "1", "request": {"module": "Deals", "job_id": "2"}}));
+    assert_eq!(request.job.unwrap(), named("Leads", "1"));
+}
+
+#[test]
+fn what_a_state_machine_caught() {
+    let lambda =
+        json!({"errorType": "ZohoUnavailable", "errorMessage": "Zoho's API did not respond.", "trace": []});
+    let long = "x".repeat(40_000);
+    for (failure, error, cause) in [
+        (
+            json!({"Error": "ZohoUnavailable", "Cause": lambda.to_string()}),
+            "ZohoUnavailable",
+            "Zoho's API did not respond.",
+        ),
+        (json!({"Error": "States.Timeout", "Cause": ""}), "States.Timeout", "no cause is known"),
+        (json!({"Error": "States.Timeout"}), "States.Timeout", "no cause is known"),
+        (
+            json!({"Error": "Lambda.Unknown", "Cause": "The function\ndied."}),
+            "Lambda.Unknown",
+            "The function died.",
+        ),
+        (json!({"Error": "X", "Cause": "[1]"}), "X", "[1]"),
+        (json!({"Error": "X", "Cause": "1000.0123456789abcdef.0123456789abcdef"}), "X", "[redacted]"),
+        (json!({}), "Unknown", "no cause is known"),
+    ] {
+        let request = parse(&json!({"module": "Leads", "job_id": "1", "failure": failure}));
+        assert_eq!(request.failure, Some(Failure { error: error.into(), cause: cause.into() }), "{failure}");
+    }
+    let request = parse(&json!({"request": [], "failure": {"Error": long, "Cause": long}}));
+    let failure = request.failure.unwrap();
+    assert_eq!((failure.error.chars().count(), failure.cause.chars().count()), (200, 1_000));
+    for none in [json!(null), json!(false), json!("X"), json!([])] {
+        assert_eq!(parse(&json!({"module": "Leads", "job_id": "1", "failure": none})).failure, None);
+    }
 }
 
 #[test]
 fn white_space_around_a_name_is_pointed_out() {
     for payload in [json!({"module": " Leads", "job_id": "1"}), json!({"module": "Leads", "job_id": "1\n"})] {
-        assert!(refusal(&payload).contains("white space around it"));
+        assert!(problem(&payload).contains("white space around it"));
     }
 }
 
 #[test]
-fn a_schedule_with_a_malformed_wish_still_ends_loudly() {
-    let rejected =
-        parse(&json!({"module": "Leads", "job_id": "1", "schedule_arn": ARN, "notify": "yes"})).unwrap_err();
-    assert!(rejected.delivery.notify && rejected.delivery.schedule.is_some());
+fn a_schedule_with_an_invalid_notify_still_announces_its_end() {
+    let request = parse(&json!({"module": "Leads", "job_id": "1", "schedule_arn": ARN, "notify": "yes"}));
+    assert!(request.job.is_err() && request.delivery.notify && request.delivery.schedule.is_some());
 }
 
 #[test]
-fn a_report_is_a_request_and_its_nonsense_is_ignored() {
+fn a_report_is_a_request_and_its_invalid_values_are_ignored() {
     let report = |first: Value, checks: Value, updated: Value| {
         parse(
             &json!({"module": "Leads", "job_id": "1", "status": "RUNNING", "finished": false, "outcome": null,
@@ -142,7 +267,6 @@ fn a_report_is_a_request_and_its_nonsense_is_ignored() {
             "checks": checks, "first_checked_at": first, "checked_at": "2026-11-23T09:59:00Z",
             "next_check_seconds": 30}),
         )
-        .unwrap()
         .history
     };
     let history = report(json!("2026-11-23T09:00:00Z"), json!(3), json!(500));
@@ -150,22 +274,22 @@ fn a_report_is_a_request_and_its_nonsense_is_ignored() {
     assert_eq!(history.first_checked_at, Timestamp::parse("2026-11-23T09:00:00Z"));
     assert_eq!((history.updated_count, history.failed_count), (Some(500), Some(0)));
     assert_eq!(history.checked_at, Timestamp::parse("2026-11-23T09:59:00Z"));
-    for nonsense in [json!("2026-11-23T10:00:01Z"), json!("soon"), json!(5), json!(null), json!([])] {
-        assert_eq!(report(nonsense, json!(1), json!(1)).first_checked_at, None);
+    for invalid in [json!("2026-11-23T10:00:01Z"), json!("soon"), json!(5), json!(null), json!([])] {
+        assert_eq!(report(invalid, json!(1), json!(1)).first_checked_at, None);
     }
-    for nonsense in [json!(-1), json!("3"), json!(1.5), json!(null), json!({}), json!(1e30)] {
-        let history = report(json!(null), nonsense.clone(), nonsense);
+    for invalid in [json!(-1), json!("3"), json!(1.5), json!(null), json!({}), json!(1e30)] {
+        let history = report(json!(null), invalid.clone(), invalid);
         assert_eq!((history.checks, history.updated_count), (None, None));
     }
 }
 
 #[test]
-fn an_announcement_is_asked_for_by_any_value_but_false() {
+fn any_value_but_false_requests_an_announcement() {
     for (value, asked) in
         [(json!(true), true), (json!(null), true), (json!({"subject": "x"}), true), (json!(false), false)]
     {
-        let request = parse(&json!({"module": "Leads", "job_id": "1", "announcement": value})).unwrap();
+        let request = parse(&json!({"module": "Leads", "job_id": "1", "announcement": value}));
         assert_eq!(request.delivery.announcement, asked);
     }
-    assert!(!parse(&json!({"module": "Leads", "job_id": "1"})).unwrap().delivery.announcement);
+    assert!(!parse(&json!({"module": "Leads", "job_id": "1"})).delivery.announcement);
 }

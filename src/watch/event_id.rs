@@ -1,0 +1,158 @@
+//! The IDs of a message: one for each end of a watch, and one for each job.
+
+use crate::timestamp::Timestamp;
+use crate::watch::ids::{JobRef, ScheduleArn};
+use crate::watch::job::Outcome;
+use crate::watch::report::Report;
+use crate::watch::request::Delivery;
+use sha2::{Digest, Sha256};
+
+/// `MessageDeduplicationId` and `MessageGroupId` have at most 128 characters (SNS API reference, Publish).
+const LONGEST_ID: usize = 128;
+
+/// How much of a module's name stands in an ID: the job ID tells jobs apart.
+const LONGEST_MODULE: usize = 70;
+
+/// The IDs of the message about one end of a watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ids {
+    /// The same in every delivery about this end, and never the same for two different ends.
+    pub(super) event_id: String,
+    /// The same for all messages about one job.
+    pub(super) group_id: String,
+}
+
+impl Ids {
+    /// `started` is when the watch began, as far as the request or its schedule tells.
+    ///
+    /// A job has one final end, however often it is watched. It can outlive several watches, though: the ends that say
+    /// nothing final about it also name the watch, by its beginning, its schedule, or its caller's name for it.
+    pub(super) fn of(
+        report: &Report,
+        outcome: Outcome,
+        delivery: &Delivery,
+        started: Option<Timestamp>,
+    ) -> Self {
+        let schedule = delivery.schedule.as_ref().map(schedule_name);
+        let caller = || delivery.watch.as_deref().map(|name| allowed(name, LONGEST_ID));
+        let watch = || schedule.clone().or_else(caller);
+        let group_id = match &report.job {
+            JobRef::Valid(job) => {
+                format!("{}-{}", allowed(job.module.as_str(), LONGEST_MODULE), job.job_id)
+            }
+            JobRef::AsWritten { .. } => watch().unwrap_or_else(|| "unknown".to_owned()),
+        };
+        let mut event_id = format!("{group_id}-{}", outcome.name());
+        if outcome.leaves_the_job_open() {
+            let at = |time: Timestamp| time.epoch_seconds().to_string();
+            let beginning = started.map(at).or_else(watch).unwrap_or_else(|| at(report.checked_at));
+            event_id.push_str(&format!("-{beginning}"));
+        }
+        Self { event_id: bounded(event_id), group_id: bounded(group_id) }
+    }
+}
+
+fn schedule_name(schedule: &ScheduleArn) -> String {
+    format!("{}.{}", schedule.group(), schedule.name())
+}
+
+/// The first characters, with those that SNS does not allow replaced.
+fn allowed(text: &str, longest: usize) -> String {
+    let allow = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    text.chars().take(longest).map(allow).collect()
+}
+
+/// An ASCII ID within SNS's limit: a digest takes the place of what is too long.
+fn bounded(id: String) -> String {
+    if id.len() <= LONGEST_ID {
+        return id;
+    }
+    let digest = Sha256::digest(&id).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>();
+    let kept = LONGEST_ID.saturating_sub(digest.len()).saturating_sub(1);
+    format!("{}-{digest}", id.chars().take(kept).collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::ids::{Job, JobId, ModuleName};
+    use crate::watch::report::ReportedError;
+    use crate::watch::request::History;
+    use std::collections::HashMap;
+
+    const AT: &str = "2026-11-23T10:00:00Z";
+
+    fn report(job: JobRef, at: &str) -> Report {
+        let error = ReportedError { name: "TokenRejected".into(), message: "m".into() };
+        let at = Timestamp::parse(at).unwrap();
+        Report::of_error(job, &History::default(), Outcome::WatchFailed, error, 1, at)
+    }
+
+    fn valid(module: &str, job_id: &str) -> JobRef {
+        let (module, job_id) = (ModuleName::parse(module).unwrap(), JobId::parse(job_id).unwrap());
+        JobRef::Valid(Job { module, job_id })
+    }
+
+    fn written(job_id: &str) -> JobRef {
+        JobRef::AsWritten { module: None, job_id: Some(job_id.into()) }
+    }
+
+    fn by(schedule: Option<&str>, watch: Option<&str>) -> Delivery {
+        let arn = |name| format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/group/{name}");
+        Delivery {
+            schedule: schedule.map(|name| ScheduleArn::parse(&arn(name)).unwrap()),
+            watch: watch.map(str::to_owned),
+            ..Delivery::default()
+        }
+    }
+
+    #[test]
+    fn one_id_for_each_end() {
+        use Outcome::*;
+        let began = Timestamp::parse("2026-11-23T09:00:00Z");
+        let again = Timestamp::parse("2026-11-24T09:00:00Z");
+        let job = || valid("Leads", "1");
+        for (job, outcome, delivery, started, expected) in [
+            (job(), Succeeded, by(None, None), None, "Leads-1-SUCCEEDED"),
+            (job(), Failed, by(Some("s"), Some("w")), began, "Leads-1-FAILED"),
+            (job(), WatchTimedOut, by(None, None), began, "Leads-1-WATCH_TIMED_OUT-1795424400"),
+            (job(), WatchTimedOut, by(None, None), again, "Leads-1-WATCH_TIMED_OUT-1795510800"),
+            (job(), WatchFailed, by(Some("s"), Some("w")), began, "Leads-1-WATCH_FAILED-1795424400"),
+            (job(), WatchFailed, by(Some("s"), None), None, "Leads-1-WATCH_FAILED-group.s"),
+            (job(), WatchFailed, by(None, Some("Leads-1")), None, "Leads-1-WATCH_FAILED-Leads-1"),
+            (job(), WatchFailed, by(None, Some("Leads-1-2")), None, "Leads-1-WATCH_FAILED-Leads-1-2"),
+            (job(), WatchFailed, by(None, None), None, "Leads-1-WATCH_FAILED-1795428000"),
+            (written("x"), WatchFailed, by(Some("s"), None), None, "group.s-WATCH_FAILED-group.s"),
+            (written("x"), WatchFailed, by(None, Some("über 1")), None, "_ber_1-WATCH_FAILED-_ber_1"),
+            (written("x"), WatchFailed, by(None, None), None, "unknown-WATCH_FAILED-1795428000"),
+        ] {
+            let report = report(job, AT);
+            let ids = Ids::of(&report, outcome, &delivery, started);
+            assert_eq!(ids.event_id, expected);
+            // Whenever the message is sent again.
+            let later = Report { checked_at: report.checked_at.plus_seconds(60), ..report };
+            if !expected.ends_with("1795428000") {
+                assert_eq!(Ids::of(&later, outcome, &delivery, started), ids);
+            }
+        }
+    }
+
+    #[test]
+    fn ids_keep_within_the_limits_of_sns() {
+        let long = "n".repeat(64);
+        let mut seen = HashMap::new();
+        for (job, delivery) in [
+            (valid(&"M".repeat(255), "12345678901234567890"), by(Some(&long), None)),
+            (valid(&"M".repeat(254), "12345678901234567890"), by(Some(&"o".repeat(64)), None)),
+            (valid("Leads", "1"), by(None, Some(&"ü".repeat(200)))),
+            (valid("Leads", "1"), by(None, Some(&"x".repeat(200)))),
+            (written(&"x ".repeat(90)), by(None, Some(&"y".repeat(200)))),
+        ] {
+            let ids = Ids::of(&report(job, AT), Outcome::WatchFailed, &delivery, None);
+            for id in [&ids.event_id, &ids.group_id] {
+                assert!(id.len() <= LONGEST_ID && id.is_ascii() && !id.contains(' '), "{id}");
+            }
+            assert_eq!(seen.insert(ids.event_id.clone(), ()), None, "{}", ids.event_id);
+        }
+    }
+}

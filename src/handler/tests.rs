@@ -94,7 +94,7 @@ fn function(zoho: Zoho, ends: Ends) -> Handler<Store, Zoho, Ends> {
     let settings = token::Settings {
         api_domain: None,
         accounts_domain: None,
-        data_center: crate::zoho::data_center::DataCenter::default(),
+        data_center: None,
         request_timeout: Duration::from_secs(1),
         clock: Arc::new(Timestamp::now),
     };

@@ -9,6 +9,7 @@ pub mod error;
 pub mod handler;
 pub mod http;
 pub mod invalid;
+pub mod json;
 pub mod logging;
 pub mod phase;
 pub mod redact;

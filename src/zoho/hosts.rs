@@ -97,19 +97,20 @@ fn is_same_data_center(one: &Origin, other: &Origin) -> bool {
     one == other || (of_one.is_some() && of_one == of_other)
 }
 
+/// A phrase that follows the host: "https://www.zohoapis.com, set by ZOHO_API_DOMAIN".
 impl fmt::Display for HostSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Variable(name) => f.write_str(name),
-            Self::SecretField(name) => write!(f, "`{name}` in the secret"),
-            Self::TokenResponse => f.write_str("`api_domain` in the token response"),
+            Self::Variable(name) => write!(f, "set by {name}"),
+            Self::SecretField(name) => write!(f, "set by `{name}` in the secret"),
+            Self::TokenResponse => f.write_str("named by the token response"),
             Self::DataCenter(data_center, source) => {
                 let source = match source {
                     DataCenterSource::SecretField => "`data_center` in the secret",
                     DataCenterSource::Variable => "ZOHO_DATA_CENTER",
-                    DataCenterSource::Default => "the default, because nothing names a data center",
+                    DataCenterSource::Default => "the default",
                 };
-                write!(f, "data center {}, {source}", data_center.name)
+                write!(f, "the host of data center {} ({source})", data_center.name)
             }
         }
     }
@@ -117,13 +118,13 @@ impl fmt::Display for HostSource {
 
 impl fmt::Display for AccountsHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.origin, self.source)
+        write!(f, "{}, {}", self.origin, self.source)
     }
 }
 
 impl fmt::Display for ApiHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.origin, self.source)
+        write!(f, "{}, {}", self.origin, self.source)
     }
 }
 
@@ -145,25 +146,25 @@ mod tests {
         const SANDBOX: &str = r#","data_center":"EU","api_domain":"sandbox.zohoapis.eu""#;
         let (in_, us, eu) = (Some("www.zohoapis.in"), Some("www.zohoapis.com"), Some("www.zohoapis.eu"));
         for (variable, fields, response, expected, conflicting) in [
+            (None, "", None, "https://www.zohoapis.com, the host of data center US (the default)", None),
             (
                 None,
-                "",
+                EU,
                 None,
-                "https://www.zohoapis.com (data center US, the default, because nothing names a data center)",
+                "https://www.zohoapis.eu, the host of data center EU (`data_center` in the secret)",
                 None,
             ),
-            (None, EU, None, "https://www.zohoapis.eu (data center EU, `data_center` in the secret)", None),
-            (None, EU, in_, "https://www.zohoapis.in (`api_domain` in the token response)", None),
-            (None, SANDBOX, None, "https://sandbox.zohoapis.eu (`api_domain` in the secret)", None),
+            (None, EU, in_, "https://www.zohoapis.in, named by the token response", None),
+            (None, SANDBOX, None, "https://sandbox.zohoapis.eu, set by `api_domain` in the secret", None),
             // The token response names the production host of the same data center: no conflict.
-            (None, SANDBOX, eu, "https://sandbox.zohoapis.eu (`api_domain` in the secret)", None),
-            (None, SANDBOX, us, "https://sandbox.zohoapis.eu (`api_domain` in the secret)", us),
-            (us, SANDBOX, None, "https://www.zohoapis.com (ZOHO_API_DOMAIN)", None),
-            (us, SANDBOX, eu, "https://www.zohoapis.com (ZOHO_API_DOMAIN)", eu),
-            (us, EU, us, "https://www.zohoapis.com (ZOHO_API_DOMAIN)", None),
-            (Some("crm.example.com"), EU, eu, "https://crm.example.com (ZOHO_API_DOMAIN)", eu),
+            (None, SANDBOX, eu, "https://sandbox.zohoapis.eu, set by `api_domain` in the secret", None),
+            (None, SANDBOX, us, "https://sandbox.zohoapis.eu, set by `api_domain` in the secret", us),
+            (us, SANDBOX, None, "https://www.zohoapis.com, set by ZOHO_API_DOMAIN", None),
+            (us, SANDBOX, eu, "https://www.zohoapis.com, set by ZOHO_API_DOMAIN", eu),
+            (us, EU, us, "https://www.zohoapis.com, set by ZOHO_API_DOMAIN", None),
+            (Some("crm.example.com"), EU, eu, "https://crm.example.com, set by ZOHO_API_DOMAIN", eu),
             // What is not trusted is no conflict either.
-            (us, EU, Some("evil.example"), "https://www.zohoapis.com (ZOHO_API_DOMAIN)", None),
+            (us, EU, Some("evil.example"), "https://www.zohoapis.com, set by ZOHO_API_DOMAIN", None),
         ] {
             let secret = secret(fields);
             let host = api(
@@ -181,25 +182,21 @@ mod tests {
     fn the_first_known_accounts_server_is_called() {
         let variable = origin("accounts.zoho.in");
         for (variable, fields, expected) in [
-            (
-                None,
-                "",
-                "https://accounts.zoho.com (data center US, the default, because nothing names a data center)",
-            ),
+            (None, "", "https://accounts.zoho.com, the host of data center US (the default)"),
             (
                 None,
                 r#","data_center":"ca""#,
-                "https://accounts.zohocloud.ca (data center CA, `data_center` in the secret)",
+                "https://accounts.zohocloud.ca, the host of data center CA (`data_center` in the secret)",
             ),
             (
                 None,
                 r#","accounts_domain":"accounts.zoho.eu""#,
-                "https://accounts.zoho.eu (`accounts_domain` in the secret)",
+                "https://accounts.zoho.eu, set by `accounts_domain` in the secret",
             ),
             (
                 Some(&variable),
                 r#","accounts_domain":"accounts.zoho.eu""#,
-                "https://accounts.zoho.in (ZOHO_ACCOUNTS_DOMAIN)",
+                "https://accounts.zoho.in, set by ZOHO_ACCOUNTS_DOMAIN",
             ),
         ] {
             assert_eq!(accounts(variable, &secret(fields)).to_string(), expected, "{fields}");
@@ -207,7 +204,7 @@ mod tests {
         let default = Secret::parse("token", DataCenter::named("AU")).unwrap();
         assert_eq!(
             accounts(None, &default).to_string(),
-            "https://accounts.zoho.com.au (data center AU, ZOHO_DATA_CENTER)"
+            "https://accounts.zoho.com.au, the host of data center AU (ZOHO_DATA_CENTER)"
         );
     }
 

@@ -1,0 +1,166 @@
+//! JSON from elsewhere, in bounded memory: known fields are kept as slices of the text, and the rest is skipped.
+//!
+//! As a tree, `[1,1,1,…]` takes many times its size. And a tree cannot be built from text that contains a lone surrogate
+//! or `1e400`, or that is nested deeply, even in a field that nobody reads.
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// Any JSON value. `None` if the text is not JSON.
+pub fn parse(text: &str) -> Option<&RawValue> {
+    serde_json::from_str(text).ok()
+}
+
+/// The first element of an array. `None` if this is not an array, or an empty one.
+pub fn first(json: &RawValue) -> Option<&RawValue> {
+    serde_json::Deserializer::from_str(json.get()).deserialize_seq(FirstElement).ok().flatten()
+}
+
+/// The known fields of an object.
+///
+/// ```
+/// use mass_change_owner_status::json::{self, Fields};
+///
+/// let json = json::parse(r#"{"ignored": 1e400, "code": "INVALID_TOKEN", "details": null}"#).unwrap();
+/// let fields = Fields::of(json, &["code", "details"]).unwrap();
+/// assert_eq!(fields.parse::<String>("code").as_deref(), Some("INVALID_TOKEN"));
+/// assert!(fields.get("details").is_none());
+/// assert!(Fields::of(json::parse("[]").unwrap(), &["code"]).is_none());
+/// ```
+#[derive(Debug, Default)]
+pub struct Fields<'a>(Vec<(&'static str, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    /// `None` if this is not an object. If a field occurs twice, its last value counts.
+    pub fn of(json: &'a RawValue, known: &'static [&'static str]) -> Option<Self> {
+        serde_json::Deserializer::from_str(json.get()).deserialize_map(KnownFields(known)).ok()
+    }
+
+    /// The field, unless it is missing or null.
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        let (_, value) = self.0.iter().rev().find(|(known, _)| *known == name)?;
+        Some(*value).filter(|value| value.get() != "null")
+    }
+
+    /// The value of the field, if it has this type.
+    pub fn parse<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
+        serde_json::from_str(self.get(name)?.get()).ok()
+    }
+}
+
+struct KnownFields(&'static [&'static str]);
+
+impl<'a> Visitor<'a> for KnownFields {
+    type Value = Fields<'a>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Fields<'a>, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(known) = map.next_key_seed(KnownKey(self.0))? {
+            match known {
+                Some(name) => {
+                    fields.retain(|(earlier, _)| *earlier != name);
+                    fields.push((name, map.next_value()?));
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(Fields(fields))
+    }
+}
+
+/// Reads a key as bytes, because a key with a lone surrogate is not a `str`.
+struct KnownKey(&'static [&'static str]);
+
+impl<'a> DeserializeSeed<'a> for KnownKey {
+    type Value = Option<&'static str>;
+
+    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_bytes(self)
+    }
+}
+
+impl Visitor<'_> for KnownKey {
+    type Value = Option<&'static str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
+        self.visit_bytes(key.as_bytes())
+    }
+
+    fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<Self::Value, E> {
+        Ok(self.0.iter().find(|known| known.as_bytes() == key).copied())
+    }
+}
+
+struct FirstElement;
+
+impl<'a> Visitor<'a> for FirstElement {
+    type Value = Option<&'a RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let first = seq.next_element()?;
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(first)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_that_is_not_read_is_skipped() {
+        let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
+        for ignored in [r#""\ud800""#, "1e400", "-1e-400", &deep, r#"{"code": "x"}"#, r#""code""#] {
+            let text = format!(r#"{{"x": {ignored}, "\ud800": 1, "code": "y", "z": {ignored}}}"#);
+            let fields = Fields::of(parse(&text).unwrap(), &["code"]).unwrap();
+            assert_eq!(fields.parse::<String>("code").as_deref(), Some("y"), "{ignored:.40}");
+        }
+    }
+
+    #[test]
+    fn fields_can_occur_twice_and_have_any_type() {
+        let json = parse(r#"{"a": 1, "a": "b", "n": null, "l": [1]}"#).unwrap();
+        let fields = Fields::of(json, &["a", "n", "l"]).unwrap();
+        assert_eq!(fields.parse::<String>("a").as_deref(), Some("b"));
+        assert_eq!(fields.parse::<u64>("a"), None);
+        assert!(fields.get("n").is_none() && fields.get("missing").is_none());
+        assert_eq!(fields.get("l").map(RawValue::get), Some("[1]"));
+    }
+
+    #[test]
+    fn first_elements() {
+        for (text, expected) in [
+            ("[]", None),
+            ("[1]", Some("1")),
+            ("[null]", Some("null")),
+            (r#" [ {"a":1} , 1e400, "\ud800" ] "#, Some(r#"{"a":1}"#)),
+            ("{}", None),
+            ("\"[1]\"", None),
+        ] {
+            assert_eq!(first(parse(text).unwrap()).map(RawValue::get), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json() {
+        for text in ["", " ", "<html>", "{", "[1", "{} {}", "nul", "\u{feff}{}"] {
+            assert!(parse(text).is_none(), "{text:?}");
+        }
+    }
+}

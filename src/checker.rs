@@ -4,6 +4,7 @@ use crate::deadline::Deadline;
 use crate::error::WatchError;
 use crate::http::{HttpClient, Origin};
 use crate::phase::{self, Phase};
+use crate::timestamp::Clock;
 use crate::token::{SecretStore, TokenSource};
 use crate::watch::ids::{JobId, ModuleName};
 use crate::watch::job::JobStatus;
@@ -18,7 +19,7 @@ pub struct Checker<S, H> {
 }
 
 /// What the environment says about checks.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
     /// `ZOHO_API_VERSION`.
     pub api_version: String,
@@ -26,6 +27,8 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// The API host, if it is known without the secret.
     pub api_host: Option<Origin>,
+    /// The wall clock.
+    pub clock: Clock,
 }
 
 /// INIT has no deadline of its own that matters here; a request that takes this long is of no use any more.
@@ -77,6 +80,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
             token: &cached.token,
             timeout: self.settings.request_timeout,
             deadline,
+            clock: &self.settings.clock,
         };
         let (first, ()) =
             tokio::join!(client::fetch_status(&self.http, &request, attempts), self.tokens.refresh(deadline));

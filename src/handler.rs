@@ -7,7 +7,7 @@ use crate::error::{ErrorType, WatchError};
 use crate::http::HttpClient;
 use crate::phase::{self, Phase};
 use crate::redact;
-use crate::timestamp::{Timestamp, milliseconds};
+use crate::timestamp::{Clock, Timestamp, milliseconds};
 use crate::token::SecretStore;
 use crate::watch::ids::{Job, JobRef, Location};
 use crate::watch::job::{Outcome, Status};
@@ -24,6 +24,7 @@ pub struct Handler<S, H, D> {
     courier: Courier<D>,
     limits: Limits,
     region: String,
+    clock: Clock,
 }
 
 /// What the runtime says about an invocation.
@@ -44,8 +45,14 @@ where
     D: Destinations,
 {
     /// Sends nothing yet. `region` is the function's own, such as `eu-west-1`.
-    pub fn new(checker: Checker<S, H>, destinations: D, limits: Limits, region: String) -> Self {
-        Self { checker, courier: Courier::new(destinations), limits, region }
+    pub fn new(
+        checker: Checker<S, H>,
+        destinations: D,
+        limits: Limits,
+        region: String,
+        clock: Clock,
+    ) -> Self {
+        Self { checker, courier: Courier::new(destinations), limits, region, clock }
     }
 
     /// Does what the first invocation needs ahead of it.
@@ -58,7 +65,7 @@ where
         let _call = Phase::begin(phase::CALL);
         let started = Instant::now();
         let here = Location::of_function(invocation.function_arn, Some(&self.region));
-        let request = Request::parse(invocation.payload, Timestamp::now(), &here);
+        let request = Request::parse(invocation.payload, self.now(), &here);
         let mut attempts = Attempts::default();
         let result = match (&request.failure, &request.job) {
             (Some(failure), _) => {
@@ -89,7 +96,7 @@ where
         } else {
             self.with_start(request, deadline).await
         };
-        let report = Report::of_check(job, &history, &status, Timestamp::now(), &self.limits);
+        let report = Report::of_check(job, &history, &status, self.now(), &self.limits);
         self.courier.deliver(report, &request.delivery, history.first_checked_at, deadline).await
     }
 
@@ -103,7 +110,7 @@ where
     ) -> Result<Report, WatchError> {
         let history = self.with_start(request, deadline).await;
         let is_over =
-            history.first_checked_at.is_some_and(|started| self.limits.is_over(started, Timestamp::now()));
+            history.first_checked_at.is_some_and(|started| self.limits.is_over(started, self.now()));
         let Verdict::End(outcome) = Verdict::on(error.kind(), &request.delivery, is_over) else {
             return Err(error);
         };
@@ -130,8 +137,12 @@ where
         let notify = delivery.notify || delivery.schedule.is_some();
         let announcement = delivery.announcement || request.failure.is_some();
         let delivery = Delivery { notify, announcement, ..delivery.clone() };
-        let report = end.report(request.job_ref(), &history);
+        let report = end.report(request.job_ref(), &history, self.now());
         self.courier.deliver(report, &delivery, history.first_checked_at, deadline).await
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 
     /// The history, with the creation of the schedule as the start of a watch that names no other.
@@ -139,7 +150,7 @@ where
         let mut history = request.history;
         if let (None, Some(schedule)) = (history.first_checked_at, &request.delivery.schedule) {
             let created_at = self.courier.schedule_created_at(schedule, deadline).await;
-            history.first_checked_at = created_at.map(|created_at| created_at.min(Timestamp::now()));
+            history.first_checked_at = created_at.map(|created_at| created_at.min(self.now()));
         }
         history
     }
@@ -152,14 +163,18 @@ pub fn respond_without_configuration(
     invocation: Invocation<'_>,
 ) -> Result<Report, WatchError> {
     let here = Location::of_function(invocation.function_arn, None);
-    let request = Request::parse(invocation.payload, Timestamp::now(), &here);
+    let now = Timestamp::now();
+    let request = Request::parse(invocation.payload, now, &here);
     let reported = request.failure.as_ref().map(ReportedError::from);
     let result = match (reported, Verdict::on(error.kind(), &request.delivery, false)) {
         (None, Verdict::Fail) => Err(error.clone()),
         (reported, _) => {
             let error = reported.unwrap_or_else(|| error.into());
-            let mut report = End { outcome: Outcome::WatchFailed, error, checks: 0 }
-                .report(request.job_ref(), &request.history);
+            let mut report = End { outcome: Outcome::WatchFailed, error, checks: 0 }.report(
+                request.job_ref(),
+                &request.history,
+                now,
+            );
             let delivery = Delivery { announcement: true, ..request.delivery.clone() };
             delivery::compose(&mut report, &delivery, request.history.first_checked_at);
             Ok(report)
@@ -204,8 +219,8 @@ struct End {
 }
 
 impl End {
-    fn report(self, job: JobRef, history: &History) -> Report {
-        Report::of_error(job, history, self.outcome, self.error, self.checks, Timestamp::now())
+    fn report(self, job: JobRef, history: &History, now: Timestamp) -> Report {
+        Report::of_error(job, history, self.outcome, self.error, self.checks, now)
     }
 }
 

@@ -11,7 +11,7 @@ use crate::error::{ErrorType, WatchError};
 use crate::handler::Handler;
 use crate::http::Connections;
 use crate::phase::{self, Phase};
-use crate::timestamp::Timestamp;
+use crate::timestamp::{Clock, Timestamp};
 use crate::token::{self, TokenSource};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::Message;
@@ -48,6 +48,7 @@ pub async fn function() -> Result<Function, WatchError> {
         return Err(config::invalid(&["AWS_REGION is not set".to_owned()]));
     };
     let secrets = SecretsManager::new(aws_sdk_secretsmanager::Client::new(&sdk_config), config.secret_id);
+    let clock: Clock = Arc::new(Timestamp::now);
     let tokens = TokenSource::new(
         secrets,
         connections.clone(),
@@ -56,7 +57,7 @@ pub async fn function() -> Result<Function, WatchError> {
             accounts_domain: config.accounts_domain,
             data_center: None,
             request_timeout: config.request_timeout,
-            clock: Arc::new(Timestamp::now),
+            clock: clock.clone(),
         },
     );
     let checker = Checker::new(
@@ -66,6 +67,7 @@ pub async fn function() -> Result<Function, WatchError> {
             api_version: config.api_version,
             request_timeout: config.request_timeout,
             api_host: config.api_domain,
+            clock: clock.clone(),
         },
     );
     let limits = Limits {
@@ -75,7 +77,7 @@ pub async fn function() -> Result<Function, WatchError> {
         },
         watch_limit_seconds: config.watch_limit_seconds,
     };
-    Ok(Handler::new(checker, Aws::new(sdk_config, config.topic_arn), limits, region))
+    Ok(Handler::new(checker, Aws::new(sdk_config, config.topic_arn), limits, region, clock))
 }
 
 /// SNS and EventBridge Scheduler. Their clients are made when they are first needed: most execution environments never

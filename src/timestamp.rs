@@ -2,12 +2,16 @@
 
 use serde::{Serialize, Serializer};
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use time::{OffsetDateTime, UtcDateTime, format_description::well_known::Rfc3339};
 
 /// Whole seconds since the Unix epoch, within the years that RFC 3339 can write (0 to 9999).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
+
+/// A source of the current time: [`Timestamp::now`], or a simulated clock in tests.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl Timestamp {
     /// 9999-12-31T23:59:59Z.

@@ -11,6 +11,7 @@
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::ErrorType;
 use mass_change_owner_status::http::{Connections, HttpClient, Origin};
+use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::watch::ids::{JobId, ModuleName};
 use mass_change_owner_status::watch::job::JobStatus;
 use mass_change_owner_status::zoho::client::{self, Attempts, StatusRequest};
@@ -50,6 +51,7 @@ async fn check_within(
     left: Duration,
 ) -> (Result<JobStatus, Box<StatusError>>, Attempts) {
     let mut attempts = Attempts::default();
+    let clock: Clock = Arc::new(Timestamp::now);
     let request = StatusRequest {
         host: &ApiHost {
             origin: api.origin.clone(),
@@ -62,6 +64,7 @@ async fn check_within(
         token: &AccessToken::parse(TOKEN).unwrap(),
         timeout,
         deadline: Deadline::after(left),
+        clock: &clock,
     };
     let result = client::fetch_status(&api.http, &request, &mut attempts).await;
     (result, attempts)

@@ -103,9 +103,16 @@ fn function(zoho: Zoho, ends: Ends) -> Handler<Store, Zoho, Ends> {
         api_version: "v8".into(),
         request_timeout: Duration::from_secs(1),
         api_host: None,
+        clock: Arc::new(Timestamp::now),
     };
     let limits = Limits { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, watch_limit_seconds: DAY };
-    Handler::new(Checker::new(tokens, zoho, settings), ends, limits, "eu-west-1".into())
+    Handler::new(
+        Checker::new(tokens, zoho, settings),
+        ends,
+        limits,
+        "eu-west-1".into(),
+        Arc::new(Timestamp::now),
+    )
 }
 
 /// One invocation: the report, or the name of the error.

@@ -12,7 +12,7 @@ pub mod store;
 
 pub use live::Live;
 pub use record::{LEASE_LABEL, TOKEN_LABEL};
-pub use source::{Clock, Settings, TokenSource};
+pub use source::{Settings, TokenSource};
 pub use store::{Put, SecretStore, StoreError, Version};
 
 #[cfg(test)]

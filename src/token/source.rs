@@ -3,7 +3,7 @@
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::http::origin::Origin;
-use crate::timestamp::Timestamp;
+use crate::timestamp::{Clock, Timestamp};
 use crate::token::live::Live;
 use crate::token::search::{Flight, Search};
 use crate::token::store::SecretStore;
@@ -32,9 +32,6 @@ pub struct Settings {
     /// The wall clock; another in tests.
     pub clock: Clock,
 }
-
-/// Tells the time.
-pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,7 @@
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::http::{HttpClient, Request, Stage, TransportError};
-use crate::timestamp::{Timestamp, milliseconds};
+use crate::timestamp::{Clock, milliseconds};
 use crate::watch::ids::{JobId, ModuleName};
 use crate::watch::job::JobStatus;
 use crate::zoho::credentials::AccessToken;
@@ -15,7 +15,7 @@ use ::http::{HeaderMap, HeaderValue, Method};
 use std::time::Duration;
 
 /// Which job to ask for, and where.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct StatusRequest<'a> {
     /// The API host.
     pub host: &'a ApiHost,
@@ -31,6 +31,8 @@ pub struct StatusRequest<'a> {
     pub timeout: Duration,
     /// When the invocation must be over.
     pub deadline: Deadline,
+    /// The wall clock: a `Retry-After` can be a date.
+    pub clock: &'a Clock,
 }
 
 /// Requests sent so far in this invocation.
@@ -97,7 +99,7 @@ async fn attempt(
         status: response.status,
         headers: &response.headers,
         body: &response.body,
-        now: Timestamp::now(),
+        now: (request.clock)(),
         secrets: &[token.expose()],
     })
 }

@@ -40,13 +40,61 @@ impl<'a> Fields<'a> {
 
     /// The field, unless it is missing or null.
     pub fn get(&self, name: &str) -> Option<&'a RawValue> {
-        let (_, value) = self.0.iter().rev().find(|(known, _)| *known == name)?;
-        Some(*value).filter(|value| value.get() != "null")
+        self.get_nullable(name).filter(|value| Kind::of(value) != Kind::Null)
+    }
+
+    /// The field, unless it is missing.
+    pub fn get_nullable(&self, name: &str) -> Option<&'a RawValue> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
     /// The value of the field, if it has this type.
     pub fn parse<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.get(name)?.get()).ok()
+    }
+}
+
+/// The type of a JSON value, for messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// A number of any size.
+    Number,
+    /// A string.
+    String,
+    /// An array.
+    Array,
+    /// An object.
+    Object,
+}
+
+impl Kind {
+    /// Judges by the first character, because the text is known to be valid JSON.
+    pub fn of(json: &RawValue) -> Self {
+        match json.get().as_bytes().first() {
+            Some(b'{') => Self::Object,
+            Some(b'[') => Self::Array,
+            Some(b'"') => Self::String,
+            Some(b't' | b'f') => Self::Boolean,
+            Some(b'n') | None => Self::Null,
+            Some(_) => Self::Number,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "null",
+            Self::Boolean => "a boolean",
+            Self::Number => "a number",
+            Self::String => "text",
+            Self::Array => "an array",
+            Self::Object => "an object",
+        })
     }
 }
 
@@ -141,6 +189,20 @@ mod tests {
         assert_eq!(fields.parse::<u64>("a"), None);
         assert!(fields.get("n").is_none() && fields.get("missing").is_none());
         assert_eq!(fields.get("l").map(RawValue::get), Some("[1]"));
+    }
+
+    #[test]
+    fn kinds() {
+        for (text, kind) in [
+            ("null", "null"),
+            ("true", "a boolean"),
+            ("-1e400", "a number"),
+            (r#""{}""#, "text"),
+            ("[{}]", "an array"),
+            (" {}", "an object"),
+        ] {
+            assert_eq!(Kind::of(parse(text).unwrap()).to_string(), kind, "{text}");
+        }
     }
 
     #[test]

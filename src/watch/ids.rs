@@ -1,5 +1,6 @@
 //! The names that a request carries. Each type exists only in a valid form.
 
+use crate::invalid::Invalid;
 use serde::Serialize;
 use std::fmt;
 
@@ -85,12 +86,14 @@ impl ModuleName {
     ///
     /// # Errors
     ///
-    /// What is wrong with the text, to follow the field's name in a message.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Why the text is not valid.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.eq_ignore_ascii_case("custom") {
-            return Err("is the placeholder for custom modules in Zoho's documentation. Use the module's own API name, \
-                        such as \"CustomModule1\" (Zoho CRM: Setup, Developer Hub, APIs & SDKs, API Names)"
-                .into());
+            return Err(Invalid::new(
+                "is the placeholder for custom modules in Zoho's documentation",
+                "Use the module's own API name, such as \"CustomModule1\" (Zoho CRM: Setup, Developer Hub, APIs & \
+                 SDKs, API Names)",
+            ));
         }
         let standard = STANDARD_MODULES
             .iter()
@@ -103,9 +106,10 @@ impl ModuleName {
         if valid {
             Ok(Self(name.to_owned()))
         } else {
-            Err("is not a module's API name (a letter, then letters, digits, and underscores; at most 255 characters). \
-                 Use a name such as \"Leads\" or \"CustomModule1\""
-                .into())
+            Err(Invalid::new(
+                "is not a module's API name (a letter, then letters, digits, and underscores; at most 255 characters)",
+                "Use a name such as \"Leads\" or \"CustomModule1\"",
+            ))
         }
     }
 
@@ -135,13 +139,15 @@ pub struct JobId(String);
 impl JobId {
     /// # Errors
     ///
-    /// What is wrong with the text, to follow the field's name in a message.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Why the text is not valid.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
         if (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
             Ok(Self(text.to_owned()))
         } else {
-            Err("is not a job ID (1 to 20 digits). Use an ID such as \"3652397000009565021\", in quotes"
-                .into())
+            Err(Invalid::new(
+                "is not a job ID (1 to 20 digits)",
+                "Use an ID such as \"3652397000009565021\", in quotes",
+            ))
         }
     }
 
@@ -168,21 +174,23 @@ pub struct ScheduleArn {
 impl ScheduleArn {
     /// # Errors
     ///
-    /// What is wrong with the text, to follow the field's name in a message.
-    pub fn parse(text: &str) -> Result<Self, String> {
+    /// Why the text is not valid.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
         Self::split(text).ok_or_else(|| {
             if text.contains("<aws.scheduler.") {
                 // Whoever wrote this did what the other message says.
-                return "is a context attribute of EventBridge Scheduler that was not replaced by its value. Only \
-                        Scheduler replaces it, in the Input of a schedule's own target; a state machine, a rule, a \
-                        test event, or `aws lambda invoke` passes it on as it is. Let Scheduler invoke the function \
-                        directly, or pass the schedule's own ARN"
-                    .into();
+                return Invalid::new(
+                    "is a context attribute of EventBridge Scheduler that was not replaced by its value",
+                    "Only Scheduler replaces it, in the Input of a schedule's own target; a state machine, a rule, a \
+                     test event, or `aws lambda invoke` passes it on as it is. Let Scheduler invoke the function \
+                     directly, or pass the schedule's own ARN",
+                );
             }
-            "is not the ARN of an EventBridge Scheduler schedule. Use an ARN such as \
-             \"arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch-leads\"; in a schedule's input, use \
-             the context attribute \"<aws.scheduler.schedule-arn>\""
-                .into()
+            Invalid::new(
+                "is not the ARN of an EventBridge Scheduler schedule",
+                "Use an ARN such as \"arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch-leads\"; in a \
+                 schedule's input, use the context attribute \"<aws.scheduler.schedule-arn>\"",
+            )
         })
     }
 
@@ -191,8 +199,8 @@ impl ScheduleArn {
     ///
     /// # Errors
     ///
-    /// Where the schedule is and where the function is, to follow the field's name in a message.
-    pub fn check_location(&self, here: &Location) -> Result<(), String> {
+    /// Where the schedule is and where the function is.
+    pub fn check_location(&self, here: &Location) -> Result<(), Invalid> {
         let [_, partition, _, region, account, _] = self.parts();
         let elsewhere = [("partition", partition, &here.partition), ("Region", region, &here.region)]
             .into_iter()
@@ -200,9 +208,12 @@ impl ScheduleArn {
             .find(|(_, theirs, ours)| ours.as_ref().is_some_and(|ours| ours != theirs));
         match elsewhere {
             None => Ok(()),
-            Some((what, theirs, ours)) => Err(format!(
-                "is in the {what} {theirs:?}, but the function is in {:?}. Use the schedule that invokes this function",
-                ours.as_deref().unwrap_or_default()
+            Some((what, theirs, ours)) => Err(Invalid::new(
+                format!(
+                    "is in the {what} {theirs:?}, but the function is in {:?}",
+                    ours.as_deref().unwrap_or_default()
+                ),
+                "Use the schedule that invokes this function",
             )),
         }
     }
@@ -312,7 +323,7 @@ mod tests {
         }
         assert!(ModuleName::parse(&"a".repeat(255)).is_ok());
         assert!(ModuleName::parse(&"a".repeat(256)).is_err());
-        assert!(ModuleName::parse("Custom").unwrap_err().contains("own API name"));
+        assert!(ModuleName::parse("Custom").unwrap_err().to_string().contains("own API name"));
     }
 
     #[test]
@@ -359,13 +370,16 @@ mod tests {
             "arn:aws:scheduler:eu-west-1:1234:schedule/g/n",
             "arn:aws:scheduler::123456789012:schedule/g/n",
         ] {
-            assert!(ScheduleArn::parse(bad).unwrap_err().contains("not the ARN"), "{bad:?}");
+            assert!(ScheduleArn::parse(bad).unwrap_err().to_string().contains("not the ARN"), "{bad:?}");
         }
         // Advice that was already followed would not help.
         for unresolved in
             ["<aws.scheduler.schedule-arn>", "<aws.scheduler.execution-id>", " <aws.scheduler.schedule-arn>"]
         {
-            assert!(ScheduleArn::parse(unresolved).unwrap_err().contains("not replaced"), "{unresolved:?}");
+            assert!(
+                ScheduleArn::parse(unresolved).unwrap_err().to_string().contains("not replaced"),
+                "{unresolved:?}"
+            );
         }
     }
 
@@ -387,7 +401,7 @@ mod tests {
             {
                 match (schedule.check_location(location), expected) {
                     (Ok(()), None) => {}
-                    (Err(problem), Some(part)) => assert!(problem.contains(part), "{arn}: {problem}"),
+                    (Err(problem), Some(part)) => assert!(problem.what.contains(part), "{arn}: {problem}"),
                     (result, _) => panic!("{arn} from {location:?}: {result:?}"),
                 }
             }

@@ -5,6 +5,5 @@ pub mod ids;
 pub mod job;
 pub mod message;
 pub mod pacing;
-mod payload;
 pub mod report;
 pub mod request;

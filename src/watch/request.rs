@@ -1,10 +1,11 @@
 //! From the payload of an invocation to a request: every trigger, one shape.
 
 use crate::error::{ErrorType, WatchError};
+use crate::invalid::Invalid;
+use crate::json::{Fields, Kind};
 use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::watch::ids::{Job, JobId, JobRef, Location, ModuleName, ScheduleArn};
-use crate::watch::payload::{Fields, Kind, kind};
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::value::RawValue;
 
@@ -80,6 +81,27 @@ pub struct Failure {
 /// Enough for the function's own messages; a state machine's cause can have 32,768 characters.
 const LONGEST_CAUSE: usize = 1_000;
 
+/// Every field that is read, in a request, a report, an envelope, or a wrapper. All others are skipped.
+const KNOWN: [&str; 17] = [
+    "module",
+    "job_id",
+    "schedule_arn",
+    "notify",
+    "announcement",
+    "failure",
+    "watch",
+    "request",
+    "source",
+    "detail-type",
+    "detail",
+    "resources",
+    "checks",
+    "first_checked_at",
+    "checked_at",
+    "updated_count",
+    "failed_count",
+];
+
 const EXAMPLE: &str = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;
 
 impl Request {
@@ -97,8 +119,8 @@ impl Request {
     }
 
     fn from_fields(fields: &Fields<'_>, now: Timestamp, here: &Location) -> Self {
-        let names_a_job = ["module", "job_id"].iter().any(|name| fields.any(name).is_some());
-        let Some(wrapped) = fields.any("request").filter(|_| !names_a_job) else {
+        let names_a_job = ["module", "job_id"].iter().any(|name| fields.get_nullable(name).is_some());
+        let Some(wrapped) = fields.get_nullable("request").filter(|_| !names_a_job) else {
             return Self::unwrapped(fields, now, here);
         };
         // A state machine cannot add fields to an input that may not be an object: it wraps the input.
@@ -113,13 +135,15 @@ impl Request {
 
     /// A request, a report, or an envelope.
     fn unwrapped(fields: &Fields<'_>, now: Timestamp, here: &Location) -> Self {
-        let (Some(source), Some(detail_type)) = (fields.any("source"), fields.any("detail-type")) else {
+        let (Some(source), Some(detail_type)) =
+            (fields.get_nullable("source"), fields.get_nullable("detail-type"))
+        else {
             return Self::bare(fields, None, now, here);
         };
         let delivery = Delivery { notify: true, ..Delivery::default() };
         let mut text = String::new();
         let parsed = envelope(source, detail_type, fields.parse("resources")).and_then(|envelope| {
-            let detail = fields.any("detail").map_or("null", RawValue::get);
+            let detail = fields.get_nullable("detail").map_or("null", RawValue::get);
             Ok((envelope, object(detail, &mut text, "`detail`")?))
         });
         match parsed {
@@ -139,7 +163,7 @@ impl Request {
         let job_id = text(fields, "job_id", "such as \"3652397000009565021\"")
             .and_then(|text| JobId::parse(&text).map_err(|problem| invalid("job_id", &text, &problem)));
         let schedule = schedule(fields, envelope, here);
-        let notify = match fields.get("notify").map(kind) {
+        let notify = match fields.get("notify").map(Kind::of) {
             None | Some(Kind::Boolean) => Ok(()),
             Some(other) => Err(format!("`notify` must be true or false, not {other}")),
         };
@@ -172,7 +196,7 @@ impl Request {
         if let Some(notify) = fields.parse("notify") {
             self.delivery.notify = notify;
         }
-        if let Some(wish) = fields.any("announcement") {
+        if let Some(wish) = fields.get_nullable("announcement") {
             self.delivery.announcement = wish.get() != "false";
         }
         if let Some(watch) = fields.parse::<String>("watch") {
@@ -233,7 +257,7 @@ impl Failure {
             message: String,
         }
         // An array would count as a structure, too.
-        let object = Some(json.get()).filter(|_| kind(json) == Kind::Object)?;
+        let object = Some(json.get()).filter(|_| Kind::of(json) == Kind::Object)?;
         let Caught { error, cause } = serde_json::from_str(object).ok()?;
         let cause = serde_json::from_str::<LambdaError>(&cause).map_or(cause, |error| error.message);
         let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
@@ -248,7 +272,7 @@ impl Failure {
 fn object<'a>(json: &'a str, buffer: &'a mut String, name: &str) -> Result<Fields<'a>, String> {
     let value: &RawValue =
         serde_json::from_str(json).map_err(|error| format!("{name} is not valid JSON ({error})"))?;
-    let value = if kind(value) == Kind::String {
+    let value = if Kind::of(value) == Kind::String {
         *buffer = serde_json::from_str(value.get())
             .map_err(|error| format!("{name} is not valid text ({error})"))?;
         serde_json::from_str(buffer)
@@ -256,7 +280,7 @@ fn object<'a>(json: &'a str, buffer: &'a mut String, name: &str) -> Result<Field
     } else {
         value
     };
-    Fields::read(value).map_err(|kind| format!("{name} must be a JSON object, not {kind}"))
+    Fields::of(value, &KNOWN).ok_or_else(|| format!("{name} must be a JSON object, not {}", Kind::of(value)))
 }
 
 /// The envelope without its `detail`, and without the fields that are nobody's business here: none of them is a reason
@@ -283,7 +307,7 @@ fn schedule(
     let found = match fields.get("schedule_arn") {
         Some(value) => {
             let text: String = serde_json::from_str(value.get())
-                .map_err(|_| format!("`schedule_arn` must be text, not {}", kind(value)))?;
+                .map_err(|_| format!("`schedule_arn` must be text, not {}", Kind::of(value)))?;
             let parsed = ScheduleArn::parse(&text)
                 .and_then(|schedule| schedule.check_location(here).map(|()| schedule));
             Some(parsed.map_err(|problem| invalid("schedule_arn", &text, &problem))?)
@@ -301,7 +325,7 @@ fn text(fields: &Fields<'_>, name: &str, example: &str) -> Result<String, String
     let Some(value) = fields.get(name) else {
         return Err(format!("`{name}` is missing: it must be text {example}"));
     };
-    match kind(value) {
+    match Kind::of(value) {
         Kind::String => {
             serde_json::from_str(value.get()).map_err(|_| format!("`{name}` is not valid Unicode text"))
         }
@@ -312,7 +336,7 @@ fn text(fields: &Fields<'_>, name: &str, example: &str) -> Result<String, String
     }
 }
 
-fn invalid(field: &str, text: &str, problem: &str) -> String {
+fn invalid(field: &str, text: &str, problem: &Invalid) -> String {
     let padded = if text.trim() == text { "" } else { " (with white space around it)" };
     format!("`{field}` {:?}{padded} {problem}", redact::quote(text))
 }

@@ -2,8 +2,7 @@
 
 use crate::http::Origin;
 use crate::invalid::Invalid;
-use crate::zoho::data_center::DataCenter;
-use crate::zoho::hosts::{DataCenterSource, HostSource};
+use crate::zoho::data_center::{DataCenter, DataCenterSource};
 use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value};
@@ -202,11 +201,6 @@ impl Secret {
             accounts_domain: host("accounts_domain", data_center.accounts_host)?,
             api_domain: host("api_domain", data_center.api_host)?,
         })
-    }
-
-    /// Where a host comes from that is the data center's own.
-    pub fn data_center_host(&self) -> HostSource {
-        HostSource::DataCenter(self.data_center, self.data_center_source)
     }
 }
 

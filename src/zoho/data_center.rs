@@ -13,6 +13,17 @@ pub struct DataCenter {
     pub api_host: &'static str,
 }
 
+/// How the data center became known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DataCenterSource {
+    /// `data_center` in the secret.
+    SecretField,
+    /// `ZOHO_DATA_CENTER`, because the secret names none.
+    Variable,
+    /// Neither names one.
+    Default,
+}
+
 impl DataCenter {
     /// Every data center, the default first.
     pub const ALL: [Self; 11] = [

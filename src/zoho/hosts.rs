@@ -4,7 +4,7 @@
 
 use crate::http::Origin;
 use crate::zoho::credentials::Secret;
-use crate::zoho::data_center::DataCenter;
+use crate::zoho::data_center::{DataCenter, DataCenterSource};
 use std::fmt;
 
 /// How a host became known.
@@ -18,17 +18,6 @@ pub enum HostSource {
     TokenResponse,
     /// The data center's own host.
     DataCenter(DataCenter, DataCenterSource),
-}
-
-/// How the data center became known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataCenterSource {
-    /// `data_center` in the secret.
-    SecretField,
-    /// `ZOHO_DATA_CENTER`, because the secret names none.
-    Variable,
-    /// Neither names one.
-    Default,
 }
 
 /// The accounts server that issues access tokens.
@@ -56,7 +45,7 @@ pub fn accounts(variable: Option<&Origin>, secret: &Secret) -> AccountsHost {
     let (origin, source) = match (variable, &secret.accounts_domain) {
         (Some(origin), _) => (origin.clone(), HostSource::Variable("ZOHO_ACCOUNTS_DOMAIN")),
         (None, Some(origin)) => (origin.clone(), HostSource::SecretField("accounts_domain")),
-        (None, None) => (secret.data_center.accounts_origin(), secret.data_center_host()),
+        (None, None) => (secret.data_center.accounts_origin(), of_data_center(secret)),
     };
     AccountsHost { origin, source }
 }
@@ -85,10 +74,15 @@ pub fn api(
         (Some(origin), ..) => (origin.clone(), HostSource::Variable("ZOHO_API_DOMAIN")),
         (None, Some(origin), _) => (origin.clone(), HostSource::SecretField("api_domain")),
         (None, None, Some(origin)) => (origin.clone(), HostSource::TokenResponse),
-        (None, None, None) => (secret.data_center.api_origin(), secret.data_center_host()),
+        (None, None, None) => (secret.data_center.api_origin(), of_data_center(secret)),
     };
     let conflicting = trusted.filter(|named| !is_same_data_center(named, &origin)).cloned();
     ApiHost { origin, source, conflicting }
+}
+
+/// The source of a host that only the data center decides.
+fn of_data_center(secret: &Secret) -> HostSource {
+    HostSource::DataCenter(secret.data_center, secret.data_center_source)
 }
 
 /// Production, sandbox, and developer hosts of one data center accept the same tokens' data center.

@@ -41,7 +41,7 @@ pub enum ErrorType {
 }
 
 impl ErrorType {
-    /// All of them, in the order of the README's table.
+    /// All of them, in the order of the table in docs/reference.md.
     pub const ALL: &[Self] = Self::VARIANTS;
 
     /// The name as Lambda's `errorType` carries it.

@@ -1,4 +1,4 @@
-"""A simulator of the part of Zoho that this function depends on. See README.md beside this file."""
+"""A simulator of the part of Zoho that the function depends on. See README.md in this directory."""
 
 from .control import ZohoControl
 from .oauth import (

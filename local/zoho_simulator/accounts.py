@@ -1,4 +1,4 @@
-"""The accounts side: POST /oauth/v2/token."""
+"""The accounts server: POST /oauth/v2/token."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _THROTTLED = {
 
 
 def handle(issuer: TokenIssuer, request: Request, now: float, settings: Settings, own_url: str) -> Response:
-    """Answers one request of the token endpoint."""
+    """Respond to one token request."""
     if request.method != "POST":
         return Response(405, headers=(("Allow", "POST"),))
     try:
         token = _mint(issuer, request, now, settings)
     except Throttled:
         return Response.json(400, _THROTTLED)
-    except OAuthError as refusal:
-        return Response.json(settings.oauth_error_status, {"error": str(refusal)})
-    return Response.json(200, _reply(token, settings, own_url))
+    except OAuthError as error:
+        return Response.json(settings.oauth_error_status, {"error": str(error)})
+    return Response.json(200, _token_response(token, settings, own_url))
 
 
 def _mint(issuer: TokenIssuer, request: Request, now: float, settings: Settings) -> Token:
@@ -39,21 +39,21 @@ def _mint(issuer: TokenIssuer, request: Request, now: float, settings: Settings)
     if grant == "client_credentials" and request.path == settings.client_credentials_path:
         soid, scope = form.get("soid", ""), form.get("scope", "")
         return issuer.client_credentials(client_id, client_secret, soid, scope, now, settings)
-    # A body that is no form carries no client either.
+    # A body that is not a form has no client ID either.
     raise OAuthError("unsupported_grant_type" if client_id else "invalid_client")
 
 
-def _reply(token: Token, settings: Settings, own_url: str) -> dict[str, Any]:
+def _token_response(token: Token, settings: Settings, own_url: str) -> dict[str, Any]:
     life = settings.token_life_seconds
-    reply: dict[str, Any] = {"access_token": token.value}
-    if settings.scope_in_token_reply:
-        reply["scope"] = token.scope.replace(",", " ")
+    response: dict[str, Any] = {"access_token": token.value}
+    if settings.scope_in_token_response:
+        response["scope"] = token.scope.replace(",", " ")
     api_domain = own_url if settings.token_api_domain is None else settings.token_api_domain
     if api_domain:
-        reply["api_domain"] = api_domain
-    reply["token_type"] = "Bearer"
+        response["api_domain"] = api_domain
+    response["token_type"] = "Bearer"
     if settings.legacy_expires_in:
-        reply |= {"expires_in_sec": life, "expires_in": life * 1000}
+        response |= {"expires_in_sec": life, "expires_in": life * 1000}
     else:
-        reply["expires_in"] = life
-    return reply
+        response["expires_in"] = life
+    return response

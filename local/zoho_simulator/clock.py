@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 
 class Clock:
-    """Seconds since the epoch that run `speed` times as fast as real ones (0 stands still)."""
+    """Seconds since the epoch that pass `speed` times as fast as real ones (0 stops the clock)."""
 
     def __init__(self, speed: float = 1.0, source: Callable[[], float] = time.monotonic) -> None:
         self._source = source
@@ -20,16 +20,16 @@ class Clock:
         return self._now + (self._source() - self._anchor) * self.speed
 
     def advance(self, seconds: float) -> float:
-        """Moves the clock forwards; answers the new time."""
+        """Move the clock forward and return the new time."""
         if seconds < 0:
-            raise ValueError("the clock moves forwards only")
+            raise ValueError("seconds must be 0 or more")
         self._rebase(self.now() + seconds)
         return self._now
 
     def set_speed(self, speed: float) -> None:
-        """From now on, one real second is `speed` simulated ones."""
+        """From now on, one real second is `speed` simulated seconds."""
         if speed < 0:
-            raise ValueError("a speed is 0 or above")
+            raise ValueError("speed must be 0 or more")
         self._rebase(self.now())
         self.speed = speed
 
@@ -38,6 +38,6 @@ class Clock:
 
 
 def iso_time(timestamp: float, utc_offset_hours: float) -> str:
-    """An ISO 8601 time with the user's offset, the way Zoho writes times in headers."""
+    """An ISO 8601 time with the user's offset, as Zoho writes times in headers."""
     zone = timezone(timedelta(hours=utc_offset_hours))
     return datetime.fromtimestamp(timestamp, zone).isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""The client of the control endpoint: what tests and the demonstration use to direct a simulator."""
+"""The client of the control endpoint: how tests and the demonstration control a simulator."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _TIMEOUT_SECONDS = 30
 
 
 class ZohoControl:
-    """Directs a simulator over HTTP. Any number of threads may share one.
+    """Controls a simulator over HTTP. Threads can share an instance.
 
-    It keeps its one connection, so that faults of new connections never hit the control client itself.
-    Operations raise ValueError for arguments that the simulator refuses.
+    It keeps one connection open, so that faults of new connections never affect the control client itself.
+    Operations raise ValueError for arguments that the simulator rejects.
     """
 
     def __init__(self, url: str, ca_file: Path | str | None = None) -> None:
@@ -52,8 +52,9 @@ class ZohoControl:
         failed: int = 0,
         left_over: int = 0,
         job_id: str | None = None,
+        shows_progress: bool = True,
     ) -> str:
-        """Starts a job without the CRM API; answers its id. `left_over` records are never taken up."""
+        """Start a job without the CRM API and return its ID. The parameters are those of `jobs.Job`."""
         return self._call(
             "start_job",
             module=module,
@@ -64,22 +65,23 @@ class ZohoControl:
             failed=failed,
             left_over=left_over,
             job_id=job_id,
+            shows_progress=shows_progress,
         )
 
     def advance(self, seconds: float) -> float:
-        """Moves the simulated clock forwards; answers the new time."""
+        """Move the simulated clock forward and return the new time."""
         return self._call("advance", seconds=seconds)
 
     def set_speed(self, speed: float) -> None:
-        """One real second is `speed` simulated ones from now on; 0 stops the clock."""
+        """From now on, one real second is `speed` simulated seconds; 0 stops the clock."""
         self._call("set_speed", speed=speed)
 
     def now(self) -> float:
-        """Simulated time, seconds since the epoch."""
+        """The simulated time in seconds since the epoch."""
         return self._call("now")
 
     def fault(self, kind: str, times: int = 1, side: Side | None = None, **params: Any) -> None:
-        """The next `times` requests (of one side, if `side` is given) or connections meet this fault."""
+        """Give the next `times` requests (to one side, if `side` is given) or connections this fault."""
         self._call("fault", kind=kind, times=times, side=side, params=params)
 
     def respond(
@@ -91,9 +93,9 @@ class ZohoControl:
         side: Side | None = "crm",
         raw: bytes | None = None,
     ) -> None:
-        """Scripts the next `times` answers. A body that is no string is sent as JSON.
+        """Script the next `times` responses. A body that is not a string is sent as JSON.
 
-        `raw` is sent byte for byte instead, and the connection closed.
+        If `raw` is given, it is sent byte for byte instead, and the connection is closed.
         """
         if raw is not None:
             self.fault("response", times, side, raw=base64.b64encode(raw).decode())
@@ -102,27 +104,27 @@ class ZohoControl:
         self.fault("response", times, side, status=status, headers=dict(headers or {}), body=text)
 
     def random_faults(self, rate: float, seed: int, kinds: Sequence[str], side: Side | None = None) -> None:
-        """That share of all requests goes wrong, the same ones for the same seed, until clear_faults."""
+        """Make that share of all requests fail until clear_faults; the same seed selects the same requests."""
         self._call("random_faults", rate=rate, seed=seed, kinds=list(kinds), side=side)
 
     def clear_faults(self) -> None:
-        """Forgets every fault and scripted response that has not yet happened."""
+        """Discard every fault and scripted response that has not happened yet."""
         self._call("clear_faults")
 
     def settings(self, **changes: Any) -> dict[str, Any]:
-        """Changes settings (see Settings); answers all of them."""
+        """Change settings (see Settings) and return all of them."""
         return self._call("settings", **changes)
 
     def stats(self, records: bool = True) -> Stats:
-        """What was asked and answered since the start or the last reset; figures alone without `records`."""
+        """The requests since the start or the last reset; without `records`, only the figures."""
         return Stats.from_json(self._call("stats", records=records))
 
     def issue_token(self, scope: str = DEFAULT_SCOPE, life_seconds: float = 3600) -> str:
-        """A live access token that no limit counts."""
+        """Issue a valid access token outside of every limit."""
         return self._call("issue_token", scope=scope, life_seconds=life_seconds)
 
     def revoke(self, token: str) -> bool:
-        """Ends an access token's life; false if there was no such token."""
+        """Revoke an access token. Returns False if there is no such token."""
         return self._call("revoke", token=token)
 
     def add_client(
@@ -133,7 +135,7 @@ class ZohoControl:
         soid: str | None = None,
         scope: str = DEFAULT_SCOPE,
     ) -> None:
-        """Registers a client that may mint tokens from a refresh token, for an org, or both."""
+        """Register a client that can mint tokens with a refresh token, for an organization, or both."""
         self._call(
             "add_client",
             client_id=client_id,
@@ -144,7 +146,7 @@ class ZohoControl:
         )
 
     def reset(self) -> None:
-        """Back to the start: no jobs, tokens, faults or records, the first settings. The clock goes on."""
+        """Return to the start: no jobs, tokens, faults, or records, and the first settings. The clock keeps running."""
         self._call("reset")
 
     def _call(self, operation: str, **arguments: Any) -> Any:
@@ -154,7 +156,7 @@ class ZohoControl:
                 response = self._connection.getresponse()
                 content = json.loads(response.read())
             except OSError:
-                # The next call opens a new connection, to a simulator that was started anew, perhaps.
+                # The next operation opens a new connection, perhaps to a restarted simulator.
                 self._connection.close()
                 raise
         if response.status != 200:

@@ -6,7 +6,8 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from .clock import iso_time
 from .jobs import FIRST_JOB_ID, Job
@@ -20,7 +21,7 @@ _DAY = 86_400
 
 
 class CrmError(Exception):
-    """An error in Zoho's words."""
+    """An error response of the CRM API."""
 
     def __init__(
         self, status: int, code: str, message: str, details: dict[str, Any] | None = None, *headers: tuple[str, str]
@@ -39,13 +40,13 @@ class CrmError(Exception):
 
 @dataclass
 class Credits:
-    """The day's API credits: the day begins with the first call and ends 24 hours later."""
+    """The API credits of one day, which begins with the first request and ends 24 hours later."""
 
     used: int = 0
     day_began_at: float | None = None
 
     def spend(self, now: float, daily: int) -> int | None:
-        """Takes one credit; answers how many remain, or None if there was none left."""
+        """Spend one credit and return how many remain, or None if none was left."""
         if self.day_began_at is None or now >= self.day_began_at + _DAY:
             self.used, self.day_began_at = 0, now
         if self.used >= daily:
@@ -63,22 +64,22 @@ class Crm:
     credits: Credits = field(default_factory=Credits)
 
     def start_job(self, now: float, module: str, job_id: str | None = None, **plan: Any) -> Job:
-        """Adds a job. ValueError or TypeError for a plan that makes no sense."""
+        """Add a job. Raises ValueError or TypeError for an invalid plan."""
         if job_id is None:
             job_id = str(FIRST_JOB_ID + len(self.jobs))
         if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id) or job_id in self.jobs:
-            raise ValueError("job_id is a new string of 1 to 19 digits")
+            raise ValueError("job_id must be a string of 1 to 19 digits that no other job has")
         job = self.jobs[job_id] = Job(job_id=job_id, module=module, created_at=now, **plan)
         return job
 
-    def handle(self, request: Request, calls_running: int, now: float, settings: Settings) -> Response:
-        """Answers one call; `calls_running` counts those already under way."""
+    def handle(self, request: Request, running: int, now: float, settings: Settings) -> Response:
+        """Respond to one request; `running` counts the requests already in progress."""
         token: Token | None = None
         remaining: int | None = None
         try:
-            module, operation = self._route(request)
+            module, operation = self._route(request, settings)
             token = self._authenticate(request, now, settings)
-            remaining = self._within_limits(calls_running, now, settings)
+            remaining = self._within_limits(running, now, settings)
             response = operation(self, request, module, token, now, settings)
         except CrmError as error:
             response = error.response(settings.error_envelope)
@@ -89,7 +90,9 @@ class Crm:
             response = response.with_headers(("X-ACCESSTOKEN-RESET", reset))
         return response.with_headers(("Content-Disposition", "attachment; filename=response.json"))
 
-    def _route(self, request: Request) -> tuple[str, Callable[..., Response]]:
+    def _route(self, request: Request, settings: Settings) -> tuple[str, Callable[..., Response]]:
+        if settings.crm_hosts and urlsplit(f"//{request.header('host')}").hostname not in settings.crm_hosts:
+            raise CrmError(400, "INVALID_HOST", "the host name given seems to be invalid")
         match = _PATH.fullmatch(request.path)
         if match is None:
             raise CrmError(404, "INVALID_URL_PATTERN", "Please check if the URL trying to access is a correct one")
@@ -102,19 +105,18 @@ class Crm:
         scheme, value = request.authorization()
         if not value:
             raise CrmError(401, "AUTHENTICATION_FAILURE", "Authentication failed")
-        # Bearer is reported to fail, whatever the token reply's token_type says.
+        # Bearer is reported to fail, regardless of the token_type in the token response.
         token = self.issuer.find(value, now) if scheme == "Zoho-oauthtoken" else None
         if token is None:
             raise CrmError(settings.invalid_token_status, settings.invalid_token_code, "invalid oauth token")
         return token
 
-    def _within_limits(self, calls_running: int, now: float, settings: Settings) -> int:
-        if calls_running >= settings.concurrency:
-            raise too_many_requests(settings.retry_after)
-        remaining = self.credits.spend(now, settings.daily_credits)
-        if remaining is None:
-            raise too_many_requests(settings.retry_after)
-        return remaining
+    def _within_limits(self, running: int, now: float, settings: Settings) -> int:
+        if running < settings.concurrency:
+            remaining = self.credits.spend(now, settings.daily_credits)
+            if remaining is not None:
+                return remaining
+        raise too_many_requests(settings.retry_after, settings.rate_limit_status, settings.retry_after_in)
 
     def _check_module(self, module: str, token: Token, scope: str, settings: Settings) -> None:
         known = module in settings.modules
@@ -128,7 +130,7 @@ class Crm:
             raise CrmError(403, "NO_PERMISSION", "permission denied", {"permissions": [f"Crm_Implied_View_{module}"]})
 
     def _status(self, request: Request, module: str, token: Token, now: float, settings: Settings) -> Response:
-        self._check_module(module, token, "ZohoCRM.change_owner.READ", settings)
+        self._check_module(module, token, f"ZohoCRM.change_owner.{settings.status_scope}", settings)
         job_id = request.parameter("job_id")
         if not job_id:
             raise CrmError(
@@ -162,13 +164,14 @@ class Crm:
 _OPERATIONS: dict[str, Callable[..., Response]] = {"GET": Crm._status, "POST": Crm._start}
 
 
-def too_many_requests(retry_after: int | None) -> CrmError:
-    """Zoho's one response for spent credits and for too many calls at a time."""
+def too_many_requests(
+    retry_after: int | None, status: int = 429, where: Literal["both", "header", "details"] = "both"
+) -> CrmError:
+    """The one response for exhausted credits and for exceeded concurrency; `where` it names the wait."""
+    details = {} if retry_after is None or where == "header" else {"retry_after": retry_after}
+    headers = [] if retry_after is None or where == "details" else [("Retry-After", str(retry_after))]
     message = "You have made too many requests. Please try again after some time."
-    if retry_after is None:
-        return CrmError(429, "TOO_MANY_REQUESTS", message)
-    header = ("Retry-After", str(retry_after))
-    return CrmError(429, "TOO_MANY_REQUESTS", message, {"retry_after": retry_after}, header)
+    return CrmError(status, "TOO_MANY_REQUESTS", message, details, *headers)
 
 
 def _malformed_job_id(settings: Settings) -> CrmError:
@@ -179,11 +182,13 @@ def _malformed_job_id(settings: Settings) -> CrmError:
 
 
 def _no_data(settings: Settings) -> Response:
-    if not settings.no_data_body:
-        # Recorded real 204s do name a content type.
+    if settings.no_data_body == "absent":
+        # Recorded real 204 responses have a content type.
         return Response(204, headers=(("Content-Type", JSON_TYPE),))
-    body = {"code": "NO_DATA", "details": {}, "message": "no data found", "status": "error"}
-    return Response.json(204, body)
+    response = Response.json(204, {"code": "NO_DATA", "details": {}, "message": "no data found", "status": "error"})
+    if settings.no_data_body == "unannounced":
+        return response
+    return response.with_headers(("Content-Length", str(len(response.body))))
 
 
 def _other_module(settings: Settings) -> Response:
@@ -197,6 +202,8 @@ def _other_module(settings: Settings) -> Response:
 
 def _status_of(job: Job, now: float, settings: Settings) -> dict[str, Any]:
     progress = job.progress(now)
+    if not job.shows_progress and progress.status in ("SCHEDULED", "RUNNING"):
+        return {"Status": settings.status_words.get("SCHEDULED", "SCHEDULED")}
     status = {
         "Total_Count": progress.total,
         "Updated_Count": progress.updated,
@@ -208,7 +215,7 @@ def _status_of(job: Job, now: float, settings: Settings) -> dict[str, Any]:
 
 
 def _check_start_body(body: bytes) -> None:
-    """cvid and owner.id are mandatory, ids are strings of digits."""
+    """Check that cvid and owner.id are present, and that cvid is a string of digits."""
     try:
         content = json.loads(body)
     except ValueError:

@@ -1,6 +1,6 @@
 """Every way in which a response can go wrong, as a list of steps for the socket.
 
-Planning a fault is pure; `server` carries the steps out and knows nothing of faults.
+Planning a fault is pure: `server` executes the steps and knows nothing about faults.
 """
 
 from __future__ import annotations
@@ -20,34 +20,41 @@ from .message import JSON_TYPE, Response
 
 @dataclass(frozen=True)
 class Send:
-    """Writes these bytes, in one write."""
+    """Write these bytes, in one write."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class SendForever:
+    """Write these bytes again and again until the client closes the connection."""
 
     data: bytes
 
 
 @dataclass(frozen=True)
 class Pause:
-    """Waits in real time; None waits until the client gives up."""
+    """Wait in real time; None waits until the client closes the connection."""
 
     seconds: float | None = None
 
 
 @dataclass(frozen=True)
 class Close:
-    """Ends the connection in order (FIN)."""
+    """Close the connection normally (FIN)."""
 
 
 @dataclass(frozen=True)
 class Reset:
-    """Ends the connection with an RST."""
+    """Close the connection with an RST."""
 
 
 @dataclass(frozen=True)
 class AwaitReuse:
-    """Reads whatever comes next on this connection, unanswered."""
+    """Read the next request on this connection without a response."""
 
 
-Step = Send | Pause | Close | Reset | AwaitReuse
+Step = Send | SendForever | Pause | Close | Reset | AwaitReuse
 
 # ---- faults ----------------------------------------------------------------------------------------
 
@@ -60,7 +67,7 @@ _NO_DATA = b'{"code":"NO_DATA","details":{},"message":"no data found","status":"
 
 @dataclass
 class Fault:
-    """One kind of misbehaviour, for the next `times` requests to `side` (None: of either side)."""
+    """One kind of misbehavior, for the next `times` requests to `side` (None: either side)."""
 
     kind: str
     times: int = 1
@@ -70,38 +77,38 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.kind not in FAULT_KINDS:
-            raise ValueError(f"a fault is one of {', '.join(sorted(FAULT_KINDS))}")
+            raise ValueError(f"kind must be one of {', '.join(sorted(FAULT_KINDS))}")
         if self.times < 1:
-            raise ValueError("times is 1 or above")
+            raise ValueError("times must be 1 or more")
         if self.side not in (None, "crm", "accounts"):
-            raise ValueError("side is crm or accounts")
+            raise ValueError("side must be crm or accounts")
         if self.kind in CONNECTION_FAULTS:
             if self.params or self.side:
                 raise ValueError(f"{self.kind} takes no parameters")
         elif self.kind in _REPLACING:
             self._steps = list(_REPLACING[self.kind](**self.params))
         else:
-            # Planned on a dummy: a wrong parameter is refused here and not at the next request.
+            # Planned for a dummy response, so that a wrong parameter is rejected here instead of at the next request.
             self.steps(Response.json(200, {}))
 
     @property
     def replaces(self) -> bool:
-        """Is the request left unprocessed (no job started, no token minted)?"""
+        """Whether the request is not processed: no job is started, no token is minted."""
         return self.kind in _REPLACING
 
     def steps(self, response: Response) -> list[Step]:
-        """What to do instead of just sending this response."""
+        """What to do instead of sending this response."""
         if self.replaces:
             return self._steps
         return list(_DELIVERING[self.kind](response, **self.params))
 
 
 def no_fault(response: Response) -> list[Step]:
-    """No fault at all."""
+    """Send the response as it is."""
     return [Send(response.encode())]
 
 
-# Faults of the way a response is delivered: the request has been processed.
+# Faults in the delivery of a response: the request has been processed.
 
 
 def _delay(response: Response, seconds: float = 1) -> Iterator[Step]:
@@ -130,7 +137,7 @@ def _reset(_: Response) -> Iterator[Step]:
 
 
 def _reset_in_body(response: Response) -> Iterator[Step]:
-    # Without the pause, the RST may overtake the bytes it is to follow.
+    # Without the pause, the RST can overtake the bytes before it.
     yield from (Send(response.head() + response.body[: len(response.body) // 2]), Pause(0.02), Reset())
 
 
@@ -143,7 +150,7 @@ def _truncate(response: Response) -> Iterator[Step]:
 
 
 def _wrong_length(response: Response, by: int = -5) -> Iterator[Step]:
-    """`by` below 0 leaves bytes over on the connection, above 0 leaves the client waiting for more."""
+    """A negative `by` leaves extra bytes on the connection; a positive one leaves the client waiting for more."""
     yield Send(response.head(max(0, len(response.body) + by)) + response.body)
 
 
@@ -174,7 +181,7 @@ _DELIVERING: dict[str, Callable[..., Iterator[Step]]] = {
     "reset-reused": _reset_reused,
 }
 
-# Faults that stand in for Zoho's response: the request has not been processed.
+# Faults that replace the response: the request has not been processed.
 
 
 def _server_error(status: int = 500, code: str = "INTERNAL_ERROR", json: bool = True) -> Iterator[Step]:
@@ -202,7 +209,7 @@ def _redirect(location: str = "/elsewhere", status: int = 302) -> Iterator[Step]
 
 
 def _body_after_204(length: bool = True) -> Iterator[Step]:
-    """A 204 that a body follows, announced by Content-Length or not."""
+    """A 204 with a body after it, with or without a Content-Length."""
     response = Response(204, _NO_DATA, (("Content-Type", JSON_TYPE),))
     yield Send(response.head(len(_NO_DATA) if length else None) + _NO_DATA)
 
@@ -218,7 +225,7 @@ def _gzip_bomb(size: int = 64 * _MIB) -> Iterator[Step]:
 
 
 def _over_long(size: int = 2 * _MIB, chunked: bool = False) -> Iterator[Step]:
-    """Valid JSON, only too much of it; chunked, its length is not announced."""
+    """Valid JSON, but too much of it; the length of a chunked body is not announced."""
     body = b'{"data":[{"Status":"COMPLETED"}],"info":"' + b"A" * size + b'"}'
     json_type = ("Content-Type", JSON_TYPE)
     if not chunked:
@@ -231,10 +238,20 @@ def _over_long(size: int = 2 * _MIB, chunked: bool = False) -> Iterator[Step]:
     yield Send(b"0\r\n\r\n")
 
 
+def _endless(where: Literal["body", "headers"] = "body") -> Iterator[Step]:
+    """A response whose body or headers never end."""
+    if where == "headers":
+        yield from (Send(b"HTTP/1.1 200 OK\r\n"), SendForever(b"X-More: " + b"A" * 8_000 + b"\r\n"))
+        return
+    yield Send(Response(200, headers=(("Content-Type", JSON_TYPE), ("Transfer-Encoding", "chunked"))).head())
+    yield Send(b'10\r\n{"data":[{"A":"A\r\n')
+    yield SendForever(b"10000\r\n" + b"A" * 65_536 + b"\r\n")
+
+
 def _response(
     status: int = 200, headers: dict[str, str] | None = None, body: str = "", raw: str | None = None
 ) -> Iterator[Step]:
-    """A scripted answer; `raw` (base64) is sent as it is and the connection closed."""
+    """A scripted response; `raw` (base64) is sent byte for byte, and then the connection is closed."""
     if raw is not None:
         yield from (Send(base64.b64decode(raw)), Close())
         return
@@ -253,11 +270,12 @@ _REPLACING: dict[str, Callable[..., Iterator[Step]]] = {
     "body-after-204": _body_after_204,
     "gzip-bomb": _gzip_bomb,
     "over-long": _over_long,
+    "endless": _endless,
     "response": _response,
 }
 
 CONNECTION_FAULTS = frozenset({"close-on-accept", "reset-on-accept", "stall-on-accept", "wrong-certificate"})
-"""Faults of the next new connections, before a byte is read."""
+"""Faults of the next new connections, before a byte is read from them."""
 
 FAULT_KINDS = CONNECTION_FAULTS.union(_DELIVERING, _REPLACING)
 
@@ -266,7 +284,7 @@ FAULT_KINDS = CONNECTION_FAULTS.union(_DELIVERING, _REPLACING)
 
 @dataclass
 class RandomFaults:
-    """A share of all requests goes wrong, the same ones for the same seed."""
+    """A share of all requests fails; the same seed selects the same requests."""
 
     rate: float
     seed: int
@@ -275,10 +293,10 @@ class RandomFaults:
 
     def __post_init__(self) -> None:
         if not 0 <= self.rate <= 1 or not self.kinds:
-            raise ValueError("rate is 0 to 1, and there is at least one kind")
+            raise ValueError("rate must be from 0 to 1, and kinds must not be empty")
         self._faults = [Fault(kind, side=self.side) for kind in self.kinds]
         if CONNECTION_FAULTS.intersection(self.kinds):
-            raise ValueError("random faults are faults of requests")
+            raise ValueError("random faults must be faults of requests, not of connections")
         self._dice = random.Random(self.seed)
 
     def draw(self, side: Side) -> Fault | None:
@@ -289,7 +307,7 @@ class RandomFaults:
 
 @dataclass
 class FaultPlan:
-    """The faults that were asked for, in order, and the random ones after them."""
+    """The requested faults, in order, and then the random ones."""
 
     queue: list[Fault] = field(default_factory=list)
     at_random: RandomFaults | None = None
@@ -298,14 +316,14 @@ class FaultPlan:
         self.queue.append(fault)
 
     def for_request(self, side: Side) -> Fault | None:
-        """Takes the fault of the next request of this side."""
+        """Take the fault for the next request to this side."""
         fault = self._take(lambda each: each.kind not in CONNECTION_FAULTS and each.side in (None, side))
         if fault is None and self.at_random is not None:
             fault = self.at_random.draw(side)
         return fault
 
     def for_connection(self) -> Fault | None:
-        """Takes the fault of the next new connection."""
+        """Take the fault for the next new connection."""
         return self._take(lambda each: each.kind in CONNECTION_FAULTS)
 
     def _take(self, wanted: Callable[[Fault], bool]) -> Fault | None:

@@ -1,4 +1,4 @@
-"""Mass change owner jobs: where one stands is a pure function of its age."""
+"""Mass change owner jobs: the state of a job is a pure function of its age."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAXIMUM_RECORDS = 50_000
 """Zoho's limit of records in one job."""
 
 FIRST_JOB_ID = 3652397000009565021
-"""The documentation's sample; later jobs count on from here."""
+"""The ID in the documentation's sample; later jobs count up from it."""
 
 Shape = Literal["linear", "accelerating", "decelerating", "steps", "stall", "fails-half-way"]
 
@@ -19,13 +19,13 @@ _STEPS = 5
 
 
 def _stall(share: float) -> float:
-    """Half of the work in the first 30 % of the time, nothing until 70 %, then the rest."""
+    """Half of the records in the first 30 % of the time, none until 70 %, then the rest."""
     if share < 0.3:
         return share / 0.6
     return 0.5 if share < 0.7 else 0.5 + (share - 0.7) / 0.6
 
 
-# Share of the running time, 0 to 1, to share of the records done.
+# From the elapsed share of the running time (0 to 1) to the share of records processed.
 _CURVES: dict[str, Callable[[float], float]] = {
     "linear": lambda share: share,
     "accelerating": lambda share: share**2,
@@ -38,7 +38,7 @@ _CURVES: dict[str, Callable[[float], float]] = {
 
 @dataclass(frozen=True)
 class Progress:
-    """What Zoho says about a job at one moment."""
+    """The state of a job at one moment."""
 
     status: Literal["SCHEDULED", "RUNNING", "COMPLETED", "FAILED"]
     total: int
@@ -52,7 +52,10 @@ class Progress:
 
 @dataclass(frozen=True)
 class Job:
-    """One job. `failed` of its records fail, spread evenly over the run; `left_over` are never taken up."""
+    """One job. `failed` of its records fail, spread evenly over the run; `left_over` records are never processed.
+
+    Without `shows_progress`, the status endpoint reports it as SCHEDULED and without counts until it has ended.
+    """
 
     job_id: str
     module: str
@@ -63,19 +66,20 @@ class Job:
     shape: Shape = "linear"
     failed: int = 0
     left_over: int = 0
+    shows_progress: bool = True
 
     def __post_init__(self) -> None:
         if self.shape not in get_args(Shape):
-            raise ValueError(f"shape is one of {', '.join(get_args(Shape))}")
+            raise ValueError(f"shape must be one of {', '.join(get_args(Shape))}")
         if not 0 <= self.total <= MAXIMUM_RECORDS:
-            raise ValueError(f"a job has 0 to {MAXIMUM_RECORDS} records")
+            raise ValueError(f"total must be from 0 to {MAXIMUM_RECORDS}")
         if self.failed < 0 or self.left_over < 0 or self.failed + self.left_over > self.total:
-            raise ValueError("failed and left_over are parts of total")
+            raise ValueError("failed and left_over must be parts of total")
         if self.queue_seconds < 0 or self.run_seconds < 0:
-            raise ValueError("queue_seconds and run_seconds are 0 or above")
+            raise ValueError("queue_seconds and run_seconds must be 0 or more")
 
     def progress(self, now: float) -> Progress:
-        """Where the job stands at `now`."""
+        """The state of the job at `now`."""
         running_for = now - self.created_at - self.queue_seconds
         if running_for < 0:
             return Progress("SCHEDULED", self.total, 0, 0)

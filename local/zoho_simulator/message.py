@@ -1,4 +1,4 @@
-"""The HTTP messages the simulator reads and writes, free of sockets."""
+"""The HTTP messages that the simulator reads and writes, without sockets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it arrived. Header names are in lower case."""
+    """One request as it arrived. Header names are in lowercase."""
 
     method: str
     target: str
@@ -31,22 +31,22 @@ class Request:
         return urlsplit(self.target).query
 
     def header(self, name: str) -> str:
-        """The first header of that (lower-case) name, or the empty string."""
+        """The first header with that (lowercase) name, or the empty string."""
         return next((value for key, value in self.headers if key == name), "")
 
     def parameter(self, name: str) -> str:
-        """The first query parameter of that name, or the empty string."""
+        """The first query parameter with that name, or the empty string."""
         return parse_qs(self.query, keep_blank_values=True).get(name, [""])[0]
 
     def form(self) -> dict[str, str]:
-        """The fields of an urlencoded form body; empty for any other body."""
+        """The fields of a URL-encoded form body; empty for any other body."""
         if not self.header("content-type").lower().startswith("application/x-www-form-urlencoded"):
             return {}
         fields = parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True)
         return {name: values[0] for name, values in fields.items()}
 
     def authorization(self) -> tuple[str, str]:
-        """Scheme and credentials of the Authorization header; empty strings where it is absent."""
+        """The scheme and credentials of the Authorization header; empty strings if it is absent."""
         scheme, _, credentials = self.header("authorization").partition(" ")
         return scheme, credentials.strip()
 
@@ -69,7 +69,7 @@ class Response:
         return Response(self.status, self.body, (*self.headers, *headers))
 
     def head(self, content_length: int | None = None) -> bytes:
-        """Status line and headers. A 204 has no length unless one is forced; an own framing header wins."""
+        """The status line and headers. A 204 has no length unless one is given; an explicit framing header wins."""
         lines = [f"HTTP/1.1 {self.status} {_reason(self.status)}", "Server: ZGS"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         own_framing = {"content-length", "transfer-encoding"} & {name.lower() for name, _ in self.headers}
@@ -80,7 +80,7 @@ class Response:
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
     def encode(self) -> bytes:
-        """The whole response as the bytes of one write."""
+        """The complete response as the bytes of one write."""
         return self.head() + self.body
 
 

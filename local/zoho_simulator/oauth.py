@@ -1,4 +1,4 @@
-"""OAuth state: who may mint access tokens, and which of them live."""
+"""OAuth state: who can mint access tokens, and which tokens are valid."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ DEFAULT_SCOPE = "ZohoCRM.change_owner.READ,ZohoCRM.change_owner.CREATE"
 
 
 class OAuthError(Exception):
-    """A refusal in Zoho's words, such as invalid_code."""
+    """An error code of the accounts server, such as invalid_code."""
 
 
 class Throttled(Exception):
-    """Too many tokens were asked for in the current window."""
+    """Too many tokens were requested in the current window."""
 
 
 @dataclass(frozen=True)
 class Client:
-    """A registered client; a refresh token or an org (soid) each make one grant."""
+    """A registered client. A refresh token and an organization (soid) are one grant each."""
 
     client_id: str
     client_secret: str
@@ -35,7 +35,7 @@ class Client:
 
 @dataclass
 class Token:
-    """One access token. `grant` names what it was minted from; tokens issued by hand have none and no limits."""
+    """One access token. `grant` names what it was minted from; tokens issued directly have none, and no limits."""
 
     value: str
     scope: str
@@ -43,11 +43,11 @@ class Token:
     grant: str | None = None
     revoked: bool = False
 
-    def lives(self, now: float) -> bool:
+    def is_valid(self, now: float) -> bool:
         return not self.revoked and now < self.expires_at
 
     def allows(self, scope: str) -> bool:
-        """Does this token cover, say, ZohoCRM.change_owner.READ?"""
+        """Whether this token covers a scope such as ZohoCRM.change_owner.READ."""
         granted = self.scope.replace(",", " ").split()
         return scope in granted or f"{scope.rpartition('.')[0]}.ALL" in granted
 
@@ -94,11 +94,11 @@ class TokenIssuer:
         return self._mint(f"{client_id} {soid}", ",".join(wanted), now, settings)
 
     def issue(self, scope: str, life_seconds: float, now: float) -> Token:
-        """A token made by hand: outside of every limit."""
+        """Issue a token directly, outside of every limit."""
         return self._new(scope, now + life_seconds, None)
 
     def revoke(self, value: str) -> bool:
-        """Ends a token's life; false if there is no such token."""
+        """Revoke a token. Returns False if there is no such token."""
         token = self.tokens.get(value)
         if token is None:
             return False
@@ -106,13 +106,13 @@ class TokenIssuer:
         return True
 
     def find(self, value: str, now: float) -> Token | None:
-        """The live token of that value."""
+        """The valid token with that value."""
         token = self.tokens.get(value)
-        return token if token is not None and token.lives(now) else None
+        return token if token is not None and token.is_valid(now) else None
 
-    def live(self, now: float) -> int:
-        """How many minted tokens live; those issued by hand do not count."""
-        return sum(token.grant is not None and token.lives(now) for token in self.tokens.values())
+    def count_valid(self, now: float) -> int:
+        """The number of valid minted tokens, without those issued directly."""
+        return sum(token.grant is not None and token.is_valid(now) for token in self.tokens.values())
 
     def _authenticated(self, client_id: str, client_secret: str) -> list[Client]:
         clients = self.clients.get(client_id)
@@ -132,8 +132,8 @@ class TokenIssuer:
             raise Throttled
         window.minted += 1
         self.minted += 1
-        living = [token for token in self.tokens.values() if token.grant == grant and token.lives(now)]
-        for oldest in living[: max(0, len(living) + 1 - settings.live_tokens)]:
+        valid = [token for token in self.tokens.values() if token.grant == grant and token.is_valid(now)]
+        for oldest in valid[: max(0, len(valid) + 1 - settings.valid_tokens)]:
             oldest.revoked = True
         return self._new(scope, now + settings.token_life_seconds, grant)
 

@@ -1,4 +1,4 @@
-"""What the simulator remembers of the requests it got. Shared by the server and the control client."""
+"""The record of the requests that the simulator received. Shared by the server and the control client."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 @dataclass
 class RequestRecord:
-    """One request of the function or of another client; requests to the control endpoint are not recorded."""
+    """One request of the function or another client. Requests to the control endpoint are not recorded."""
 
     number: int
     at: float
-    """Simulated time, seconds since the epoch."""
+    """The simulated time in seconds since the epoch."""
     side: str
     """crm or accounts"""
     connection: int
@@ -21,16 +21,16 @@ class RequestRecord:
     path: str
     query: str
     headers: dict[str, str]
-    """Names in lower case; of a repeated header, the last one."""
+    """Names in lowercase; the last value of a repeated header."""
     body: str
     scheme: str
-    """The Authorization header's first word."""
+    """The first word of the Authorization header."""
     token: str
     """The rest of the Authorization header."""
     status: int | None = None
-    """What was answered; None where a fault left no status to speak of."""
+    """The HTTP status of the response; None if a fault replaced the response."""
     fault: str | None = None
-    """The kind of fault that this request met."""
+    """The kind of fault that this request got."""
 
 
 @dataclass
@@ -38,11 +38,11 @@ class Stats:
     """Everything since the start or the last reset."""
 
     requests: dict[str, int]
-    """How many on each side: {"crm": 3, "accounts": 1}"""
+    """The number of requests to each side: {"crm": 3, "accounts": 1}"""
     connections: int
-    """Connections accepted, those of control clients not counted."""
+    """Accepted connections, without those of control clients."""
     tokens_minted: int
-    tokens_live: int
+    tokens_valid: int
     tokens_throttled: int
     credits_used: int
     jobs: int
@@ -54,5 +54,5 @@ class Stats:
         return cls(records=records, **content)
 
     def requests_to(self, side: str) -> list[RequestRecord]:
-        """The records of one side."""
+        """The records of the requests to one side."""
         return [record for record in self.records if record.side == side]

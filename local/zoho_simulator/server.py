@@ -1,4 +1,4 @@
-"""The thin edge: sockets, h11, and steps carried out to the letter."""
+"""The only part with sockets: parses requests with h11 and executes the steps of each response."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import struct
 
 import h11
 
-from .faults import AwaitReuse, Close, Pause, Reset, Send, Step
+from .faults import AwaitReuse, Close, Pause, Reset, Send, SendForever, Step
 from .message import Request
 from .state import CONTROL_PREFIX, SimulatorState
 
@@ -18,7 +18,7 @@ _RECEIVE = 65_536
 
 
 class Server:
-    """Serves a state on one port, over TLS if certificates are given."""
+    """Serves a simulator's state on one port, over TLS if certificates are given."""
 
     def __init__(
         self,
@@ -34,8 +34,8 @@ class Server:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Accepts connections until cancelled."""
-        # An accept loop of its own, as asyncio's would have begun TLS before a fault of the connection could act.
+        """Accept connections until cancelled."""
+        # asyncio's own accept loop would start TLS before a connection fault could act.
         loop = asyncio.get_running_loop()
         self._listener.setblocking(False)
         try:
@@ -69,7 +69,7 @@ class Server:
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=_RECEIVE, loop=loop)
         protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        # A client that goes away or refuses the certificate is none of the server's trouble.
+        # A client that disconnects or rejects the certificate is not an error of the server.
         with contextlib.suppress(OSError, h11.RemoteProtocolError):
             transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=context)
             connection = _Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop), number)
@@ -83,7 +83,7 @@ class Server:
 
 
 class _Connection:
-    """One client's connection and the requests on it, one after the other."""
+    """One client connection and the requests on it, in sequence."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
         self._reader = reader
@@ -104,13 +104,13 @@ class _Connection:
             exchange = state.begin(request, self._number)
             try:
                 for step in exchange.steps:
-                    if not await self._carry_out(step):
+                    if not await self._execute(step):
                         return
             finally:
                 state.end(exchange)
 
     async def _next_request(self) -> Request | None:
-        """The next whole request; None at the end of the connection."""
+        """The next complete request; None at the end of the connection."""
         head: h11.Request | None = None
         body = bytearray()
         while True:
@@ -130,19 +130,24 @@ class _Connection:
                 return None
 
     def _start_next_cycle(self) -> None:
-        # Answers are raw bytes that h11 never sees, so each request gets a parser of its own.
+        # Responses are raw bytes that h11 never sees, so each request gets a new parser.
         left_over, _ = self._parser.trailing_data
         self._parser = h11.Connection(h11.SERVER)
         if left_over:
             self._parser.receive_data(left_over)
 
-    async def _carry_out(self, step: Step) -> bool:
-        """Does one step; False if the connection is over."""
+    async def _execute(self, step: Step) -> bool:
+        """Execute one step. Returns False if the connection is over."""
         if isinstance(step, Send):
             self._writer.write(step.data)
             await self._writer.drain()
+        elif isinstance(step, SendForever):
+            while not self._writer.is_closing():
+                self._writer.write(step.data)
+                await self._writer.drain()
+            return False
         elif isinstance(step, Pause):
-            return not await self._gone_within(step.seconds)
+            return not await self._closed_within(step.seconds)
         elif isinstance(step, AwaitReuse):
             return await self._next_request() is not None
         elif isinstance(step, Reset):
@@ -153,8 +158,8 @@ class _Connection:
             return False
         return True
 
-    async def _gone_within(self, seconds: float | None) -> bool:
-        """Waits that long, or less if the client closes the connection."""
+    async def _closed_within(self, seconds: float | None) -> bool:
+        """Wait that long, or until the client closes the connection. Returns whether it did."""
         loop = asyncio.get_running_loop()
         until = None if seconds is None else loop.time() + seconds
         while True:
@@ -166,17 +171,17 @@ class _Connection:
                 return False
             if not data:
                 return True
-            # Sent ahead of its turn: kept for the next request.
+            # Sent early: kept for the next request.
             self._parser.receive_data(data)
 
 
 def _reset_on_close(endpoint: socket.socket) -> None:
-    """Makes the close of this socket an RST instead of a FIN."""
+    """Make closing this socket send an RST instead of a FIN."""
     endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 async def _until_closed(accepted: socket.socket) -> None:
-    """Reads and drops everything until the other side closes."""
+    """Read and discard everything until the other side closes the connection."""
     loop = asyncio.get_running_loop()
     accepted.setblocking(False)
     while await loop.sock_recv(accepted, _RECEIVE):

@@ -20,7 +20,7 @@ _BACKLOG = 512
 
 
 class Zoho:
-    """A simulator on a thread and an event loop of its own.
+    """A simulator that runs in its own thread and event loop.
 
     >>> with Zoho() as zoho:
     ...     job_id = zoho.control.start_job(run_seconds=60)
@@ -28,9 +28,9 @@ class Zoho:
     """
 
     url: str
-    """https or http, 127.0.0.1 and the port; both the accounts and the API domain."""
+    """https or http, 127.0.0.1, and the port; both the accounts domain and the API domain."""
     ca_file: Path | None
-    """The CA to trust, with TLS."""
+    """With TLS, the CA to trust."""
     control: ZohoControl
 
     def __init__(
@@ -41,7 +41,7 @@ class Zoho:
         speed: float = 1.0,
         **settings: Any,
     ) -> None:
-        """`tls` may be the directory for ca.pem; `settings` are those of Settings."""
+        """`tls` can be the directory for ca.pem; `settings` are those of Settings."""
         self._tls = tls
         self._address = (host, port)
         self._speed = speed
@@ -58,13 +58,13 @@ class Zoho:
         self.stop()
 
     def start(self) -> None:
-        """Listens from here on: no request can come too early."""
+        """Start to listen. The port accepts connections when this returns."""
         listener = socket.create_server(self._address, backlog=_BACKLOG)
         host, port = listener.getsockname()[:2]
         right = wrong = None
         self.ca_file = None
         if self._tls:
-            # Imported here because it takes as long to load as all the rest.
+            # Imported here because it takes as long to load as everything else.
             from .tls import make_certificates
 
             certificates = make_certificates(self._tls_directory())
@@ -79,7 +79,7 @@ class Zoho:
         self.control = ZohoControl(self.url, self.ca_file)
 
     def stop(self) -> None:
-        """Closes every connection and the port."""
+        """Close every connection and the port."""
         self.control.close()
         self._loop.call_soon_threadsafe(self._serving.cancel)
         self._thread.join()

@@ -1,4 +1,4 @@
-"""The whole of the simulated Zoho, without a socket: requests in, steps for the socket out."""
+"""The simulated Zoho without a socket: requests in, steps for the socket out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ CONTROL_PREFIX = "/_control/"
 
 @dataclass
 class Exchange:
-    """One request under way: the steps that answer it, and its record."""
+    """One request in progress: the steps of its response, and its record."""
 
     steps: list[Step]
     record: RequestRecord
@@ -44,19 +44,19 @@ class SimulatorState:
         self.control_connections = 0
         self._initial = self.settings = settings or Settings()
         self.clock = clock or Clock()
-        self._calls_running = 0
+        self._running = 0
         self.reset()
 
-    # ---- what the server calls ---------------------------------------------------------------------
+    # ---- for the server ----------------------------------------------------------------------------
 
     def connection_fault(self) -> str | None:
-        """Counts a new connection; answers the kind of fault it is to meet."""
+        """Count a new connection and return the kind of fault it gets, if any."""
         self.connections += 1
         fault = self.faults.for_connection()
         return fault.kind if fault else None
 
     def begin(self, request: Request, connection: int) -> Exchange:
-        """Decides on one request of a client. `end` must follow once the steps have been carried out."""
+        """Process one client request. Call `end` once the steps have been executed."""
         side: Side = "accounts" if request.path.startswith("/oauth/") else "crm"
         fault = self.faults.for_request(side)
         record = self._record(request, side, connection)
@@ -69,24 +69,24 @@ class SimulatorState:
         record.fault = fault.kind if fault else None
         if self.settings.latency_seconds:
             steps = [Pause(self.settings.latency_seconds), *steps]
-        self._calls_running += side == "crm"
+        self._running += side == "crm"
         return Exchange(steps, record)
 
     def end(self, exchange: Exchange) -> None:
-        """The exchange is over, however it went."""
-        self._calls_running -= exchange.record.side == "crm"
+        """The exchange is over, whether it succeeded or not."""
+        self._running -= exchange.record.side == "crm"
 
     def control(self, request: Request) -> Response:
-        """Answers a request to the control endpoint: arguments in a JSON object, the result as JSON."""
+        """Respond to a request to the control endpoint: arguments in a JSON object, the result as JSON."""
         operation = self._operations().get(request.path.removeprefix(CONTROL_PREFIX))
         if operation is None:
-            return Response.json(404, {"error": f"operations: {', '.join(sorted(self._operations()))}"})
+            return Response.json(404, {"error": f"the operations are {', '.join(sorted(self._operations()))}"})
         try:
             return Response.json(200, operation(**(json.loads(request.body) if request.body else {})))
         except (TypeError, ValueError) as error:
             return Response.json(400, {"error": str(error)})
 
-    # ---- what the control endpoint offers ----------------------------------------------------------
+    # ---- operations of the control endpoint --------------------------------------------------------
 
     def _operations(self) -> dict[str, Callable[..., Any]]:
         return {
@@ -110,7 +110,7 @@ class SimulatorState:
 
     def fault(self, kind: str, times: int = 1, side: Side | None = None, params: dict[str, Any] | None = None) -> None:
         if kind == "wrong-certificate" and not self.url.startswith("https:"):
-            raise ValueError("without TLS there is no certificate")
+            raise ValueError("wrong-certificate needs TLS")
         self.faults.add(Fault(kind, times, side, params or {}))
 
     def random_faults(self, rate: float, seed: int, kinds: list[str], side: Side | None = None) -> None:
@@ -129,7 +129,7 @@ class SimulatorState:
             requests={side: sum(record.side == side for record in self.records) for side in ("crm", "accounts")},
             connections=self._client_connections() - self._connections_before,
             tokens_minted=self.issuer.minted,
-            tokens_live=self.issuer.live(now),
+            tokens_valid=self.issuer.count_valid(now),
             tokens_throttled=self.issuer.throttled,
             credits_used=self.crm.credits.used,
             jobs=len(self.crm.jobs),
@@ -153,7 +153,7 @@ class SimulatorState:
         self.issuer.add_client(Client(client_id, client_secret, refresh_token, soid, scope))
 
     def reset(self) -> None:
-        """Back to the start: no jobs, tokens, faults or records, the first settings. The clock goes on."""
+        """Return to the start: no jobs, tokens, faults, or records, and the first settings. The clock keeps running."""
         self.settings = self._initial
         self.issuer = TokenIssuer()
         self.crm = Crm(self.issuer)
@@ -162,7 +162,7 @@ class SimulatorState:
         self._connections_before = self._client_connections()
         self.add_client(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN, DEFAULT_SOID)
 
-    # ---- inside ------------------------------------------------------------------------------------
+    # ---- private -----------------------------------------------------------------------------------
 
     def _client_connections(self) -> int:
         return self.connections - self.control_connections
@@ -170,7 +170,7 @@ class SimulatorState:
     def _response(self, request: Request, side: Side) -> Response:
         now = self.clock.now()
         if side == "crm":
-            return self.crm.handle(request, self._calls_running, now, self.settings)
+            return self.crm.handle(request, self._running, now, self.settings)
         return accounts.handle(self.issuer, request, now, self.settings, self.url)
 
     def _record(self, request: Request, side: Side, connection: int) -> RequestRecord:

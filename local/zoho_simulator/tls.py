@@ -1,4 +1,4 @@
-"""Throw-away certificates: a CA, a certificate for this machine, and one for somebody else."""
+"""Temporary certificates: a CA, a certificate for this machine, and one for another host name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WRONG_NAME = "crm.wrong-name.example"
 
 @dataclass(frozen=True)
 class Certificates:
-    """Server contexts of one CA, whose PEM is in `ca_file`."""
+    """Server contexts with certificates of one CA, whose PEM file is `ca_file`."""
 
     ca_file: Path
     right: ssl.SSLContext
@@ -21,7 +21,7 @@ class Certificates:
 
 
 def make_certificates(directory: Path) -> Certificates:
-    """Makes a CA, writes its PEM to directory/ca.pem, and issues both certificates."""
+    """Create a CA, write its PEM to directory/ca.pem, and issue both certificates."""
     directory.mkdir(parents=True, exist_ok=True)
     authority = trustme.CA()
     ca_file = directory / "ca.pem"

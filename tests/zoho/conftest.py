@@ -1,4 +1,4 @@
-"""Fixtures of the simulator's own tests."""
+"""Fixtures of the simulator's tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .plain_http import Http
 
 @pytest.fixture(scope="session")
 def running_zoho() -> Iterator[Zoho]:
-    # The clock stands still: only `advance` moves it.
+    # The clock is stopped: only `advance` moves it.
     with Zoho(speed=0) as zoho:
         yield zoho
 

@@ -1,6 +1,6 @@
-"""Zoho's own SDK, unchanged, as a program: a command per line in, what the SDK made of it per line out.
+"""Zoho's own SDK, unmodified, as a program: reads a command per line and writes the SDK's result per line.
 
-A process of its own, because the SDK keeps one client per process and what it logs and stores in files.
+It is a separate process because the SDK keeps one client per process and writes its logs and tokens to files.
 
     python official_client.py BASE_URL DIRECTORY
     ["sign-in", "1000.simulated.refresh-token"]
@@ -33,10 +33,10 @@ from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
 
 
 def sign_in(refresh_token: str) -> None:
-    """Sets the SDK up, which mints the first token."""
+    """Initialize the SDK, which mints the first token."""
     base, directory = sys.argv[1], Path(sys.argv[2])
     environment = DataCenter.Environment(base, f"{base}/oauth/v2/token", base)
-    # Without find_user=False it would ask for the user's name, a call that is none of this function's.
+    # Without find_user=False, it would request the user's name, which the function never does.
     token = OAuthToken(
         client_id=DEFAULT_CLIENT_ID,
         client_secret=DEFAULT_CLIENT_SECRET,
@@ -64,17 +64,17 @@ def status(module: str, job_id: str | None = None) -> Any:
 
 
 def described(response: Any) -> dict[str, Any] | None:
-    """The SDK's objects as JSON; None where it answered nothing at all."""
+    """The SDK's objects as JSON; None if it returned nothing."""
     if response is None:
         return None
     result: dict[str, Any] = {"http": response.get_status_code(), "object": None}
-    answer = response.get_object()
-    if answer is None:
+    content = response.get_object()
+    if content is None:
         return result
-    result["object"] = type(answer).__name__
-    if isinstance(answer, APIException):
-        return result | {"code": _value(answer.get_code()), "details": answer.get_details()}
-    (element,) = answer.get_data()
+    result["object"] = type(content).__name__
+    if isinstance(content, APIException):
+        return result | {"code": _value(content.get_code()), "details": content.get_details()}
+    (element,) = content.get_data()
     result["element"] = type(element).__name__
     if hasattr(element, "get_total_count"):
         result["status"] = _value(element.get_status())
@@ -94,16 +94,16 @@ def _value(choice: Any) -> Any:
 
 
 def main() -> None:
-    # The SDK writes its log and its caches into the working directory.
+    # The SDK writes its log and its caches to the working directory.
     os.chdir(sys.argv[2])
     commands = {"sign-in": sign_in, "start": start, "status": status}
     for line in sys.stdin:
         command, *arguments = json.loads(line)
         try:
-            answer = described(commands[command](*arguments))
+            result = described(commands[command](*arguments))
         except Exception as error:
-            answer = {"raised": type(error).__name__, "message": str(error)}
-        print(json.dumps(answer), flush=True)
+            result = {"raised": type(error).__name__, "message": str(error)}
+        print(json.dumps(result), flush=True)
 
 
 if __name__ == "__main__":

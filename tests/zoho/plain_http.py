@@ -1,4 +1,4 @@
-"""A plain HTTP client of the simulator, without any manners of its own."""
+"""A plain HTTP client of the simulator that adds nothing to a request."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAU
 
 @dataclass
 class Response:
-    """One answer as a plain HTTP client sees it."""
+    """One response, as a plain HTTP client sees it."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -25,7 +25,7 @@ class Response:
 
 @dataclass
 class Http:
-    """Plain HTTP, one new connection a request."""
+    """Plain HTTP with a new connection for each request."""
 
     zoho: Zoho
     token: str = field(default="")
@@ -35,13 +35,13 @@ class Http:
         connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
         try:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-            answer = connection.getresponse()
-            return Response(answer.status, answer.headers, answer.read())
+            response = connection.getresponse()
+            return Response(response.status, response.headers, response.read())
         finally:
             connection.close()
 
     def crm(self, method: str, path: str, body: Any = None, authorization: str | None = None) -> Response:
-        """A call with a live token, unless another Authorization is given ("" for none)."""
+        """A request with a valid token, unless another Authorization is given ("" for none)."""
         if authorization is None:
             authorization = f"Zoho-oauthtoken {self.token}"
         headers = {"Authorization": authorization} if authorization else {}
@@ -51,7 +51,7 @@ class Http:
         return self.crm("GET", f"/crm/v8/{module}/actions/mass_change_owner?job_id={job_id}", **more)
 
     def mint(self, **form: str) -> Response:
-        """The refresh-token grant of the default client, with some fields replaced."""
+        """The refresh token grant of the default client, with some fields replaced."""
         form = {
             "client_id": DEFAULT_CLIENT_ID,
             "client_secret": DEFAULT_CLIENT_SECRET,

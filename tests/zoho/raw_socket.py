@@ -1,11 +1,9 @@
-"""What really happens on a connection, byte by byte."""
+"""What happens on a connection, byte by byte."""
 
 from __future__ import annotations
 
 import socket
 import ssl
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -13,14 +11,14 @@ from urllib.parse import urlsplit
 from local.zoho_simulator import Zoho
 
 ENOUGH_SECONDS = 20
-"""An end that is expected to come is waited for this long."""
+"""How long to wait for an expected event."""
 QUIET_SECONDS = 0.1
-"""How long nothing must come for a connection to count as stalled."""
+"""A connection without data for this long counts as stalled."""
 
 
 @dataclass(frozen=True)
 class Received:
-    """What the other side sent, and what it did then: closed in order, reset, or fell silent."""
+    """What the other side sent, and what it did then: closed the connection, reset it, or went silent."""
 
     data: bytes
     end: Literal["closed", "reset", "silent"]
@@ -43,7 +41,7 @@ class Received:
 
 
 def connect(zoho: Zoho) -> socket.socket:
-    """A connection to the simulator, over TLS if it has a CA."""
+    """Connect to the simulator, over TLS if it has a CA."""
     address = urlsplit(zoho.url)
     connection = socket.create_connection((address.hostname, address.port or 0), timeout=ENOUGH_SECONDS)
     if zoho.ca_file is None:
@@ -53,42 +51,34 @@ def connect(zoho: Zoho) -> socket.socket:
 
 
 def send(connection: socket.socket, target: str, token: str) -> None:
-    """Sends one GET."""
+    """Send a GET request."""
     request = f"GET {target} HTTP/1.1\r\nHost: zoho\r\nAuthorization: Zoho-oauthtoken {token}\r\n\r\n"
     connection.sendall(request.encode())
 
 
 def read_to_end(connection: socket.socket) -> Received:
-    """Everything up to the end of the connection, which has to come."""
+    """Read everything until the connection ends, which it must."""
     return _read(connection, at_least=None)
 
 
 def read_some(connection: socket.socket, at_least: int = 1) -> Received:
-    """At least so many bytes, and what follows them before a silence or the end."""
+    """Read at least this many bytes, and what follows them before a silence or the end."""
     return _read(connection, at_least)
 
 
 def _read(connection: socket.socket, at_least: int | None) -> Received:
     data = b""
     while True:
-        patient = at_least is None or len(data) < at_least
-        connection.settimeout(ENOUGH_SECONDS if patient else QUIET_SECONDS)
+        more_expected = at_least is None or len(data) < at_least
+        connection.settimeout(ENOUGH_SECONDS if more_expected else QUIET_SECONDS)
         try:
             piece = connection.recv(1 << 20)
         except (ConnectionResetError, ssl.SSLEOFError):
-            # Python's TLS words a reset as an end without close_notify.
+            # Python's TLS reports a reset as an end without close_notify.
             return Received(data, "reset")
         except TimeoutError:
-            assert not patient, f"nothing came after {data!r}"
+            assert not more_expected, f"nothing was received after {data!r}"
             return Received(data, "silent")
         if not piece:
             return Received(data, "closed")
         data += piece
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Waits until something holds."""
-    deadline = time.monotonic() + ENOUGH_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, "it never came to hold"
-        time.sleep(0.01)

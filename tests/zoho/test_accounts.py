@@ -1,4 +1,4 @@
-"""The accounts side over plain HTTP, and its limits."""
+"""The accounts server over plain HTTP, and its limits. The marks in comments are explained in test_crm.py."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ THROTTLE = {
 
 
 def credentials(http_client: Http, path: str = "/oauth/v2/token", **form: str) -> Response:
-    """The client-credentials grant of the default client, with some fields replaced."""
+    """The client credentials grant of the default client, with some fields replaced."""
     form = {
         "client_id": DEFAULT_CLIENT_ID,
         "client_secret": DEFAULT_CLIENT_SECRET,
@@ -39,20 +39,20 @@ def credentials(http_client: Http, path: str = "/oauth/v2/token", **form: str) -
 
 def test_a_refreshed_token_works(zoho: Zoho, http_client: Http) -> None:
     # access_token, api_domain, token_type: Bearer, expires_in: 3600 (sdk)
-    reply = http_client.mint()
-    assert reply.status == 200
-    content = reply.json()
+    response = http_client.mint()
+    assert response.status == 200
+    content = response.json()
     http_client.token = content.pop("access_token")
     assert content == {"api_domain": zoho.url, "token_type": "Bearer", "expires_in": 3600}
     assert http_client.status_of(zoho.control.start_job()).status == 200
 
 
-def test_client_credentials_work_with_the_scope_asked_for(control: ZohoControl, http_client: Http) -> None:
+def test_client_credentials_get_the_requested_scope(control: ZohoControl, http_client: Http) -> None:
     # client_credentials, scope, soid; no refresh token (doc)
-    reply = credentials(http_client)
-    assert reply.status == 200
-    assert "refresh_token" not in reply.json()
-    http_client.token = reply.json()["access_token"]
+    response = credentials(http_client)
+    assert response.status == 200
+    assert "refresh_token" not in response.json()
+    http_client.token = response.json()["access_token"]
     assert http_client.status_of(control.start_job()).status == 200
     start = http_client.crm("POST", "/crm/v8/Leads/actions/mass_change_owner", {})
     assert start.json()["code"] == "OAUTH_SCOPE_MISMATCH"
@@ -66,13 +66,13 @@ def test_client_credentials_at_the_other_path(control: ZohoControl, http_client:
     assert "error" in credentials(http_client).json()
 
 
-def test_older_and_fuller_shapes_of_the_reply(control: ZohoControl, http_client: Http) -> None:
+def test_other_forms_of_the_token_response(control: ZohoControl, http_client: Http) -> None:
     # expires_in_sec: 3600 with expires_in in milliseconds (doc); sometimes scope (sdk)
-    control.settings(legacy_expires_in=True, scope_in_token_reply=True, token_api_domain="")
-    reply = http_client.mint().json()
-    assert (reply["expires_in_sec"], reply["expires_in"]) == (3600, 3_600_000)
-    assert READ in reply["scope"].split()
-    assert "api_domain" not in reply
+    control.settings(legacy_expires_in=True, scope_in_token_response=True, token_api_domain="")
+    response = http_client.mint().json()
+    assert (response["expires_in_sec"], response["expires_in"]) == (3600, 3_600_000)
+    assert READ in response["scope"].split()
+    assert "api_domain" not in response
 
 
 @pytest.mark.parametrize(
@@ -85,10 +85,12 @@ def test_older_and_fuller_shapes_of_the_reply(control: ZohoControl, http_client:
         ({"grant_type": "password"}, "unsupported_grant_type"),
     ],
 )
-def test_refusals_come_with_http_200(form: dict[str, str], error: str, control: ZohoControl, http_client: Http) -> None:
+def test_errors_have_status_200_by_default(
+    form: dict[str, str], error: str, control: ZohoControl, http_client: Http
+) -> None:
     # Errors often come with HTTP 200 (3p)
-    reply = http_client.mint(**form)
-    assert (reply.status, reply.json()) == (200, {"error": error})
+    response = http_client.mint(**form)
+    assert (response.status, response.json()) == (200, {"error": error})
     assert control.stats().tokens_minted == 0
     control.settings(oauth_error_status=400)
     assert http_client.mint(**form).status == 400
@@ -97,11 +99,11 @@ def test_refusals_come_with_http_200(form: dict[str, str], error: str, control: 
 @pytest.mark.parametrize(
     ("form", "error"), [({"soid": "ZohoCRM.1"}, "access_denied"), ({"scope": "ZohoCRM.users.READ"}, "invalid_scope")]
 )
-def test_refusals_of_client_credentials(form: dict[str, str], error: str, http_client: Http) -> None:
+def test_errors_of_the_client_credentials_grant(form: dict[str, str], error: str, http_client: Http) -> None:
     assert credentials(http_client, **form).json() == {"error": error}
 
 
-def test_only_a_form_body_will_do(http_client: Http) -> None:
+def test_only_a_form_body_is_accepted(http_client: Http) -> None:
     # Form body (sdk)
     fields = {
         "client_id": DEFAULT_CLIENT_ID,
@@ -114,7 +116,7 @@ def test_only_a_form_body_will_do(http_client: Http) -> None:
     assert http_client.request("GET", "/oauth/v2/token").status == 405
 
 
-def test_ten_tokens_in_ten_minutes_then_the_throttle(control: ZohoControl, http_client: Http) -> None:
+def test_ten_tokens_in_ten_minutes_then_throttling(control: ZohoControl, http_client: Http) -> None:
     # 10 access tokens per refresh token in 10 minutes, then blocked for the rest of the window (doc); HTTP 400 (live)
     assert all("access_token" in http_client.mint().json() for _ in range(10))
     control.advance(599)
@@ -128,12 +130,12 @@ def test_ten_tokens_in_ten_minutes_then_the_throttle(control: ZohoControl, http_
     assert (stats.tokens_minted, stats.tokens_throttled) == (12, 1)
 
 
-def test_fifteen_live_tokens_the_oldest_dies(control: ZohoControl, http_client: Http) -> None:
-    # 15 live ones, the oldest dies (doc)
+def test_only_the_last_fifteen_tokens_are_valid(control: ZohoControl, http_client: Http) -> None:
+    # 15 valid at a time, beyond which the oldest is invalidated (doc)
     job_id = control.start_job()
     tokens = [http_client.mint().json()["access_token"] for _ in range(10)]
     control.advance(600)
     tokens += [http_client.mint().json()["access_token"] for _ in range(7)]
-    assert control.stats().tokens_live == 15
-    answers = [http_client.status_of(job_id, authorization=f"Zoho-oauthtoken {token}").status for token in tokens]
-    assert answers == [401] * 2 + [200] * 15
+    assert control.stats().tokens_valid == 15
+    responses = [http_client.status_of(job_id, authorization=f"Zoho-oauthtoken {token}").status for token in tokens]
+    assert responses == [401] * 2 + [200] * 15

@@ -1,4 +1,4 @@
-"""Where a job stands is a pure function of its age."""
+"""The state of a job is a pure function of its age."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def job(**plan: object) -> Job:
 def test_shapes(shape: Shape, updated_at_20_50_80_percent: tuple[int, int, int]) -> None:
     progress = [job(shape=shape).progress(1000 + age) for age in (20, 50, 80)]
     assert [each.status for each in progress] == ["RUNNING"] * 3
-    # Floating point may put a whole count just below itself.
+    # Floating-point rounding can make a count one too low.
     assert [each.updated for each in progress] == pytest.approx(updated_at_20_50_80_percent, abs=1)
 
 
 @pytest.mark.parametrize("shape", get_args(Shape))
-def test_counts_add_up_and_never_go_back(shape: Shape) -> None:
+def test_counts_add_up_and_never_decrease(shape: Shape) -> None:
     watched = job(shape=shape, failed=70, left_over=30, queue_seconds=10)
     progress = [watched.progress(1000 + age) for age in range(120)]
     for each in progress:
@@ -50,7 +50,7 @@ def test_is_scheduled_then_running_then_completed() -> None:
     assert (at[-1].updated, at[-1].failed, at[-1].not_updated) == (995, 5, 0)
 
 
-def test_fails_half_way() -> None:
+def test_a_job_can_fail_halfway() -> None:
     watched = job(shape="fails-half-way", failed=100)
     assert watched.progress(1049).status == "RUNNING"
     end = watched.progress(1050)
@@ -65,14 +65,14 @@ def test_a_job_without_run_time_is_completed_at_once() -> None:
 @pytest.mark.parametrize(
     ("plan", "message"),
     [
-        ({"total": 50_001}, "50000 records"),
-        ({"total": -1}, "50000 records"),
+        ({"total": 50_001}, "from 0 to 50000"),
+        ({"total": -1}, "from 0 to 50000"),
         ({"failed": 600, "left_over": 401}, "parts of total"),
         ({"failed": -1}, "parts of total"),
-        ({"shape": "zigzag"}, "shape is one of"),
-        ({"run_seconds": -1}, "0 or above"),
+        ({"shape": "zigzag"}, "shape must be one of"),
+        ({"run_seconds": -1}, "0 or more"),
     ],
 )
-def test_refuses_a_plan_that_makes_no_sense(plan: dict[str, object], message: str) -> None:
+def test_rejects_a_plan_that_is_invalid(plan: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         job(**plan)

@@ -1,4 +1,4 @@
-"""The contract as Zoho's official SDK sees it: nothing in it is patched, and it mints its own tokens."""
+"""The simulator as Zoho's official SDK sees it: the SDK is unmodified and mints its own tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 class OfficialClient:
-    """The SDK, in its process."""
+    """The SDK in its own process."""
 
     def __init__(self, zoho: Zoho, directory: Path) -> None:
         self._process = subprocess.Popen(
@@ -50,7 +50,7 @@ def official_client(zoho: Zoho, tmp_path: Path) -> Iterator[OfficialClient]:
     client.close()
 
 
-def test_starts_a_job_and_polls_it_to_its_end(control: ZohoControl, official_client: OfficialClient) -> None:
+def test_starting_a_job_and_polling_it_until_it_ends(control: ZohoControl, official_client: OfficialClient) -> None:
     assert official_client("sign-in", DEFAULT_REFRESH_TOKEN) is None
     control.settings(posted_job={"total": 50_000, "queue_seconds": 30, "run_seconds": 60, "failed": 500})
     started = official_client("start", "Deals")
@@ -66,7 +66,7 @@ def test_starts_a_job_and_polls_it_to_its_end(control: ZohoControl, official_cli
     while not seen or seen[-1]["status"] not in ("COMPLETED", "FAILED"):
         seen.append(official_client("status", "Deals", str(job_id)))
         control.advance(30)
-    assert [answer["status"] for answer in seen] == ["SCHEDULED", "RUNNING", "RUNNING", "COMPLETED"]
+    assert [response["status"] for response in seen] == ["SCHEDULED", "RUNNING", "RUNNING", "COMPLETED"]
     assert seen[-1] == {
         "http": 200,
         "object": "ResponseWrapper",
@@ -80,8 +80,8 @@ def test_starts_a_job_and_polls_it_to_its_end(control: ZohoControl, official_cli
     assert {record.scheme for record in stats.requests_to("crm")} == {"Zoho-oauthtoken"}
 
 
-def test_every_other_answer(control: ZohoControl, official_client: OfficialClient) -> None:
-    """One client for all rows: loading the SDK takes longer than all of its calls."""
+def test_every_other_response(control: ZohoControl, official_client: OfficialClient) -> None:
+    """One client for all of them: loading the SDK takes longer than all of its requests."""
     official_client("sign-in", DEFAULT_REFRESH_TOKEN)
     failing = control.start_job("Deals", total=10, shape="fails-half-way", failed=4)
     control.advance(60)
@@ -91,7 +91,25 @@ def test_every_other_answer(control: ZohoControl, official_client: OfficialClien
     # 204: no object, and no exception either.
     assert official_client("status", "Deals", "1") == {"http": 204, "object": None}
 
-    # 404 and 400 come back as APIException objects, not raised; details that the SDK has no key for are lost.
+    # A job that is SCHEDULED without counts until it is COMPLETED.
+    hidden = control.start_job("Deals", total=10, run_seconds=60, shows_progress=False)
+    seen = []
+    for _ in range(3):
+        response = official_client("status", "Deals", hidden)
+        seen.append((response["status"], response["counts"]))
+        control.advance(30)
+    assert seen == [("SCHEDULED", [None] * 4), ("SCHEDULED", [None] * 4), ("COMPLETED", [10, 10, 0, 0])]
+
+    # INVALID_HOST, and a rate limit with status 400.
+    control.settings(crm_hosts=["www.zohoapis.com"])
+    wrong_host = official_client("status", "Deals", failing)
+    assert (wrong_host["http"], wrong_host["object"], wrong_host["code"]) == (400, "APIException", "INVALID_HOST")
+    control.settings(crm_hosts=[], concurrency=0, rate_limit_status=400)
+    limited = official_client("status", "Deals", failing)
+    assert (limited["http"], limited["code"]) == (400, "TOO_MANY_REQUESTS")
+    control.settings(concurrency=20)
+
+    # 404 and 400 are returned as APIException objects, not raised; details for which the SDK has no key are lost.
     assert official_client("status", "Deals") == {
         "http": 404,
         "object": "APIException",
@@ -109,22 +127,22 @@ def test_every_other_answer(control: ZohoControl, official_client: OfficialClien
     assert (forbidden["http"], forbidden["code"]) == (403, "NO_PERMISSION")
     control.settings(forbidden_modules=[])
 
-    # 500 with JSON is one more APIException; of an HTML page nothing is left but the status.
+    # 500 with JSON is another APIException; only the status of an HTML page is kept.
     control.fault("server-error")
     broken = official_client("status", "Deals", failing)
     assert (broken["http"], broken["object"], broken["code"]) == (500, "APIException", "INTERNAL_ERROR")
     control.fault("server-error", status=502, json=False)
     assert official_client("status", "Deals", failing) == {"http": 502, "object": None}
 
-    # 401: neither refreshed nor raised.
+    # 401: the SDK neither refreshes the token nor raises.
     (token,) = {record.token for record in control.stats().requests_to("crm")}
     control.revoke(token)
-    refused = official_client("status", "Deals", failing)
-    assert (refused["http"], refused["object"], refused["code"]) == (401, "APIException", "INVALID_TOKEN")
+    rejected = official_client("status", "Deals", failing)
+    assert (rejected["http"], rejected["object"], rejected["code"]) == (401, "APIException", "INVALID_TOKEN")
     assert control.stats().tokens_minted == 1
 
 
 def test_refused_credentials(official_client: OfficialClient) -> None:
-    refused = official_client("sign-in", "1000.wrong")
-    assert refused["raised"] == "SDKException"
-    assert "invalid_code" in refused["message"]
+    rejected = official_client("sign-in", "1000.wrong")
+    assert rejected["raised"] == "SDKException"
+    assert "invalid_code" in rejected["message"]

@@ -1,4 +1,4 @@
-//! What pacing keeps to: its bounds whatever it is told, and its targets on the simulated jobs of the benchmark.
+//! Properties of pacing: its bounds for any input, and its targets on the simulated jobs of the benchmark.
 
 #![allow(
     clippy::arithmetic_side_effects,

@@ -1,26 +1,27 @@
 //! How long to wait before the next check: few checks, and the end noticed soon.
 //!
-//! One pure function of the earlier report, this answer, the clock and the two bounds. `docs/pacing.md` explains the
+//! One pure function of the earlier report, this response, the clock, and the two bounds. `docs/pacing.md` explains the
 //! rule, and `cargo bench --bench pacing` measures it against others on simulated jobs.
 
-/// Knowing nothing, a tenth of the time watched so far: then no end can be noticed later than by a tenth of the job.
+/// Without any information: a tenth of the time watched so far. No end is then noticed later than a tenth of the job's
+/// duration.
 const BLIND_PARTS: u64 = 10;
-/// Without counts there is never more to know, so fewer checks and at most 17 % are the better bargain.
+/// Without counts, later checks bring no information either: fewer checks, at most 17 % late, are the better tradeoff.
 const UNCOUNTED_PARTS: u64 = 6;
-/// How much of the remaining time that the last gap's rate promises is waited.
+/// The share of the remaining time, as predicted by the rate since the last check, that is waited.
 const RATED_SHARE: (u64, u64) = (2, 5);
-/// How far ahead a rate is trusted, beside how long it was measured.
+/// How far ahead a rate is trusted, relative to how long it was measured.
 const RATED_HORIZON: (u64, u64) = (3, 2);
-/// How much of the remaining time that the whole watch's mean rate promises is waited when nothing has moved since the
-/// last check. Little: what moves in steps gives no sign before its last one.
+/// The part of the remaining time, as predicted by the mean rate of the whole watch, that is waited when nothing has
+/// changed since the last check. Small: a job that progresses in steps gives no sign before its last one.
 const STALLED_PARTS: u64 = 10;
-/// However slow the mean rate, a standstill is not waited out for longer than this part of the time watched.
+/// However slow the mean rate, the wait during a standstill is at most this part of the time watched.
 const STALLED_LIMIT_PARTS: u64 = 4;
-/// A part of the time watched that lengthens every wait after a count, or the last steps to the end would become ever
-/// shorter.
+/// A part of the time watched that is added to every wait after a count. Otherwise, the last steps before the end would
+/// become shorter and shorter.
 const STEP_PARTS: u64 = 60;
 
-/// What an earlier report says of the watch so far. Every field may be absent or wrong.
+/// What an earlier report says about the watch so far. Every field may be absent or invalid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Earlier {
     /// When the watch began, in epoch seconds; absent for the first check.
@@ -33,31 +34,52 @@ pub struct Earlier {
     pub failed_count: Option<u64>,
 }
 
-/// What this check has seen of a job that has not finished.
+/// What this check found about an unfinished job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
     /// The time of this check, in epoch seconds.
     pub now: i64,
-    /// Whether the job has not begun yet.
+    /// Whether the job has not started yet.
     pub queued: bool,
     /// Records updated.
     pub updated_count: Option<u64>,
     /// Records failed.
     pub failed_count: Option<u64>,
-    /// Records in all.
+    /// Total records.
     pub total_count: Option<u64>,
 }
 
-/// What a wait may be.
+/// The bounds of a wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// The shortest wait, in seconds. It prevails where it is above the longest.
+    /// The shortest wait, in seconds. It takes precedence over the longest.
     pub min_seconds: u64,
     /// The longest wait, in seconds.
     pub max_seconds: u64,
 }
 
-/// Whole seconds to wait before the next check, within the bounds, and never 0 unless both of them are.
+/// Whole seconds to wait before the next check: within the bounds, and 0 only if both bounds are 0.
+///
+/// ```
+/// use mass_change_owner_status::watch::pacing::{Bounds, Earlier, Seen, next_check_seconds};
+///
+/// // 500 of 1,000 records at one per second: two fifths of the remaining time, and a minute.
+/// let earlier = Earlier {
+///     first_checked_at: Some(10_000),
+///     checked_at: Some(13_500),
+///     updated_count: Some(400),
+///     failed_count: Some(0),
+/// };
+/// let seen = Seen {
+///     now: 13_600,
+///     queued: false,
+///     updated_count: Some(500),
+///     failed_count: Some(0),
+///     total_count: Some(1_000),
+/// };
+/// let bounds = Bounds { min_seconds: 10, max_seconds: 900 };
+/// assert_eq!(next_check_seconds(&earlier, &seen, &bounds), 260);
+/// ```
 pub fn next_check_seconds(earlier: &Earlier, seen: &Seen, bounds: &Bounds) -> u64 {
     unbounded(earlier, seen).max(1).min(bounds.max_seconds).max(bounds.min_seconds)
 }
@@ -77,10 +99,10 @@ fn unbounded(earlier: &Earlier, seen: &Seen) -> u64 {
     match Before::of(earlier, seen.now, watched) {
         Some(Before { done: was, seconds }) if was < done => {
             let remaining = scaled(seconds, left, done.saturating_sub(was));
-            // Not the whole, because the job may be speeding up: one that moves with the square of time has, from its
-            // first quarter on, at least two fifths of what its present rate promises still before it.
+            // Not all of it, because the job may be accelerating: from its first quarter on, a job whose progress grows
+            // with the square of time needs at least two fifths of the time that its present rate predicts.
             let wait = scaled(remaining, RATED_SHARE.0, RATED_SHARE.1).saturating_add(step);
-            // A rate measured from an unseen beginning may shorten the wait but not lengthen it.
+            // A rate measured from an unknown beginning can shorten the wait, but not lengthen it.
             let horizon =
                 if was == 0 { blind } else { blind.max(scaled(seconds, RATED_HORIZON.0, RATED_HORIZON.1)) };
             wait.min(horizon)
@@ -94,15 +116,15 @@ fn unbounded(earlier: &Earlier, seen: &Seen) -> u64 {
     }
 }
 
-/// What had been done at the last check, and how many seconds ago that was.
+/// Progress at the last check, and how many seconds ago that was.
 struct Before {
     done: u64,
     seconds: u64,
 }
 
 impl Before {
-    /// `None` where the earlier report does not say, or says what cannot be: a check later than this one, or earlier
-    /// than the first.
+    /// `None` if the earlier report does not tell, or if it is impossible: a check later than this one, or earlier than
+    /// the first.
     fn of(earlier: &Earlier, now: i64, watched: u64) -> Option<Self> {
         let done = done(earlier.updated_count, earlier.failed_count)?;
         let seconds = seconds_between(earlier.checked_at, now)?;
@@ -110,17 +132,17 @@ impl Before {
     }
 }
 
-/// Records that are through, whether updated or failed.
+/// Records that are processed, whether updated or failed.
 fn done(updated: Option<u64>, failed: Option<u64>) -> Option<u64> {
     Some(updated?.saturating_add(failed.unwrap_or(0)))
 }
 
-/// `None` where the time is absent or in the future.
+/// `None` if the time is absent or in the future.
 fn seconds_between(then: Option<i64>, now: i64) -> Option<u64> {
     u64::try_from(now.saturating_sub(then?)).ok()
 }
 
-/// `value * times / parts`, without overflow on the way; the largest number where it does not fit, or `parts` is 0.
+/// `value * times / parts` without intermediate overflow; the largest number if it does not fit, or if `parts` is 0.
 fn scaled(value: u64, times: u64, parts: u64) -> u64 {
     u128::from(value)
         .saturating_mul(u128::from(times))

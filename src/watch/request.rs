@@ -283,8 +283,8 @@ fn object<'a>(json: &'a str, buffer: &'a mut String, name: &str) -> Result<Field
     Fields::of(value, &KNOWN).ok_or_else(|| format!("{name} must be a JSON object, not {}", Kind::of(value)))
 }
 
-/// The envelope without its `detail`, and without the fields that are nobody's business here: none of them is a reason
-/// to reject a good request.
+/// The envelope without its `detail` and without the fields that are not needed: none of them is a reason to reject a
+/// valid request.
 fn envelope(
     source: &RawValue,
     detail_type: &RawValue,

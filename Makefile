@@ -53,14 +53,14 @@ check: lint test ## the whole gate: format, lints, every test
 lint: .venv/ready ## formatting and lints, Rust and Python
 	@$(CARGO) fmt --check
 	@$(CARGO) clippy --locked --all-targets -- -D warnings
-	@$(PY) -m ruff format --check --quiet local tests benches
-	@$(PY) -m ruff check --quiet local tests benches
+	@$(PY) -m ruff format --check --quiet local tests bench
+	@$(PY) -m ruff check --quiet local tests bench
 
 .PHONY: fmt
 fmt: .venv/ready ## format everything
 	@$(CARGO) fmt
-	@$(PY) -m ruff format --quiet local tests benches
-	@$(PY) -m ruff check --quiet --fix-only local tests benches
+	@$(PY) -m ruff format --quiet local tests bench
+	@$(PY) -m ruff check --quiet --fix-only local tests bench
 
 # ---- tools -----------------------------------------------------------------------------------------
 
@@ -85,7 +85,7 @@ lock: .venv/ready ## pin the Python tools anew from pyproject.toml
 # ---- speed -----------------------------------------------------------------------------------------
 
 BENCH_CARGO = $(CARGO) --quiet
-BENCH_FLAGS = --locked --manifest-path benches/Cargo.toml --target-dir target/peers
+BENCH_FLAGS = --locked --manifest-path bench/Cargo.toml --target-dir target/peers
 SPEED := target/peers/harness/speed
 
 # One after the other: built together, the floor would be given the features that the other one asks for.
@@ -107,7 +107,7 @@ bench-check: bench-build ## run the function and its peers once: requests and co
 
 .PHONY: bench-lint
 bench-lint:
-	@$(CARGO) fmt --check --manifest-path benches/Cargo.toml --all
+	@$(CARGO) fmt --check --manifest-path bench/Cargo.toml --all
 	@$(CARGO) clippy --quiet $(BENCH_FLAGS) --all-targets -- -D warnings
 
 # ---- deployment: needs an account, and the AWS CLI with its credentials ------------------------------

@@ -6,11 +6,11 @@
     reason = "the simulation's numbers are its own"
 )]
 
-#[path = "../benches/pacing/policies.rs"]
+#[path = "../examples/pacing/policies.rs"]
 mod policies;
-#[path = "../benches/pacing/scenarios.rs"]
+#[path = "../examples/pacing/scenarios.rs"]
 mod scenarios;
-#[path = "../benches/pacing/simulation.rs"]
+#[path = "../examples/pacing/simulation.rs"]
 mod simulation;
 
 use mass_change_owner_status::watch::pacing::{Bounds, Earlier, Seen, next_check_seconds};

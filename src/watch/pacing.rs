@@ -1,7 +1,7 @@
 //! How long to wait before the next check: few checks, and the end noticed soon.
 //!
 //! One pure function of the earlier report, this response, the clock, and the two bounds. `docs/pacing.md` explains the
-//! rule, and `cargo bench --bench pacing` measures it against others on simulated jobs.
+//! rule, and `cargo run --example pacing` measures it against others on simulated jobs.
 
 /// Without any information: a tenth of the time watched so far. No end is then noticed later than a tenth of the job's
 /// duration.

@@ -1,6 +1,6 @@
 //! Policies of pacing compared on simulated jobs, in checks and in lateness.
 //!
-//! `cargo bench --bench pacing` prints the tables; `cargo bench --bench pacing -- --svg docs/pacing.svg` draws the plot
+//! `cargo run --example pacing` prints the tables; `cargo run --example pacing -- --svg docs/pacing.svg` draws the plot
 //! as well.
 
 #![allow(

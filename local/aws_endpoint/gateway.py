@@ -1,12 +1,13 @@
-"""The one AWS endpoint: Lambda invocations go to our own service, everything else to moto.
+"""The one AWS endpoint: Lambda invocations go to the local Lambda service, everything else to moto.
 
-It writes down every call and can be told to misbehave, for a service and an action by name.
+It records every request, and it can make the requests for an action of a service fail.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import re
 import threading
@@ -23,7 +24,7 @@ from aiohttp import web
 
 INVOKE_PATH = "/2015-03-31/functions/"
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"}
-_REST_ACTIONS = [  # the services whose action is told by method and path alone
+_REST_ACTIONS = [  # the services whose action follows from method and path
     ("scheduler", "POST", r"/schedules/[^/]+", "CreateSchedule"),
     ("scheduler", "GET", r"/schedules/[^/]+", "GetSchedule"),
     ("scheduler", "PUT", r"/schedules/[^/]+", "UpdateSchedule"),
@@ -34,7 +35,7 @@ _REST_ACTIONS = [  # the services whose action is told by method and path alone
 
 @dataclass
 class Call:
-    """One request to AWS, as the gateway saw it. `status` is None while it is being answered."""
+    """One request to AWS, as the gateway received it. `status` is None until the response."""
 
     service: str
     action: str
@@ -46,7 +47,7 @@ class Call:
 
     @property
     def parameters(self) -> dict:
-        """The request's parameters: a JSON body, or a form with the first value of each name."""
+        """The parameters of the request: a JSON body, or a form with the first value of each name."""
         text = self.body.decode()
         if text.startswith("{"):
             return json.loads(text)
@@ -55,10 +56,12 @@ class Call:
 
 @dataclass
 class Fault:
-    """What is to happen to calls of one action; also a context manager that ends it.
+    """What happens to the requests for one action; also a context manager that ends it.
 
-    `delay` seconds pass first. Then `held` calls wait for `release()`. Then, with a `status`, the call is
-    answered with that error and AWS never sees it; with `lose_response`, AWS does it and the caller is cut off.
+    First, the request waits for `delay` seconds. With `hold`, it then waits for `release()`. With `body`, the response
+    is that text with that `status`; with only a `status`, it is an error with that `code` and `message`. In both cases,
+    AWS never sees the request. With `lose_response`, AWS processes it, and the connection is closed without a response.
+    With `endless`, the response starts and never ends.
     """
 
     service: str
@@ -68,16 +71,19 @@ class Fault:
     hold: bool = False
     status: int | None = None
     code: str = "InternalFailure"
-    message: str = "made to fail"
+    message: str = "as scripted"
+    body: str | None = None
+    content_type: str = "text/html"
     lose_response: bool = False
+    endless: bool = False
     _gateway: Gateway | None = field(default=None, repr=False)
     _arrived: threading.Event = field(default_factory=threading.Event, repr=False)
     _released: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def wait_until_held(self, timeout: float = 10) -> None:
-        """Wait for the first call that this fault holds."""
+        """Wait for the first request that this fault holds."""
         if not self._arrived.wait(timeout):
-            raise TimeoutError(f"no call of {self.service}:{self.action} arrived")
+            raise TimeoutError(f"no request for {self.service}:{self.action} arrived")
 
     def release(self) -> None:
         self._released.set()
@@ -95,13 +101,13 @@ class Fault:
 
 
 class Gateway:
-    """Listens on one port of 127.0.0.1; everything here but the fault list runs in the stack's event loop."""
+    """Listens on one port of 127.0.0.1. Everything here except the list of faults runs in the stack's event loop."""
 
     def __init__(self, invoke: Callable[[web.BaseRequest, str, bytes], Awaitable[web.Response]]) -> None:
         self._invoke = invoke
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
-        # AWS's compare-and-set is atomic; moto's, in threads, is not.
+        # AWS's compare-and-set is atomic; moto, which uses threads, is not.
         self._one_at_a_time = {"secretsmanager": asyncio.Lock()}
         self._moto = ""
         self.calls: list[Call] = []
@@ -158,8 +164,12 @@ class Gateway:
                 fault._arrived.set()
                 while not fault._released.is_set():
                     await asyncio.sleep(0.005)
+            if fault.endless:
+                return await _endless_response(request)
             if fault.status is not None:
                 call.status = fault.status
+                if fault.body is not None:
+                    return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type)
                 return error_response(service, fault.status, fault.code, fault.message)
         response = await self._respond(request, service, body)
         call.status = response.status
@@ -178,7 +188,7 @@ class Gateway:
             return await self._forward(request, body)
 
     async def _forward(self, request: web.BaseRequest, body: bytes) -> web.Response:
-        dropped = _HOP_BY_HOP | {"content-encoding"}  # the body has been decoded on the way in
+        dropped = _HOP_BY_HOP | {"content-encoding"}  # aiohttp has decoded the body
         headers = [(name, value) for name, value in request.headers.items() if name.lower() not in dropped]
         async with self._session.request(
             request.method,
@@ -193,7 +203,7 @@ class Gateway:
 
 
 def function_name(reference: str) -> str:
-    """The bare name in a function's name, partial ARN or ARN, with or without a qualifier."""
+    """The name in a function's name, partial ARN, or ARN, with or without a qualifier."""
     parts = reference.split(":")
     if "function" in parts:
         return parts[parts.index("function") + 1]
@@ -201,7 +211,7 @@ def function_name(reference: str) -> str:
 
 
 def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
-    """The service and the action that a request is for, as IAM would name them."""
+    """The service and the action of a request, as IAM names them."""
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", headers.get("Authorization", ""))
     service = scope.group(1) if scope else "unknown"
     for name, verb, pattern, action in _REST_ACTIONS:
@@ -215,7 +225,7 @@ def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
 
 
 def error_response(service: str, status: int, code: str, message: str) -> web.Response:
-    """An error in the form of the service's protocol."""
+    """An error response in the service's protocol."""
     request_id = str(uuid.uuid4())
     if service in ("sns", "iam", "sts", "cloudformation"):
         kind = "Sender" if status < 500 else "Receiver"
@@ -229,6 +239,17 @@ def error_response(service: str, status: int, code: str, message: str) -> web.Re
         status=status,
         headers={"x-amzn-ErrorType": code, "x-amzn-RequestId": request_id},
     )
+
+
+async def _endless_response(request: web.BaseRequest) -> web.StreamResponse:
+    """A response whose body ends only when the client closes the connection."""
+    response = web.StreamResponse(headers={"Content-Type": "application/x-amz-json-1.1"})
+    await response.prepare(request)
+    await response.write(b'{"Name":"')
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await response.write(b"A" * 65_536)
+    return response
 
 
 def log_tail(lines: list[str]) -> str:

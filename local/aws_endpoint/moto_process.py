@@ -1,7 +1,7 @@
-"""moto, in a process of its own: its state is global, so every stack needs another one.
+"""moto in a separate process: its state is global, so every stack needs its own process.
 
-Run as a program this file is that process. It lives for as long as its standard input stays open, so that it
-goes when the stack goes, however the stack ends.
+Run as a program, this file is that process. It exits when its standard input closes, so that it never outlives the
+stack, however the stack ends.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import sys
 import threading
 
 REGION = "us-east-1"
-ACCOUNT_ID = "123456789012"  # moto's
+ACCOUNT_ID = "123456789012"  # moto's default
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_SESSION_TOKEN": "testing"}
 
 
 class Moto:
-    """A moto server whose own calls (a state machine's tasks) go to `callback_port` on localhost."""
+    """A moto server whose own requests (the tasks of state machines) go to `callback_port` on localhost."""
 
     def __init__(self, callback_port: int) -> None:
         self._callback_port = callback_port
@@ -29,7 +29,7 @@ class Moto:
             [sys.executable, "-I", __file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C is the stack's to handle, or moto would go first
+            start_new_session=True,  # the stack handles Ctrl-C; otherwise moto would exit first
             env={
                 "PATH": os.environ.get("PATH", ""),
                 "MOTO_PORT": str(self._callback_port),
@@ -62,13 +62,13 @@ def _serve() -> None:
     moto_step_functions.complete()
 
     class Handler(MotoRequestHandler):
-        # Headers and body leave in separate writes: without this each answer can stall for 40 ms.
+        # Headers and body are separate writes: without this, each response can stall for 40 ms.
         disable_nagle_algorithm = True
 
         def log_request(self, *_: object) -> None:
-            """The gateway writes down the calls."""
+            """The gateway records the requests."""
 
-    # It reports each failed task of a state machine, which is what tests often want to see fail.
+    # It logs each failed task of a state machine, and tests make tasks fail on purpose.
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
     application = DomainDispatcherApplication(create_backend_app)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Handler)

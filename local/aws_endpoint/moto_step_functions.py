@@ -1,8 +1,8 @@
-"""What moto's Step Functions leave out of AWS's: the change of case between a task and the service it calls.
+"""What moto's Step Functions lack: the change of case between a task and the service that it calls.
 
-AWS writes a task's parameters and results in PascalCase whatever the service itself does. moto passes them on as
-they are, so that integrations with services in camelCase (Step Functions' own) and streamed bodies (S3's) fail.
-This runs in moto's process, which knows nothing of this project: it imports moto and botocore only.
+On AWS, the parameters and results of a task are in PascalCase, regardless of the service. moto passes them on
+unchanged, so that integrations with services in camelCase (Step Functions itself) and with streamed bodies (S3) fail.
+This code runs in moto's process, where the project is not importable: it imports only moto and botocore.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 
 
 def complete() -> None:
-    """Teach moto the change of case, for the integrations that need it."""
+    """Add the change of case to the integrations that need it."""
     for integration in (StateTaskServiceAwsSdk, StateTaskServiceSfn):
         before = integration._normalise_parameters
         integration._normalise_parameters = _with_request_case(before)

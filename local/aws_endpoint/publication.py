@@ -1,4 +1,4 @@
-"""A message as its publisher handed it to SNS: with the text for each protocol, e-mail and SMS included."""
+"""A message as it was published to SNS, with the text for each protocol (email and SMS included)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from local.aws_endpoint.gateway import Call
 
 @dataclass
 class Publication:
-    """One `Publish`. `texts` has one text for each protocol where the message structure is JSON."""
+    """One `Publish` request. If the message structure is JSON, `texts` has one text for each protocol."""
 
     topic_arn: str
     message: str
@@ -28,12 +28,12 @@ class Publication:
 
     @property
     def report(self) -> dict:
-        """The `default` text, which is a report."""
+        """The report, which is the `default` text."""
         return json.loads(self.texts["default"])
 
     @property
     def values(self) -> dict[str, str]:
-        """The message attributes' values by name."""
+        """The values of the message attributes by name."""
         return {name: attribute["StringValue"] for name, attribute in self.attributes.items()}
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Plays the acts, one after the other, on a stack of their own. Exits with 0 if all ended as they should."""
+"""Runs the demonstration on its own local stack. The exit status is 0 if every part ended as expected."""
 
 from __future__ import annotations
 
@@ -12,38 +12,39 @@ from local.demo import state_machine, watch
 from local.demo.narrator import Narrator
 from local.stack import Stack
 
-# An act is told to an audience and played on a stack; it says whether it ended as it should.
-ACTS = [watch.act, state_machine.act]
+# Each part runs on the stack, prints what happens, and returns whether it ended as expected.
+PARTS = [watch.run, state_machine.run]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    parser.add_argument("--speed", type=float, default=25, help="how much faster than ours Zoho's clock runs (25)")
+    parser.add_argument("--speed", type=float, default=25, help="simulated seconds per real second (25)")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, _leave)
-    signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGTERM, _exit)
+    signal.signal(signal.SIGINT, _exit)
     narrator = Narrator(sys.stdout)
-    narrator.title("A Zoho CRM “mass change owner” job, watched to its end. All of it runs on this machine.")
-    good = True
+    narrator.title("Watching a Zoho CRM “mass change owner” job. Everything runs on this machine.")
+    as_expected = True
     try:
         with Stack(step_functions=True) as stack:
             try:
-                for act in ACTS:
-                    good &= act(narrator, stack, arguments.speed)
+                for run in PARTS:
+                    as_expected &= run(narrator, stack, arguments.speed)
             finally:
-                # What was started is now stopped, whatever else the audience may press.
+                # From here on, everything is being stopped: a second Ctrl-C must not interrupt that.
                 _ignore_signals()
                 narrator.end_progress()
     finally:
         left = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    narrator.step("Everything that was started has been stopped again.")
-    if left or not good:
-        narrator.line("It did not end as it should." if not good else f"Still running: {', '.join(left)}")
-        return 1
-    return 0
+    narrator.step("All processes have been stopped.")
+    if not as_expected:
+        narrator.line("   The demonstration did not end as expected.")
+    if left:
+        narrator.line(f"   Still running: {', '.join(left)}")
+    return 0 if as_expected and not left else 1
 
 
-def _leave(number: int, _: FrameType | None) -> None:
+def _exit(number: int, _: FrameType | None) -> None:
     sys.exit(128 + number)
 
 

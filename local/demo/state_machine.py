@@ -1,4 +1,4 @@
-"""The same through Step Functions: the template deployed on the local stack, and one execution that does it all."""
+"""The same with Step Functions: the template deployed on the local stack, and one execution of its state machine."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ TOTAL, FAILING = 12_000, 0
 RUN_SECONDS = 240
 
 
-def act(narrator: Narrator, stack: Stack, speed: float) -> bool:
-    """Play it; true if the execution succeeded and its output is what the subscriber got."""
+def run(narrator: Narrator, stack: Stack, speed: float) -> bool:
+    """Watch a job. Returns whether the execution succeeded and the subscriber received its output."""
     narrator.step(
-        "The template is deployed on the same stack: its state machine now calls the function, waits as long as the"
-        " report says, and announces the end."
+        "Deploy the template on the same stack. Its state machine invokes the function, waits as long as the report"
+        " says, and publishes the last report."
     )
     stack.zoho.control.set_speed(speed)
     with Deployment(stack) as deployment:
@@ -33,36 +33,36 @@ def act(narrator: Narrator, stack: Stack, speed: float) -> bool:
             return False
         messages = deployment.messages()
         for message in messages:
-            narrator.block("The subscriber got", f"{message.subject}\n{json.dumps(message.body, indent=2)}")
+            narrator.block("Message at the subscriber", f"{message.subject}\n{json.dumps(message.body, indent=2)}")
         output = execution.output
         output.pop("notification")
     return [message.body for message in messages] == [output]
 
 
 def _follow(narrator: Narrator, execution: Execution) -> None:
-    """Tell the way through the states, a line for each lap."""
-    told = 0
+    """Print the states that the execution enters, with one line for each check."""
+    printed = 0
     running = True
     while running:
         running = execution.running
-        laps = _laps(execution.history)
-        # The last lap may still grow.
-        for lap in laps[told : -1 if running else None]:
-            narrator.line(f"   {lap}")
-            told += 1
+        checks = _states_by_check(execution.history)
+        # The last check may still be in progress.
+        for check in checks[printed : -1 if running else None]:
+            narrator.line(f"   {check}")
+            printed += 1
         time.sleep(0.1)
 
 
-def _laps(history: list[dict[str, Any]]) -> list[str]:
-    """The names of the states entered; each check begins a line and says what it has found."""
-    laps: list[list[str]] = [[]]
+def _states_by_check(history: list[dict[str, Any]]) -> list[str]:
+    """The names of the states that were entered. Each check starts a new line and shows the progress that it found."""
+    lines: list[list[str]] = [[]]
     for event in history:
         if event["type"] == "TaskSucceeded" and event["taskSucceededEventDetails"]["resourceType"] == "lambda":
             report = json.loads(event["taskSucceededEventDetails"]["output"])["Payload"]
-            laps[-1][-1] += f" ({report['progress_percent']} %)"
+            lines[-1][-1] += f" ({report['progress_percent']} %)"
         if "stateEnteredEventDetails" in event:
             name = event["stateEnteredEventDetails"]["name"]
             if name == "Check":
-                laps.append([])
-            laps[-1].append(name)
-    return [" → ".join(lap) for lap in laps]
+                lines.append([])
+            lines[-1].append(name)
+    return [" → ".join(line) for line in lines]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,15 +11,8 @@ from typing import Any
 
 from local.deployment.template import definition, resolve
 from local.stack import RELEASE_BINARY, Function, Publication, Stack
-from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN
-
-SECRET = {
-    "client_id": DEFAULT_CLIENT_ID,
-    "client_secret": DEFAULT_CLIENT_SECRET,
-    "refresh_token": DEFAULT_REFRESH_TOKEN,
-    "data_center": "US",
-}
-_PATIENCE_SECONDS = 60
+from local.wait import wait_until
+from local.zoho_simulator import REFRESH_TOKEN_SECRET
 
 
 def quicken(node: Any) -> Any:
@@ -49,10 +41,7 @@ class Execution:
     arn: str
 
     def wait(self) -> Execution:
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while self.running:
-            assert time.monotonic() < end, f"still running: {self.states}"
-            time.sleep(0.02)
+        wait_until(lambda: not self.running, f"the end of the execution {self.arn}")
         return self
 
     @property
@@ -60,11 +49,8 @@ class Execution:
         return self._describe()["status"] == "RUNNING"
 
     def wait_for(self, event: str, count: int = 1) -> None:
-        """Wait until that many events of a kind stand in the history."""
-        end = time.monotonic() + _PATIENCE_SECONDS
-        while self.events(event) < count:
-            assert time.monotonic() < end, f"no {count} {event}: {self.states}"
-            time.sleep(0.02)
+        """Wait until the history has that many events of a kind."""
+        wait_until(lambda: self.events(event) >= count, f"event {event} number {count} of {self.arn}")
 
     @cached_property
     def ended(self) -> dict[str, Any]:
@@ -133,14 +119,12 @@ class Deployment:
         }
         self.stack = stack
         self.name = stack.unique("zoho")
-        text = secret if isinstance(secret, str) else json.dumps(secret or SECRET)
-        secret_arn = stack.client("secretsmanager").create_secret(Name=self.name, SecretString=text)["ARN"]
+        secret_arn = stack.secret(secret or REFRESH_TOKEN_SECRET, self.name)
         self.template = resolve(self.name, ZohoSecretArn=secret_arn, **parameters)
-        self.topic_arn = stack.client("sns").create_topic(Name=f"{self.name}-StatusTopic")["TopicArn"]
+        topic = stack.topic(f"{self.name}-StatusTopic", f"{self.name}-subscriber")
+        self.topic_arn, self._subscriber = topic.arn, topic.subscriber
         assert self.topic_arn == self.template.outputs["StatusTopicArn"]
-        self._subscriber, subscriber_arn = self._queue(f"{self.name}-subscriber")
-        self._undelivered, _ = self._queue(f"{self.name}-UndeliveredQueue")
-        stack.client("sns").subscribe(TopicArn=self.topic_arn, Protocol="sqs", Endpoint=subscriber_arn)
+        self._undelivered = stack.queue(f"{self.name}-UndeliveredQueue")
         self.function = self._function(binary, env or {})
         self._alter = alter or (lambda definition: definition)
         self._machines = {
@@ -173,14 +157,14 @@ class Deployment:
     def messages(self) -> list[Message]:
         """What has come to the topic's subscriber since the last look."""
         found = []
-        for body in self._drain(self._subscriber):
+        for body in self._subscriber.drain():
             attributes = {name: value["Value"] for name, value in body.get("MessageAttributes", {}).items()}
             found.append(Message(body["Subject"], json.loads(body["Message"]), attributes))
         return found
 
     def undelivered(self) -> list[dict[str, Any]]:
         """What Lambda gave up on."""
-        return self._drain(self._undelivered)
+        return self._undelivered.drain()
 
     def published(self) -> list[Publication]:
         """What was published to the topic, by the function or a state machine, since the deployment."""
@@ -216,17 +200,3 @@ class Deployment:
             roleArn=properties["RoleArn"],
         )
         return answer["stateMachineArn"]
-
-    def _queue(self, name: str) -> tuple[str, str]:
-        sqs = self.stack.client("sqs")
-        url = sqs.create_queue(QueueName=name)["QueueUrl"]
-        return url, sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-
-    def _drain(self, url: str) -> list[dict[str, Any]]:
-        sqs = self.stack.client("sqs")
-        bodies = []
-        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            bodies += [json.loads(message["Body"]) for message in messages]
-            for message in messages:
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return bodies

@@ -1,4 +1,4 @@
-"""One execution environment: a process of the function, and the Runtime API that it alone speaks to."""
+"""One execution environment: a process of the function, and the Runtime API that serves only this process."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from aiohttp import web
 
 _RUNTIME = "/2018-06-01/runtime/"
-_LINE_LIMIT = 8 * 1024 * 1024  # a trace line can be long
+_LINE_LIMIT = 16 * 1024 * 1024  # a trace line can be as long as a payload
 
 
 @dataclass
 class InvocationResult:
-    """What came of one invocation.
+    """The result of one invocation.
 
-    `error` is None or the value of X-Amz-Function-Error, `left` the seconds that there still were before the deadline.
+    `error` is None or the value of X-Amz-Function-Error; `left` is the time in seconds until the deadline.
     """
 
     payload: bytes
@@ -31,7 +31,7 @@ class InvocationResult:
 
 @dataclass
 class PendingInvocation:
-    """An invocation on its way through an environment. `deadline` is in seconds of the Unix epoch."""
+    """An invocation that an environment processes. `deadline` is in seconds since the Unix epoch."""
 
     payload: bytes
     request_id: str
@@ -47,9 +47,9 @@ class PendingInvocation:
 
 
 class Environment:
-    """Runs in the event loop; the plain attributes may be read from any thread.
+    """Runs in the event loop; any thread can read the plain attributes.
 
-    `invocations` counts what it has been given; `lines` are `(stream, text)` in the order of arrival.
+    `invocations` counts the invocations that it received; `lines` are `(stream, text)` in the order of arrival.
     """
 
     def __init__(self, binary: Path, variables: dict[str, str]) -> None:
@@ -71,7 +71,7 @@ class Environment:
 
     @property
     def alive(self) -> bool:
-        """Started, and neither exited nor killed by the service."""
+        """Whether the process was started and has neither exited nor been killed."""
         return self.pid != 0 and self.exit_status is None and not self._killed
 
     @property
@@ -83,7 +83,7 @@ class Environment:
         return [text for stream, text in self.lines if stream == "stderr"]
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal: SIGSTOP and SIGCONT freeze and thaw it as Lambda does between calls."""
+        """Send a signal: SIGSTOP and SIGCONT freeze and thaw the process as Lambda does between invocations."""
         os.kill(self.pid, number)
 
     def kill(self) -> None:
@@ -92,7 +92,7 @@ class Environment:
             os.kill(self.pid, signal.SIGKILL)
 
     async def start(self) -> None:
-        """Start the process; the first `invoke` waits for the end of its initialization."""
+        """Start the process. The first `invoke` waits until it is initialized."""
         loop = asyncio.get_running_loop()
         self._http = web.Server(self._handle, access_log=None)
         self._server = await loop.create_server(self._http, "127.0.0.1", 0)
@@ -109,14 +109,14 @@ class Environment:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
-            start_new_session=True,  # Ctrl-C is the stack's to handle
+            start_new_session=True,  # the stack handles Ctrl-C
             env=variables,
         )
         self.pid = self._process.pid
         self._watcher = asyncio.create_task(self._watch(self._process))
 
     async def stop(self) -> None:
-        """Kill the process and wait until it is gone and all of its output has been read."""
+        """Kill the process and wait until it has exited and all of its output has been read."""
         self.kill()
         if self._process is not None:
             await self._watcher
@@ -124,14 +124,14 @@ class Environment:
             await self._http.shutdown(0.01)
 
     async def initialized(self, seconds: float) -> InvocationResult | None:
-        """Wait for the first request for work; an answer here says what went wrong instead."""
+        """Wait until the process asks for its first invocation. A result means that the initialization failed."""
         try:
             return await asyncio.wait_for(asyncio.shield(self._initialized), seconds)
         except asyncio.TimeoutError:
             return timed_out("", seconds)
 
     async def invoke(self, pending: PendingInvocation) -> InvocationResult:
-        """Give it one invocation and wait for its result, its death or the deadline (which kills it)."""
+        """Give the process an invocation, and wait for its result, its exit, or the deadline (which kills it)."""
         self.invocations += 1
         if not self.alive:
             return exited(pending.request_id, self.exit_status)
@@ -166,7 +166,7 @@ class Environment:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path.removeprefix(_RUNTIME)
         if request.method == "GET" and path == "invocation/next":
-            return await self._hand_out()
+            return await self._next_invocation()
         body = await request.read()
         if path == "init/error":
             self.init_seconds = time.time() - self.started_at
@@ -184,12 +184,12 @@ class Environment:
             return web.json_response({"status": "OK"}, status=202)
         return web.json_response({"errorType": "NotFound", "errorMessage": request.path}, status=404)
 
-    async def _hand_out(self) -> web.Response:
+    async def _next_invocation(self) -> web.Response:
         if not self._initialized.done():
             self.init_seconds = time.time() - self.started_at
             self._initialized.set_result(None)
         pending = await self._next.get()
-        if pending is None:  # the process that asked is gone
+        if pending is None:  # the process has exited
             return web.Response(status=410)
         headers = {
             "Lambda-Runtime-Aws-Request-Id": pending.request_id,
@@ -203,13 +203,13 @@ class Environment:
 
 
 def timed_out(request_id: str, seconds: float) -> InvocationResult:
-    return _fault("Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds")
+    return _failed("Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds")
 
 
 def exited(request_id: str, status: int | None) -> InvocationResult:
     reason = f"signal: {-status}" if status is not None and status < 0 else f"exit status {status}"
-    return _fault("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {reason}")
+    return _failed("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {reason}")
 
 
-def _fault(error_type: str, message: str) -> InvocationResult:
+def _failed(error_type: str, message: str) -> InvocationResult:
     return InvocationResult(json.dumps({"errorType": error_type, "errorMessage": message}).encode(), "Unhandled")

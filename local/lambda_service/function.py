@@ -1,9 +1,8 @@
-"""A function as its callers see it: invoked over HTTP, its processes and their output within reach."""
+"""A function as its callers see it, with access to its processes and their output."""
 
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,15 +12,16 @@ import urllib3
 
 from local.lambda_service.environment import Environment, InvocationResult
 from local.lambda_service.service import INIT_SECONDS, Deployed
+from local.wait import wait_until
 
-_PATIENCE = INIT_SECONDS + 15.0  # beyond the function's own time-out
+_PATIENCE = INIT_SECONDS + 15.0  # beyond the function's own timeout
 
 
 @dataclass
 class Invocation:
-    """One response. A failed one has `error_type` and `error_message`, a throttled one no payload of the function.
+    """One invocation. If it failed, it has `error_type` and `error_message`; if it was throttled, its payload is None.
 
-    `left` are the seconds that there still were before the function's deadline.
+    `left` is the time in seconds from the response to the deadline of the function.
     """
 
     payload: Any
@@ -45,7 +45,7 @@ class Invocation:
 
 
 class EventInvocation:
-    """An asynchronous invocation, which Lambda tries up to three times."""
+    """An asynchronous invocation, for which Lambda makes up to three attempts."""
 
     def __init__(self, deployed: Deployed, request_id: str) -> None:
         self._state = deployed.asynchronous[request_id]
@@ -53,12 +53,12 @@ class EventInvocation:
 
     def wait(self, timeout: float = 60.0) -> list[Invocation]:
         """Wait for the last attempt and return them all."""
-        wait_until(lambda: self._state.finished, timeout, "the end of an asynchronous invocation")
+        wait_until(lambda: self._state.finished, "the end of an asynchronous invocation", timeout)
         return [Invocation.of(result, self.request_id) for result in self._state.attempts]
 
 
 class Function:
-    """A deployed function; get one from `Stack.function`."""
+    """A deployed function. `Stack.function` returns it."""
 
     def __init__(self, deployed: Deployed, endpoint_url: str, stop: Callable[[], None]) -> None:
         self._deployed = deployed
@@ -68,28 +68,28 @@ class Function:
         self.arn = deployed.settings.arn
 
     def invoke(self, payload: Any, timeout: float | None = None) -> Invocation:
-        """Invoke and wait for the answer; `timeout` replaces the function's own for this call."""
+        """Invoke the function and wait. `timeout` replaces the function's own timeout for this invocation."""
         return self._invoke(payload, timeout, {})
 
     def invoke_together(self, payloads: Iterable[Any], timeout: float | None = None) -> list[Invocation]:
-        """Invoke with all payloads in one instant, each in an environment of its own."""
+        """Invoke the function with all payloads at the same moment, each in its own execution environment."""
         payloads = list(payloads)
         if len(payloads) > self._deployed.settings.concurrency:
-            raise ValueError("more payloads than the function's concurrency")
+            raise ValueError("there are more payloads than the function's concurrency")
         headers = {"X-Local-Together": str(len(payloads))}
         with ThreadPoolExecutor(len(payloads)) as pool:
             return list(pool.map(lambda payload: self._invoke(payload, timeout, headers), payloads))
 
     def invoke_event(self, payload: Any) -> EventInvocation:
-        """Invoke asynchronously: two retries, then the on-failure destination."""
+        """Invoke the function asynchronously: two retries, then the on-failure destination."""
         response = self._post(payload, {"X-Amz-Invocation-Type": "Event"}, _PATIENCE)
         if response.status != 202:
-            raise RuntimeError(f"Invoke answered {response.status}: {response.data!r}")
+            raise RuntimeError(f"Invoke returned {response.status}: {response.data!r}")
         return EventInvocation(self._deployed, response.headers["x-amzn-RequestId"])
 
     @property
     def environments(self) -> list[Environment]:
-        """Every process there was, in the order of their start."""
+        """All execution environments so far, in the order of their start."""
         return list(self._deployed.environments)
 
     @property
@@ -102,7 +102,7 @@ class Function:
 
     @property
     def lines(self) -> list[str]:
-        """All lines of all processes, standard output and error alike."""
+        """All lines that all processes wrote to standard output and standard error."""
         return [text for environment in self.environments for _, text in environment.lines]
 
     @property
@@ -123,14 +123,14 @@ class Function:
         return found
 
     def wait_for_line(self, accept: Callable[[str], bool], timeout: float = 10.0) -> str:
-        """Wait for a line of output (it can come after the answer) and return it."""
+        """Wait for a line of output (it can arrive after the response) and return it."""
         found: list[str] = []
 
         def look() -> bool:
             found[:] = [line for line in self.lines if accept(line)]
             return bool(found)
 
-        wait_until(look, timeout, "a line of the function's output")
+        wait_until(look, "a line of the function's output", timeout)
         return found[0]
 
     def stop(self) -> None:
@@ -165,12 +165,3 @@ class Function:
         body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
         path = f"/2015-03-31/functions/{self.name}/invocations"
         return self._http.urlopen("POST", path, body=body, headers=headers, timeout=patience)
-
-
-def wait_until(condition: Callable[[], bool], timeout: float, what: str) -> None:
-    """Poll a condition that only another thread or process can make true."""
-    end = time.monotonic() + timeout
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {timeout:g} s for {what}")
-        time.sleep(0.005)

@@ -1,4 +1,4 @@
-"""The Lambda service: `Invoke`, execution environments by demand, throttling, asynchronous retries."""
+"""The Lambda service: `Invoke`, execution environments on demand, throttling, and asynchronous retries."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from local.aws_endpoint.moto_process import ACCOUNT_ID, CREDENTIALS, REGION
 from local.lambda_service.environment import Environment, InvocationResult, PendingInvocation
 
 INIT_SECONDS = 10.0
-_ASYNC_ATTEMPTS = 3  # the first and two more
+_ASYNC_ATTEMPTS = 3
 _THROTTLE_PAUSE = 0.02
 
 
 @dataclass
 class FunctionSettings:
-    """A function's configuration. `retry_seconds` stands for Lambda's minutes between asynchronous attempts."""
+    """The configuration of a function. `retry_seconds` replaces Lambda's minutes between asynchronous attempts."""
 
     name: str
     binary: Path
@@ -42,7 +42,7 @@ class FunctionSettings:
 
 @dataclass
 class Asynchronous:
-    """One `Event` invocation: its attempts so far, and whether there will be more."""
+    """One `Event` invocation: its attempts so far, and whether it is finished."""
 
     request_id: str
     attempts: list[InvocationResult] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Asynchronous:
 
 @dataclass
 class Deployed:
-    """A function with its environments, dead ones included, in the order of their start."""
+    """A function with all its execution environments in the order of their start, including those that have exited."""
 
     settings: FunctionSettings
     environments: list[Environment] = field(default_factory=list)
@@ -61,20 +61,20 @@ class Deployed:
 
 
 class LambdaService:
-    """Runs in the stack's event loop. `send_to_destination(arn, body)` delivers failure records."""
+    """Runs in the stack's event loop. `send_to_destination(arn, body)` sends failure records."""
 
     def __init__(self, send_to_destination: Callable[[str, str], Awaitable[None]]) -> None:
         self._send_to_destination = send_to_destination
         self._functions: dict[str, Deployed] = {}
         self._endpoint_url = ""
 
-    def announce(self, endpoint_url: str) -> None:
-        """Say where the functions find AWS."""
+    def set_endpoint(self, endpoint_url: str) -> None:
+        """Set the AWS endpoint of the functions."""
         self._endpoint_url = endpoint_url
 
     def deploy(self, settings: FunctionSettings) -> Deployed:
         if settings.name in self._functions:
-            raise ValueError(f"there is a function {settings.name} already")
+            raise ValueError(f"the function {settings.name} exists already")
         self._functions[settings.name] = deployed = Deployed(settings)
         return deployed
 
@@ -90,7 +90,7 @@ class LambdaService:
         await asyncio.gather(*(self.remove(name) for name in list(self._functions)))
 
     async def handle(self, request: web.BaseRequest, name: str, payload: bytes) -> web.Response:
-        """Answer one `Invoke` request."""
+        """Respond to one `Invoke` request."""
         deployed = self._functions.get(name)
         if deployed is None:
             arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
@@ -127,7 +127,7 @@ class LambdaService:
         return web.Response(status=200, headers=headers, body=result.payload, content_type="application/json")
 
     def _reserve(self, deployed: Deployed) -> Environment | None:
-        """An idle environment, a new one, or None where the function's concurrency is used up."""
+        """An idle environment, a new one, or None if the function's concurrency is exhausted."""
         living = [e for e in deployed.environments if e.alive or e.pid == 0]
         environment = next((e for e in living if not e.busy), None)
         if environment is None:
@@ -167,15 +167,15 @@ class LambdaService:
         timeout: float,
         together: int = 0,
     ) -> InvocationResult:
-        """Run one invocation in a reserved environment, starting it first if it is new."""
+        """Run one invocation in a reserved environment, which is started first if it is new."""
         try:
             await _meet(deployed, together)
             if environment.pid == 0:
                 await environment.start()
-            fault = await environment.initialized(INIT_SECONDS)
-            if fault:
+            failure = await environment.initialized(INIT_SECONDS)
+            if failure:
                 environment.kill()
-                return fault
+                return failure
             pending = PendingInvocation(payload, request_id, deployed.settings.arn, time.time() + timeout)
             return await environment.invoke(pending)
         finally:
@@ -186,7 +186,7 @@ class LambdaService:
         settings = deployed.settings
         while len(state.attempts) < _ASYNC_ATTEMPTS:
             environment = self._reserve(deployed)
-            if environment is None:  # throttled: Lambda keeps the event and tries later
+            if environment is None:  # throttled: Lambda keeps the event and retries later
                 await asyncio.sleep(_THROTTLE_PAUSE)
                 continue
             result = await self._run(deployed, environment, request_id, payload, settings.timeout)
@@ -203,7 +203,7 @@ class LambdaService:
 
 
 async def _meet(deployed: Deployed, size: int) -> None:
-    """Wait until `size` invocations have come this far, each with an environment of its own."""
+    """Wait until `size` invocations have arrived here, each with its own environment."""
     if size < 2:
         return
     waiting = deployed.together
@@ -222,7 +222,7 @@ def _keep(deployed: Deployed, task: asyncio.Task) -> None:
 
 
 def failure_record(arn: str, request_id: str, payload: bytes, attempts: list[InvocationResult]) -> dict:
-    """What Lambda sends to an on-failure destination."""
+    """The record that Lambda sends to an on-failure destination."""
     return {
         "version": "1.0",
         "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),

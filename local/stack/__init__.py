@@ -1,4 +1,4 @@
-"""AWS on this machine: moto behind one endpoint, and a Lambda service that runs the real binary.
+"""AWS on this machine: moto behind one endpoint, a Lambda service that runs the real binary, and the Zoho simulator.
 
 >>> with Stack() as stack:
 ...     function = stack.function("watch", env={"ZOHO_SECRET_ID": "zoho"})
@@ -10,6 +10,7 @@ from local.aws_endpoint.publication import Publication
 from local.lambda_service.environment import Environment
 from local.lambda_service.function import EventInvocation, Function, Invocation
 from local.lambda_service.service import FunctionSettings
+from local.stack.queue import Queue, Topic
 from local.stack.stack import RELEASE_BINARY, Stack
 
 __all__ = [
@@ -22,5 +23,7 @@ __all__ = [
     "FunctionSettings",
     "Invocation",
     "Publication",
+    "Queue",
     "Stack",
+    "Topic",
 ]

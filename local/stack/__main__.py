@@ -1,8 +1,7 @@
-"""`python -m local.stack`: the stack with the function in it, until Ctrl-C."""
+"""`python -m local.stack`: the stack with the function deployed, until Ctrl-C."""
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 
@@ -14,13 +13,13 @@ def main() -> None:
     with Stack(step_functions=True) as stack:
         token = stack.zoho.control.issue_token()
         job_id = stack.zoho.control.start_job(run_seconds=600)
-        stack.client("secretsmanager").create_secret(Name="zoho", SecretString=json.dumps({"access_token": token}))
-        topic_arn = stack.client("sns").create_topic(Name="zoho-jobs")["TopicArn"]
-        env = {"ZOHO_SECRET_ID": "zoho", "ZOHO_API_DOMAIN": stack.zoho.url, "STATUS_TOPIC_ARN": topic_arn}
+        stack.secret({"access_token": token}, "zoho")
+        topic = stack.topic("zoho-jobs")
+        env = {"ZOHO_SECRET_ID": "zoho", "ZOHO_API_DOMAIN": stack.zoho.url, "STATUS_TOPIC_ARN": topic.arn}
         stack.function("mass-change-owner-status", env=env)
         print(
             f"AWS  {stack.endpoint_url}\nZoho {stack.zoho.url}\n\n"
-            "In another shell, with any AWS client:\n\n"
+            "To use it with any AWS client, in another shell:\n\n"
             f"  export AWS_ENDPOINT_URL={stack.endpoint_url} AWS_REGION=us-east-1"
             " AWS_ACCESS_KEY_ID=testing AWS_SECRET_ACCESS_KEY=testing\n"
             "  aws lambda invoke --function-name mass-change-owner-status --cli-binary-format raw-in-base64-out"

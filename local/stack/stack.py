@@ -1,4 +1,4 @@
-"""The whole of the local stack, started and stopped as one."""
+"""The local stack, started and stopped as one."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from local.aws_endpoint.moto_process import CREDENTIALS, REGION, Moto
 from local.aws_endpoint.publication import Publication
 from local.lambda_service.function import Function
 from local.lambda_service.service import FunctionSettings, LambdaService
+from local.stack.queue import Queue, Topic
 from local.zoho_simulator import Zoho
 
 RELEASE_BINARY = Path(__file__).resolve().parents[2] / "target/lambda/mass-change-owner-status/bootstrap"
@@ -28,9 +29,9 @@ T = TypeVar("T")
 
 
 class Stack:
-    """AWS, Lambda and Zoho on free ports of this machine, for the length of a `with` block.
+    """AWS, Lambda, and Zoho on free ports of this machine, for the duration of a `with` block.
 
-    `step_functions` lets moto really run state machines. `zoho` settings go to the simulator.
+    With `step_functions`, moto executes state machines. The `zoho` settings are those of the simulator.
     """
 
     endpoint_url: str
@@ -56,7 +57,7 @@ class Stack:
             started.callback(lambda: self._run(self._service.stop()))
             started.callback(self._gateway.clear)
             self.endpoint_url = f"http://127.0.0.1:{port}"
-            self._service.announce(self.endpoint_url)
+            self._service.set_endpoint(self.endpoint_url)
             if self._step_functions:
                 self._configure_moto({"stepfunctions": {"execute_state_machine": True}})
             self._started = started.pop_all()
@@ -66,7 +67,7 @@ class Stack:
         self._started.close()
 
     def client(self, service: str) -> Any:
-        """A boto3 client of this stack; one for each service, safe to share between threads."""
+        """The boto3 client of a service. Threads can share it."""
         if service not in self._clients:
             self._clients[service] = boto3.client(
                 service,
@@ -89,9 +90,9 @@ class Stack:
         destination_arn: str | None = None,
         **settings: Any,
     ) -> Function:
-        """Deploy a function. `env` is added to what Lambda sets itself; other settings: `FunctionSettings`."""
+        """Deploy a function. `env` is added to Lambda's own variables; for other settings, see `FunctionSettings`."""
         if not Path(binary).is_file():
-            raise FileNotFoundError(f"{binary}: build it first (make build)")
+            raise FileNotFoundError(f"{binary} does not exist; build it with `make build`")
         configuration = FunctionSettings(
             name, Path(binary), dict(env or {}), timeout, concurrency, destination_arn=destination_arn, **settings
         )
@@ -99,8 +100,28 @@ class Stack:
         return Function(deployed, self.endpoint_url, lambda: self._run(self._service.remove(name)))
 
     def unique(self, stem: str) -> str:
-        """A name that nothing else in this stack has."""
+        """A name that is unique in this stack."""
         return f"{stem}-{next(self._names)}"
+
+    def queue(self, name: str | None = None) -> Queue:
+        """Create an SQS queue."""
+        return Queue.create(self.client("sqs"), name or self.unique("queue"))
+
+    def topic(self, name: str | None = None, queue_name: str | None = None, fifo: bool = False) -> Topic:
+        """Create an SNS topic, and an SQS queue that subscribes to it."""
+        suffix = ".fifo" if fifo else ""
+        return Topic.create(
+            self.client("sns"),
+            self.client("sqs"),
+            name or self.unique("topic") + suffix,
+            queue_name or self.unique("subscriber") + suffix,
+        )
+
+    def secret(self, content: dict[str, Any] | str, name: str | None = None) -> str:
+        """Create a secret and return its ARN."""
+        text = content if isinstance(content, str) else json.dumps(content)
+        secrets = self.client("secretsmanager")
+        return secrets.create_secret(Name=name or self.unique("secret"), SecretString=text)["ARN"]
 
     def fail_aws(
         self,
@@ -110,12 +131,12 @@ class Stack:
         times: int | None = None,
         status: int | None = 500,
         code: str = "InternalFailure",
-        message: str = "made to fail",
+        message: str = "as scripted",
         **how: Any,
     ) -> Fault:
-        """Make the next `times` calls (None: all, until the fault ends) of an action fail; see `Fault`.
+        """Make the next `times` requests for an action fail (None: all, until the fault ends); see `Fault`.
 
-        `status=None` with `delay=`, `hold=True` or `lose_response=True` lets AWS do what was asked.
+        With `status=None` and `delay=`, `hold=True`, or `lose_response=True`, AWS still processes the request.
         """
         return self._gateway.add(Fault(service, action, times, status=status, code=code, message=message, **how))
 
@@ -123,7 +144,7 @@ class Stack:
         self._gateway.clear()
 
     def calls(self, service: str | None = None, action: str | None = None) -> list[Call]:
-        """What AWS has been asked so far, by anyone."""
+        """All requests to AWS so far, from any client."""
         return [
             call
             for call in list(self._gateway.calls)
@@ -131,7 +152,7 @@ class Stack:
         ]
 
     def published(self, topic_arn: str) -> list[Publication]:
-        """What SNS took for a topic, in the form that no subscriber sees whole."""
+        """The messages that SNS accepted for a topic, with the texts for all protocols."""
         calls = self.calls("sns", "Publish")
         return [
             found for call in calls if call.status == 200 and (found := Publication.of(call)).topic_arn == topic_arn
@@ -158,21 +179,21 @@ class Stack:
 
 
 async def _made(factory: Any, *arguments: Any) -> Any:
-    """Call a factory inside the event loop: what it makes belongs to that loop."""
+    """Call a factory in the event loop, to which its result then belongs."""
     return factory(*arguments)
 
 
 @contextlib.contextmanager
 def _background_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread; its tasks are cancelled and awaited at the end, as `asyncio.run` does."""
+    """An event loop in a thread. At the end, its tasks are cancelled and awaited, as in `asyncio.run`."""
     made: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
-    async def live() -> None:
+    async def run() -> None:
         stop = asyncio.Event()
         made.set_result((asyncio.get_running_loop(), stop))
         await stop.wait()
 
-    thread = threading.Thread(target=asyncio.run, args=(live(),), name="stack", daemon=True)
+    thread = threading.Thread(target=asyncio.run, args=(run(),), name="stack", daemon=True)
     thread.start()
     loop, stop = made.result()
     try:

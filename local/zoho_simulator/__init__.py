@@ -2,22 +2,26 @@
 
 from .control import ZohoControl
 from .oauth import (
+    CLIENT_CREDENTIALS_SECRET,
     DEFAULT_CLIENT_ID,
     DEFAULT_CLIENT_SECRET,
     DEFAULT_REFRESH_TOKEN,
     DEFAULT_SCOPE,
     DEFAULT_SOID,
+    REFRESH_TOKEN_SECRET,
 )
 from .records import RequestRecord, Stats
 from .server_thread import Zoho
 from .settings import STANDARD_MODULES, Settings
 
 __all__ = [
+    "CLIENT_CREDENTIALS_SECRET",
     "DEFAULT_CLIENT_ID",
     "DEFAULT_CLIENT_SECRET",
     "DEFAULT_REFRESH_TOKEN",
     "DEFAULT_SCOPE",
     "DEFAULT_SOID",
+    "REFRESH_TOKEN_SECRET",
     "STANDARD_MODULES",
     "RequestRecord",
     "Settings",

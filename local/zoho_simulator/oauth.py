@@ -13,6 +13,12 @@ DEFAULT_REFRESH_TOKEN = "1000.simulated.refresh-token"
 DEFAULT_SOID = "ZohoCRM.700000001"
 DEFAULT_SCOPE = "ZohoCRM.change_owner.READ,ZohoCRM.change_owner.CREATE"
 
+_CLIENT = {"client_id": DEFAULT_CLIENT_ID, "client_secret": DEFAULT_CLIENT_SECRET}
+REFRESH_TOKEN_SECRET = {**_CLIENT, "refresh_token": DEFAULT_REFRESH_TOKEN, "data_center": "US"}
+"""The default client as a secret of the function, for the refresh token grant."""
+CLIENT_CREDENTIALS_SECRET = {**_CLIENT, "soid": DEFAULT_SOID, "data_center": "US"}
+"""The same for the client credentials grant."""
+
 
 class OAuthError(Exception):
     """An error code of the accounts server, such as invalid_code."""

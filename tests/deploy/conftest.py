@@ -11,7 +11,7 @@ import pytest
 
 from local.deployment import Deployment, quicken
 from local.stack import RELEASE_BINARY, Stack
-from tests.deploy.stub import stub
+from tests.scripted import stub
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def deployment(deploy: Callable[..., Deployment]) -> Deployment:
 
 @pytest.fixture
 def deploy_stub(deploy: Callable[..., Deployment], tmp_path: Path) -> Callable[..., Deployment]:
-    """Deploy a function that answers by a script; see stub_function.py."""
+    """Deploy a function with a script; see scripted_function.py."""
 
     def deploy_it(*script: dict[str, Any], **how: Any) -> Deployment:
         return deploy(**stub(tmp_path, *script), **how)

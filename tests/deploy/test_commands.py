@@ -16,7 +16,7 @@ import pytest
 from local.aws_endpoint.moto_process import CREDENTIALS, REGION
 from local.deployment import Deployment
 from local.deployment.template import ROOT
-from local.lambda_service.function import wait_until
+from local.wait import wait_until
 
 JOB_ID = "3652397000009565021"
 
@@ -90,7 +90,7 @@ def test_a_job_that_is_watched_already_is_joined_by_the_list(deploy: Callable[..
     assert make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID).returncode == 0
     many = deployment.watch_many({"jobs": [{"module": "Leads", "job_id": JOB_ID}]})
     # Three starts: by make, of the list, and by the list.
-    wait_until(lambda: len(deployment.stack.calls("states", "StartExecution")) == started + 3, 30, "the list's start")
+    wait_until(lambda: len(deployment.stack.calls("states", "StartExecution")) == started + 3, "the start of the list")
     zoho.advance(1_001)
     assert many.status == "SUCCEEDED"
     assert len(deployment.executions()) == 1

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from local.deployment import SECRET, Deployment, Execution, quicken
+from local.deployment import Deployment, Execution, quicken
 from local.deployment.template import ROOT
 from local.stack import Publication, Stack
+from local.zoho_simulator import REFRESH_TOKEN_SECRET
 from tests.deploy.names import LAMBDAS_OWN, TRY_AGAIN
-from tests.deploy.stub import stub
+from tests.scripted import stub
 
 JOB_ID = "3652397000009565021"
 REQUEST = json.loads((ROOT / "events/step-functions.json").read_text(encoding="utf-8"))
@@ -280,7 +281,7 @@ INVALID_TOKEN = {"code": "INVALID_TOKEN", "details": {}, "message": "invalid oau
     [
         ("InvalidConfiguration", {"env": {"ZOHO_API_VERSION": "eight"}}, None),
         ("SecretInvalid", {"secret": '{"client_id": "1000.X"}'}, None),
-        ("TokenRejected", {"secret": {**SECRET, "refresh_token": "1000.revoked"}}, None),
+        ("TokenRejected", {"secret": {**REFRESH_TOKEN_SECRET, "refresh_token": "1000.revoked"}}, None),
         ("TokenRejected", {}, {"status": 401, "body": INVALID_TOKEN}),
         ("ScopeMismatch", {}, {"status": 401, "body": {"code": "OAUTH_SCOPE_MISMATCH", "status": "error"}}),
         ("PermissionDenied", {}, {"status": 403, "body": {"code": "NO_PERMISSION", "status": "error"}}),
@@ -310,7 +311,7 @@ def test_any_other_error_is_announced_as_the_function_would_and_fails_under_its_
 
 
 def test_token_trouble_is_what_the_alarms_filter_finds(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy(secret={**SECRET, "refresh_token": "1000.revoked"})
+    deployment = deploy(secret={**REFRESH_TOKEN_SECRET, "refresh_token": "1000.revoked"})
     terms = deployment.template.properties("TokenTroubleFilter")["FilterPattern"].split()
     assert all(term.startswith("?") for term in terms)
     deployment.watch(REQUEST).wait()

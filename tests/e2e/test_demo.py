@@ -1,4 +1,4 @@
-"""The demonstration ends as it should, and leaves nothing behind when it is interrupted."""
+"""The demonstration ends as expected, and it leaves no process behind when it is interrupted."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ DEMO = [sys.executable, "-m", "local.demo"]
 
 
 def descendants(pid: int) -> set[int]:
-    """A process's children and theirs, on a system that says so in /proc."""
+    """A process's children and their children, from /proc."""
     parents = {}
     for file in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            # The second field is the program's name in parentheses, and may hold anything.
+            # The second field is the program's name in parentheses, which can contain anything.
             parents[int(file.parent.name)] = int(file.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[1])
     found, generation = set(), {pid}
     while generation:
@@ -39,14 +39,14 @@ def test_it_shows_the_watch_and_the_message():
         "COMPLETED",
         "PARTIALLY_SUCCEEDED",
         "49,500 of 50,000 updated, 500 failed",
-        "A subscriber by e-mail reads",
+        "Text for email subscribers",
         "1 access token minted",
     ):
         assert part in shown.stdout
     assert "\x1b" not in shown.stdout
 
 
-def test_a_terminal_sees_a_line_that_moves():
+def test_a_terminal_gets_a_progress_bar():
     ours, theirs = pty.openpty()
     shown = subprocess.Popen([*DEMO, "--speed", "250"], cwd=ROOT, stdout=theirs, stderr=theirs)
     os.close(theirs)
@@ -54,7 +54,7 @@ def test_a_terminal_sees_a_line_that_moves():
     while True:
         try:
             piece = os.read(ours, 65536)
-        except OSError:  # how Linux says that nobody has the other end any more
+        except OSError:  # on Linux, the other end has been closed
             break
         if not piece:
             break
@@ -65,7 +65,7 @@ def test_a_terminal_sees_a_line_that_moves():
     assert "█".encode() in text
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to look for processes")
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc to find processes")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_leaves_no_process_when_interrupted(number):
     shown = subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""The local Lambda service keeps to what Lambda does, or nothing that runs on it would prove anything."""
+"""The local Lambda service behaves as Lambda does. All other end-to-end tests rely on it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ import json
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
 
-from local.lambda_service.function import wait_until
 from local.stack import Function, Stack
-
-SCRIPTED = Path(__file__).parent / "bootstraps/scripted.py"
+from local.wait import wait_until
+from tests.scripted import SCRIPTED_FUNCTION
 
 
 @pytest.fixture
@@ -23,7 +21,7 @@ def deploy(stack: Stack) -> Iterator[Callable[..., Function]]:
     made: list[Function] = []
 
     def deploy(**settings) -> Function:
-        made.append(stack.function(stack.unique("scripted"), binary=SCRIPTED, **settings))
+        made.append(stack.function(stack.unique("scripted"), binary=SCRIPTED_FUNCTION, **settings))
         return made[-1]
 
     yield deploy
@@ -31,11 +29,11 @@ def deploy(stack: Stack) -> Iterator[Callable[..., Function]]:
         function.stop()
 
 
-def test_the_function_gets_the_context_and_environment_of_lambda(stack, deploy):
-    fn = deploy(env={"MINE": "1"}, timeout=7, memory_size=256)
+def test_the_function_gets_lambdas_context_and_variables(stack, deploy):
+    fn = deploy(env={"OWN": "1"}, timeout=7, memory_size=256)
     payload = fn.invoke({}).payload
     environment, context = payload["environment"], payload["context"]
-    assert environment["MINE"] == "1"
+    assert environment["OWN"] == "1"
     assert environment["AWS_LAMBDA_FUNCTION_NAME"] == fn.name
     assert environment["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"] == "256"
     assert environment["AWS_ENDPOINT_URL"] == stack.endpoint_url
@@ -45,7 +43,7 @@ def test_the_function_gets_the_context_and_environment_of_lambda(stack, deploy):
     assert context["Lambda-Runtime-Trace-Id"].startswith("Root=1-")
 
 
-def test_an_environment_is_used_again(deploy):
+def test_an_environment_is_reused(deploy):
     fn = deploy()
     assert [fn.invoke({}).payload["count"] for _ in range(3)] == [1, 2, 3]
     assert (fn.cold_starts, fn.invocations) == (1, 3)
@@ -55,60 +53,58 @@ def test_it_scales_out_to_the_concurrency_and_throttles_beyond(deploy):
     fn = deploy(concurrency=2)
     with ThreadPoolExecutor(2) as pool:
         busy = [pool.submit(fn.invoke, {"sleep": 1.5}) for _ in range(2)]
-        wait_until(lambda: fn.invocations == 2, 10, "both environments to be busy")
+        wait_until(lambda: fn.invocations == 2, "the start of both invocations")
         throttled = fn.invoke({})
         assert (throttled.status, throttled.error_type) == (429, "TooManyRequestsException")
-        assert len({answer.result().payload["pid"] for answer in busy}) == 2
+        assert len({invocation.result().payload["pid"] for invocation in busy}) == 2
 
 
-def test_invocations_together_each_have_an_environment(deploy):
+def test_simultaneous_invocations_each_have_an_environment(deploy):
     fn = deploy(concurrency=5)
-    assert len({answer.payload["pid"] for answer in fn.invoke_together([{}] * 5)}) == 5
+    assert len({invocation.payload["pid"] for invocation in fn.invoke_together([{}] * 5)}) == 5
 
 
 def test_an_error_is_a_function_error(deploy):
     fn = deploy()
-    answer = fn.invoke({"error": "JobNotFound"})
-    assert (answer.ok, answer.error_type, answer.error_message) == (False, "JobNotFound", "as asked")
+    invocation = fn.invoke({"error": "JobNotFound"})
+    assert (invocation.ok, invocation.error_type, invocation.error_message) == (False, "JobNotFound", "as scripted")
     assert fn.invoke({}).payload["count"] == 2
 
 
-def test_a_time_out_kills_the_environment(deploy):
+def test_a_timeout_kills_the_environment(deploy):
     fn = deploy()
     first = fn.invoke({}).payload["pid"]
     assert fn.invoke({"sleep": 60}, timeout=0.2).error_type == "Sandbox.Timedout"
     assert fn.invoke({}).payload["pid"] != first
 
 
-def test_an_exit_is_an_error_and_the_next_call_starts_cold(deploy):
+def test_an_exit_is_an_error_and_the_next_invocation_starts_cold(deploy):
     fn = deploy()
-    answer = fn.invoke({"exit": 3})
-    assert answer.error_type == "Runtime.ExitError"
-    assert "exit status 3" in answer.error_message
+    invocation = fn.invoke({"exit": 3})
+    assert invocation.error_type == "Runtime.ExitError"
+    assert "exit status 3" in invocation.error_message
     assert fn.invoke({}).payload["count"] == 1
 
 
 @pytest.mark.parametrize(("init", "error_type"), [("error", "NotReady"), ("exit", "Runtime.ExitError")])
-def test_a_failing_start_is_the_answer(deploy, init, error_type):
+def test_a_failed_initialization_is_the_result(deploy, init, error_type):
     assert deploy(env={"INIT": init}).invoke({}).error_type == error_type
 
 
-def test_an_event_is_tried_three_times_and_then_goes_to_the_destination(stack, deploy):
-    sqs = stack.client("sqs")
-    queue_url = sqs.create_queue(QueueName=stack.unique("failures"))["QueueUrl"]
-    queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    fn = deploy(destination_arn=queue_arn)
+def test_an_event_gets_three_attempts_and_then_goes_to_the_destination(stack, deploy):
+    queue = stack.queue()
+    fn = deploy(destination_arn=queue.arn)
 
     sent = fn.invoke_event({"error": "Broken"})
     assert [attempt.error_type for attempt in sent.wait()] == ["Broken"] * 3
-    record = json.loads(sqs.receive_message(QueueUrl=queue_url)["Messages"][0]["Body"])
+    (record,) = queue.drain()
     assert record["requestContext"]["condition"] == "RetriesExhausted"
     assert record["requestContext"]["approximateInvokeCount"] == 3
     assert record["requestPayload"] == {"error": "Broken"}
     assert record["responsePayload"]["errorType"] == "Broken"
 
     assert [attempt.ok for attempt in fn.invoke_event({}).wait()] == [True]
-    assert "Messages" not in sqs.receive_message(QueueUrl=queue_url)
+    assert queue.drain() == []
 
 
 def test_an_environment_can_be_frozen_and_thawed(deploy):
@@ -133,24 +129,24 @@ def test_output_is_read_to_the_end(deploy):
     assert fn.logs[0]["payload"]["note"] == "x" * 100_000
 
 
-def test_amazons_client_can_invoke(stack, deploy):
+def test_boto3_can_invoke_a_function(stack, deploy):
     fn = deploy()
     client = stack.client("lambda")
-    answer = client.invoke(FunctionName=fn.arn, Payload=b'{"error": "Broken"}', LogType="Tail")
-    assert (answer["StatusCode"], answer["FunctionError"]) == (200, "Unhandled")
-    assert json.loads(answer["Payload"].read())["errorType"] == "Broken"
-    assert b"Broken" in base64.b64decode(answer["LogResult"])
+    invocation = client.invoke(FunctionName=fn.arn, Payload=b'{"error": "Broken"}', LogType="Tail")
+    assert (invocation["StatusCode"], invocation["FunctionError"]) == (200, "Unhandled")
+    assert json.loads(invocation["Payload"].read())["errorType"] == "Broken"
+    assert b"Broken" in base64.b64decode(invocation["LogResult"])
     with pytest.raises(client.exceptions.ResourceNotFoundException):
         client.invoke(FunctionName="nobody")
 
 
-def test_aws_can_be_made_to_fail(stack):
+def test_requests_to_aws_can_be_made_to_fail(stack):
     secrets = stack.client("secretsmanager")
-    secrets.create_secret(Name=(name := stack.unique("secret")), SecretString="x")
+    secret_id = stack.secret("x")
     with (
         stack.fail_aws("secretsmanager", "GetSecretValue", status=400, code="AccessDeniedException", message="no"),
         pytest.raises(ClientError, match=r"AccessDeniedException.*no"),
     ):
-        secrets.get_secret_value(SecretId=name)
-    assert secrets.get_secret_value(SecretId=name)["SecretString"] == "x"
+        secrets.get_secret_value(SecretId=secret_id)
+    assert secrets.get_secret_value(SecretId=secret_id)["SecretString"] == "x"
     assert [call.status for call in stack.calls("secretsmanager", "GetSecretValue")][-2:] == [400, 200]

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import pytest
 
-from local.lambda_service.function import wait_until
+from local.wait import wait_until
 from tests.e2e.scene import REFRESH_TOKEN_SECRET, Scene
 from tests.e2e.tokens_bursts import (
     COPIES,
@@ -106,7 +106,7 @@ def test_copies_whose_token_ends_mint_one_more(scene, table):
     burst(scene)
     end = expires_at(scene)
     before = len(tokens_used(scene))
-    wait_until(lambda: time.time() >= end, 30, "the end of the shared token")
+    wait_until(lambda: time.time() >= end, "the end of the shared token")
     warm = burst(scene)
     assert_all_good(warm)
     assert scene.fn.cold_starts == COPIES
@@ -122,7 +122,7 @@ def test_a_holder_that_is_killed_in_mid_mint_is_replaced(make_copies, table):
     killed: list[int] = []
 
     def kill_the_holder() -> None:
-        wait_until(scene.token_requests, 10, "the first request for a token")
+        wait_until(scene.token_requests, "the first request for a token")
         by_pid = {environment.pid: environment for environment in scene.fn.environments if environment.alive}
         killed.extend(connected_to(scene.stack.zoho.url, list(by_pid)))
         for pid in killed:
@@ -147,7 +147,7 @@ def test_credentials_that_are_replaced_in_mid_mint(make_copies, table):
     scene.zoho.fault("delay", side="accounts", seconds=1.5)
 
     def replace() -> None:
-        wait_until(scene.token_requests, 10, "the first request for a token")
+        wait_until(scene.token_requests, "the first request for a token")
         scene.put_secret(REPLACEMENT)
 
     operator = threading.Thread(target=replace)

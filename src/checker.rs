@@ -1,7 +1,7 @@
-//! One check: a token, the status request, and one replacement token if Zoho rejects the first one.
+//! One check: an access token, the status request, and one replacement token if Zoho rejects the first one.
 
 use crate::deadline::Deadline;
-use crate::error::WatchError;
+use crate::error::{ErrorType, WatchError};
 use crate::http::{HttpClient, Origin};
 use crate::phase::{self, Phase};
 use crate::timestamp::Clock;
@@ -23,30 +23,29 @@ pub struct Checker<S, H> {
 pub struct Settings {
     /// `ZOHO_API_VERSION`.
     pub api_version: String,
-    /// `REQUEST_TIMEOUT_SECONDS`: the longest time for one HTTP attempt.
+    /// `REQUEST_TIMEOUT_SECONDS`: the timeout for one HTTP attempt.
     pub request_timeout: Duration,
-    /// The API host, if it is known without the secret.
+    /// The API host to connect to during INIT, if it is known without the secret. It can be wrong without harm.
     pub api_host: Option<Origin>,
     /// The wall clock.
     pub clock: Clock,
 }
 
-/// INIT has no deadline of its own that matters here; a request that takes this long is of no use any more.
-const WARM_UP_TIME: Duration = Duration::from_secs(60);
+/// The INIT phase has no deadline of its own; a request that takes longer than this is of no use any more.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(60);
 
 impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
-    /// Sends nothing yet.
+    /// Sends nothing.
     pub fn new(tokens: TokenSource<S, H>, http: H, settings: Settings) -> Self {
         Self { tokens, http, settings }
     }
 
-    /// Does what the first check needs ahead of it: a token, and an open connection to Zoho. Whatever fails here, the
-    /// check tries again and reports.
+    /// Gets a token and opens a connection to Zoho ahead of the first check. If anything fails here, the check tries
+    /// again and reports the error.
     pub async fn warm_up(&self) {
-        let deadline = Deadline::after(WARM_UP_TIME);
+        let deadline = Deadline::after(WARM_UP_LIMIT);
         match &self.settings.api_host {
-            // The host is known without the secret: do both at once. The longer one comes first, so that the other one's
-            // work fits into its waits.
+            // Both at once. The longer one comes first, so that the other one's work fits into its waits.
             Some(api_host) => {
                 let _ = tokio::join!(
                     phase::timed(phase::INIT_SECRET, self.tokens.token(deadline)),
@@ -61,16 +60,25 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         }
     }
 
-    /// Returns the status of a job. If Zoho rejects the token, gets another one, once. Refreshes the token beside the
-    /// request if that is due.
+    /// Returns the status of a job. If Zoho rejects the token, gets another one, once. Refreshes the token concurrently
+    /// with the request if that is due.
+    ///
+    /// `is_established`: whether this watch has had a good response before. A response that is not JSON is then an
+    /// outage (`ZohoUnavailable`); otherwise it is a configuration mistake (`ZohoUnexpectedResponse`).
+    ///
+    /// # Errors
+    ///
+    /// What the token source or Zoho's last response amounts to.
     pub async fn check(
         &self,
         module: &ModuleName,
         job_id: &JobId,
+        is_established: bool,
         deadline: Deadline,
         attempts: &mut Attempts,
     ) -> Result<JobStatus, WatchError> {
-        let cached = phase::timed(phase::CALL_TOKEN, self.tokens.token(deadline)).await?;
+        let no_token = |error| token_error(error, is_established);
+        let cached = phase::timed(phase::CALL_TOKEN, self.tokens.token(deadline)).await.map_err(no_token)?;
         let _zoho = Phase::begin(phase::CALL_ZOHO);
         let mut request = StatusRequest {
             host: &cached.api,
@@ -81,24 +89,55 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
             timeout: self.settings.request_timeout,
             deadline,
             clock: &self.settings.clock,
+            is_established,
         };
         let (first, ()) =
             tokio::join!(client::fetch_status(&self.http, &request, attempts), self.tokens.refresh(deadline));
-        let rejection = match first {
-            Err(error) if error.token_rejected => error,
-            other => return other.map_err(|error| error.error),
+        let rejection = match first.map_err(|error| error.error) {
+            Err(error) if error.kind() == ErrorType::TokenRejected => error,
+            other => return other,
         };
-        tracing::debug!(error = %rejection.error, "Zoho rejected the access token; getting another one");
-        let Some(replacement) = self.tokens.replace(&cached, deadline).await? else {
-            return Err(rejection.error);
+        tracing::debug!(error = %rejection, "Zoho rejected the access token; getting another one");
+        let Some(replacement) = self.tokens.replace(&cached, deadline).await.map_err(no_token)? else {
+            return Err(rejection);
         };
         (request.host, request.token) = (&replacement.api, &replacement.token);
-        let second = client::fetch_status(&self.http, &request, attempts).await;
+        let second = client::fetch_status(&self.http, &request, attempts).await.map_err(|error| error.error);
         if let Err(error) = &second
-            && error.token_rejected
+            && error.kind() == ErrorType::TokenRejected
         {
-            self.tokens.give_up(&replacement, &error.error, deadline).await;
+            self.tokens.give_up(&replacement, error, deadline).await;
         }
-        second.map_err(|error| error.error)
+        second
+    }
+}
+
+/// A web page in place of a token response is an outage, too, if the accounts server has worked in this watch before.
+fn token_error(error: WatchError, is_established: bool) -> WatchError {
+    if !is_established || error.kind() != ErrorType::ZohoUnexpectedResponse {
+        return error;
+    }
+    let message =
+        format!("{}. Earlier checks in this watch succeeded, so this may be an outage", error.message());
+    WatchError::new(ErrorType::ZohoUnavailable, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_web_page_from_the_accounts_server_does_not_end_a_watch_that_worked() {
+        use ErrorType::*;
+        for (kind, is_established, expected) in [
+            (ZohoUnexpectedResponse, false, ZohoUnexpectedResponse),
+            (ZohoUnexpectedResponse, true, ZohoUnavailable),
+            (TokenRejected, true, TokenRejected),
+            (SecretInvalid, true, SecretInvalid),
+        ] {
+            let error = token_error(WatchError::new(kind, "the response is not JSON"), is_established);
+            assert_eq!(error.kind(), expected);
+            assert!(error.message().starts_with("the response is not JSON"), "{error}");
+        }
     }
 }

@@ -86,7 +86,7 @@ where
         deadline: Deadline,
         attempts: &mut Attempts,
     ) -> Result<Report, WatchError> {
-        let status = match self.checker.check(&job.module, &job.job_id, deadline, attempts).await {
+        let status = match self.checker.check(&job.module, &job.job_id, false, deadline, attempts).await {
             Ok(status) => status,
             Err(error) => return self.fail(request, error, 1, deadline).await,
         };

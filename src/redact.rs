@@ -1,12 +1,17 @@
 //! Text from elsewhere made safe to show: one line, of bounded length, without secrets.
 
+use aws_smithy_types::base64;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::error::Error;
 
-/// How much of a foreign body a message may quote, in characters.
+/// How much text from elsewhere a message may quote, in characters.
 pub const QUOTE_LIMIT: usize = 200;
 
 const MASK: &str = "[redacted]";
+
+/// A secret that is shorter would mask ordinary words.
+const SHORTEST_SECRET: usize = 4;
 
 /// One line: control characters and runs of white space become one space; what looks like a Zoho token is masked.
 pub fn one_line(text: &str) -> String {
@@ -25,12 +30,20 @@ pub fn one_line(text: &str) -> String {
     .into_owned()
 }
 
-/// Foreign text as a message may quote it: [`one_line`], at most [`QUOTE_LIMIT`] characters.
+/// Text from elsewhere as a message may quote it: [`one_line`], at most [`QUOTE_LIMIT`] characters.
+///
+/// ```
+/// use mass_change_owner_status::redact;
+///
+/// assert_eq!(redact::quote("<html>\r\n\t<body>"), "<html> <body>");
+/// assert_eq!(redact::quote(&"x".repeat(500)).chars().count(), 200);
+/// assert_eq!(redact::quote("token 1000.8cb99d12345678.9b8123456789 expired"), "token [redacted] expired");
+/// ```
 pub fn quote(text: &str) -> String {
     quote_up_to(text, QUOTE_LIMIT)
 }
 
-/// Foreign text as one line of at most so many characters.
+/// Text from elsewhere as one line of at most so many characters.
 pub fn quote_up_to(text: &str, limit: usize) -> String {
     let line = one_line(text);
     match line.char_indices().nth(limit) {
@@ -42,39 +55,69 @@ pub fn quote_up_to(text: &str, limit: usize) -> String {
     }
 }
 
-/// Takes every occurrence of the known secrets out of `text`. Secrets of under four characters are left alone: they
-/// would mask ordinary words.
+/// Masks every occurrence of the known secrets in `text`, also in the encodings in which a server may echo them.
+/// Secrets of fewer than four characters are left alone: they would mask ordinary words.
 pub fn without<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
-    secrets.iter().filter(|secret| secret.len() >= 4).fold(Cow::Borrowed(text), |text, secret| {
-        if text.contains(secret) { Cow::Owned(text.replace(secret, MASK)) } else { text }
+    let secrets = secrets.iter().filter(|secret| secret.len() >= SHORTEST_SECRET);
+    secrets.flat_map(|secret| encodings(secret)).fold(Cow::Borrowed(text), |text, secret| {
+        if text.contains(&*secret) { Cow::Owned(text.replace(&*secret, MASK)) } else { text }
     })
 }
 
-/// An error and its causes on one line, each said once, without URLs' and bodies' worth of text.
+/// Whether `text` contains one of the known secrets, in whatever letter case and punctuation, or what looks like a Zoho
+/// token. For a value that is passed on as it is, where masking is not an option.
+pub fn contains_secret(text: &str, secrets: &[&str]) -> bool {
+    let fold = |text: &str| -> String {
+        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let folded = fold(text);
+    matches!(mask_zoho_tokens(text), Cow::Owned(_))
+        || secrets
+            .iter()
+            .map(|secret| fold(secret))
+            .any(|secret| secret.len() >= SHORTEST_SECRET && folded.contains(&secret))
+}
+
+/// The secret as it is written in text, in a form or a URL, in JSON, and in Base64.
+fn encodings(secret: &str) -> BTreeSet<Cow<'_, str>> {
+    let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let json = serde_json::Value::from(secret).to_string();
+    BTreeSet::from([
+        Cow::Borrowed(secret),
+        Cow::Owned(form.replace('+', "%20")),
+        Cow::Owned(form),
+        Cow::Owned(json.trim_matches('"').to_owned()),
+        Cow::Owned(base64::encode(secret).trim_end_matches('=').to_owned()),
+    ])
+}
+
+/// An error and its causes on one line, each named once, without the URLs and bodies that some errors carry.
 pub fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut said: Vec<String> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
     let mut next = Some(error);
     while let Some(error) = next {
-        // Some libraries put a structure's Debug into their Display; nobody wants to read that, or what is in it.
+        // Some libraries put the Debug output of a structure into their Display output.
         let text = error.to_string().split(" {").next().unwrap_or_default().to_owned();
-        if !text.is_empty() && !said.iter().any(|earlier| earlier.contains(&text)) {
-            said.push(text);
+        if !text.is_empty() && !texts.iter().any(|earlier| earlier.contains(&text)) {
+            texts.push(text);
         }
         next = error.source();
     }
-    quote(&said.join(": "))
+    quote(&texts.join(": "))
 }
 
-/// Zoho's access and refresh tokens read `1000.<32 hex>.<32 hex>`; grant tokens and client ids begin alike.
+/// Zoho's access and refresh tokens have the form `1000.<32 hex>.<32 hex>`; one-time codes and client IDs begin alike.
 fn mask_zoho_tokens(text: &str) -> Cow<'_, str> {
     const PREFIX: &str = "1000.";
     const SHORTEST: usize = 16;
     let mut masked = String::new();
+    let mut is_masked = false;
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(PREFIX) {
         let length = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).unwrap_or(after.len());
         masked.push_str(before);
         if length >= SHORTEST {
+            is_masked = true;
             masked.push_str(MASK);
             rest = after.get(length..).unwrap_or_default();
         } else {
@@ -82,7 +125,7 @@ fn mask_zoho_tokens(text: &str) -> Cow<'_, str> {
             rest = after;
         }
     }
-    if masked.is_empty() {
+    if !is_masked {
         return Cow::Borrowed(text);
     }
     masked.push_str(rest);
@@ -94,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn foreign_text_becomes_one_short_line() {
+    fn text_from_elsewhere_becomes_one_short_line() {
         assert_eq!(one_line("  <html>\r\n\t<body>\u{0}x  "), "<html> <body> x");
         assert_eq!(quote(&"é".repeat(200)).chars().count(), 200);
         let long = quote(&"é".repeat(500));
@@ -111,8 +154,31 @@ mod tests {
     }
 
     #[test]
-    fn known_secrets_are_masked_whatever_they_look_like() {
-        assert_eq!(without("a hunter2 b hunter2", &["hunter2", "", "x"]), "a [redacted] b [redacted]");
-        assert!(matches!(without("nothing here", &["hunter2"]), Cow::Borrowed(_)));
+    fn known_secrets_are_masked_in_every_plausible_encoding() {
+        const SECRET: &str = "p&ss \"w\u{f6}rd/";
+        for (text, expected) in [
+            ("a p&ss \"w\u{f6}rd/ b p&ss \"w\u{f6}rd/", "a [redacted] b [redacted]"),
+            ("client_secret=p%26ss+%22w%C3%B6rd%2F&x", "client_secret=[redacted]&x"),
+            ("p%26ss%20%22w%C3%B6rd%2F", "[redacted]"),
+            (r#"{"echo":"p&ss \"wörd/"}"#, r#"{"echo":"[redacted]"}"#),
+            ("Basic cCZzcyAid8O2cmQv", "Basic [redacted]"),
+        ] {
+            assert_eq!(without(text, &[SECRET, "", "x"]), expected, "{text}");
+        }
+        assert!(matches!(without("nothing here", &[SECRET]), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn secrets_are_found_whatever_became_of_them() {
+        for (text, is_found) in [
+            ("RUNNING", false),
+            ("hunter2", true),
+            ("XHUNTER2X", true),
+            ("HUN TER_2", true),
+            ("1000.2", false),
+            ("1000.8cb99d1234567890abcdef1234be93.9b8123456789abcdef", true),
+        ] {
+            assert_eq!(contains_secret(text, &["hunter2", "", "RUN"]), is_found, "{text}");
+        }
     }
 }

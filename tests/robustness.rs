@@ -1,4 +1,4 @@
-//! Whatever a caller sends or a server answers: an answer by name, one line, never a panic.
+//! Whatever a caller sends or a server returns: a result or an error by its public name, one line, never a panic.
 
 #![allow(
     clippy::unwrap_used,
@@ -16,7 +16,9 @@ use mass_change_owner_status::watch::job::JobStatus;
 use mass_change_owner_status::watch::job::Status;
 use mass_change_owner_status::watch::request::Request;
 use mass_change_owner_status::zoho::credentials::Secret;
-use mass_change_owner_status::zoho::oauth;
+use mass_change_owner_status::zoho::data_center::DataCenter;
+use mass_change_owner_status::zoho::hosts::{AccountsHost, ApiHost, HostSource};
+use mass_change_owner_status::zoho::oauth::{self, TokenResponse};
 use mass_change_owner_status::zoho::response::{self, StatusError, StatusResponse};
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -79,8 +81,20 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<JobStatus, Box<StatusError>> {
-    let status = StatusCode::from_u16(status).unwrap();
-    response::classify(&StatusResponse { status, headers, body, now: Timestamp::now(), secrets: &["token"] })
+    let host = ApiHost {
+        origin: DataCenter::default().api_origin(),
+        source: HostSource::Variable("ZOHO_API_DOMAIN"),
+        conflicting: None,
+    };
+    response::classify(&StatusResponse {
+        host: &host,
+        status: StatusCode::from_u16(status).unwrap(),
+        headers,
+        body,
+        now: Timestamp::now(),
+        secrets: &["token"],
+        is_established: false,
+    })
 }
 
 fn is_one_short_line(message: &str) {
@@ -103,35 +117,54 @@ proptest! {
     }
 
     #[test]
-    fn any_answer_is_a_status_or_an_error(status in 100_u16..600, body in any_json(), wait in any::<String>()) {
+    fn any_status_response_is_a_status_or_an_error(status in 100_u16..600, body in any_json(), wait in any::<String>()) {
         let mut headers = HeaderMap::new();
         if let Ok(value) = HeaderValue::from_str(&wait) {
             headers.insert(RETRY_AFTER, value);
         }
-        let body = body.to_string();
-        match classify(status, &headers, body.as_bytes()) {
-            Ok(job) => prop_assert!((200..300).contains(&status) && job.status.as_str() == Status::normalize(job.status.as_str()).unwrap().as_str()),
-            Err(refusal) => is_one_short_line(refusal.error.message()),
+        match classify(status, &headers, body.to_string().as_bytes()) {
+            Ok(job) => {
+                prop_assert!((200..300).contains(&status));
+                prop_assert_eq!(Status::normalize(job.status.as_str()).unwrap(), job.status);
+            }
+            Err(error) => is_one_short_line(error.error.message()),
         }
     }
 
     #[test]
-    fn any_bytes_are_classified(status in 100_u16..600, body in prop::collection::vec(any::<u8>(), 0..400)) {
-        let answer = classify(status, &HeaderMap::new(), &body);
-        is_one_short_line(answer.unwrap_err().error.message());
+    fn any_bytes_are_an_error(status in 100_u16..600, body in prop::collection::vec(any::<u8>(), 0..400)) {
+        is_one_short_line(classify(status, &HeaderMap::new(), &body).unwrap_err().error.message());
     }
 
     #[test]
-    fn any_token_reply_is_a_token_or_an_error_without_the_credentials(status in 100_u16..600, body in any_json(), echo in any::<bool>()) {
-        let body = if echo { json!({"error": "client-one", "error_description": ["client-one", body]}) } else { body }.to_string();
-        if let Err(refused) = oauth::classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), &body, &["client-one"]) {
-            is_one_short_line(refused.error.message());
-            prop_assert!(!refused.error.message().contains("client-one"));
+    fn any_token_response_is_a_token_or_an_error_without_the_credentials(
+        status in 100_u16..600, body in any_json(), echo in any::<bool>()
+    ) {
+        let echoed = json!({"error": "client-one", "error_description": ["client-one", body]});
+        let body = if echo { echoed } else { body }.to_string();
+        let host = AccountsHost {
+            origin: DataCenter::default().accounts_origin(),
+            source: HostSource::Variable("ZOHO_ACCOUNTS_DOMAIN"),
+        };
+        let response = TokenResponse {
+            host: &host,
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: &HeaderMap::new(),
+            body: body.as_bytes(),
+            now: Timestamp::now(),
+            secrets: &["client-one"],
+        };
+        match oauth::classify(&response) {
+            Ok(issued) => prop_assert!((1..=86_400).contains(&issued.lifetime.as_secs())),
+            Err(error) => {
+                is_one_short_line(error.error.message());
+                prop_assert!(!error.error.message().contains("client-one"));
+            }
         }
     }
 
     #[test]
-    fn a_secret_that_is_none_is_never_quoted(text in "hunter2[ -~]{0,40}|\\{.{0,40}hunter2.{0,40}\\}") {
+    fn an_invalid_secret_is_never_quoted(text in "hunter2[ -~]{0,40}|[\\[{'\"%\u{feff}]{1,2}.{0,40}hunter2.{0,40}[}\"']{0,2}") {
         if let Err(invalid) = Secret::parse(&text, None) {
             prop_assert!(!invalid.to_string().contains("hunter2"), "{}", invalid);
         }

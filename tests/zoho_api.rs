@@ -1,4 +1,4 @@
-//! The status request over real sockets: what goes over the wire, what is sent again, and when it is given up.
+//! The status request over real sockets: what is sent, what is retried, and when the function gives up.
 
 #![allow(
     clippy::unwrap_used,
@@ -29,7 +29,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 const RUNNING: &str = r#"{"data":[{"Total_Count":10,"Updated_Count":4,"Not_Updated_Count":6,"Failed_Count":0,"Status":"RUNNING"}]}"#;
 const TOKEN: &str = "1000.0123456789abcdef0123456789abcdef.0123456789abcdef0123456789abcdef";
 
-/// A client with the API host that it asks.
+/// A client with the API host that it calls.
 struct Api {
     http: Connections,
     origin: Origin,
@@ -65,6 +65,7 @@ async fn check_within(
         timeout,
         deadline: Deadline::after(left),
         clock: &clock,
+        is_established: false,
     };
     let result = client::fetch_status(&api.http, &request, &mut attempts).await;
     (result, attempts)
@@ -74,15 +75,15 @@ async fn check(api: &Api) -> (Result<JobStatus, Box<StatusError>>, Attempts) {
     check_within(api, Duration::from_secs(5), Duration::from_secs(20)).await
 }
 
-/// The public error name, or the status word.
-fn outcome(answer: &Result<JobStatus, Box<StatusError>>) -> String {
-    match answer {
+/// The public error name, or the status.
+fn outcome(result: &Result<JobStatus, Box<StatusError>>) -> String {
+    match result {
         Ok(job) => job.status.as_str().to_owned(),
-        Err(refusal) => refusal.error.kind().name().to_owned(),
+        Err(error) => error.error.kind().name().to_owned(),
     }
 }
 
-/// A server that treats its n-th connection with the n-th script, and the rest with the last.
+/// A server that runs the script for each connection, with the number of earlier connections.
 async fn scripted<F, Fut>(script: F) -> (String, Arc<AtomicUsize>)
 where
     F: Fn(usize, TcpStream) -> Fut + Send + Sync + 'static,
@@ -100,7 +101,7 @@ where
     (url, connections)
 }
 
-/// Reads one request's head; empty where the client closed.
+/// Reads the head of one request; empty if the client closed the connection.
 async fn read_request(stream: &mut TcpStream) -> String {
     let mut head = Vec::new();
     let mut byte = [0_u8; 1];
@@ -134,22 +135,25 @@ async fn one_request_in_the_documented_form() {
         .expect(1)
         .mount(&server)
         .await;
-    let (answer, attempts) = check(&api(&server.uri())).await;
-    assert_eq!((outcome(&answer).as_str(), attempts.sent), ("RUNNING", 1));
+    let (result, attempts) = check(&api(&server.uri())).await;
+    assert_eq!((outcome(&result).as_str(), attempts.sent), ("RUNNING", 1));
 }
 
 #[tokio::test]
-async fn what_may_pass_is_tried_three_times_and_nothing_else_twice() {
+async fn retryable_responses_are_requested_three_times_and_all_others_once() {
     for (status, name, sent) in [
         (500, "ZohoUnavailable", 3),
         (502, "ZohoUnavailable", 3),
         (503, "ZohoUnavailable", 3),
         (429, "ZohoRateLimited", 3),
-        (400, "ZohoUnexpectedResponse", 1),
+        (400, "ZohoUnexpectedResponse", 3),
         (401, "TokenRejected", 1),
         (403, "PermissionDenied", 1),
         (404, "JobNotFound", 1),
         (204, "JobNotFound", 1),
+        // Empty bodies: not JSON.
+        (200, "ZohoUnexpectedResponse", 3),
+        (302, "ZohoUnexpectedResponse", 3),
     ] {
         let server = MockServer::start().await;
         Mock::given(method("GET"))
@@ -157,25 +161,38 @@ async fn what_may_pass_is_tried_three_times_and_nothing_else_twice() {
             .expect(sent)
             .mount(&server)
             .await;
-        let (answer, attempts) = check(&api(&server.uri())).await;
-        assert_eq!((outcome(&answer).as_str(), u64::from(attempts.sent)), (name, sent), "{status}");
+        let (result, attempts) = check(&api(&server.uri())).await;
+        assert_eq!((outcome(&result).as_str(), u64::from(attempts.sent)), (name, sent), "{status}");
     }
 }
 
 #[tokio::test]
-async fn a_fault_that_passes_is_not_seen() {
+async fn a_transient_error_is_not_visible() {
     let server = MockServer::start().await;
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(503)).up_to_n_times(2).mount(&server).await;
     Mock::given(method("GET"))
         .respond_with(ResponseTemplate::new(200).set_body_string(RUNNING))
         .mount(&server)
         .await;
-    let (answer, attempts) = check(&api(&server.uri())).await;
-    assert_eq!((outcome(&answer).as_str(), attempts.sent), ("RUNNING", 3));
+    let (result, attempts) = check(&api(&server.uri())).await;
+    assert_eq!((outcome(&result).as_str(), attempts.sent), ("RUNNING", 3));
 }
 
 #[tokio::test]
-async fn zoho_is_given_the_time_it_asks_for_if_there_is_that_much() {
+async fn a_stray_page_is_not_visible() {
+    let server = MockServer::start().await;
+    let page = ResponseTemplate::new(200).set_body_string("<html>maintenance</html>");
+    Mock::given(method("GET")).respond_with(page).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(ResponseTemplate::new(200).set_body_string(RUNNING))
+        .mount(&server)
+        .await;
+    let (result, attempts) = check(&api(&server.uri())).await;
+    assert_eq!((outcome(&result).as_str(), attempts.sent), ("RUNNING", 2));
+}
+
+#[tokio::test]
+async fn retry_after_is_honored_if_there_is_enough_time() {
     let server = MockServer::start().await;
     let busy = ResponseTemplate::new(429).insert_header("Retry-After", "1");
     Mock::given(method("GET")).respond_with(busy).up_to_n_times(1).mount(&server).await;
@@ -184,38 +201,38 @@ async fn zoho_is_given_the_time_it_asks_for_if_there_is_that_much() {
         .mount(&server)
         .await;
     let started = Instant::now();
-    let (answer, _) = check(&api(&server.uri())).await;
-    assert_eq!(outcome(&answer), "RUNNING");
-    assert!(started.elapsed() >= Duration::from_secs(1), "asked again too early");
+    let (result, _) = check(&api(&server.uri())).await;
+    assert_eq!(outcome(&result), "RUNNING");
+    assert!(started.elapsed() >= Duration::from_secs(1), "retried too early");
 
     let server = MockServer::start().await;
     let busy = ResponseTemplate::new(429).insert_header("Retry-After", "3600");
     Mock::given(method("GET")).respond_with(busy).expect(1).mount(&server).await;
-    let (answer, attempts) = check(&api(&server.uri())).await;
-    assert_eq!((outcome(&answer).as_str(), attempts.sent), ("ZohoRateLimited", 1));
+    let (result, attempts) = check(&api(&server.uri())).await;
+    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoRateLimited", 1));
 }
 
 #[tokio::test]
-async fn redirects_are_not_followed_and_the_token_stays_here() {
+async fn redirects_are_not_followed() {
     let elsewhere = MockServer::start().await;
     Mock::given(method("GET")).respond_with(ResponseTemplate::new(200)).expect(0).mount(&elsewhere).await;
     let server = MockServer::start().await;
     let redirect = ResponseTemplate::new(302).insert_header("Location", elsewhere.uri().as_str());
-    Mock::given(method("GET")).respond_with(redirect).expect(1).mount(&server).await;
-    let (answer, _) = check(&api(&server.uri())).await;
-    assert_eq!(outcome(&answer), "ZohoUnexpectedResponse");
+    Mock::given(method("GET")).respond_with(redirect).expect(3).mount(&server).await;
+    let (result, _) = check(&api(&server.uri())).await;
+    assert_eq!(outcome(&result), "ZohoUnexpectedResponse");
 }
 
 #[tokio::test]
-async fn an_echoed_token_is_not_shown() {
+async fn an_echoed_token_is_masked() {
     let server = MockServer::start().await;
     let echo = format!(r#"{{"code":"SOMETHING","message":"bad token {TOKEN}, that is {TOKEN}"}}"#);
     Mock::given(method("GET"))
         .respond_with(ResponseTemplate::new(400).set_body_string(echo))
         .mount(&server)
         .await;
-    let (answer, _) = check(&api(&server.uri())).await;
-    let shown = format!("{:?}", answer.unwrap_err());
+    let (result, _) = check(&api(&server.uri())).await;
+    let shown = format!("{:?}", result.unwrap_err());
     assert!(
         shown.contains("[redacted]") && !shown.contains(TOKEN) && !shown.contains("0123456789abcdef"),
         "{shown}"
@@ -223,63 +240,61 @@ async fn an_echoed_token_is_not_shown() {
 }
 
 #[tokio::test]
-async fn connections_that_fail_are_zoho_unavailable_after_three_attempts() {
+async fn failed_connections_are_zoho_unavailable_after_three_attempts() {
     // Nobody listens.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let (answer, attempts) = check(&api(&url)).await;
-    assert_eq!((outcome(&answer).as_str(), attempts.sent), ("ZohoUnavailable", 3));
+    let (result, attempts) = check(&api(&url)).await;
+    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoUnavailable", 3));
 
-    // Closed without an answer.
+    // Closed without a response.
     let (url, connections) = scripted(|_, mut stream| async move {
         read_request(&mut stream).await;
     })
     .await;
-    let (answer, _) = check(&api(&url)).await;
-    assert_eq!((outcome(&answer).as_str(), connections.load(Ordering::SeqCst)), ("ZohoUnavailable", 3));
+    let (result, _) = check(&api(&url)).await;
+    assert_eq!((outcome(&result).as_str(), connections.load(Ordering::SeqCst)), ("ZohoUnavailable", 3));
 
-    // Cut in mid-answer.
+    // Cut in the middle of a response.
     let (url, _) = scripted(|_, mut stream| async move {
         read_request(&mut stream).await;
         let whole = response(RUNNING);
         stream.write_all(&whole.as_bytes()[..whole.len() - 20]).await.unwrap();
     })
     .await;
-    let (answer, attempts) = check(&api(&url)).await;
-    assert_eq!((outcome(&answer).as_str(), attempts.sent), ("ZohoUnavailable", 3));
+    let (result, attempts) = check(&api(&url)).await;
+    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoUnavailable", 3));
 
-    // No TLS where TLS is expected.
+    // Plain HTTP in place of TLS.
     let (url, _) = scripted(|_, mut stream| async move {
         let _garbage = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     })
     .await;
-    let (answer, _) = check(&api(&url.replace("http://", "https://"))).await;
-    assert_eq!(outcome(&answer), "ZohoUnavailable");
+    let (result, _) = check(&api(&url.replace("http://", "https://"))).await;
+    assert_eq!(outcome(&result), "ZohoUnavailable");
 }
 
 #[tokio::test]
-async fn a_stalled_answer_ends_with_the_attempt_and_all_attempts_with_the_deadline() {
+async fn a_stalled_response_ends_with_the_attempt_and_all_attempts_with_the_deadline() {
     let (url, connections) = scripted(|_, mut stream| async move {
         read_request(&mut stream).await;
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{").await.unwrap();
         std::future::pending::<()>().await;
     })
     .await;
-    let started = Instant::now();
-    let (answer, attempts) =
+    let (result, attempts) =
         check_within(&api(&url), Duration::from_secs(60), Duration::from_millis(2_000)).await;
-    assert_eq!(outcome(&answer), "ZohoUnavailable");
-    assert!(started.elapsed() < Duration::from_millis(2_000));
+    assert_eq!(outcome(&result), "ZohoUnavailable");
     assert_eq!(attempts.sent, 3, "one stalled response leaves time for another attempt");
     assert_eq!(connections.load(Ordering::SeqCst), 3);
 
-    let (answer, attempts) =
+    let (result, attempts) =
         check_within(&api(&url), Duration::from_millis(100), Duration::from_secs(20)).await;
-    assert_eq!((outcome(&answer).as_str(), attempts.sent), ("ZohoUnavailable", 3));
+    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoUnavailable", 3));
 
-    let (answer, attempts) = check_within(&api(&url), Duration::from_secs(1), Duration::ZERO).await;
-    assert_eq!((outcome(&answer).as_str(), attempts.sent), ("ZohoUnavailable", 0));
+    let (result, attempts) = check_within(&api(&url), Duration::from_secs(1), Duration::ZERO).await;
+    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoUnavailable", 0));
 }
 
 #[tokio::test]
@@ -291,33 +306,36 @@ async fn an_endless_body_is_not_read_to_its_end() {
         while stream.write_all(chunk.as_bytes()).await.is_ok() {}
     })
     .await;
-    let (answer, attempts) = check(&api(&url)).await;
-    assert_eq!((outcome(&answer).as_str(), attempts.sent), ("ZohoUnexpectedResponse", 1));
-    assert!(answer.unwrap_err().error.message().contains("over 1 MiB"));
+    let (result, attempts) = check(&api(&url)).await;
+    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoUnexpectedResponse", 1));
+    assert!(result.unwrap_err().error.message().contains("exceeds 1 MiB"));
 }
 
 #[tokio::test]
-async fn a_body_after_a_204_spoils_neither_this_check_nor_the_next() {
-    let (url, _) = scripted(|_, mut stream| async move {
-        let mut answer = "HTTP/1.1 204 No Content\r\n\r\n{\"code\":\"NO_DATA\"}".to_owned();
+async fn a_body_after_a_204_affects_neither_this_check_nor_the_next() {
+    let (url, _) = scripted(|index, mut stream| async move {
+        let mut next = match index {
+            0 => "HTTP/1.1 204 No Content\r\n\r\n{\"code\":\"NO_DATA\"}".to_owned(),
+            _ => response(RUNNING),
+        };
         while !read_request(&mut stream).await.is_empty() {
-            if stream.write_all(answer.as_bytes()).await.is_err() {
+            if stream.write_all(next.as_bytes()).await.is_err() {
                 break;
             }
-            answer = response(RUNNING);
+            next = response(RUNNING);
         }
     })
     .await;
     let api = api(&url);
-    let (answer, attempts) = check(&api).await;
-    assert_eq!((outcome(&answer).as_str(), attempts.sent), ("JobNotFound", 1));
-    // The stray body may still sit in front of this answer on the old connection; it must never be taken for it.
-    let (answer, _) = check(&api).await;
-    assert!(["RUNNING", "JobNotFound"].contains(&outcome(&answer).as_str()), "{answer:?}");
+    let (result, attempts) = check(&api).await;
+    assert_eq!((outcome(&result).as_str(), attempts.sent), ("JobNotFound", 1));
+    // The stray body may still be in front of this response on the old connection; it must never be taken for it.
+    let (result, _) = check(&api).await;
+    assert_eq!(outcome(&result), "RUNNING");
 }
 
 #[tokio::test]
-async fn a_connection_opened_ahead_sends_nothing_and_serves_the_first_check() {
+async fn a_preconnected_connection_sends_nothing_and_serves_the_first_check() {
     let requests = Arc::new(AtomicUsize::new(0));
     let served = requests.clone();
     let (url, connections) = scripted(move |_, mut stream| {
@@ -333,18 +351,18 @@ async fn a_connection_opened_ahead_sends_nothing_and_serves_the_first_check() {
     let api = api(&url);
     api.preconnect().await;
     for _ in 0..3 {
-        let (answer, attempts) = check(&api).await;
-        assert_eq!((outcome(&answer).as_str(), attempts.sent), ("RUNNING", 1));
+        let (result, attempts) = check(&api).await;
+        assert_eq!((outcome(&result).as_str(), attempts.sent), ("RUNNING", 1));
     }
     assert_eq!(connections.load(Ordering::SeqCst), 1, "one connection for all");
-    assert_eq!(requests.load(Ordering::SeqCst), 3, "nothing but the checks themselves");
+    assert_eq!(requests.load(Ordering::SeqCst), 3, "only the checks themselves");
 }
 
 #[tokio::test]
-async fn a_connection_opened_ahead_that_died_costs_one_silent_retry() {
+async fn a_preconnected_connection_that_was_closed_costs_one_silent_retry() {
     let (url, connections) = scripted(|index, mut stream| async move {
         if index == 0 {
-            return; // closed before its first request, as by a server that waited too long
+            return; // closed before its first request, like an idle connection
         }
         while !read_request(&mut stream).await.is_empty() {
             stream.write_all(response(RUNNING).as_bytes()).await.unwrap();
@@ -354,17 +372,17 @@ async fn a_connection_opened_ahead_that_died_costs_one_silent_retry() {
     let api = api(&url);
     api.preconnect().await;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let (answer, _) = check(&api).await;
-    assert_eq!((outcome(&answer).as_str(), connections.load(Ordering::SeqCst)), ("RUNNING", 2));
+    let (result, _) = check(&api).await;
+    assert_eq!((outcome(&result).as_str(), connections.load(Ordering::SeqCst)), ("RUNNING", 2));
 }
 
 #[tokio::test]
-async fn a_host_that_cannot_be_reached_ahead_is_the_checks_business() {
+async fn a_failed_preconnect_is_reported_by_the_check() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
     let api = api(&url);
     api.preconnect().await;
-    let (answer, _) = check(&api).await;
-    assert_eq!(answer.unwrap_err().error.kind(), ErrorType::ZohoUnavailable);
+    let (result, _) = check(&api).await;
+    assert_eq!(result.unwrap_err().error.kind(), ErrorType::ZohoUnavailable);
 }

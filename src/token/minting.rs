@@ -128,7 +128,12 @@ impl<V: SecretStore, M: TokenEndpoint> Search<V, M> {
             if left < shortest {
                 break;
             }
-            match self.core.mint.request_token(&accounts, credentials, left.min(self.mint_timeout())).await {
+            match self
+                .core
+                .mint
+                .request_token(&accounts, credentials, asked_at, left.min(self.mint_timeout()))
+                .await
+            {
                 Err(unsent) if unsent.unsent => {
                     refused = Some((asked_at, Err(unsent)));
                     tokio::time::sleep(Duration::from_millis(fastrand::u64(100..300))).await;
@@ -256,6 +261,6 @@ impl TokenError {
     /// the secret: it keeps all of a day, and at some hundred it takes no more, the operator's included.
     fn quiet_after(&self, attempt: u32) -> u64 {
         let longest = if self.error.kind() == ErrorType::ZohoUnavailable { 600 } else { 1_800 };
-        self.quiet.as_secs().saturating_mul(1_u64 << attempt.min(20)).min(longest)
+        self.cooldown.as_secs().saturating_mul(1_u64 << attempt.min(20)).min(longest)
     }
 }

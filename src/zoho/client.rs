@@ -1,4 +1,4 @@
-//! The status request: what goes over the wire, repeated as often as makes sense within one invocation.
+//! The status request: what is sent, and how often within one invocation.
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
@@ -19,20 +19,22 @@ use std::time::Duration;
 pub struct StatusRequest<'a> {
     /// The API host.
     pub host: &'a ApiHost,
-    /// `v8` and the like.
+    /// A version of Zoho's API, such as `v8`.
     pub api_version: &'a str,
-    /// The module whose records are moved.
+    /// The module whose records change owner.
     pub module: &'a ModuleName,
     /// The job.
     pub job_id: &'a JobId,
-    /// What the request is authorized with.
+    /// Authorizes the request.
     pub token: &'a AccessToken,
-    /// The longest time for one attempt.
+    /// The timeout for one attempt.
     pub timeout: Duration,
     /// When the invocation must be over.
     pub deadline: Deadline,
-    /// The wall clock: a `Retry-After` can be a date.
+    /// The wall clock: a `Retry-After` may be a date.
     pub clock: &'a Clock,
+    /// Whether this watch has had a good response before.
+    pub is_established: bool,
 }
 
 /// Requests sent so far in this invocation.
@@ -40,11 +42,11 @@ pub struct StatusRequest<'a> {
 pub struct Attempts {
     /// All of them, for the log.
     pub sent: u32,
-    /// Those that ended in a connection error, a 5xx, or a 429: at most [`retry::MAX_ATTEMPTS`].
+    /// Those after which the same request may be sent again: at most [`retry::MAX_ATTEMPTS`].
     failed: u32,
 }
 
-/// Asks for the job's status until there is a response that decides, or no time left.
+/// Sends the request until a response decides, or no time or attempt is left.
 pub async fn fetch_status(
     http: &impl HttpClient,
     request: &StatusRequest<'_>,
@@ -52,11 +54,12 @@ pub async fn fetch_status(
 ) -> Result<JobStatus, Box<StatusError>> {
     loop {
         if request.deadline.left().is_zero() {
-            let message = "no time is left in this invocation. Give the function a longer timeout";
+            let message =
+                "no time is left in this invocation to call Zoho. Give the function a longer timeout";
             return Err(unavailable(message, Retry::No));
         }
         attempts.sent = attempts.sent.saturating_add(1);
-        let error = match attempt(http, request, request.deadline.share(request.timeout)).await {
+        let error = match attempt(http, request).await {
             Ok(status) => return Ok(status),
             Err(error) => error,
         };
@@ -70,58 +73,51 @@ pub async fn fetch_status(
     }
 }
 
-async fn attempt(
-    http: &impl HttpClient,
-    request: &StatusRequest<'_>,
-    timeout: Duration,
-) -> Result<JobStatus, Box<StatusError>> {
-    let StatusRequest { host, api_version, module, job_id, token, .. } = request;
+async fn attempt(http: &impl HttpClient, request: &StatusRequest<'_>) -> Result<JobStatus, Box<StatusError>> {
+    let StatusRequest { host, api_version, module, job_id, token, .. } = *request;
     let Some(authorization) = token.authorization() else {
-        return Err(unavailable("the access token fits no HTTP header", Retry::No));
+        return Err(unavailable("the access token does not fit into an HTTP header", Retry::No));
     };
-    let headers = HeaderMap::from_iter([
-        (AUTHORIZATION, authorization),
-        (ACCEPT, HeaderValue::from_static("application/json")),
-    ]);
-    let response = http
-        .send(Request {
-            method: Method::GET,
-            origin: &host.origin,
-            path: format!("/crm/{api_version}/{module}/actions/mass_change_owner?job_id={job_id}"),
-            headers,
-            body: String::new(),
-            timeout,
-            body_limit: response::BODY_LIMIT,
-        })
-        .await
-        .map_err(|error| no_response(host, &error))?;
-    response::classify(&StatusResponse {
-        status: response.status,
-        headers: &response.headers,
-        body: &response.body,
+    let sent = http.send(Request {
+        method: Method::GET,
+        origin: &host.origin,
+        path: format!("/crm/{api_version}/{module}/actions/mass_change_owner?job_id={job_id}"),
+        headers: HeaderMap::from_iter([
+            (AUTHORIZATION, authorization),
+            (ACCEPT, HeaderValue::from_static("application/json")),
+        ]),
+        body: String::new(),
+        timeout: request.deadline.share(request.timeout),
+        body_limit: response::BODY_LIMIT,
+    });
+    let secrets = [token.expose()];
+    let response = |status, headers, body| StatusResponse {
+        host,
+        status,
+        headers,
+        body,
         now: (request.clock)(),
-        secrets: &[token.expose()],
-    })
+        secrets: &secrets,
+        is_established: request.is_established,
+    };
+    match sent.await {
+        Ok(whole) => response::classify(&response(whole.status, &whole.headers, &whole.body)),
+        Err(error) => match error.stage {
+            Stage::Oversized(status) => Err(response(status, &HeaderMap::new(), &[]).oversized()),
+            Stage::Unanswered => Err(no_response(host, &error, Retry::Reconnect)),
+            Stage::Connecting | Stage::Responding => Err(no_response(host, &error, Retry::Backoff)),
+        },
+    }
 }
 
-fn no_response(host: &ApiHost, error: &TransportError) -> Box<StatusError> {
-    let retry = match error.stage {
-        Stage::Oversized(status) => return StatusError::oversized(status),
-        Stage::Unanswered => Retry::Reconnect,
-        Stage::Connecting | Stage::Responding => Retry::Backoff,
-    };
-    unavailable(
-        &format!(
-            "Zoho's API {host} did not respond ({error}). Try again later; if it stays so, check ZOHO_API_DOMAIN, the network, and SSL_CERT_FILE"
-        ),
-        retry,
-    )
+fn no_response(host: &ApiHost, error: &TransportError, retry: Retry) -> Box<StatusError> {
+    let message = format!(
+        "Zoho's API did not respond ({host}: {error}). Try again later; if this continues, check the network path, \
+         ZOHO_API_DOMAIN, and SSL_CERT_FILE"
+    );
+    unavailable(&message, retry)
 }
 
 fn unavailable(message: &str, retry: Retry) -> Box<StatusError> {
-    Box::new(StatusError {
-        error: WatchError::new(ErrorType::ZohoUnavailable, message),
-        token_rejected: false,
-        retry,
-    })
+    Box::new(StatusError { error: WatchError::new(ErrorType::ZohoUnavailable, message), retry })
 }

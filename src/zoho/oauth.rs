@@ -1,59 +1,68 @@
-//! Zoho's accounts server: what is sent for a token, and what the answers mean.
+//! Zoho's accounts server: the token request, and what the responses mean. Sources: docs/zoho-api.md, "OAuth".
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::origin::Origin;
-use crate::http::{HttpClient, Request, Response, Stage};
+use crate::http::{HttpClient, Origin, Request, Stage, TransportError, retry_after, summary};
+use crate::json::{self, Fields};
 use crate::redact;
+use crate::timestamp::Timestamp;
 use crate::zoho::credentials::{AccessToken, Credentials, Grant};
-use crate::zoho::hosts::AccountsHost;
-use ::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use crate::zoho::hosts::{AccountsHost, HostSource};
+use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use secrecy::ExposeSecret;
-use serde_json::{Map, Value};
 use std::future::Future;
 use std::time::Duration;
 
-/// A token as the accounts server gave it.
+/// An access token as the accounts server issued it.
 #[derive(Debug, Clone)]
 pub struct IssuedToken {
-    /// The token.
+    /// The access token.
     pub token: AccessToken,
-    /// Where Zoho tells clients to use it, where the answer names a usable host.
+    /// The API host that the response names. [`hosts::api`](crate::zoho::hosts::api) decides whether it is called.
     pub api_domain: Option<Origin>,
-    /// How long it lives.
+    /// How long the token is valid, from one second to one day.
     pub lifetime: Duration,
 }
 
-/// Why there is no token.
+/// Why there is no access token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenError {
-    /// What the caller is told.
+    /// What the caller learns.
     pub error: WatchError,
-    /// For how long asking again is pointless, by anybody with the same credentials.
-    pub quiet: Duration,
-    /// No connection was had, so that the request may be sent again at once: each one that arrives counts as a token.
+    /// For how long another request with the same credentials is pointless, for every execution environment.
+    pub cooldown: Duration,
+    /// Another request within the same invocation may help.
+    pub is_transient: bool,
+    /// The request did not reach the server and may be sent again at once. Zoho counts every one that does.
     pub unsent: bool,
 }
 
-/// 10 tokens in 10 minutes for a refresh token, then none for the rest of those 10 minutes (Zoho CRM's documentation).
+/// Zoho issues 10 tokens per refresh token in 10 minutes, then none for the rest of them (doc).
 pub const THROTTLE_WINDOW: Duration = Duration::from_secs(600);
 
-/// How long a refusal of the credentials is taken for granted: they rarely mend themselves.
-const REFUSAL_QUIET: Duration = Duration::from_secs(60);
+/// After Zoho rejected the credentials, which rarely become valid by themselves.
+const REJECTED_COOLDOWN: Duration = Duration::from_secs(60);
 
-/// After a fault of the accounts server, all copies leave it alone for a moment.
-const FAULT_QUIET: Duration = Duration::from_secs(1);
+/// After an error of the accounts server, which may be over soon.
+const ERROR_COOLDOWN: Duration = Duration::from_secs(1);
 
-/// A token's life where the answer does not say: an hour, by the documentation.
+/// The lifetime of a token whose response does not state a plausible one (doc).
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(3_600);
+
+/// No token is trusted for longer.
+const LONGEST_LIFETIME_SECONDS: u64 = 86_400;
+
+/// The longest body that is read, in bytes. A token response has less than 1 KiB.
+const BODY_LIMIT: usize = 64 << 10;
 
 /// Issues access tokens.
 pub trait TokenEndpoint: Send + Sync {
-    /// Asks an accounts server for a token, once.
+    /// Requests a token from an accounts server, once. `sent_at` is the time of the request.
     fn request_token(
         &self,
         accounts: &AccountsHost,
         credentials: &Credentials,
+        sent_at: Timestamp,
         timeout: Duration,
     ) -> impl Future<Output = Result<IssuedToken, Box<TokenError>>> + Send;
 }
@@ -63,6 +72,7 @@ impl<H: HttpClient> TokenEndpoint for H {
         &self,
         accounts: &AccountsHost,
         credentials: &Credentials,
+        sent_at: Timestamp,
         timeout: Duration,
     ) -> Result<IssuedToken, Box<TokenError>> {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
@@ -75,27 +85,26 @@ impl<H: HttpClient> TokenEndpoint for H {
             timeout,
             body_limit: BODY_LIMIT,
         });
+        let secrets = credentials.secrets();
+        let response = |status, headers, body| TokenResponse {
+            host: accounts,
+            status,
+            headers,
+            body,
+            now: sent_at,
+            secrets: &secrets,
+        };
         match sent.await {
-            Ok(Response { status, headers, body }) => {
-                let body = String::from_utf8_lossy(&body);
-                classify(status, &headers, &body, &credentials.secrets())
-            }
-            Err(error) => Err(Box::new(TokenError {
-                error: WatchError::new(
-                    ErrorType::ZohoUnavailable,
-                    format!("Zoho's accounts server {accounts} did not respond ({error})"),
-                ),
-                quiet: FAULT_QUIET,
-                unsent: error.stage == Stage::Connecting,
-            })),
+            Ok(whole) => classify(&response(whole.status, &whole.headers, &whole.body)),
+            Err(error) => match error.stage {
+                Stage::Oversized(status) => Err(response(status, &HeaderMap::new(), &[]).oversized()),
+                _ => Err(no_response(accounts, &error)),
+            },
         }
     }
 }
 
-/// A token reply has under 1 KiB.
-const BODY_LIMIT: usize = 64 << 10;
-
-/// The form body; never the query, which ends up in logs.
+/// In the body, never in the query, which ends up in logs.
 fn form_body(credentials: &Credentials) -> String {
     let mut pairs = vec![
         ("client_id", credentials.client_id.expose_secret()),
@@ -114,186 +123,230 @@ fn form_body(credentials: &Credentials) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-/// What an answer of the token endpoint means. Judged by the presence of `access_token`: errors come with HTTP 200 too.
-pub fn classify(
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &str,
-    secrets: &[&str],
-) -> Result<IssuedToken, Box<TokenError>> {
-    let object: Map<String, Value> = serde_json::from_str(body).unwrap_or_default();
-    if let Some(token) = object.get("access_token").and_then(Value::as_str).and_then(AccessToken::parse) {
-        let api_domain =
-            object.get("api_domain").and_then(Value::as_str).and_then(|text| Origin::parse(text).ok());
-        return Ok(IssuedToken { token, api_domain, lifetime: lifetime(&object) });
+fn no_response(accounts: &AccountsHost, error: &TransportError) -> Box<TokenError> {
+    let message = format!(
+        "Zoho's accounts server did not respond ({accounts}: {error}). Try again later; if this continues, check the \
+         network path, ZOHO_ACCOUNTS_DOMAIN, and SSL_CERT_FILE"
+    );
+    Box::new(TokenError {
+        error: WatchError::new(ErrorType::ZohoUnavailable, message),
+        cooldown: ERROR_COOLDOWN,
+        is_transient: true,
+        unsent: error.stage == Stage::Connecting,
+    })
+}
+
+/// One whole response of the token endpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenResponse<'a> {
+    /// The host that responded.
+    pub host: &'a AccountsHost,
+    /// HTTP status.
+    pub status: StatusCode,
+    /// HTTP headers.
+    pub headers: &'a HeaderMap,
+    /// Body.
+    pub body: &'a [u8],
+    /// The time: a `Retry-After` may be a date.
+    pub now: Timestamp,
+    /// What must not be shown, in case Zoho echoes it.
+    pub secrets: &'a [&'a str],
+}
+
+/// What a response of the token endpoint means. The presence of `access_token` decides, because errors come with HTTP
+/// 200, too (3p).
+///
+/// ```
+/// use http::{HeaderMap, StatusCode};
+/// use mass_change_owner_status::error::ErrorType;
+/// use mass_change_owner_status::timestamp::Timestamp;
+/// use mass_change_owner_status::zoho::data_center::DataCenter;
+/// use mass_change_owner_status::zoho::hosts::{AccountsHost, HostSource};
+/// use mass_change_owner_status::zoho::oauth::{TokenResponse, classify};
+///
+/// let host = AccountsHost {
+///     origin: DataCenter::default().accounts_origin(),
+///     source: HostSource::Variable("ZOHO_ACCOUNTS_DOMAIN"),
+/// };
+/// let headers = HeaderMap::new();
+/// let response = |body| TokenResponse {
+///     host: &host,
+///     status: StatusCode::OK,
+///     headers: &headers,
+///     body,
+///     now: Timestamp::now(),
+///     secrets: &[],
+/// };
+/// let issued = classify(&response(br#"{"access_token":"1000.a.b","expires_in":3600}"#)).unwrap();
+/// assert_eq!(issued.lifetime.as_secs(), 3600);
+/// let error = classify(&response(br#"{"error":"invalid_code"}"#)).unwrap_err().error;
+/// assert_eq!(error.kind(), ErrorType::TokenRejected);
+/// ```
+pub fn classify(response: &TokenResponse<'_>) -> Result<IssuedToken, Box<TokenError>> {
+    const KEYS: &[&str] =
+        &["access_token", "api_domain", "expires_in", "expires_in_sec", "error", "error_description"];
+    let text = String::from_utf8_lossy(response.body);
+    let json = json::parse(&text);
+    let fields = json.and_then(|json| Fields::of(json, KEYS)).unwrap_or_default();
+    let field = |name| fields.parse::<String>(name).unwrap_or_default();
+    if let Some(token) = AccessToken::parse(&field("access_token")) {
+        let api_domain = Origin::parse(&field("api_domain")).ok();
+        return Ok(IssuedToken { token, api_domain, lifetime: lifetime(&fields) });
     }
-    let text = |key| object.get(key).and_then(Value::as_str).unwrap_or_default();
-    let code = text("error");
-    let safe = |text: &str| redact::quote(&redact::without(text, secrets));
-    let said = match (code, text("error_description")) {
-        ("", _) => format!("HTTP {} {:?}", status.as_u16(), safe(body)),
-        (code, "") => format!("HTTP {} {}", status.as_u16(), safe(code)),
-        (code, description) => format!("HTTP {} {}: {}", status.as_u16(), safe(code), safe(description)),
-    };
-    let (kind, quiet, advice) = if is_throttle(status, code, text("error_description")) {
-        let told = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let quiet = told.map_or(THROTTLE_WINDOW, Duration::from_secs).min(THROTTLE_WINDOW);
-        (
-            ErrorType::TokenRateLimited,
-            quiet,
-            "too many tokens were asked for with these credentials (10 in 10 minutes); something else may be minting with them too. Try again in some minutes",
-        )
-    } else if status.is_server_error()
-        || matches!(code, "server_error" | "internal_error" | "temporarily_unavailable")
-    {
-        (
-            ErrorType::ZohoUnavailable,
-            FAULT_QUIET,
-            "Zoho's accounts server has a fault of its own. Try again later",
-        )
-    } else if code.is_empty() {
-        (
-            ErrorType::ZohoUnexpectedResponse,
-            FAULT_QUIET,
-            "the accounts server's answer is not the documented JSON. Check ZOHO_ACCOUNTS_DOMAIN (and accounts_domain and data_center in the secret)",
-        )
+    let (code, description) = (field("error"), field("error_description"));
+    let kind = kind_of(response.status, &code, &description);
+    let returned = if code.is_empty() {
+        summary(response.status, "", &response.quotable(&text))
     } else {
-        (
-            ErrorType::TokenRejected,
-            REFUSAL_QUIET,
-            "Zoho refuses the credentials in the secret. Check that they are whole, of this data centre and not revoked; make new ones in Zoho's API console if need be",
-        )
+        summary(response.status, &response.masked(&code), &response.masked(&description))
     };
-    Err(Box::new(TokenError {
-        error: WatchError::new(kind, format!("{advice} ({said})")),
-        quiet,
-        unsent: false,
-    }))
+    Err(response.error(kind, json.is_none(), &returned))
 }
 
-/// Zoho's throttle answer is an "Access Denied" whose description tells it from a real one.
-fn is_throttle(status: StatusCode, code: &str, description: &str) -> bool {
-    let description = description.to_ascii_lowercase();
-    status == StatusCode::TOO_MANY_REQUESTS
-        || (!code.is_empty() && description.contains("too many requests"))
-        || matches!(code, "too_many_requests" | "slow_down")
+impl TokenResponse<'_> {
+    /// The error for a body of more than [`BODY_LIMIT`] bytes. It may have contained a token, so that it is not requested
+    /// again at once.
+    fn oversized(&self) -> Box<TokenError> {
+        let returned = format!("{} with more than 64 KiB", summary(self.status, "", ""));
+        self.error(kind_of(self.status, "", ""), false, &returned)
+    }
+
+    fn error(&self, kind: Kind, may_be_stray: bool, returned: &str) -> Box<TokenError> {
+        let (what, advice) = (kind.what(), kind.advice(self.host));
+        let message = format!("{what} ({}, returned {returned}). {advice}", self.host);
+        let cooldown = match kind {
+            Kind::Throttled => retry_after::parse(self.headers, self.now.epoch_seconds())
+                .unwrap_or(THROTTLE_WINDOW)
+                .min(THROTTLE_WINDOW),
+            Kind::ServerError | Kind::Undocumented => ERROR_COOLDOWN,
+            _ => REJECTED_COOLDOWN,
+        };
+        Box::new(TokenError {
+            error: WatchError::new(kind.error_type(), message),
+            cooldown,
+            is_transient: kind == Kind::ServerError || (kind == Kind::Undocumented && may_be_stray),
+            unsent: false,
+        })
+    }
+
+    /// The body as far as it may be shown: a 2xx, and whatever else mentions a token, can contain a new one that is
+    /// damaged in any way.
+    fn quotable(&self, body: &str) -> String {
+        let may_hold_token = self.status.is_success() || body.to_ascii_lowercase().contains("token");
+        if may_hold_token { String::new() } else { self.masked(body) }
+    }
+
+    fn masked(&self, text: &str) -> String {
+        redact::without(text, self.secrets).into_owned()
+    }
 }
 
-/// `expires_in_sec` where the older shape has it (its `expires_in` counts milliseconds), else `expires_in`; a number
-/// beyond a day can only be milliseconds.
-fn lifetime(object: &Map<String, Value>) -> Duration {
-    let number = |key| {
-        let value = object.get(key)?;
-        value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
-    };
-    let day = 86_400;
-    let seconds = number("expires_in_sec")
-        .or_else(|| number("expires_in").map(|told| if told > day { told / 1_000 } else { told }))
-        .filter(|seconds| (1..=day).contains(seconds));
-    seconds.map_or(DEFAULT_LIFETIME, Duration::from_secs)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Throttled,
+    ServerError,
+    UnknownClient,
+    WrongClientSecret,
+    WrongCode,
+    Rejected,
+    Undocumented,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SECRETS: [&str; 3] = ["client-one", "secret-two", "refresh-three"];
-
-    fn answer(status: u16, body: &str) -> Result<IssuedToken, Box<TokenError>> {
-        classify(StatusCode::from_u16(status).unwrap(), &HeaderMap::new(), body, &SECRETS)
+fn kind_of(status: StatusCode, code: &str, description: &str) -> Kind {
+    let code = code.trim().to_ascii_lowercase();
+    // The response to too many requests is an "Access Denied" that only its description tells from a real one (live).
+    let is_throttled = !code.is_empty() && description.to_ascii_lowercase().contains("too many requests");
+    match code.as_str() {
+        _ if status == StatusCode::TOO_MANY_REQUESTS || is_throttled => Kind::Throttled,
+        "too_many_requests" | "slow_down" => Kind::Throttled,
+        "server_error" | "internal_error" | "temporarily_unavailable" => Kind::ServerError,
+        _ if status.is_server_error() => Kind::ServerError,
+        "" => Kind::Undocumented,
+        "invalid_client" => Kind::UnknownClient,
+        "invalid_client_secret" => Kind::WrongClientSecret,
+        "invalid_code" | "invalid_grant" => Kind::WrongCode,
+        _ => Kind::Rejected,
     }
+}
 
-    #[test]
-    fn tokens_in_both_shapes() {
-        for (body, seconds, api) in [
-            (
-                r#"{"access_token":"t","api_domain":"https://www.zohoapis.eu","token_type":"Bearer","expires_in":3600}"#,
-                3_600,
-                Some("https://www.zohoapis.eu"),
-            ),
-            (r#"{"access_token":"t","expires_in_sec":3600,"expires_in":3600000}"#, 3_600, None),
-            (r#"{"access_token":"t","expires_in":3600000}"#, 3_600, None),
-            (r#"{"access_token":"t","expires_in":"1800"}"#, 1_800, None),
-            (r#"{"access_token":"t","expires_in":60}"#, 60, None),
-            (r#"{"access_token":"t"}"#, 3_600, None),
-            (r#"{"access_token":"t","expires_in":0}"#, 3_600, None),
-            (r#"{"access_token":"t","expires_in":-1}"#, 3_600, None),
-            // A token is never sent to a host in the clear, whoever names it.
-            (r#"{"access_token":"t","api_domain":"http://evil.example"}"#, 3_600, None),
-            (
-                r#"{"access_token":"t","api_domain":"http://127.0.0.1:8600"}"#,
-                3_600,
-                Some("http://127.0.0.1:8600"),
-            ),
-        ] {
-            let minted = answer(200, body).unwrap();
-            assert_eq!(minted.token.expose(), "t");
-            assert_eq!(minted.lifetime, Duration::from_secs(seconds), "{body}");
-            assert_eq!(minted.api_domain.as_ref().map(Origin::as_str), api, "{body}");
-        }
-    }
-
-    #[test]
-    fn refusals() {
-        use ErrorType::*;
-        for (status, body, kind) in [
-            (200, r#"{"error":"invalid_code"}"#, TokenRejected),
-            (400, r#"{"error":"invalid_code"}"#, TokenRejected),
-            (200, r#"{"error":"invalid_client"}"#, TokenRejected),
-            (200, r#"{"error":"invalid_client_secret"}"#, TokenRejected),
-            (401, r#"{"error":"access_denied"}"#, TokenRejected),
-            (
-                400,
-                r#"{"error":"Access Denied","error_description":"You have made too many requests continuously. Please try again after some time.","status":"failure"}"#,
-                TokenRateLimited,
-            ),
-            (
-                400,
-                r#"{"error":"Access Denied","error_description":"Denied for other reasons."}"#,
-                TokenRejected,
-            ),
-            (429, "slow down", TokenRateLimited),
-            (500, r#"{"error":"server_error"}"#, ZohoUnavailable),
-            (200, r#"{"error":"server_error"}"#, ZohoUnavailable),
-            (503, "<html>", ZohoUnavailable),
-            (200, "<html>", ZohoUnexpectedResponse),
-            (200, "{}", ZohoUnexpectedResponse),
-            (200, r#"{"access_token":""}"#, ZohoUnexpectedResponse),
-            (404, "", ZohoUnexpectedResponse),
-        ] {
-            assert_eq!(answer(status, body).unwrap_err().error.kind(), kind, "{status} {body}");
-        }
-    }
-
-    #[test]
-    fn a_refusal_that_echoes_the_credentials_does_not_show_them() {
-        for body in [
-            r#"{"error":"invalid_client","error_description":"unknown client-one with secret-two"}"#,
-            r#"{"error":"refresh-three is bad"}"#,
-            "<html>client_id=client-one&refresh_token=refresh-three</html>",
-        ] {
-            let refused = answer(400, body).unwrap_err();
-            for secret in SECRETS {
-                assert!(!format!("{refused:?}").contains(secret), "{refused:?}");
+impl Kind {
+    fn error_type(self) -> ErrorType {
+        match self {
+            Self::Throttled => ErrorType::TokenRateLimited,
+            Self::ServerError => ErrorType::ZohoUnavailable,
+            Self::Undocumented => ErrorType::ZohoUnexpectedResponse,
+            Self::UnknownClient | Self::WrongClientSecret | Self::WrongCode | Self::Rejected => {
+                ErrorType::TokenRejected
             }
         }
     }
 
-    #[test]
-    fn forms_carry_the_grant() {
-        let mut credentials = Credentials {
-            client_id: "a&b".into(),
-            client_secret: "c d".into(),
-            grant: Grant::RefreshToken("1000.x=".into()),
+    /// What happened.
+    fn what(self) -> &'static str {
+        match self {
+            Self::Throttled => "Zoho issues no more access tokens for these credentials for now",
+            Self::ServerError => "Zoho's accounts server returned a server error",
+            Self::UnknownClient => "Zoho's accounts server does not know the `client_id` in the secret",
+            Self::WrongClientSecret => "Zoho's accounts server rejected the `client_secret` in the secret",
+            Self::WrongCode => "Zoho's accounts server rejected the `refresh_token` in the secret",
+            Self::Rejected => "Zoho's accounts server rejected the credentials in the secret",
+            Self::Undocumented => "the response of Zoho's accounts server is not the documented JSON",
+        }
+    }
+
+    /// What to do.
+    fn advice(self, host: &AccountsHost) -> String {
+        let setting = match host.source {
+            HostSource::Variable(name) => name.to_owned(),
+            HostSource::SecretField(name) => format!("`{name}` in the secret"),
+            HostSource::TokenResponse | HostSource::DataCenter(..) => {
+                "`data_center` in the secret".to_owned()
+            }
         };
-        assert_eq!(
-            form_body(&credentials),
-            "client_id=a%26b&client_secret=c+d&grant_type=refresh_token&refresh_token=1000.x%3D"
-        );
-        credentials.grant = Grant::ClientCredentials { soid: "ZohoCRM.1".into(), scope: "a,b".into() };
-        assert_eq!(
-            form_body(&credentials),
-            "client_id=a%26b&client_secret=c+d&grant_type=client_credentials&scope=a%2Cb&soid=ZohoCRM.1"
-        );
+        match self {
+            Self::Throttled => {
+                "Zoho issues 10 in 10 minutes; something else may use the same credentials. Try again \
+                 in a few minutes"
+                    .into()
+            }
+            Self::ServerError => "Try again later".into(),
+            Self::UnknownClient => format!(
+                "Check `client_id`, and that the client is registered in this data center: if not, correct {setting}"
+            ),
+            Self::WrongClientSecret => format!(
+                "Copy `client_secret` again: a client can have another one in each data center. Check {setting}, too"
+            ),
+            Self::WrongCode => format!(
+                "A one-time code from the API console is not a refresh token: exchange it for one first. A refresh \
+                 token is valid until it is revoked, for its own client and data center. Check {setting}, too"
+            ),
+            Self::Rejected => format!(
+                "Check that the credentials are complete, not revoked, and of this data center ({setting}); otherwise, \
+                 create new ones in Zoho's API console"
+            ),
+            Self::Undocumented => format!("Check {setting}, ZOHO_ACCOUNTS_DOMAIN, and proxies on the way"),
+        }
     }
 }
+
+/// `expires_in_sec`, which the older shape has next to an `expires_in` in milliseconds, otherwise `expires_in`. What
+/// exceeds a day can only be milliseconds. An hour if that is not plausible either.
+fn lifetime(fields: &Fields<'_>) -> Duration {
+    let number = |name| {
+        let number = fields.parse::<f64>(name);
+        number.or_else(|| fields.parse::<String>(name)?.trim().parse().ok()).filter(|seconds| *seconds >= 1.0)
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and saturates")]
+    let whole = |seconds: f64| seconds as u64;
+    let seconds = match number("expires_in_sec").map(whole) {
+        None => number("expires_in")
+            .map(whole)
+            .map(|number| if number > LONGEST_LIFETIME_SECONDS { number / 1_000 } else { number }),
+        seconds => seconds,
+    };
+    let plausible = seconds.filter(|seconds| (1..=LONGEST_LIFETIME_SECONDS).contains(seconds));
+    plausible.map_or(DEFAULT_LIFETIME, Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,204 +1,201 @@
-//! What one HTTP answer of the status endpoint means: a job's status, or an error by its public name. Pure.
+//! What one HTTP response of the status endpoint means: a job's status, or an error by its public name. Pure.
 //!
-//! Zoho's errors come in many envelopes: `{code, details, message, status}` in any order, the same wrapped in `data[0]`
-//! with a 2xx, `{code, message}` alone, `code: null`, codes with spaces, and OAuth's `{error, error_description}`. The
-//! code decides where it is a known one; else the HTTP status does.
+//! Zoho's errors come in many envelopes: `{code, details, message, status}` in any order, the same in `data[0]` with a
+//! 2xx, `{code, message}` alone, `code: null`, codes with spaces, and OAuth's `{error, error_description}`. A known code
+//! decides; without one, the HTTP status does. Sources: docs/zoho-api.md, "Responses".
+
+mod envelope;
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::retry_after;
+use crate::http::{retry_after, summary};
+use crate::json::{self, Fields};
 use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::watch::job::{Counts, JobStatus, Status};
+use crate::zoho::credentials::SCOPE;
+use crate::zoho::hosts::{ApiHost, HostSource};
 use crate::zoho::retry::Retry;
 use ::http::{HeaderMap, StatusCode};
-use serde_json::{Map, Value};
+use envelope::ErrorEnvelope;
+use serde_json::value::RawValue;
 use std::time::Duration;
 
-/// The most that is read of a body, in bytes. A real answer has under 200.
+/// The longest body that is read, in bytes. A real one has fewer than 200.
 pub const BODY_LIMIT: usize = 1 << 20;
 
-/// An answer that is no job status.
+/// The longest status value that is accepted, in characters. Reports, subjects, and message attributes carry it.
+const STATUS_LIMIT: usize = 100;
+
+/// A response that is not a job status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StatusError {
-    /// What the caller is told if nothing else helps.
+    /// What the caller learns if nothing else helps. `TokenRejected`: another token may help.
     pub error: WatchError,
-    /// Zoho refused the token itself: another one may do.
-    pub token_rejected: bool,
     /// Whether the same request may be sent again.
     pub retry: Retry,
 }
 
-impl StatusError {
-    fn of(kind: ErrorType, message: String) -> Box<Self> {
-        Box::new(Self { error: WatchError::new(kind, message), token_rejected: false, retry: Retry::No })
-    }
-
-    /// An answer longer than [`BODY_LIMIT`].
-    pub fn oversized(status: StatusCode) -> Box<Self> {
-        if status.is_server_error() {
-            return Kind::Unavailable.error(&http_name(status), None);
-        }
-        Self::of(
-            ErrorType::ZohoUnexpectedResponse,
-            format!(
-                "Zoho answered {} with a body of over 1 MiB; a job's status has under 1 KiB. Check {DOMAIN}",
-                http_name(status)
-            ),
-        )
-    }
-}
-
-const DOMAIN: &str = "ZOHO_API_DOMAIN (and api_domain and data_center in the secret)";
-
-/// One whole answer, as it came.
+/// One whole response as it was received, and what it is judged by.
 #[derive(Debug, Clone, Copy)]
 pub struct StatusResponse<'a> {
+    /// The host that responded.
+    pub host: &'a ApiHost,
     /// HTTP status.
     pub status: StatusCode,
-    /// Headers.
+    /// HTTP headers.
     pub headers: &'a HeaderMap,
-    /// Body.
+    /// Body; empty for one of more than [`BODY_LIMIT`] bytes.
     pub body: &'a [u8],
-    /// When it came: a `Retry-After` may be a date.
+    /// When it was received: a `Retry-After` may be a date.
     pub now: Timestamp,
-    /// What must not be shown, should Zoho echo it.
+    /// What must not be shown, in case Zoho echoes it.
     pub secrets: &'a [&'a str],
+    /// Whether this watch has had a good response before: what is not JSON is then an outage, otherwise a configuration
+    /// mistake.
+    pub is_established: bool,
 }
 
-/// What an answer means.
+/// What a response means.
+///
+/// ```
+/// use http::{HeaderMap, StatusCode};
+/// use mass_change_owner_status::error::ErrorType;
+/// use mass_change_owner_status::timestamp::Timestamp;
+/// use mass_change_owner_status::zoho::data_center::DataCenter;
+/// use mass_change_owner_status::zoho::hosts::{ApiHost, HostSource};
+/// use mass_change_owner_status::zoho::response::{StatusResponse, classify};
+///
+/// let host = ApiHost {
+///     origin: DataCenter::default().api_origin(),
+///     source: HostSource::Variable("ZOHO_API_DOMAIN"),
+///     conflicting: None,
+/// };
+/// let headers = HeaderMap::new();
+/// let response = |status, body| StatusResponse {
+///     host: &host,
+///     status,
+///     headers: &headers,
+///     body,
+///     now: Timestamp::now(),
+///     secrets: &[],
+///     is_established: false,
+/// };
+/// let job = classify(&response(StatusCode::OK, br#"{"data":[{"Status":"RUNNING"}]}"#)).unwrap();
+/// assert_eq!(job.status.as_str(), "RUNNING");
+/// let error = classify(&response(StatusCode::NO_CONTENT, b"")).unwrap_err().error;
+/// assert_eq!(error.kind(), ErrorType::JobNotFound);
+/// ```
 pub fn classify(response: &StatusResponse<'_>) -> Result<JobStatus, Box<StatusError>> {
     let status = response.status;
     if status == StatusCode::NO_CONTENT {
-        // Decided by the status alone: what may follow a 204 is not part of the response.
-        return Err(Kind::JobNotFound.error(&http_name(status), None));
+        // By the status alone: whatever follows a 204 is not part of the response.
+        return Err(response.error(Kind::JobNotFound, &summary(status, "", ""), None));
     }
-    let parsed = serde_json::from_slice::<Value>(response.body);
-    let envelope = parsed.as_ref().ok().and_then(ErrorEnvelope::find);
-    match (envelope, &parsed) {
+    let text = String::from_utf8_lossy(response.body);
+    let json = json::parse(&text);
+    let envelope = json.and_then(ErrorEnvelope::find);
+    match (envelope, json) {
         (Some(envelope), _) => Err(response.error_from_envelope(&envelope)),
-        (None, Ok(value)) if status.is_success() => {
-            job_status(value).map_err(|wrong| response.unexpected(&wrong))
+        (None, Some(json)) if status.is_success() => {
+            job_status(json, response.secrets).map_err(|problem| response.undocumented(problem))
         }
-        // JSON without a code: 404 for a job of another module comes so.
-        (None, Ok(value)) if value.is_object() => {
+        // JSON without a code: the 404 for a job of another module can be one.
+        (None, Some(json)) if json.get().starts_with('{') && !status.is_redirection() => {
             Err(response.error_from_envelope(&ErrorEnvelope::default()))
         }
-        (None, _) if status == StatusCode::NOT_FOUND && response.body.is_empty() => {
+        (None, _) if status == StatusCode::NOT_FOUND && text.is_empty() => {
             Err(response.error_from_envelope(&ErrorEnvelope::default()))
         }
-        (None, _) => Err(response.error_from_text()),
-    }
-}
-
-/// An error envelope, whatever its shape.
-#[derive(Debug, Default)]
-struct ErrorEnvelope<'a> {
-    /// Upper case, spaces and hyphens folded; empty where Zoho gave none.
-    code: String,
-    /// As it was written.
-    written_code: &'a str,
-    message: &'a str,
-    details: Option<&'a Map<String, Value>>,
-}
-
-impl<'a> ErrorEnvelope<'a> {
-    fn find(value: &'a Value) -> Option<Self> {
-        let object = value.as_object()?;
-        Self::read(object).or_else(|| {
-            let first = object.get("data")?.as_array()?.first()?.as_object()?;
-            Self::read(first)
-        })
-    }
-
-    fn read(object: &'a Map<String, Value>) -> Option<Self> {
-        let text = |key| object.get(key).and_then(Value::as_str);
-        let written_code = match (object.get("code"), text("error")) {
-            (Some(Value::String(code)), _) => code,
-            (_, Some(error)) => error,
-            (Some(Value::Null | Value::Number(_)), _) => "",
-            (None, None) if text("status") == Some("error") => "",
-            _ => return None,
-        };
-        Some(Self {
-            code: Status::normalize(written_code)
-                .map_or_else(String::new, |folded| folded.as_str().to_owned()),
-            written_code,
-            message: text("message").or_else(|| text("error_description")).unwrap_or_default(),
-            details: object.get("details").and_then(Value::as_object),
-        })
-    }
-
-    /// Whether Zoho complains of the one parameter there is: it names no other.
-    fn is_about_job_id(&self) -> bool {
-        let names = ["param_name", "param", "api_name"];
-        let named =
-            self.details.and_then(|details| names.iter().find_map(|name| details.get(*name)?.as_str()));
-        named.is_none_or(|name| name == "job_id")
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        let value = self.details?.get("retry_after")?;
-        let seconds = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-        Duration::try_from_secs_f64(seconds).ok()
+        (None, _) => Err(response.error_from_status()),
     }
 }
 
 impl StatusResponse<'_> {
-    fn error_from_envelope(&self, envelope: &ErrorEnvelope<'_>) -> Box<StatusError> {
-        let retry_after =
-            envelope.retry_after().or_else(|| retry_after::parse(self.headers, self.now.epoch_seconds()));
-        kind_of(self.status, envelope).error(&self.summary(envelope), retry_after)
+    /// The error for a body of more than [`BODY_LIMIT`] bytes.
+    pub fn oversized(&self) -> Box<StatusError> {
+        let returned = summary(self.status, "", "");
+        match kind_of(self.status, &ErrorEnvelope::default()) {
+            Kind::Undocumented | Kind::JobInAnotherModule => {
+                let what = "Zoho's response exceeds 1 MiB, but the status of a job has less than 1 KiB";
+                self.not_zohos(what, &returned, Retry::No)
+            }
+            kind => self.error(kind, &returned, retry_after::parse(self.headers, self.now.epoch_seconds())),
+        }
     }
 
-    /// No JSON object at all: HTML from a proxy or a wrong host, garbage, nothing.
-    fn error_from_text(&self) -> Box<StatusError> {
+    fn error_from_envelope(&self, envelope: &ErrorEnvelope<'_>) -> Box<StatusError> {
+        let mut returned =
+            summary(self.status, &self.masked(&envelope.written_code), &self.masked(&envelope.message));
+        if let Some(permissions) = envelope.detail("permissions") {
+            returned.push_str(&format!(", permissions {}", redact::quote(&self.masked(permissions.get()))));
+        }
+        let retry_after =
+            envelope.retry_after().or_else(|| retry_after::parse(self.headers, self.now.epoch_seconds()));
+        self.error(kind_of(self.status, envelope), &returned, retry_after)
+    }
+
+    /// Not a JSON object: a web page of a proxy or of a wrong host, garbage, nothing.
+    fn error_from_status(&self) -> Box<StatusError> {
         match kind_of(self.status, &ErrorEnvelope::default()) {
-            // A gateway's page says nothing about a job, only a JSON answer does.
-            Kind::JobNotFound | Kind::Unexpected => self.unexpected("is not the documented JSON"),
+            // A gateway's page says nothing about a job.
+            Kind::JobInAnotherModule | Kind::Undocumented => {
+                let what = if self.status.is_redirection() {
+                    "Zoho's response is a redirect, which the function does not follow"
+                } else {
+                    "Zoho's response is not a JSON object"
+                };
+                self.not_zohos(what, &self.quoted(), Retry::Backoff)
+            }
             kind => {
-                let summary = format!("{}{}", http_name(self.status), self.quoted_body());
-                kind.error(&summary, retry_after::parse(self.headers, self.now.epoch_seconds()))
+                let retry_after = retry_after::parse(self.headers, self.now.epoch_seconds());
+                self.error(kind, &self.quoted(), retry_after)
             }
         }
     }
 
-    fn unexpected(&self, wrong: &str) -> Box<StatusError> {
-        StatusError::of(
-            ErrorType::ZohoUnexpectedResponse,
-            format!(
-                "Zoho's answer ({}) {wrong}{}. Check {DOMAIN}, then Zoho's status page",
-                http_name(self.status),
-                self.quoted_body()
-            ),
-        )
+    /// Something else than Zoho's API probably responded.
+    fn not_zohos(&self, what: &str, returned: &str, retry: Retry) -> Box<StatusError> {
+        let host = self.host;
+        let (kind, advice) = if self.is_established {
+            let advice =
+                "Earlier responses in this watch were valid, so this looks like an outage: try again later";
+            (ErrorType::ZohoUnavailable, advice.to_owned())
+        } else {
+            (ErrorType::ZohoUnexpectedResponse, format!("Check {SETTINGS}, and proxies on the way"))
+        };
+        let message = format!("{what} ({host}, returned {returned}). {advice}");
+        Box::new(StatusError { error: WatchError::new(kind, message), retry })
     }
 
-    /// `HTTP 403 NO_PERMISSION "permission denied"`.
-    fn summary(&self, envelope: &ErrorEnvelope<'_>) -> String {
-        let mut summary = http_name(self.status);
-        let code = self.safe(envelope.written_code);
-        if !code.is_empty() {
-            summary.push_str(&format!(" {code}"));
-        }
-        let message = self.safe(envelope.message);
-        if !message.is_empty() {
-            summary.push_str(&format!(" {message:?}"));
-        }
-        if let Some(permissions) = envelope.details.and_then(|details| details.get("permissions")) {
-            summary.push_str(&format!(", permissions {}", self.safe(&permissions.to_string())));
-        }
-        summary
+    /// JSON with a 2xx, but not what Zoho documents.
+    fn undocumented(&self, problem: Problem) -> Box<StatusError> {
+        let returned = if problem.is_quotable { self.quoted() } else { summary(self.status, "", "") };
+        let (host, what) = (self.host, problem.what);
+        let message = format!("Zoho's response {what} ({host}, returned {returned}). Check {SETTINGS}");
+        let error = WatchError::new(ErrorType::ZohoUnexpectedResponse, message);
+        Box::new(StatusError { error, retry: Retry::No })
     }
 
-    fn quoted_body(&self) -> String {
-        let text = self.safe(&String::from_utf8_lossy(self.body));
-        if text.is_empty() { String::new() } else { format!(" {text:?}") }
+    fn error(&self, kind: Kind, returned: &str, retry_after: Option<Duration>) -> Box<StatusError> {
+        let (what, advice) = (kind.what(), kind.advice(self.host));
+        let message = format!("{what} ({}, returned {returned}). {advice}", self.host);
+        Box::new(StatusError {
+            error: WatchError::new(kind.error_type(), message),
+            retry: kind.retry(retry_after),
+        })
     }
 
-    fn safe(&self, text: &str) -> String {
-        redact::quote(&redact::without(text, self.secrets))
+    fn quoted(&self) -> String {
+        summary(self.status, "", &self.masked(&String::from_utf8_lossy(self.body)))
+    }
+
+    fn masked(&self, text: &str) -> String {
+        redact::without(text, self.secrets).into_owned()
     }
 }
+
+/// What decides the host and the path of the request.
+const SETTINGS: &str = "ZOHO_API_DOMAIN, ZOHO_API_VERSION, and `api_domain` and `data_center` in the secret";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -207,19 +204,21 @@ enum Kind {
     PermissionDenied,
     InvalidModule,
     JobNotFound,
+    JobInAnotherModule,
     RateLimited,
     Unavailable,
+    WrongHost,
     WrongUrl,
-    Unexpected,
+    Undocumented,
 }
 
 fn kind_of(status: StatusCode, envelope: &ErrorEnvelope<'_>) -> Kind {
-    // These two say "later", whatever code comes with them.
-    if status.is_server_error() {
-        return Kind::Unavailable;
-    }
-    if status == StatusCode::TOO_MANY_REQUESTS {
-        return Kind::RateLimited;
+    // A rate limit is one at any status; otherwise, these two statuses mean "later" with any code.
+    match envelope.code.as_str() {
+        "TOO_MANY_REQUESTS" | "LIMIT_REACHED" | "LIMIT_EXCEEDED" => return Kind::RateLimited,
+        _ if status == StatusCode::TOO_MANY_REQUESTS => return Kind::RateLimited,
+        _ if status.is_server_error() => return Kind::Unavailable,
+        _ => {}
     }
     match envelope.code.as_str() {
         "INVALID_TOKEN" | "AUTHENTICATION_FAILURE" | "INVALID_OAUTHTOKEN" => Kind::TokenRejected,
@@ -228,14 +227,14 @@ fn kind_of(status: StatusCode, envelope: &ErrorEnvelope<'_>) -> Kind {
         "INVALID_MODULE" => Kind::InvalidModule,
         "REQUIRED_PARAM_MISSING" | "NO_DATA" => Kind::JobNotFound,
         "INVALID_DATA" | "UNABLE_TO_PARSE_DATA_TYPE" if envelope.is_about_job_id() => Kind::JobNotFound,
-        "TOO_MANY_REQUESTS" | "LIMIT_REACHED" | "LIMIT_EXCEEDED" => Kind::RateLimited,
         "INTERNAL_ERROR" | "INTERNAL_SERVER_ERROR" => Kind::Unavailable,
+        "INVALID_HOST" => Kind::WrongHost,
         "INVALID_URL_PATTERN" => Kind::WrongUrl,
         _ => match status {
             StatusCode::UNAUTHORIZED => Kind::TokenRejected,
             StatusCode::FORBIDDEN => Kind::PermissionDenied,
-            StatusCode::NOT_FOUND => Kind::JobNotFound,
-            _ => Kind::Unexpected,
+            StatusCode::NOT_FOUND => Kind::JobInAnotherModule,
+            _ => Kind::Undocumented,
         },
     }
 }
@@ -247,88 +246,117 @@ impl Kind {
             Self::ScopeMismatch => ErrorType::ScopeMismatch,
             Self::PermissionDenied => ErrorType::PermissionDenied,
             Self::InvalidModule => ErrorType::InvalidModule,
-            Self::JobNotFound => ErrorType::JobNotFound,
+            Self::JobNotFound | Self::JobInAnotherModule => ErrorType::JobNotFound,
             Self::RateLimited => ErrorType::ZohoRateLimited,
             Self::Unavailable => ErrorType::ZohoUnavailable,
-            Self::WrongUrl | Self::Unexpected => ErrorType::ZohoUnexpectedResponse,
+            Self::WrongHost | Self::WrongUrl | Self::Undocumented => ErrorType::ZohoUnexpectedResponse,
         }
-    }
-
-    fn error(self, summary: &str, retry_after: Option<Duration>) -> Box<StatusError> {
-        Box::new(StatusError {
-            error: WatchError::new(self.error_type(), self.explain(summary)),
-            token_rejected: self == Self::TokenRejected,
-            retry: self.retry(retry_after),
-        })
     }
 
     fn retry(self, retry_after: Option<Duration>) -> Retry {
         match (self, retry_after) {
-            (Self::RateLimited | Self::Unavailable, Some(told)) => Retry::After(told),
+            (Self::RateLimited | Self::Unavailable, Some(wait)) => Retry::After(wait),
             (Self::RateLimited | Self::Unavailable, None) => Retry::Backoff,
             _ => Retry::No,
         }
     }
 
-    /// What happened and what to do about it; `summary` is what Zoho summary.
-    fn explain(self, summary: &str) -> String {
+    /// What happened.
+    fn what(self) -> &'static str {
         match self {
-            Self::TokenRejected => format!(
-                "Zoho refuses the access token ({summary}). Put a valid token or working credentials of the right data centre into the secret"
-            ),
+            Self::TokenRejected => "Zoho rejected the access token",
+            Self::ScopeMismatch => "the access token does not have the required scope",
+            Self::PermissionDenied => "the Zoho user has no permission to read the status of this job",
+            Self::InvalidModule => "Zoho does not know this module",
+            Self::JobNotFound => "Zoho does not know this job",
+            Self::JobInAnotherModule => "the job exists, but in another module",
+            Self::RateLimited => "Zoho's rate limit was exceeded",
+            Self::Unavailable => "Zoho returned a server error",
+            Self::WrongHost => "this host does not serve Zoho's CRM API",
+            Self::WrongUrl => "Zoho does not know this URL",
+            Self::Undocumented => "Zoho returned an error that is not documented for this request",
+        }
+    }
+
+    /// What to do.
+    fn advice(self, host: &ApiHost) -> String {
+        match self {
+            Self::TokenRejected => match (&host.conflicting, host.source) {
+                (Some(of_token), HostSource::Variable(name)) => {
+                    format!(
+                        "The token response names {of_token}, another data center: correct or remove {name}"
+                    )
+                }
+                (Some(of_token), _) => format!(
+                    "The token response names {of_token}, another data center: correct or remove `api_domain` in the secret"
+                ),
+                (None, _) => {
+                    "Store a valid token, or credentials of this host's data center, in the secret".into()
+                }
+            },
             Self::ScopeMismatch => format!(
-                "the access token may not do this ({summary}). It needs the scope ZohoCRM.change_owner.READ: make new \
-                 credentials with it; check the module's API name too, for Zoho checks the scope per module"
+                "Create credentials with the scope {SCOPE}, or the one for a single module, such as \
+                 ZohoCRM.change_owner.leads.READ. Check the module's API name, too: Zoho checks the scope per module. \
+                 If the scope is correct, add ZohoCRM.change_owner.CREATE, which Zoho's own resolution for this error names"
             ),
-            Self::PermissionDenied => format!(
-                "Zoho denies this user the status of mass change owner jobs ({summary}). Give the user of the \
-                 credentials permission to the module, and to change owners"
-            ),
-            Self::InvalidModule => format!(
-                "Zoho knows no such module ({summary}). Give the module's API name, which is case-sensitive"
-            ),
-            Self::JobNotFound => format!(
-                "Zoho knows no such job in this module and organisation ({summary}): check the module, the job id (as a \
-                 string, every digit) and that the credentials are of the same organisation, production or sandbox; \
-                 Zoho keeps jobs for 60 days"
-            ),
-            Self::RateLimited => format!(
-                "Zoho takes no more requests for now ({summary}): too many at a time, or the day's API credits are spent. Try again later, with fewer checks at a time"
-            ),
-            Self::Unavailable => format!("Zoho has a envelope of its own ({summary}). Try again later"),
-            Self::WrongUrl => {
-                format!("Zoho does not know this URL ({summary}). Check {DOMAIN} and ZOHO_API_VERSION")
+            Self::PermissionDenied => {
+                "Give the user of the credentials access to the module and the permission to change owners"
+                    .into()
             }
-            Self::Unexpected => {
-                format!(
-                    "Zoho answered with an error that is not documented for this call ({summary}). Look the code up in Zoho's documentation"
-                )
+            Self::InvalidModule => "Use the module's API name, which is case-sensitive".into(),
+            Self::JobNotFound => {
+                "Check the job ID (a string with every digit), the module, and that the credentials belong \
+                 to the same organization, production or sandbox. Zoho keeps jobs for 60 days"
+                    .into()
             }
+            Self::JobInAnotherModule => "Use the module for which the job was started".into(),
+            Self::RateLimited => {
+                "Too many requests ran at a time, or the day's API credits are used up. Try again later, \
+                 with fewer checks at a time"
+                    .into()
+            }
+            Self::Unavailable => "Try again later".into(),
+            Self::WrongHost => format!(
+                "Use the API host of your data center, such as https://www.zohoapis.eu. Check {SETTINGS}"
+            ),
+            Self::WrongUrl => format!("Check {SETTINGS}"),
+            Self::Undocumented => "Look up the code in Zoho's API documentation".into(),
         }
     }
 }
 
-fn http_name(status: StatusCode) -> String {
-    format!("HTTP {}", status.as_u16())
+/// Why a 2xx is not a job status.
+struct Problem {
+    what: &'static str,
+    is_quotable: bool,
 }
 
-fn job_status(value: &Value) -> Result<JobStatus, String> {
-    let job = value
-        .get("data")
-        .and_then(Value::as_array)
-        .ok_or("holds no `data` list")?
-        .first()
-        .ok_or("holds an empty `data` list")?
-        .as_object()
-        .ok_or("holds no job in `data`")?;
-    let status = match job.get("Status") {
-        Some(Value::String(text)) => Status::normalize(text).ok_or("has an empty `Status`")?,
-        Some(_) => return Err("has a `Status` that is no text".into()),
-        None => return Err("has no `Status`".into()),
-    };
+impl From<&'static str> for Problem {
+    fn from(what: &'static str) -> Self {
+        Self { what, is_quotable: true }
+    }
+}
+
+fn job_status(json: &RawValue, secrets: &[&str]) -> Result<JobStatus, Problem> {
+    const KEYS: &[&str] = &["Status", "Total_Count", "Updated_Count", "Not_Updated_Count", "Failed_Count"];
+    let data = Fields::of(json, &["data"]).and_then(|body| body.get("data")).ok_or("has no `data`")?;
+    let job = json::first(data).ok_or("has no job in `data`")?;
+    let job = Fields::of(job, KEYS).ok_or("has no job in `data`")?;
+    let written = job.get("Status").ok_or("has no `Status`")?;
+    let written: String =
+        serde_json::from_str(written.get()).map_err(|_| "has a `Status` that is not a string")?;
+    if redact::contains_secret(&written, secrets) {
+        return Err(Problem { what: "has a `Status` that contains a token", is_quotable: false });
+    }
+    let status = Status::normalize(&written).ok_or("has an empty `Status`")?;
+    if status.as_str().chars().count() > STATUS_LIMIT {
+        return Err("has a `Status` of more than 100 characters".into());
+    }
     let count = |key: &str| match job.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => value.as_u64().map(Some).ok_or_else(|| format!("has a `{key}` that is no count")),
+        None => Ok(None),
+        Some(count) => {
+            serde_json::from_str(count.get()).map(Some).map_err(|_| "has a count that is not a whole number")
+        }
     };
     Ok(JobStatus {
         status,

@@ -1,45 +1,52 @@
-//! Whether a request to Zoho is sent again within one call, and how long to wait first: a pure decision.
+//! Whether a request to Zoho is sent again within one invocation, and how long to wait first: a pure decision.
 
 use std::time::Duration;
 
-/// Requests in all, the first included.
+/// Requests in total, the first included.
 pub const MAX_ATTEMPTS: u32 = 3;
 
-/// What speaks for sending a request again.
+/// Why a request may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// Nothing: the same request would get the same answer.
+    /// It may not: the same request would get the same response.
     No,
-    /// Later may be better; Zoho did not say when.
+    /// A later attempt may succeed; Zoho does not say when.
     Backoff,
-    /// Zoho said how long to wait.
+    /// Zoho asks to wait this long.
     After(Duration),
-    /// The connection died before an answer began: most likely a kept-alive one that ended while the environment was
-    /// frozen. A new one is tried at once, the first time.
+    /// The connection ended before a response began: most likely a pooled connection that was closed while the
+    /// execution environment was frozen. The first time, a new connection is opened at once.
     Reconnect,
 }
 
 /// How long to wait before the next attempt, or `None` to give up.
 ///
-/// `attempt` counts from 1, `left` is the time left in this call, `random` is uniform in 0 to 1. Backing off starts at
-/// 200 ms and doubles, with full jitter above one half. A wait that leaves no time for an answer is not begun: the
-/// caller has better uses for the time.
+/// `attempt` counts the failed attempts, from 1. `left` is the time left in the invocation. `random` is uniform in 0..1.
+/// The backoff is 200 ms, then 400 ms, of which the upper half is jitter. If the wait leaves no time for another
+/// attempt, there is none.
+///
+/// ```
+/// use mass_change_owner_status::zoho::retry::{Retry, wait};
+/// use std::time::Duration;
+///
+/// let (seconds, ms) = (Duration::from_secs, Duration::from_millis);
+/// assert_eq!(wait(Retry::Backoff, 1, seconds(10), 1.0), Some(ms(200)));
+/// assert_eq!(wait(Retry::After(seconds(3)), 1, seconds(10), 0.5), Some(seconds(3)));
+/// assert_eq!(wait(Retry::After(seconds(30)), 1, seconds(10), 0.5), None);
+/// assert_eq!(wait(Retry::No, 1, seconds(10), 0.5), None);
+/// ```
 pub fn wait(retry: Retry, attempt: u32, left: Duration, random: f64) -> Option<Duration> {
     if attempt >= MAX_ATTEMPTS {
         return None;
     }
-    let backoff = || {
-        let ceiling =
-            200_u64.saturating_mul(1_u64.checked_shl(attempt.saturating_sub(1)).unwrap_or(u64::MAX));
-        Duration::from_millis(ceiling.min(5_000)).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0)
-    };
+    let backoff =
+        Duration::from_millis(200).saturating_mul(attempt.max(1)).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
     let pause = match retry {
         Retry::No => return None,
-        Retry::Backoff => backoff(),
-        // A told wait of nothing is no leave to hammer.
-        Retry::After(told) => told.max(backoff()),
-        Retry::Reconnect if attempt == 1 => Duration::ZERO,
-        Retry::Reconnect => backoff(),
+        Retry::Reconnect if attempt <= 1 => Duration::ZERO,
+        Retry::Reconnect | Retry::Backoff => backoff,
+        // A server that asks for a wait of zero does not ask for three requests at once.
+        Retry::After(retry_after) => retry_after.max(backoff),
     };
     (pause < left).then_some(pause)
 }
@@ -64,7 +71,7 @@ mod tests {
             (Retry::After(Duration::from_secs(2)), 1, MINUTE, 1.0, ms(2_000)),
             (Retry::After(Duration::from_secs(2)), 2, MINUTE, 1.0, ms(2_000)),
             (Retry::After(Duration::from_secs(2)), 3, MINUTE, 1.0, None),
-            (Retry::After(Duration::from_secs(60)), 1, MINUTE, 1.0, None),
+            (Retry::After(MINUTE), 1, MINUTE, 1.0, None),
             (Retry::After(Duration::ZERO), 1, MINUTE, 1.0, ms(200)),
             (Retry::After(Duration::MAX), 1, MINUTE, 1.0, None),
             (Retry::Reconnect, 1, MINUTE, 1.0, ms(0)),

@@ -370,6 +370,7 @@ impl TokenEndpoint for Wire {
         &self,
         _: &AccountsHost,
         credentials: &Credentials,
+        _: Timestamp,
         timeout: Duration,
     ) -> Result<IssuedToken, Box<TokenError>> {
         assert!(matches!(credentials.grant, Grant::RefreshToken(_)));
@@ -402,7 +403,12 @@ impl TokenEndpoint for Wire {
         let zoho = self.world.state().zoho;
         let refused = |kind, quiet| {
             let error = WatchError::new(kind, "refused");
-            Err(Box::new(TokenError { error, quiet, unsent: false }))
+            Err(Box::new(TokenError {
+                error,
+                cooldown: quiet,
+                is_transient: kind == ErrorType::ZohoUnavailable,
+                unsent: false,
+            }))
         };
         match zoho {
             _ if takes > timeout => refused(ErrorType::ZohoUnavailable, Duration::from_secs(1)),

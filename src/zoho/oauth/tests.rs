@@ -1,0 +1,247 @@
+//! One row for each response of the token endpoint that is known, documented, or reported.
+
+use super::*;
+use crate::zoho::data_center::{DataCenter, DataCenterSource};
+use ::http::header::RETRY_AFTER;
+
+const SECRETS: [&str; 3] = ["client-one", "secret-two", "refresh-three"];
+
+fn host(source: HostSource) -> AccountsHost {
+    AccountsHost { origin: Origin::parse_host("accounts.zoho.eu").unwrap(), source }
+}
+
+fn by_data_center() -> AccountsHost {
+    host(HostSource::DataCenter(DataCenter::named("EU").unwrap(), DataCenterSource::SecretField))
+}
+
+fn respond_with(
+    host: &AccountsHost,
+    status: u16,
+    headers: &HeaderMap,
+    body: &str,
+) -> Result<IssuedToken, Box<TokenError>> {
+    classify(&TokenResponse {
+        host,
+        status: StatusCode::from_u16(status).unwrap(),
+        headers,
+        body: body.as_bytes(),
+        now: Timestamp::from_epoch_seconds(1_795_428_000), // 2026-11-23T10:00:00Z
+        secrets: &SECRETS,
+    })
+}
+
+fn respond(status: u16, body: &str) -> Result<IssuedToken, Box<TokenError>> {
+    respond_with(&by_data_center(), status, &HeaderMap::new(), body)
+}
+
+#[test]
+fn tokens_in_both_shapes() {
+    for (body, seconds, api) in [
+        (
+            r#"{"access_token":"t","api_domain":"https://www.zohoapis.eu","token_type":"Bearer","expires_in":3600}"#,
+            3_600,
+            Some("https://www.zohoapis.eu"),
+        ),
+        (r#"{"access_token":"t","expires_in_sec":3600,"expires_in":3600000}"#, 3_600, None),
+        (r#"{"access_token":"t","api_domain":"http://evil.example"}"#, 3_600, None),
+        (r#"{"access_token":"t","api_domain":7}"#, 3_600, None),
+        (r#"{"x":"\ud800","y":1e400,"access_token":"t","access_token":"t"}"#, 3_600, None),
+    ] {
+        let issued = respond(200, body).unwrap();
+        assert_eq!(issued.token.expose(), "t");
+        assert_eq!(issued.lifetime, Duration::from_secs(seconds), "{body}");
+        assert_eq!(issued.api_domain.as_ref().map(Origin::as_str), api, "{body}");
+    }
+}
+
+#[test]
+fn lifetimes_are_between_a_second_and_a_day() {
+    for (lifetime, seconds) in [
+        (r#""expires_in":3600"#, 3_600),
+        (r#""expires_in":"1800""#, 1_800),
+        (r#""expires_in":3600.0"#, 3_600),
+        (r#""expires_in":60"#, 60),
+        (r#""expires_in":1"#, 1),
+        (r#""expires_in":86400"#, 86_400),
+        (r#""expires_in":3600000"#, 3_600),
+        (r#""expires_in":86400000"#, 86_400),
+        (r#""expires_in_sec":7200,"expires_in":7200000"#, 7_200),
+        (r#""expires_in_sec":"7200""#, 7_200),
+        // Not plausible: the documented hour.
+        (r#""expires_in":0"#, 3_600),
+        (r#""expires_in":0.5"#, 3_600),
+        (r#""expires_in":-1"#, 3_600),
+        (r#""expires_in":86400001000"#, 3_600),
+        (r#""expires_in":99999999999999999999999"#, 3_600),
+        (r#""expires_in":1e400"#, 3_600),
+        (r#""expires_in":"soon""#, 3_600),
+        (r#""expires_in":null"#, 3_600),
+        (r#""expires_in":{"seconds":60}"#, 3_600),
+        (r#""expires_in_sec":-1,"expires_in":60"#, 60),
+        (r#""expires_in_sec":86401"#, 3_600),
+    ] {
+        let issued = respond(200, &format!(r#"{{"access_token":"t",{lifetime}}}"#)).unwrap();
+        assert_eq!(issued.lifetime, Duration::from_secs(seconds), "{lifetime}");
+    }
+}
+
+#[test]
+fn errors() {
+    use ErrorType::*;
+    const THROTTLED: &str = r#"{"error":"Access Denied","error_description":"You have made too many requests continuously. Please try again after some time.","status":"failure"}"#;
+    for (status, body, kind, is_transient) in [
+        (200, r#"{"error":"invalid_code"}"#, TokenRejected, false),
+        (400, r#"{"error":"invalid_code"}"#, TokenRejected, false),
+        (200, r#"{"error":"invalid_client"}"#, TokenRejected, false),
+        (200, r#"{"error":"invalid_client_secret"}"#, TokenRejected, false),
+        (401, r#"{"error":"access_denied"}"#, TokenRejected, false),
+        (400, r#"{"error":"Access Denied","error_description":"For other reasons."}"#, TokenRejected, false),
+        (400, THROTTLED, TokenRateLimited, false),
+        (200, THROTTLED, TokenRateLimited, false),
+        (429, "slow down", TokenRateLimited, false),
+        (429, r#"{"error":"invalid_client"}"#, TokenRateLimited, false),
+        (500, r#"{"error":"server_error"}"#, ZohoUnavailable, true),
+        (200, r#"{"error":"server_error"}"#, ZohoUnavailable, true),
+        (503, "<html>", ZohoUnavailable, true),
+        // Not JSON at all: it may be a stray page.
+        (200, "<html>", ZohoUnexpectedResponse, true),
+        (200, "", ZohoUnexpectedResponse, true),
+        (302, "", ZohoUnexpectedResponse, true),
+        (404, "", ZohoUnexpectedResponse, true),
+        (200, r#"{"access_token":"1000"#, ZohoUnexpectedResponse, true),
+        // JSON, but not the documented one.
+        (200, "{}", ZohoUnexpectedResponse, false),
+        (200, "[]", ZohoUnexpectedResponse, false),
+        (200, r#"{"access_token":""}"#, ZohoUnexpectedResponse, false),
+        (200, r#"{"access_token":"a b"}"#, ZohoUnexpectedResponse, false),
+        (200, r#"{"access_token":7}"#, ZohoUnexpectedResponse, false),
+        (404, "{}", ZohoUnexpectedResponse, false),
+    ] {
+        let error = respond(status, body).unwrap_err();
+        assert_eq!((error.error.kind(), error.is_transient), (kind, is_transient), "{status} {body}");
+        assert!(error.error.message().contains(&format!("HTTP {status}")), "{}", error.error);
+        assert!(!error.unsent);
+    }
+}
+
+#[test]
+fn oversized_responses_keep_the_meaning_of_their_status() {
+    for (status, kind, is_transient) in [
+        (200, ErrorType::ZohoUnexpectedResponse, false),
+        (404, ErrorType::ZohoUnexpectedResponse, false),
+        (429, ErrorType::TokenRateLimited, false),
+        (500, ErrorType::ZohoUnavailable, true),
+    ] {
+        let response = TokenResponse {
+            host: &by_data_center(),
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: &HeaderMap::new(),
+            body: b"",
+            now: Timestamp::from_epoch_seconds(0),
+            secrets: &[],
+        };
+        let error = response.oversized();
+        assert_eq!((error.error.kind(), error.is_transient), (kind, is_transient), "{status}");
+    }
+}
+
+#[test]
+fn cooldowns() {
+    for (retry_after, expected) in [
+        (None, 600),
+        (Some("30"), 30),
+        (Some("Mon, 23 Nov 2026 10:02:00 GMT"), 120),
+        (Some("86400"), 600),
+        (Some("soon"), 600),
+    ] {
+        let mut headers = HeaderMap::new();
+        if let Some(value) = retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static(value));
+        }
+        let error = respond_with(&by_data_center(), 429, &headers, "").unwrap_err();
+        assert_eq!(error.cooldown, Duration::from_secs(expected), "{retry_after:?}");
+    }
+    assert_eq!(respond(200, r#"{"error":"invalid_code"}"#).unwrap_err().cooldown, REJECTED_COOLDOWN);
+    assert_eq!(respond(503, "").unwrap_err().cooldown, ERROR_COOLDOWN);
+}
+
+#[test]
+fn messages_name_the_host_where_it_comes_from_and_what_to_do() {
+    const EU: &str = "https://accounts.zoho.eu, the host of data center EU (`data_center` in the secret)";
+    let variable = host(HostSource::Variable("ZOHO_ACCOUNTS_DOMAIN"));
+    let field = host(HostSource::SecretField("accounts_domain"));
+    for (host, body, parts) in [
+        (
+            by_data_center(),
+            r#"{"error":"invalid_client"}"#,
+            &["`client_id`", EU, "correct `data_center`"][..],
+        ),
+        (
+            by_data_center(),
+            r#"{"error":"invalid_code"}"#,
+            &[EU, "one-time code", "exchange it", "invalid_code"],
+        ),
+        (by_data_center(), r#"{"error":"invalid_client_secret"}"#, &[EU, "`client_secret`"]),
+        (by_data_center(), "{}", &[EU, "ZOHO_ACCOUNTS_DOMAIN"]),
+        (
+            variable,
+            r#"{"error":"invalid_client"}"#,
+            &["set by ZOHO_ACCOUNTS_DOMAIN", "correct ZOHO_ACCOUNTS_DOMAIN"],
+        ),
+        (field, r#"{"error":"access_denied"}"#, &["set by `accounts_domain` in the secret", "access_denied"]),
+    ] {
+        let error = respond_with(&host, 200, &HeaderMap::new(), body).unwrap_err().error;
+        for part in parts {
+            assert!(error.message().contains(part), "{part:?} is not in {error}");
+        }
+    }
+}
+
+#[test]
+fn credentials_that_the_server_echoes_are_masked() {
+    for body in [
+        r#"{"error":"invalid_client","error_description":"unknown client-one with secret-two"}"#,
+        r#"{"error":"refresh-three is bad"}"#,
+        "<html>client_id=client-one&secret=secret-two</html>",
+    ] {
+        let error = respond(400, body).unwrap_err();
+        for secret in SECRETS {
+            assert!(!format!("{error:?}").contains(secret), "{error:?}");
+        }
+    }
+}
+
+#[test]
+fn new_tokens_are_never_shown_whatever_they_look_like() {
+    for (status, body) in [
+        (200, r#"{"access_token":"hunter2"#),
+        (200, r#"{"access_token":"hunter2 3","expires_in":3600}"#),
+        (200, r#"{"token":"hunter2"}"#),
+        (201, "hunter2"),
+        (200, r#"<html>hunter2"#),
+        (200, r#"["hunter2"]"#),
+        (500, r#"{"access_token":"hunter2"#),
+        (302, r#"Access_Token=hunter2"#),
+    ] {
+        let error = respond(status, body).unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter"), "{error:?}");
+    }
+}
+
+#[test]
+fn forms_contain_the_grant() {
+    let mut credentials = Credentials {
+        client_id: "a&b".into(),
+        client_secret: "c d".into(),
+        grant: Grant::RefreshToken("1000.x=".into()),
+    };
+    assert_eq!(
+        form_body(&credentials),
+        "client_id=a%26b&client_secret=c+d&grant_type=refresh_token&refresh_token=1000.x%3D"
+    );
+    credentials.grant = Grant::ClientCredentials { soid: "ZohoCRM.1".into(), scope: "a,b".into() };
+    assert_eq!(
+        form_body(&credentials),
+        "client_id=a%26b&client_secret=c+d&grant_type=client_credentials&scope=a%2Cb&soid=ZohoCRM.1"
+    );
+}

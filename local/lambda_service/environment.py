@@ -127,7 +127,7 @@ class Environment:
         """Wait until the process asks for its first invocation. A result means that the initialization failed."""
         try:
             return await asyncio.wait_for(asyncio.shield(self._initialized), seconds)
-        except asyncio.TimeoutError:
+        except TimeoutError:
             return timed_out("", seconds)
 
     async def invoke(self, pending: PendingInvocation) -> InvocationResult:
@@ -140,7 +140,7 @@ class Environment:
         started = time.time()
         try:
             return await asyncio.wait_for(asyncio.shield(pending.done), max(0.0, pending.deadline - started))
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self.kill()
             return timed_out(pending.request_id, pending.deadline - started)
         finally:

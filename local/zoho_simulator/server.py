@@ -167,7 +167,7 @@ class _Connection:
                 data = await asyncio.wait_for(
                     self._reader.read(_RECEIVE), None if until is None else until - loop.time()
                 )
-            except asyncio.TimeoutError:
+            except TimeoutError:
                 return False
             if not data:
                 return True

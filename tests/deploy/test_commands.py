@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -130,7 +130,7 @@ def test_what_is_missing_or_malformed_is_said(deployment: Deployment, target: st
 
 def test_the_schedule_that_the_command_makes(deployment: Deployment) -> None:
     schedule = make_schedule(deployment)
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
 
     assert schedule["ScheduleExpression"] == "rate(5 minutes)"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}

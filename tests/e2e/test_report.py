@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -14,7 +14,7 @@ RFC_3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
 def ago(**time: float) -> str:
-    return (datetime.now(timezone.utc) - timedelta(**time)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return (datetime.now(UTC) - timedelta(**time)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_the_report_of_the_documented_sample(scene):

@@ -1,0 +1,1 @@
+"""The steps of `make check` that no ready-made tool covers."""

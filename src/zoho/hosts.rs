@@ -91,7 +91,7 @@ fn is_same_data_center(one: &Origin, other: &Origin) -> bool {
     one == other || (of_one.is_some() && of_one == of_other)
 }
 
-/// A phrase that follows the host: "https://www.zohoapis.com, set by ZOHO_API_DOMAIN".
+/// A phrase that follows the host: `https://www.zohoapis.com, set by ZOHO_API_DOMAIN`.
 impl fmt::Display for HostSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

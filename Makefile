@@ -195,21 +195,32 @@ package: build ## the deployment package, in .aws-sam
 	@$(PINNED) SAM_CLI_TELEMETRY=0 sam build
 
 .PHONY: watch
-watch: ## watch a job: MODULE=Leads JOB_ID=... [STACK=...]
-	@$(call needs-job) && $(call run-output,WatchCommand)
+watch: ## watch a job: MODULE=Leads JOB_ID=... [AGAIN=1] [STACK=...]
+	@$(call needs-job) && $(call run-output,WatchCommand) \
+	  || { echo "If this job was watched before, add AGAIN=1 (next time, another number)." >&2; exit 1; }
 
 .PHONY: watch-schedule
-watch-schedule: ## the same by a schedule, without a state machine
+watch-schedule: ## the same with a schedule instead of a state machine
 	@$(call needs-job) && $(call run-output,WatchScheduleCommand)
 
 .PHONY: watch-many
-watch-many: ## watch a list of jobs: JOBS=file.json [STACK=...]
-	@test -r "$$JOBS" || { echo "give JOBS=file.json, a list of {\"module\": ..., \"job_id\": ...}" >&2; exit 2; }
-	@$(call run-output,WatchManyCommand)
+watch-many: ## watch a list of jobs: JOBS=file.json or JOBS=s3://bucket/key [NOTIFY_EACH=false] [STACK=...]
+	@echo "$${NOTIFY_EACH:-true}" | grep -Eqx 'true|false' || { echo "NOTIFY_EACH must be true or false." >&2; exit 2; }
+	@case "$${JOBS:-}" in \
+	  s3://?*/?*) BUCKET="$${JOBS#s3://}"; KEY="$${BUCKET#*/}"; export BUCKET="$${BUCKET%%/*}" KEY; \
+	    $(call run-output,WatchManyFromS3Command) ;; \
+	  *) test -r "$${JOBS:-}" || { echo "Set JOBS to a readable file or to s3://bucket/key, with a list of jobs." >&2; exit 2; }; \
+	    $(call run-output,WatchManyCommand) ;; \
+	esac
 
-# The recipes see MODULE, JOB_ID and JOBS as environment variables; the first two end up in a command line and in JSON.
-needs-job = { echo "$$MODULE" | grep -Eqx '[A-Za-z][A-Za-z0-9_]{0,254}' && echo "$$JOB_ID" | grep -Eqx '[0-9]{1,20}'; } \
-  || { echo "give MODULE=<the module's API name> JOB_ID=<the job's digits>" >&2; exit 2; }
+.PHONY: verify-aws
+verify-aws: package ## deploy a throwaway stack to your account, try everything there, and remove it: needs AWS credentials
+	@$(PINNED) $(PY) -m local.verification $(ARGS)
+
+# The recipes see MODULE, JOB_ID and AGAIN as environment variables, which end up in a command line and in JSON.
+needs-job = { echo "$$MODULE" | grep -Eqx '[A-Za-z][A-Za-z0-9_]{0,254}' && echo "$$JOB_ID" | grep -Eqx '[0-9]{1,20}' \
+  && echo "$${AGAIN:-}" | grep -Eqx '[A-Za-z0-9_-]{0,16}'; } \
+  || { echo "Set MODULE to the API name of the module and JOB_ID to the digits of the job ID." >&2; exit 2; }
 
 # The stack's outputs hold the commands whole: what `make` runs is what its reader can copy and paste.
 run-output = command="$$(aws cloudformation describe-stacks --stack-name "$(STACK)" --output text \

@@ -9,8 +9,14 @@ from typing import Any
 SCRIPTED_FUNCTION = Path(__file__).with_name("scripted_function.py")
 
 
-def stub(directory: Path, *script: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a deployment with this script. `directory` keeps the count of its invocations."""
-    counter = directory / "invocations"
-    counter.unlink(missing_ok=True)
-    return {"binary": SCRIPTED_FUNCTION, "env": {"SCRIPT": json.dumps(script), "COUNT": str(counter)}}
+def stub(directory: Path, *script: dict[str, Any], compose: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The arguments of a deployment with this script. `directory` keeps the payloads of its invocations."""
+    log = directory / "payloads"
+    log.unlink(missing_ok=True)
+    env = {"SCRIPT": json.dumps(script), "COMPOSE": json.dumps(compose), "PAYLOADS": str(log)}
+    return {"binary": SCRIPTED_FUNCTION, "env": env}
+
+
+def payloads(directory: Path) -> list[dict[str, Any]]:
+    """The payloads of the invocations, in order."""
+    return [json.loads(line) for line in (directory / "payloads").read_text(encoding="utf-8").splitlines()]

@@ -3,10 +3,12 @@
 
 Each invocation takes one step: the next one of SCRIPT (a JSON list, whose last step repeats), or without SCRIPT the
 payload itself. The keys of a step are `sleep` (seconds), `exit` (status), `error` (a type, or a type and a message),
-and `report` (the response). Without the last three, the response describes the invocation. COUNT names a file that
-counts the invocations across processes. INIT can be `error` or `exit`: how the initialization fails.
+and `report` (the response). Without the last three, the response describes the invocation. PAYLOADS names a file to
+which all processes append their payloads. A payload with `failure` does not take a step: the response is COMPOSE (a
+step in JSON), or a `WATCH_FAILED` report, as a state machine expects it. INIT can be `error` or `exit`: how the initialization fails.
 """
 
+import fcntl
 import http.client
 import json
 import os
@@ -39,7 +41,7 @@ def main() -> None:
         invocations += 1
         payload = json.loads(body)
         print(json.dumps({"message": "received", "payload": payload}), file=sys.stderr, flush=True)
-        step = next_step() if "SCRIPT" in os.environ else payload
+        step = next_step(payload) if "SCRIPT" in os.environ else payload
         if "exit" in step:
             sys.exit(step["exit"])
         time.sleep(step.get("sleep", 0))
@@ -53,13 +55,35 @@ def main() -> None:
             request("POST", f"{invocation}/response", step.get("report", described))
 
 
-def next_step() -> dict:
+def next_step(payload: dict) -> dict:
     """The step of SCRIPT for this invocation, of all processes."""
-    script, counter = json.loads(os.environ["SCRIPT"]), Path(os.environ["COUNT"])
-    with counter.open("a+") as file:
-        done = file.tell()
-        file.write(".")
+    script, compose = json.loads(os.environ["SCRIPT"]), json.loads(os.environ.get("COMPOSE", "null"))
+    with Path(os.environ["PAYLOADS"]).open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        done = sum("failure" not in json.loads(line) for line in file)
+        file.write(json.dumps(payload) + "\n")
+    if "failure" in payload:
+        return compose or {"report": describe(payload)}
     return script[min(done, len(script) - 1)]
+
+
+def describe(payload: dict) -> dict:
+    """The report of a failure, as the function writes it."""
+    failure, request = payload["failure"], payload["request"]
+    request = request if isinstance(request, dict) else {}
+    report = {
+        "module": request.get("module"),
+        "job_id": request.get("job_id"),
+        "outcome": "WATCH_FAILED",
+        "finished": False,
+        "checks": request.get("checks", 0) + 1,
+        "next_check_seconds": None,
+        "error": {"type": failure["Error"], "message": failure.get("Cause", "")},
+    }
+    attributes = {"outcome": {"DataType": "String", "StringValue": "WATCH_FAILED"}}
+    message = json.dumps({"default": json.dumps(report)})
+    return {**report, "announcement": {"subject": "failed", "message": message, "attributes": attributes}}
 
 
 main()

@@ -31,6 +31,8 @@ _REST_ACTIONS = [  # the services whose action follows from method and path
     ("scheduler", "DELETE", r"/schedules/[^/]+", "DeleteSchedule"),
     ("lambda", "POST", INVOKE_PATH + r"[^/]+/invocations", "Invoke"),
 ]
+# The error codes of services that do not use AccessDeniedException.
+_DENIED = {"sns": "AuthorizationError", "sqs": "AccessDenied", "s3": "AccessDenied"}
 
 
 @dataclass
@@ -44,6 +46,12 @@ class Call:
     body: bytes = field(repr=False)
     at: float
     status: int | None = None
+
+    @property
+    def access_key(self) -> str:
+        """The access key that signed the request: the name of a role, or that of the test itself."""
+        found = re.search(r"Credential=([^/]+)/", self.headers.get("Authorization", ""))
+        return found.group(1) if found else ""
 
     @property
     def parameters(self) -> dict:
@@ -110,6 +118,7 @@ class Gateway:
         # AWS's compare-and-set is atomic; moto, which uses threads, is not.
         self._one_at_a_time = {"secretsmanager": asyncio.Lock()}
         self._moto = ""
+        self._roles: dict[str, Callable[[Call], str | None]] = {}
         self.calls: list[Call] = []
 
     async def start(self) -> int:
@@ -127,6 +136,10 @@ class Gateway:
         self._server.close()
         await self._http.shutdown(0.01)
         await self._session.close()
+
+    def enforce(self, role: str, denial: Callable[[Call], str | None]) -> None:
+        """From now on, ask about every call that a role makes: a text denies it."""
+        self._roles[role] = denial
 
     def add(self, fault: Fault) -> Fault:
         fault._gateway = self
@@ -171,6 +184,9 @@ class Gateway:
                 if fault.body is not None:
                     return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type)
                 return error_response(service, fault.status, fault.code, fault.message)
+        if denial := self._roles.get(call.access_key, _allow)(call):
+            call.status = 403
+            return error_response(service, 403, _DENIED.get(service, "AccessDeniedException"), denial)
         response = await self._respond(request, service, body)
         call.status = response.status
         if fault and fault.lose_response and request.transport is not None:
@@ -202,6 +218,10 @@ class Gateway:
             return web.Response(status=response.status, headers=kept, body=await response.read())
 
 
+def _allow(_: Call) -> None:
+    """The test itself may do everything."""
+
+
 def function_name(reference: str) -> str:
     """The name in a function's name, partial ARN, or ARN, with or without a qualifier."""
     parts = reference.split(":")
@@ -227,6 +247,9 @@ def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
 def error_response(service: str, status: int, code: str, message: str) -> web.Response:
     """An error response in the service's protocol."""
     request_id = str(uuid.uuid4())
+    if service == "s3":
+        text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+        return web.Response(status=status, text=text, content_type="text/xml")
     if service in ("sns", "iam", "sts", "cloudformation"):
         kind = "Sender" if status < 500 else "Receiver"
         text = (

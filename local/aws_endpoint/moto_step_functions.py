@@ -1,18 +1,44 @@
-"""What moto's Step Functions lack: the change of case between a task and the service that it calls.
+"""What moto's Step Functions interpreter lacks or does differently from AWS's.
 
-On AWS, the parameters and results of a task are in PascalCase, regardless of the service. moto passes them on
-unchanged, so that integrations with services in camelCase (Step Functions itself) and with streamed bodies (S3) fail.
+* AWS writes a task's parameters and results in PascalCase, whatever the service itself does. moto passes them on as
+  they are, so that integrations with services in camelCase (Step Functions' own) and streamed bodies (S3's) fail.
+* AWS runs each execution with the role of its state machine. moto uses one identity for everything; here, each task
+  presents the name of the role as its access key, by which the gateway recognizes it.
+* AWS rejects the name of an execution that has spaces or special characters. moto takes it.
+* AWS reads JSON Lines and writes result files. moto reads JSON and CSV, and writes a manifest without files.
+* moto waits in real time between retries and between looks at another execution. Here, both take a tenth.
+
 This code runs in moto's process, where the project is not importable: it imports only moto and botocore.
 """
 
 from __future__ import annotations
 
+import json
+import re
+import sys
+import time
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import botocore.session
+from botocore.config import Config
 from botocore.model import OperationModel
 from botocore.response import StreamingBody
+from moto.settings import moto_server_port
+from moto.stepfunctions.exceptions import InvalidName, NameTooLongException
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader import item_reader_decl
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.eval.resource_output_transformer import (
+    transformer,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.reader_config import input_type
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
+    distributed_item_processor_worker,
+)
+from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.resource_eval import resource_eval_s3
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_callback
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
     StateTaskServiceAwsSdk,
@@ -20,14 +46,28 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
     StateTaskServiceSfn,
 )
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
+from moto.stepfunctions.parser.asl.utils import boto_client
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+
+# How many times faster than on AWS the waits pass that no state of the machine asks for.
+_SPEED = 10
 
 
 def complete() -> None:
-    """Add the change of case to the integrations that need it."""
+    """Apply everything above to moto."""
     for integration in (StateTaskServiceAwsSdk, StateTaskServiceSfn):
-        before = integration._normalise_parameters
-        integration._normalise_parameters = _with_request_case(before)
+        integration._normalise_parameters = _with_request_case(integration._normalise_parameters)
         integration._normalise_response = _normalise_response
+    _check_names()
+    _use_roles()
+    _read_json_lines()
+    _write_results()
+    retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _SPEED))
+    state_task_service_callback._DELAY_SECONDS_SYNC_CONDITION_CHECK /= _SPEED
+
+
+# ---- upper and lower case ---------------------------------------------------------------------------------------
 
 
 def _with_request_case(before: Any) -> Any:
@@ -51,6 +91,9 @@ def _normalise_response(
         value = response.pop(name)
         if isinstance(value, StreamingBody):
             value = value.read().decode()
+        if name not in ("input", "output"):  # which hold documents of the caller's own
+            for nested in value if isinstance(value, list) else [value]:
+                _normalise_response(task, nested)
         response[name[0].upper() + name[1:]] = value
 
 
@@ -63,3 +106,109 @@ def _operation(task: StateTaskService, service: str | None = None, action: str |
 @cache
 def _service_model(service: str) -> Any:
     return botocore.session.get_session().get_service_model(service)
+
+
+# ---- names ------------------------------------------------------------------------------------------------------
+
+
+def _check_names() -> None:
+    start = StepFunctionsParserBackend.start_execution
+
+    def start_execution(self: Any, state_machine_arn: str, name: str | None = None, *rest: Any) -> Any:
+        if name and len(name) > 80:
+            raise NameTooLongException(name)
+        if name and re.search(r"[\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]", name):
+            raise InvalidName(f"Invalid Name: '{name}'")
+        return start(self, state_machine_arn, name, *rest)
+
+    StepFunctionsParserBackend.start_execution = start_execution
+
+
+# ---- roles ------------------------------------------------------------------------------------------------------
+
+
+def _use_roles() -> None:
+    original = boto_client.boto_client_for
+    for module in list(sys.modules.values()):
+        if getattr(module, "boto_client_for", None) is original:
+            module.boto_client_for = _client
+
+
+def _client(region: str, service: str, state_credentials: Any = None) -> Any:
+    role = state_credentials.role_arn.rsplit("/", 1)[-1] if state_credentials else "none"
+    return _client_of(role, region, service)
+
+
+@cache
+def _client_of(role: str, region: str, service: str) -> Any:
+    return boto3.client(
+        service,
+        region_name=region,
+        endpoint_url=f"http://localhost:{moto_server_port()}",
+        aws_access_key_id=role,
+        aws_secret_access_key="secret",
+        config=Config(
+            parameter_validation=False,
+            retries={"total_max_attempts": 1},
+            read_timeout=120,
+            max_pool_connections=100,
+        ),
+    )
+
+
+# ---- lists in S3 ------------------------------------------------------------------------------------------------
+
+
+class _JsonLines(transformer.ResourceOutputTransformer):
+    def _eval_body(self, env: Any) -> None:
+        reader_config = env.stack.pop()
+        lines = env.stack.pop().splitlines()
+        env.stack.append([json.loads(line) for line in lines if line.strip()][: reader_config["MaxItemsValue"]])
+
+
+def _read_json_lines() -> None:
+    def init(self: Any, input_type: str) -> None:
+        self.input_type_value = input_type if input_type == "JSONL" else known_types(input_type)
+
+    known_types = input_type.InputTypeValue
+    known = item_reader_decl.resource_output_transformer_for
+    input_type.InputType.__init__ = init
+    item_reader_decl.resource_output_transformer_for = lambda input_type: (
+        _JsonLines() if input_type.input_type_value == "JSONL" else known(input_type)
+    )
+
+
+def _write_results() -> None:
+    worker = distributed_item_processor_worker.DistributedItemProcessorWorker
+    evaluate, write = worker._eval_job, resource_eval_s3.ResourceEvalS3._handle_put_object
+
+    def eval_job(self: Any, env: Any, job: Any) -> None:
+        evaluate(self, env, job)
+        state = env.program_state()
+        result = {"Input": json.dumps(job.job_input)}
+        if isinstance(state, ProgramError):
+            error = state.error or {}
+            result |= {"Status": "FAILED", "Error": error.get("error"), "Cause": error.get("cause")}
+        else:
+            result |= {"Status": "SUCCEEDED", "Output": json.dumps(job.job_output)}
+        results = self._map_run_record.__dict__.setdefault("results", [])
+        results.append(result)
+
+    def put_object(env: Any, resource_runtime_part: Any, state_credentials: Any) -> None:
+        record = env.map_run_record_pool_manager.get_all()[-1]
+        write(env, resource_runtime_part, state_credentials)
+        where = env.stack[-1]["ResultWriterDetails"]
+        client = resource_eval_s3.ResourceEvalS3._get_s3_client(resource_runtime_part, state_credentials)
+        folder = where["Key"].rsplit("/", 1)[0]
+        manifest = {"DestinationBucket": where["Bucket"], "MapRunArn": record.map_run_arn, "ResultFiles": {}}
+        for status in ("FAILED", "PENDING", "SUCCEEDED"):
+            chosen = [result for result in record.__dict__.get("results", []) if result["Status"] == status]
+            manifest["ResultFiles"][status] = []
+            if chosen:
+                body, key = json.dumps(chosen), f"{folder}/{status}_0.json"
+                client.put_object(Bucket=where["Bucket"], Key=key, Body=body)
+                manifest["ResultFiles"][status].append({"Key": key, "Size": len(body)})
+        client.put_object(Bucket=where["Bucket"], Key=where["Key"], Body=json.dumps(manifest))
+
+    worker._eval_job = eval_job
+    resource_eval_s3.ResourceEvalS3._handle_put_object = staticmethod(put_object)

@@ -34,8 +34,7 @@ def run(narrator: Narrator, stack: Stack, speed: float) -> bool:
         messages = deployment.messages()
         for message in messages:
             narrator.block("Message at the subscriber", f"{message.subject}\n{json.dumps(message.body, indent=2)}")
-        output = execution.output
-        output.pop("notification")
+        output = {key: execution.output[key] for key in messages[0].body} if messages else {}
     return [message.body for message in messages] == [output]
 
 
@@ -62,7 +61,7 @@ def _states_by_check(history: list[dict[str, Any]]) -> list[str]:
             lines[-1][-1] += f" ({report['progress_percent']} %)"
         if "stateEnteredEventDetails" in event:
             name = event["stateEnteredEventDetails"]["name"]
-            if name == "Check":
+            if name == "Check status":
                 lines.append([])
             lines[-1].append(name)
     return [" → ".join(line) for line in lines]

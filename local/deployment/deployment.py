@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from botocore.exceptions import ClientError
+
+from local.deployment.permissions import SYNC_RULE, Roles
 from local.deployment.template import definition, resolve
-from local.stack import RELEASE_BINARY, Function, Publication, Stack
+from local.stack import RELEASE_BINARY, EventInvocation, Function, Publication, Stack
 from local.wait import wait_until
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 
+STATE_MACHINES = ("WatchStateMachine", "WatchListedJobStateMachine", "WatchManyStateMachine")
+
 
 def quicken(node: Any) -> Any:
-    """A definition whose retries wait a second at most. Nothing else of it changes."""
+    """A definition whose retries and fixed waits last one second at most. Nothing else changes."""
     if isinstance(node, list):
         return [quicken(item) for item in node]
     if not isinstance(node, dict):
         return node
-    return {key: 1 if key in ("IntervalSeconds", "MaxDelaySeconds") else quicken(value) for key, value in node.items()}
+    waits = ("IntervalSeconds", "MaxDelaySeconds", "Seconds")
+    return {key: 1 if key in waits else quicken(value) for key, value in node.items()}
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,8 @@ class Deployment:
     """What `sam deploy` would make of the template, on the local stack, with a queue subscribed to the topic.
 
     Zoho is the simulator, and a job may be checked every second. `alter` changes the state machines' definitions, as
-    `quicken` does; as they stand they are what ships.
+    `quicken` does; as they stand they are what ships. Each part acts with its role, and the policies of the roles are
+    enforced; `without` names a role and the Sid of a statement that is left out.
     """
 
     def __init__(
@@ -109,12 +117,14 @@ class Deployment:
         env: dict[str, str] | None = None,
         binary: Path = RELEASE_BINARY,
         alter: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        without: tuple[str, str] | None = None,
         **parameters: Any,
     ) -> None:
         parameters = {
             "ZohoApiDomain": stack.zoho.url,
             "ZohoAccountsDomain": stack.zoho.url,
             "CheckIntervalMinSeconds": 1,
+            "MaxConcurrency": 20,  # moto makes as many threads, however short the list
             **parameters,
         }
         self.stack = stack
@@ -124,12 +134,14 @@ class Deployment:
         topic = stack.topic(f"{self.name}-StatusTopic", f"{self.name}-subscriber")
         self.topic_arn, self._subscriber = topic.arn, topic.subscriber
         assert self.topic_arn == self.template.outputs["StatusTopicArn"]
-        self._undelivered = stack.queue(f"{self.name}-UndeliveredQueue")
+        self._dead_letters = stack.queue(f"{self.name}-DeadLetterQueue")
+        self.without = without
+        self.roles = Roles(self.template, without)
+        for role in self.roles:
+            stack.enforce(role, partial(self.roles.denial, role))
         self.function = self._function(binary, env or {})
         self._alter = alter or (lambda definition: definition)
-        self._machines = {
-            resource: self._machine(resource) for resource in ("WatchStateMachine", "WatchManyStateMachine")
-        }
+        self._machines = {resource: self._machine(resource) for resource in STATE_MACHINES}
         stack.client("scheduler").create_schedule_group(Name=self.template.properties("ScheduleGroup")["Name"])
 
     def __enter__(self) -> Deployment:
@@ -162,13 +174,28 @@ class Deployment:
             found.append(Message(body["Subject"], json.loads(body["Message"]), attributes))
         return found
 
-    def undelivered(self) -> list[dict[str, Any]]:
-        """What Lambda gave up on."""
-        return self._undelivered.drain()
+    def dead_letters(self) -> list[dict[str, Any]]:
+        """What Lambda, Scheduler, or a state machine could not deliver, since the last call."""
+        return self._dead_letters.drain()
 
     def published(self) -> list[Publication]:
         """What was published to the topic, by the function or a state machine, since the deployment."""
         return self.stack.published(self.topic_arn)
+
+    def fire(self, schedule: dict[str, Any]) -> EventInvocation | None:
+        """Do what EventBridge Scheduler does with a schedule: invoke its target, or use its dead-letter queue."""
+        target = schedule["Target"]
+        role = target["RoleArn"].rsplit("/", 1)[1]
+        payload = target["Input"].replace("<aws.scheduler.schedule-arn>", schedule["Arn"])
+        try:
+            response = self.stack.client("lambda", role).invoke(
+                FunctionName=target["Arn"], InvocationType="Event", Payload=payload
+            )
+        except ClientError:
+            with contextlib.suppress(ClientError):
+                self.stack.deliver(target["DeadLetterConfig"]["Arn"], payload, role)
+            return None
+        return self.function.event_invocation(response["ResponseMetadata"]["RequestId"])
 
     def _start(self, resource: str, request: Any, name: str | None) -> Execution:
         answer = self.stack.client("stepfunctions").start_execution(
@@ -182,7 +209,13 @@ class Deployment:
         properties = self.template.properties("CheckFunction")
         return self.stack.function(
             f"{self.name}-CheckFunction",
-            env={**properties["Environment"]["Variables"], **env},
+            env={
+                **properties["Environment"]["Variables"],
+                "AWS_LAMBDA_LOG_FORMAT": properties["LoggingConfig"]["LogFormat"],
+                "AWS_LAMBDA_LOG_LEVEL": properties["LoggingConfig"]["ApplicationLogLevel"],
+                "AWS_ACCESS_KEY_ID": self.template.references["CheckFunctionRole"],
+                **env,
+            },
             binary=binary,
             timeout=properties["Timeout"],
             concurrency=int(properties["ReservedConcurrentExecutions"]),
@@ -194,6 +227,9 @@ class Deployment:
     def _machine(self, resource: str) -> str:
         properties = self.template.properties(resource)
         machine = json.loads(definition(resource, self.template))
+        role = properties["RoleArn"].rsplit("/", 1)[1]
+        if ".sync" in json.dumps(machine) and (denial := self.roles.first_missing(role, SYNC_RULE)):
+            raise PermissionError(denial)
         answer = self.stack.client("stepfunctions").create_state_machine(
             name=properties["StateMachineName"],
             definition=json.dumps(self._alter(machine)),

@@ -21,6 +21,7 @@ TEMPLATE = ROOT / "template.yaml"
 
 # What Ref and GetAtt give for a resource of each type; {} is its name.
 _IDENTITIES = {
+    "AWS::Events::Rule": {"Arn": f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/{{}}"},
     "AWS::IAM::Role": {"Ref": "{}", "Arn": f"arn:aws:iam::{ACCOUNT_ID}:role/{{}}"},
     "AWS::Lambda::Function": {"Ref": "{}", "Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{{}}"},
     "AWS::Logs::LogGroup": {"Ref": "{}", "Arn": f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{{}}:*"},
@@ -30,7 +31,10 @@ _IDENTITIES = {
         "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{{}}",
         "QueueName": "{}",
     },
-    "AWS::Scheduler::ScheduleGroup": {"Ref": "{}"},
+    "AWS::Scheduler::ScheduleGroup": {
+        "Ref": "{}",
+        "Arn": f"arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule-group/{{}}",
+    },
     "AWS::SecretsManager::Secret": {"Ref": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT_ID}:secret:{{}}-AbCdEf"},
     "AWS::StepFunctions::StateMachine": {"Ref": f"arn:aws:states:{REGION}:{ACCOUNT_ID}:stateMachine:{{}}"},
 }
@@ -44,6 +48,10 @@ class Resolved:
     name: str
     resources: dict[str, Any]
     outputs: dict[str, str]
+    references: dict[str, str]
+    """What Ref gives for each parameter and resource."""
+    arns: dict[str, str]
+    """What GetAtt gives as the Arn of each resource that has one."""
 
     def properties(self, resource: str) -> dict[str, Any]:
         return self.resources[resource]["Properties"]
@@ -89,7 +97,13 @@ def resolve(name: str = "zoho", **parameters: Any) -> Resolved:
         if "Condition" not in resource or resolver.condition(resource["Condition"])
     }
     outputs = {key: resolver.value(output["Value"]) for key, output in template["Outputs"].items()}
-    return Resolved(name, resources, outputs)
+    references = {key: resolver.value({"Ref": key}) for key in [*template["Parameters"], *resources]}
+    arns = {
+        key: resolver.value({"Fn::GetAtt": [key, "Arn"]})
+        for key, resource in resources.items()
+        if "Arn" in _IDENTITIES.get(resource["Type"], {})
+    }
+    return Resolved(name, resources, outputs, references, arns)
 
 
 class _NoManagedPolicies:
@@ -155,6 +169,8 @@ class _Resolver:
 
     def _identity(self, logical_id: str, attribute: str) -> str:
         resource = self._resources[logical_id]
+        if attribute not in _IDENTITIES.get(resource["Type"], {}) and attribute == "Ref":
+            return f"{self._stack_name}-{logical_id}"
         properties = resource.get("Properties", {})
         given = properties.get("Name") or properties.get("StateMachineName")
         name = self.value(given) if given else f"{self._stack_name}-{logical_id}"

@@ -85,7 +85,11 @@ class Function:
         response = self._post(payload, {"X-Amz-Invocation-Type": "Event"}, _PATIENCE)
         if response.status != 202:
             raise RuntimeError(f"Invoke returned {response.status}: {response.data!r}")
-        return EventInvocation(self._deployed, response.headers["x-amzn-RequestId"])
+        return self.event_invocation(response.headers["x-amzn-RequestId"])
+
+    def event_invocation(self, request_id: str) -> EventInvocation:
+        """An asynchronous invocation that something else made."""
+        return EventInvocation(self._deployed, request_id)
 
     @property
     def environments(self) -> list[Environment]:

@@ -61,9 +61,9 @@ class Deployed:
 
 
 class LambdaService:
-    """Runs in the stack's event loop. `send_to_destination(arn, body)` sends failure records."""
+    """Runs in the stack's event loop. `send_to_destination(arn, body, role)` sends failure records."""
 
-    def __init__(self, send_to_destination: Callable[[str, str], Awaitable[None]]) -> None:
+    def __init__(self, send_to_destination: Callable[[str, str, str], Awaitable[None]]) -> None:
         self._send_to_destination = send_to_destination
         self._functions: dict[str, Deployed] = {}
         self._endpoint_url = ""
@@ -198,7 +198,8 @@ class LambdaService:
         else:
             if settings.destination_arn:
                 record = failure_record(settings.arn, request_id, payload, state.attempts)
-                await self._send_to_destination(settings.destination_arn, json.dumps(record))
+                role = settings.variables.get("AWS_ACCESS_KEY_ID", CREDENTIALS["AWS_ACCESS_KEY_ID"])
+                await self._send_to_destination(settings.destination_arn, json.dumps(record), role)
         state.finished = True
 
 

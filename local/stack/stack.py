@@ -7,13 +7,14 @@ import contextlib
 import json
 import threading
 import urllib.request
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from local.aws_endpoint.gateway import Call, Fault, Gateway
 from local.aws_endpoint.moto_process import CREDENTIALS, REGION, Moto
@@ -40,7 +41,7 @@ class Stack:
     def __init__(self, step_functions: bool = False, **zoho: Any) -> None:
         self._step_functions = step_functions
         self._zoho_settings = zoho
-        self._clients: dict[str, Any] = {}
+        self._clients: dict[tuple[str, str], Any] = {}
         self._names = iter(range(1, 1_000_000_000))
 
     def __enter__(self) -> Stack:
@@ -66,19 +67,23 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self._started.close()
 
-    def client(self, service: str) -> Any:
-        """The boto3 client of a service. Threads can share it."""
-        if service not in self._clients:
-            self._clients[service] = boto3.client(
+    def client(self, service: str, role: str = CREDENTIALS["AWS_ACCESS_KEY_ID"]) -> Any:
+        """The boto3 client of a service, with the permissions of a role. Threads can share it."""
+        if (service, role) not in self._clients:
+            self._clients[service, role] = boto3.client(
                 service,
                 endpoint_url=self.endpoint_url,
                 region_name=REGION,
-                aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+                aws_access_key_id=role,
                 aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
                 aws_session_token=CREDENTIALS["AWS_SESSION_TOKEN"],
                 config=Config(retries={"total_max_attempts": 1}, read_timeout=900, max_pool_connections=64),
             )
-        return self._clients[service]
+        return self._clients[service, role]
+
+    def enforce(self, role: str, denial: Callable[[Call], str | None]) -> None:
+        """Ask `denial` about every call that is signed with the name of this role: a text denies it."""
+        self._gateway.enforce(role, denial)
 
     def function(
         self,
@@ -161,16 +166,18 @@ class Stack:
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
-    async def _send_to_destination(self, arn: str, body: str) -> None:
-        await asyncio.get_running_loop().run_in_executor(None, self._deliver, arn, body)
+    async def _send_to_destination(self, arn: str, body: str, role: str) -> None:
+        # As on AWS, nobody hears of a record that could not be delivered.
+        with contextlib.suppress(ClientError):
+            await asyncio.get_running_loop().run_in_executor(None, self.deliver, arn, body, role)
 
-    def _deliver(self, arn: str, body: str) -> None:
-        name = arn.rsplit(":", 1)[1]
+    def deliver(self, arn: str, body: str, role: str) -> None:
+        """Send a text to a topic or a queue, as a service does on behalf of a role."""
         if ":sns:" in arn:
-            self.client("sns").publish(TopicArn=arn, Message=body)
+            self.client("sns", role).publish(TopicArn=arn, Message=body)
             return
-        sqs = self.client("sqs")
-        sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"], MessageBody=body)
+        url = self.client("sqs").get_queue_url(QueueName=arn.rsplit(":", 1)[1])["QueueUrl"]
+        self.client("sqs", role).send_message(QueueUrl=url, MessageBody=body)
 
     def _configure_moto(self, document: dict) -> None:
         request = urllib.request.Request(f"{self.endpoint_url}/moto-api/config", json.dumps(document).encode())

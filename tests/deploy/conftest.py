@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 
 from local.deployment import Deployment, quicken
-from local.stack import RELEASE_BINARY, Stack
+from local.stack import Stack
 from tests.scripted import stub
 
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    assert RELEASE_BINARY.is_file(), f"{RELEASE_BINARY} is missing: make build"
     with Stack(step_functions=True) as stack:
         yield stack
 
@@ -25,9 +24,17 @@ def stack() -> Iterator[Stack]:
 def deploy(stack: Stack) -> Iterator[Callable[..., Deployment]]:
     """Deploy the template with these parameters; Zoho starts afresh."""
     stack.zoho.control.reset()
+    deployments = []
+
+    def deploy_it(**how: Any) -> Deployment:
+        deployments.append(ends.enter_context(Deployment(stack, **{"alter": quicken, **how})))
+        return deployments[-1]
+
     with contextlib.ExitStack() as ends:
-        yield lambda **how: ends.enter_context(Deployment(stack, **{"alter": quicken, **how}))
+        yield deploy_it
     stack.clear_faults()
+    for deployment in deployments:
+        assert deployment.without or not deployment.roles.denials, "the roles of the template permit what a test does"
 
 
 @pytest.fixture
@@ -40,7 +47,7 @@ def deployment(deploy: Callable[..., Deployment]) -> Deployment:
 def deploy_stub(deploy: Callable[..., Deployment], tmp_path: Path) -> Callable[..., Deployment]:
     """Deploy a function with a script; see scripted_function.py."""
 
-    def deploy_it(*script: dict[str, Any], **how: Any) -> Deployment:
-        return deploy(**stub(tmp_path, *script), **how)
+    def deploy_it(*script: dict[str, Any], compose: dict[str, Any] | None = None, **how: Any) -> Deployment:
+        return deploy(**stub(tmp_path, *script, compose=compose), **how)
 
     return deploy_it

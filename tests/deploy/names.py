@@ -1,7 +1,7 @@
 """The errors that the state machine retries."""
 
-# The contract's errors that may pass by themselves.
-TRY_AGAIN = {
+# The errors of the function that are retryable.
+RETRYABLE = {
     "SecretUnavailable",
     "TokenRateLimited",
     "ZohoRateLimited",
@@ -9,11 +9,13 @@ TRY_AGAIN = {
     "NotificationFailed",
     "ScheduleNotDeleted",
 }
-LAMBDAS_OWN = {
+LAMBDA_ERRORS = {
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
     "Lambda.AWSLambdaException",
     "Lambda.SdkClientException",
+    "Lambda.ResourceConflictException",
+    "Lambda.ResourceNotReadyException",
     "Lambda.TooManyRequestsException",
     "Lambda.Unknown",
     "Sandbox.Timedout",

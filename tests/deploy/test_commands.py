@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 from local.aws_endpoint.moto_process import CREDENTIALS, REGION
 from local.deployment import Deployment
 from local.deployment.template import ROOT
+from local.stack import Stack
 from local.wait import wait_until
 
 JOB_ID = "3652397000009565021"
@@ -41,8 +43,8 @@ def make(deployment: Deployment, target: str, **variables: str) -> subprocess.Co
     )
 
 
-def scheduled_input(deployment: Deployment, schedule: dict[str, Any]) -> dict[str, Any]:
-    """What EventBridge Scheduler would send, its context attributes filled in."""
+def scheduled_input(schedule: dict[str, Any]) -> dict[str, Any]:
+    """What EventBridge Scheduler would send, with its context attributes filled in."""
     return json.loads(schedule["Target"]["Input"].replace("<aws.scheduler.schedule-arn>", schedule["Arn"]))
 
 
@@ -79,7 +81,12 @@ def test_a_watch_is_named_after_the_job_and_started_once(deploy: Callable[..., D
     refused = make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID)
     assert refused.returncode != 0
     assert "ExecutionAlreadyExists" in refused.stderr
-    assert len(deployment.messages()) == 1
+    assert "AGAIN=1" in refused.stderr
+    assert make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID, AGAIN="1").returncode == 0
+    _, second = deployment.executions()
+    assert second.arn.endswith(f":Leads-{JOB_ID}-1")
+    assert second.status == "SUCCEEDED"
+    assert len(deployment.messages()) == 2
 
 
 def test_a_job_that_is_watched_already_is_joined_by_the_list(deploy: Callable[..., Deployment]) -> None:
@@ -89,12 +96,23 @@ def test_a_job_that_is_watched_already_is_joined_by_the_list(deploy: Callable[..
     started = len(deployment.stack.calls("states", "StartExecution"))
     assert make(deployment, "watch", MODULE="Leads", JOB_ID=JOB_ID).returncode == 0
     many = deployment.watch_many({"jobs": [{"module": "Leads", "job_id": JOB_ID}]})
-    # Three starts: by make, of the list, and by the list.
-    wait_until(lambda: len(deployment.stack.calls("states", "StartExecution")) == started + 3, "the start of the list")
+    # By make, of the list, by the list for its job, and by that for the watch.
+    wait_until(lambda: len(deployment.stack.calls("states", "StartExecution")) == started + 4, "the start of the watch")
     zoho.advance(1_001)
     assert many.status == "SUCCEEDED"
     assert len(deployment.executions()) == 1
     assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUCCEEDED", "SUMMARY"]
+
+
+def test_a_list_of_jobs_in_s3(deploy: Callable[..., Deployment], stack: Stack) -> None:
+    stack.client("s3").create_bucket(Bucket=(bucket := stack.unique("lists")))
+    deployment = deploy(JobsBucket=bucket)
+    job_id = stack.zoho.control.start_job(run_seconds=0)
+    stack.client("s3").put_object(Bucket=bucket, Key="my jobs/a.csv", Body=f"module,job_id\nLeads,{job_id}\n")
+    done = make(deployment, "watch-many", JOBS=f"s3://{bucket}/my jobs/a.csv", NOTIFY_EACH="false")
+    assert done.returncode == 0, done.stderr
+    assert deployment.execution(json.loads(done.stdout)["executionArn"]).output["succeeded"] == 1
+    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUMMARY"]
 
 
 def test_a_list_of_jobs(deployment: Deployment, tmp_path: Path) -> None:
@@ -114,13 +132,17 @@ def test_a_list_of_jobs(deployment: Deployment, tmp_path: Path) -> None:
         ("watch", {"MODULE": "Leads", "JOB_ID": "12; true"}),
         ("watch-schedule", {"MODULE": 'Leads"', "JOB_ID": "12"}),
         ("watch-schedule", {"MODULE": "Price Books", "JOB_ID": "12"}),
+        ("watch", {"MODULE": "Leads", "JOB_ID": "12", "AGAIN": "1; true"}),
         ("watch-many", {"JOBS": "no-such-file"}),
+        ("watch-many", {"JOBS": "Makefile", "NOTIFY_EACH": "no"}),
     ],
 )
-def test_what_is_missing_or_malformed_is_said(deployment: Deployment, target: str, variables: dict[str, str]) -> None:
+def test_missing_or_malformed_variables_are_rejected(
+    deployment: Deployment, target: str, variables: dict[str, str]
+) -> None:
     done = make(deployment, target, **variables)
     assert done.returncode != 0
-    assert "give " in done.stderr
+    assert re.search(r"^Set |must be", done.stderr, re.MULTILINE)
     assert deployment.executions() == []
     assert schedules(deployment) == []
 
@@ -141,8 +163,8 @@ def test_the_schedule_that_the_command_makes(deployment: Deployment) -> None:
     assert target["Arn"] == deployment.function.arn
     assert target["RoleArn"].endswith("SchedulerRole")
     assert target["RetryPolicy"] == {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 300}
-    assert target["DeadLetterConfig"]["Arn"].endswith("UndeliveredQueue")
-    request = scheduled_input(deployment, schedule)
+    assert target["DeadLetterConfig"]["Arn"].endswith("DeadLetterQueue")
+    request = scheduled_input(schedule)
     began = datetime.fromisoformat(request.pop("first_checked_at").replace("Z", "+00:00"))
     assert abs(began - now) < timedelta(minutes=5)
     assert request == {"module": "Leads", "job_id": JOB_ID, "schedule_arn": schedule["Arn"]}
@@ -157,8 +179,9 @@ def test_a_second_schedule_for_a_job_is_refused(deployment: Deployment) -> None:
 
 def test_a_scheduled_check_of_an_unfinished_job_changes_nothing(deployment: Deployment) -> None:
     deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=1_000)
-    request = scheduled_input(deployment, make_schedule(deployment))
-    (answer,) = deployment.function.invoke_event(request).wait()
+    schedule = make_schedule(deployment)
+    request = scheduled_input(schedule)
+    (answer,) = deployment.fire(schedule).wait()
     assert answer.payload["finished"] is False
     assert answer.payload["first_checked_at"] == request["first_checked_at"]
     assert deployment.published() == []
@@ -167,8 +190,7 @@ def test_a_scheduled_check_of_an_unfinished_job_changes_nothing(deployment: Depl
 
 def test_the_end_is_announced_and_the_schedule_gone(deployment: Deployment) -> None:
     deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=0)
-    request = scheduled_input(deployment, make_schedule(deployment))
-    (answer,) = deployment.function.invoke_event(request).wait()
+    (answer,) = deployment.fire(make_schedule(deployment)).wait()
     assert answer.payload["schedule_deleted"] is True
     (message,) = deployment.messages()
     assert message.attributes["event_id"] == f"Leads-{JOB_ID}-SUCCEEDED"
@@ -177,9 +199,9 @@ def test_the_end_is_announced_and_the_schedule_gone(deployment: Deployment) -> N
 
 def test_a_crash_between_publishing_and_deleting_repeats_the_message_and_loses_nothing(deployment: Deployment) -> None:
     deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=0, failed=3)
-    request = scheduled_input(deployment, make_schedule(deployment))
+    schedule = make_schedule(deployment)
     with deployment.stack.fail_aws("scheduler", "DeleteSchedule", times=1, hold=True) as deletion:
-        invocation = deployment.function.invoke_event(request)
+        invocation = deployment.fire(schedule)
         deletion.wait_until_held()
         deployment.function.environments[-1].kill()
         deletion.release()
@@ -194,7 +216,7 @@ def test_a_crash_between_publishing_and_deleting_repeats_the_message_and_loses_n
 def test_a_schedule_beyond_the_limit_is_announced_and_gone(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy(WatchLimitSeconds=60)
     deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=1_000)
-    request = scheduled_input(deployment, make_schedule(deployment))
+    request = scheduled_input(make_schedule(deployment))
     request["first_checked_at"] = "2026-01-01T00:00:00Z"  # as if it had been made long ago
     deployment.function.invoke_event(request).wait()
     (message,) = deployment.messages()
@@ -204,10 +226,11 @@ def test_a_schedule_beyond_the_limit_is_announced_and_gone(deploy: Callable[...,
 
 def test_what_keeps_failing_is_kept_for_the_operator(deployment: Deployment) -> None:
     deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=0)
-    request = scheduled_input(deployment, make_schedule(deployment))
+    schedule = make_schedule(deployment)
+    request = scheduled_input(schedule)
     with deployment.stack.fail_aws("sns", "Publish", status=403, code="AuthorizationError"):
-        attempts = deployment.function.invoke_event(request).wait()
+        attempts = deployment.fire(schedule).wait()
     assert [attempt.error_type for attempt in attempts] == ["NotificationFailed"] * 3
-    (record,) = deployment.undelivered()
+    (record,) = deployment.dead_letters()
     assert record["requestPayload"] == request
     assert len(schedules(deployment)) == 1

@@ -1,4 +1,4 @@
-"""The state machine that watches a list of jobs, each by an execution of the one that watches a job."""
+"""The state machines that watch a list of jobs: most with a function that responds by a script."""
 
 from __future__ import annotations
 
@@ -10,62 +10,208 @@ from typing import Any
 import pytest
 
 from local.deployment import Deployment
+from tests.deploy.reports import failed_report, final_report
 
-UNKNOWN_JOB = {"module": "Leads", "job_id": "3652397000000000001"}
-
-
-def start_jobs(deployment: Deployment, count: int, **how: Any) -> list[dict[str, str]]:
-    zoho = deployment.stack.zoho.control
-    return [{"module": "Leads", "job_id": zoho.start_job(total=100, **how)} for _ in range(count)]
+COUNT = ["Wait for final counts", "Find map run", "Count jobs", "Compose summary", "Compose message"]
+END = ["Announce result", "How did it end?"]
+GOOD = {"report": final_report()}
 
 
-def test_25_jobs_at_once_with_one_that_does_not_exist(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy(ToleratedFailures=1)
-    jobs = [
-        *start_jobs(deployment, 20, run_seconds=0),
-        *start_jobs(deployment, 2, run_seconds=2),
-        *start_jobs(deployment, 1, run_seconds=0, failed=7),
-        *start_jobs(deployment, 1, run_seconds=0, shape="fails-half-way"),
-    ]
-    jobs.insert(12, UNKNOWN_JOB)
+def jobs(*numbers: int) -> list[dict[str, str]]:
+    return [{"module": "Leads", "job_id": str(number)} for number in numbers]
 
-    execution = deployment.watch_many({"jobs": jobs})
 
-    assert (execution.status, execution.error) == ("FAILED", "ToleratedFailuresExceeded")
-    watches = deployment.executions()
-    assert {watch.arn.rsplit(":", 1)[1] for watch in watches} == {f"Leads-{job['job_id']}" for job in jobs}
-    messages = deployment.messages()
-    assert len(messages) == 25 + 1
-    summary = messages[-1]
-    assert summary.subject == "Zoho CRM owner changes: 22 of 25 jobs succeeded"
-    assert summary.attributes["outcome"] == "SUMMARY"
-    counts = {key: value for key, value in summary.body.items() if isinstance(value, int)}
-    assert counts == {
-        "jobs": 25,
-        "succeeded": 22,
-        "partially_succeeded": 1,
-        "failed": 1,
-        "timed_out": 0,
-        "watch_failed": 1,
+def put_list(deployment: Deployment, name: str, text: str) -> dict[str, Any]:
+    """A request for the list that a file of this text holds."""
+    bucket = deployment.template.references["JobsBucket"]
+    deployment.stack.client("s3").put_object(Bucket=bucket, Key=f"monday/{name}", Body=text)
+    return {"jobs_file": {"bucket": bucket, "key": f"monday/{name}"}}
+
+
+def results(deployment: Deployment, summary: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The files with the results, by status."""
+    s3 = deployment.stack.client("s3")
+
+    def read(key: str) -> Any:
+        return json.load(s3.get_object(Bucket=summary["results"]["bucket"], Key=key)["Body"])
+
+    manifest = read(summary["results"]["key"])
+    return {
+        status: [result for file in files for result in read(file["Key"])]
+        for status, files in manifest["ResultFiles"].items()
     }
-    assert summary.body["watch_failed_jobs"] == [{"job": UNKNOWN_JOB, "error": "JobNotFound"}]
-    (partial,) = summary.body["partially_succeeded_jobs"]
-    assert (partial["updated_count"], partial["failed_count"]) == (93, 7)
-    assert json.loads(execution.cause) == summary.body
-    assert deployment.stack.zoho.control.stats().tokens_minted == 1
 
 
-def test_tolerated_failures_are_no_failure(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy(ToleratedFailures=1)
-    execution = deployment.watch_many({"jobs": [UNKNOWN_JOB, *start_jobs(deployment, 1, run_seconds=0)]})
+@pytest.fixture
+def bucket(deploy: Callable[..., Deployment], stack: Any) -> str:
+    name = stack.unique("lists")
+    stack.client("s3").create_bucket(Bucket=name)
+    return name
+
+
+def test_each_job_is_watched_and_the_counts_add_up(deploy_stub: Callable[..., Deployment]) -> None:
+    deployment = deploy_stub(GOOD, GOOD, {"report": final_report("PARTIALLY_SUCCEEDED")}, GOOD, ToleratedFailures=1)
+    execution = deployment.watch_many({"jobs": jobs(1, 2, 3, 4)})
+
     assert execution.status == "SUCCEEDED"
-    assert execution.output == deployment.messages()[-1].body
-    assert execution.output["watch_failed"] == 1
+    assert execution.states[-len(COUNT + END) - 1 :] == [*COUNT, *END, "List completed"]
+    assert {watch.arn.rsplit(":", 1)[1] for watch in deployment.executions()} == {f"Leads-{n}" for n in (1, 2, 3, 4)}
+    messages = deployment.messages()
+    assert len(messages) == 4 + 1
+    summary = messages[-1]
+    assert summary.subject == "Zoho CRM owner changes: 3 of 4 jobs succeeded"
+    assert summary.attributes["outcome"] == "SUMMARY"
+    assert summary.body == execution.output
+    assert (summary.body["jobs"], summary.body["succeeded"], summary.body["unsuccessful"]) == (4, 3, 1)
+    assert summary.body["ended"] == summary.body["jobs"]
+    assert summary.body["results"] is None
 
 
-def test_concurrency_is_what_the_parameter_says(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy(MaxConcurrency=1)
-    assert deployment.watch_many({"jobs": start_jobs(deployment, 3, run_seconds=0)}).status == "SUCCEEDED"
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("jobs.json", json.dumps(jobs(1, 2))),
+        ("jobs.jsonl", "".join(json.dumps(job) + "\n" for job in jobs(1, 2))),
+        ("jobs.csv", "module,job_id\nLeads,1\nLeads,2\n"),
+    ],
+)
+def test_jobs_from_a_file(deploy_stub: Callable[..., Deployment], bucket: str, name: str, text: str) -> None:
+    deployment = deploy_stub({"report": failed_report("JobNotFound")}, GOOD, JobsBucket=bucket)
+    execution = deployment.watch_many(put_list(deployment, name, text))
+    assert execution.error == "ToleratedFailuresExceeded"
+    summary = json.loads(execution.cause)
+    assert (summary["jobs"], summary["succeeded"], summary["unsuccessful"]) == (2, 1, 1)
+    files = results(deployment, summary)
+    assert [len(files[status]) for status in ("SUCCEEDED", "FAILED", "PENDING")] == [1, 1, 0]
+    watched = {json.loads(result["Input"])["job_id"] for result in files["SUCCEEDED"] + files["FAILED"]}
+    assert watched == {"1", "2"}
+    assert json.loads(files["FAILED"][0]["Cause"])["Error"] == "JobNotFound"
+
+
+def test_only_the_summary_is_announced_on_request(deploy_stub: Callable[..., Deployment]) -> None:
+    deployment = deploy_stub(GOOD, {"report": final_report("FAILED")})
+    execution = deployment.watch_many({"jobs": jobs(1, 2), "notify_each": False})
+    assert execution.error == "ToleratedFailuresExceeded"
+    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUMMARY"]
+
+
+@pytest.mark.parametrize("parameters", [{"ToleratedFailures": 1}, {}])
+def test_more_unsuccessful_jobs_than_tolerated_fail_the_list(
+    deploy_stub: Callable[..., Deployment], parameters: dict[str, int]
+) -> None:
+    deployment = deploy_stub({"report": failed_report("JobNotFound")}, **parameters)
+    execution = deployment.watch_many({"jobs": jobs(1)})
+    if parameters:
+        assert execution.status == "SUCCEEDED"
+    else:
+        assert execution.error == "ToleratedFailuresExceeded"
+        assert json.loads(execution.cause) == deployment.messages()[-1].body
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        [],
+        "jobs",
+        {"jobs": []},
+        {"jobs": "none"},
+        {"jobs": jobs(*range(1001))},
+        {"jobs_file": {"bucket": "lists"}},
+        {"jobs_file": {"bucket": "lists", "key": "jobs.xlsx"}},
+        {"jobs_file": {"bucket": 1, "key": "jobs.csv"}},
+    ],
+    ids=lambda request: json.dumps(request)[:40],
+)
+def test_what_is_not_a_list_is_rejected_and_announced_before_anything_starts(
+    deploy_stub: Callable[..., Deployment], request_: Any
+) -> None:
+    deployment = deploy_stub(GOOD)
+    execution = deployment.watch_many(request_)
+    assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
+    assert "1,000 jobs" in execution.cause
+    (message,) = deployment.messages()
+    assert message.body == {"Error": execution.error, "Cause": execution.cause}
+    assert deployment.executions() == []
+
+
+@pytest.mark.parametrize("text", [None, "{}", "not JSON"])
+def test_a_file_that_cannot_be_read_is_announced(
+    deploy_stub: Callable[..., Deployment], bucket: str, text: str | None
+) -> None:
+    deployment = deploy_stub(GOOD, JobsBucket=bucket)
+    request = put_list(deployment, "jobs.json", text or "")
+    if text is None:
+        request["jobs_file"]["key"] = "no-such-file.json"
+    execution = deployment.watch_many(request)
+    assert (execution.status, execution.error) == ("FAILED", "LIST_FAILED")
+    (message,) = deployment.messages()
+    assert message.attributes["outcome"] == "SUMMARY"
+    assert json.loads(execution.cause) == message.body
+
+
+def test_a_job_that_was_watched_before_is_watched_again(deploy_stub: Callable[..., Deployment]) -> None:
+    deployment = deploy_stub(GOOD)
+    deployment.watch(jobs(1)[0], name="Leads-1").wait()
+    assert deployment.watch_many({"jobs": jobs(1)}).status == "SUCCEEDED"
+    assert len(deployment.executions()) == 2
+
+
+def test_bad_jobs_of_every_kind_are_counted(deploy_stub: Callable[..., Deployment], bucket: str) -> None:
+    deployment = deploy_stub(GOOD, JobsBucket=bucket)
+    bad = [{"module": "Leads"}, {"job_id": "1"}, {"module": "Leads", "job_id": 5}, {}, "nonsense", None, 7, []]
+    execution = deployment.watch_many(put_list(deployment, "jobs.json", json.dumps([*jobs(1), *bad])))
+    summary = json.loads(execution.cause)
+    assert (summary["jobs"], summary["succeeded"], summary["unsuccessful"]) == (9, 1, 8)
+    errors = {json.loads(result["Cause"])["Error"] for result in results(deployment, summary)["FAILED"]}
+    assert errors == {"InvalidInput"}
+
+
+def test_a_name_that_is_not_valid_is_replaced(deploy_stub: Callable[..., Deployment]) -> None:
+    deployment = deploy_stub(GOOD)
+    assert deployment.watch_many({"jobs": [{"module": "Price Books", "job_id": "1"}]}).status == "SUCCEEDED"
+    (watch,) = deployment.executions()
+    assert " " not in watch.arn
+
+
+def test_a_watch_that_is_stopped_is_counted_and_does_not_end_the_list(
+    deploy_stub: Callable[..., Deployment], bucket: str
+) -> None:
+    deployment = deploy_stub({"sleep": 5, **GOOD}, JobsBucket=bucket)
+    execution = deployment.watch_many(put_list(deployment, "jobs.json", json.dumps(jobs(1))))
+    while not (watches := deployment.executions()):
+        pass
+    deployment.stack.client("stepfunctions").stop_execution(executionArn=watches[0].arn)
+    assert execution.error == "ToleratedFailuresExceeded"
+    (failed,) = results(deployment, json.loads(execution.cause))["FAILED"]
+    assert json.loads(failed["Cause"])["Error"] == "NotWatchedToTheEnd"
+
+
+def test_a_list_whose_counts_fall_short_fails_under_its_own_name(deploy_stub: Callable[..., Deployment]) -> None:
+    def lose_one(machine: dict[str, Any]) -> dict[str, Any]:
+        """As if one child execution had been aborted: moto cannot do that."""
+        if count := machine["States"].get("Count jobs"):
+            count["ResultSelector"]["jobs.$"] = "States.MathAdd($.ItemCounts.Total, 1)"
+        return machine
+
+    execution = deploy_stub(GOOD, alter=lose_one).watch_many({"jobs": jobs(1)})
+    assert (execution.status, execution.error) == ("FAILED", "JobsUnaccountedFor")
+
+
+def test_stopping_a_list_leaves_its_watches_running(deploy_stub: Callable[..., Deployment]) -> None:
+    deployment = deploy_stub({"sleep": 2, **GOOD})
+    execution = deployment.watch_many({"jobs": jobs(1)})
+    while not (watches := deployment.executions()):
+        pass
+    deployment.stack.client("stepfunctions").stop_execution(executionArn=execution.arn)
+    assert execution.status == "ABORTED"
+    assert watches[0].status == "SUCCEEDED"
+    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUCCEEDED"]
+
+
+def test_concurrency_is_what_the_parameter_says(deploy_stub: Callable[..., Deployment]) -> None:
+    deployment = deploy_stub(GOOD, MaxConcurrency=1)
+    assert deployment.watch_many({"jobs": jobs(1, 2, 3)}).status == "SUCCEEDED"
     spans = []
     for watch in deployment.executions():
         history = watch.history
@@ -73,72 +219,42 @@ def test_concurrency_is_what_the_parameter_says(deploy: Callable[..., Deployment
     assert all(end <= start for (_, end), (start, _) in itertools.pairwise(spans))
 
 
-def put_list(deployment: Deployment, text: str) -> dict[str, Any]:
-    """A request for the list that a file of this text holds."""
-    bucket = deployment.stack.unique("lists-of-jobs")
-    s3 = deployment.stack.client("s3")
-    s3.create_bucket(Bucket=bucket)
-    s3.put_object(Bucket=bucket, Key="monday/jobs.json", Body=text)
-    return {"jobs_file": {"bucket": bucket, "key": "monday/jobs.json"}}
-
-
-def test_jobs_from_a_file(deployment: Deployment) -> None:
-    execution = deployment.watch_many(put_list(deployment, json.dumps(start_jobs(deployment, 3, run_seconds=0))))
-    assert execution.status == "SUCCEEDED"
-    assert execution.output["succeeded"] == 3
-
-
-def test_a_file_without_jobs_is_refused(deployment: Deployment) -> None:
-    execution = deployment.watch_many(put_list(deployment, "{}"))
-    assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
-
-
-@pytest.mark.parametrize(("text", "error"), [(None, "s3."), ("no JSON", "WATCH_FAILED")])
-def test_a_file_that_cannot_be_read_is_announced(deployment: Deployment, text: str | None, error: str) -> None:
-    request = put_list(deployment, text) if text else {"jobs_file": {"bucket": "no-such-bucket", "key": "jobs.json"}}
-    execution = deployment.watch_many(request)
-    assert execution.status == "FAILED"
-    assert execution.error.lower().startswith(error.lower())
-    (message,) = deployment.messages()
-    assert message.attributes["outcome"] == "SUMMARY"
-    assert json.loads(execution.cause) == message.body
-
-
-def test_no_jobs_are_refused(deployment: Deployment) -> None:
-    for nothing in ({}, {"jobs": []}, {"jobs": "none"}, []):
-        execution = deployment.watch_many(nothing)
-        assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
-
-
-def test_a_job_that_was_watched_before_is_watched_again(deployment: Deployment) -> None:
-    (job,) = start_jobs(deployment, 1, run_seconds=0)
-    deployment.watch(job, name=f"Leads-{job['job_id']}").wait()
-    execution = deployment.watch_many({"jobs": [job]})
-    assert execution.status == "SUCCEEDED"
-    assert len(deployment.executions()) == 2
-
-
-def test_jobs_that_give_no_name_are_watched_all_the_same(deployment: Deployment) -> None:
-    job_id = deployment.stack.zoho.control.start_job(module="Price_Books", run_seconds=0)
-    jobs = [{"module": "Price Books", "job_id": job_id}, {"job_id": 5}, "nonsense"]
-    execution = deployment.watch_many({"jobs": jobs})
-    assert execution.error == "ToleratedFailuresExceeded"
-    summary = json.loads(execution.cause)
-    assert summary["succeeded"] == 1
-    assert [watch["job"] for watch in summary["watch_failed_jobs"]] == jobs[1:]
-
-
-def test_a_watch_beyond_its_limit_is_counted_as_such(deploy_stub: Callable[..., Deployment]) -> None:
-    plain = {"module": "Leads", "job_id": "1", "outcome": "WATCH_TIMED_OUT", "checks": 9, "next_check_seconds": None}
-    message = json.dumps({"default": json.dumps(plain)})
-    announcement = {"subject": "x", "message": message, "attributes": {}}
-    deployment = deploy_stub({"report": {**plain, "announcement": announcement}})
-    execution = deployment.watch_many({"jobs": [{"module": "Leads", "job_id": "1"}]})
-    assert json.loads(execution.cause)["timed_out_jobs"] == [{"job": {"module": "Leads", "job_id": "1"}}]
-
-
-def test_a_summary_that_cannot_be_announced_is_no_success(deploy_stub: Callable[..., Deployment]) -> None:
-    deployment = deploy_stub({"error": ["JobNotFound", "none"]}, ToleratedFailures=1)
+def test_a_summary_that_cannot_be_announced_is_kept(deploy_stub: Callable[..., Deployment]) -> None:
+    deployment = deploy_stub(GOOD)
     with deployment.stack.fail_aws("sns", "Publish", status=403, code="AuthorizationError"):
-        execution = deployment.watch_many({"jobs": [UNKNOWN_JOB]}).wait()
+        execution = deployment.watch_many({"jobs": jobs(1), "notify_each": False}).wait()
     assert (execution.status, execution.error) == ("FAILED", "NotificationFailed")
+    (letter,) = deployment.dead_letters()
+    assert letter["execution"] == execution.arn
+    assert json.loads(json.loads(letter["announcement"]["message"])["default"])["jobs"] == 1
+
+
+def test_the_states_after_the_map_hold_nothing_that_grows_with_the_list(deploy_stub: Callable[..., Deployment]) -> None:
+    """100,000 results: the numbers of DescribeMapRun, whatever the results are."""
+
+    def skip_the_map(machine: dict[str, Any]) -> dict[str, Any]:
+        if states := machine["States"] if "Count jobs" in machine["States"] else None:
+            selector = states["Count jobs"]["ResultSelector"]
+            counts = {"Total": 100_000, "Succeeded": 60_000, "Failed": 40_000}
+            states["Count jobs"] |= {
+                "Type": "Pass",
+                "Parameters": {
+                    "counts": {"jobs": 100_000, "succeeded": 60_000, "unsuccessful": 40_000, "ended": 100_000},
+                    "map_run.$": "$.map_run",
+                    "settings.$": "$.settings",
+                    "results": {"bucket": "lists", "key": "k" * 1024},
+                },
+            }
+            assert selector.keys() == {"jobs.$", "succeeded.$", "unsuccessful.$", "ended.$"}
+            assert counts["Succeeded"] + counts["Failed"] == counts["Total"]
+            for key in ("Resource", "ResultSelector", "ResultPath", "TimeoutSeconds", "Retry", "Catch"):
+                del states["Count jobs"][key]
+        return machine
+
+    deployment = deploy_stub(GOOD, alter=skip_the_map)
+    execution = deployment.watch_many({"jobs": jobs(1)})
+    assert execution.error == "ToleratedFailuresExceeded"
+    assert deployment.messages()[-1].subject == "Zoho CRM owner changes: 60000 of 100000 jobs succeeded"
+    entered = [event.get("stateEnteredEventDetails", {}).get("input", "") for event in execution.history]
+    assert max(map(len, entered)) < 8_000
+    assert len(execution.cause) < 32_768

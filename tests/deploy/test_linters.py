@@ -1,0 +1,80 @@
+"""The template and the definitions, as every tool that reads them finds them: without a finding."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.deploy.node import run_node
+
+from local.deployment import STATE_MACHINES, template
+from local.deployment.template import ROOT, TEMPLATE, definition
+
+TOOLS = Path(sys.executable).parent
+
+
+def run(*command: str | Path) -> str:
+    """A tool's output; its findings are the failure's message."""
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def expanded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with the template as plain CloudFormation."""
+    file = tmp_path_factory.mktemp("template") / "expanded.json"
+    file.write_text(json.dumps(template.expanded(), indent=1))
+    return file
+
+
+def test_sam_finds_the_template_valid() -> None:
+    run(TOOLS / "sam", "validate", "--lint", "-t", TEMPLATE, "--region", "us-east-1")
+
+
+def test_cfn_lint_finds_nothing_in_the_template_and_what_it_expands_to(expanded: Path) -> None:
+    run(TOOLS / "cfn-lint", TEMPLATE)
+    run(TOOLS / "cfn-lint", "--regions", "us-east-1", "--", expanded)
+
+
+def plain(machine: dict[str, Any]) -> dict[str, Any]:
+    """Without the settings of S3's reader, which are AWS's own: the language itself, which statelint knows, has none."""
+    for state in machine["States"].values():
+        if "ItemReader" in state:
+            assert state["ItemReader"].pop("ReaderConfig")["InputType"] in ("JSON", "CSV", "JSONL")
+    return machine
+
+
+@pytest.mark.parametrize("resource", STATE_MACHINES)
+def test_statelint_finds_nothing_in_the_state_machines(resource: str, tmp_path: Path) -> None:
+    file = tmp_path / "definition.json"
+    file.write_text(json.dumps(plain(json.loads(definition(resource, template.resolve())))))
+    run(TOOLS / "statelint", file)
+
+
+@pytest.mark.parametrize("resource", STATE_MACHINES)
+def test_asl_validator_finds_nothing_in_the_state_machines(resource: str, tmp_path: Path) -> None:
+    file = tmp_path / "definition.json"
+    file.write_text(definition(resource, template.resolve()))
+    run_node("node_modules/asl-validator/dist/bin/asl-validator.js", "--json-path", str(file))
+
+
+def test_checkov_finds_nothing_without_a_reason_beside_the_resource(expanded: Path) -> None:
+    output = run(
+        TOOLS / "checkov", "--framework", "cloudformation", "--skip-download", "--output", "json", "-f", expanded
+    )
+    results = json.loads(output)["results"]
+    assert results["failed_checks"] == []
+    skipped = {(check["resource"].split(".")[-1], check["check_id"]) for check in results["skipped_checks"]}
+    reasoned = {
+        (name, skip["id"])
+        for name, resource in template.source()["Resources"].items()
+        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
+    }
+    assert skipped == reasoned, "a reason is given for what is not a finding"

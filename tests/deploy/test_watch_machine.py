@@ -1,0 +1,157 @@
+"""The state machine that watches one job, with a function that responds by a script."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.deployment import Deployment, quicken
+from local.stack import Stack
+from tests.deploy.names import LAMBDA_ERRORS, RETRYABLE
+from tests.deploy.reports import JOB_ID, final_report, report
+from tests.deploy.scenarios import ANNOUNCE, BEGIN, COMPLETED, REQUEST, SCENARIOS, Scenario
+from tests.scripted import payloads, stub
+
+
+def once(machine: dict[str, Any]) -> dict[str, Any]:
+    """A definition that retries each error once, quickly."""
+    for state in machine["States"].values():
+        for retrier in state.get("Retry", []):
+            retrier["MaxAttempts"] = min(retrier["MaxAttempts"], 1)
+    return quicken(machine)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_a_watch_ends_as_the_table_says(
+    deploy_stub: Callable[..., Deployment], stack: Stack, scenario: Scenario
+) -> None:
+    with contextlib.ExitStack() as failures:
+        if scenario.sns_denies:
+            failures.enter_context(stack.fail_aws("sns", "Publish", status=403, code="AuthorizationError"))
+        if scenario.sqs_denies:
+            failures.enter_context(stack.fail_aws("sqs", "SendMessage", status=403, code="AccessDenied"))
+        deployment = deploy_stub(*scenario.script, compose=scenario.compose, alter=once)
+        execution = deployment.watch(scenario.request).wait()
+
+    assert execution.ended.get("error") == scenario.error
+    assert execution.states == scenario.states
+    announced = [message.attributes["outcome"] for message in deployment.messages()]
+    assert [outcome for outcome in announced if outcome] == ([scenario.announced] if scenario.announced else [])
+    letters = deployment.dead_letters()
+    assert len(letters) == scenario.dead_letters
+    for letter in letters:
+        assert letter["execution"] == execution.arn
+        assert letter["reason"]["Error"] == "SNS.AuthorizationErrorException"
+        assert json.loads(letter["announcement"]["message"])["default"]
+        assert letter["announcement"]["attributes"]["outcome"]
+
+
+def test_the_function_gets_the_input_as_it_is_and_then_its_own_report(
+    deploy_stub: Callable[..., Deployment], tmp_path: Path
+) -> None:
+    failure = {"error": ["Surprise", "x"]}
+    execution = deploy_stub({"report": report()}, failure).watch(REQUEST, name="a-watch").wait()
+    first, second, third = payloads(tmp_path)
+    common = {"watch": "a-watch", "announcement": True, "notify": False}
+    assert first == {"request": REQUEST, **common}
+    assert second == {"request": report(), **common}
+    cause = json.dumps({"errorType": "Surprise", "errorMessage": "x"}, separators=(",", ":"))
+    assert third == {"request": report(), "failure": {"Error": "Surprise", "Cause": cause}, **common}
+    assert execution.cause == cause
+
+
+def test_the_output_of_a_good_end_is_the_report_with_the_message_id(deploy_stub: Callable[..., Deployment]) -> None:
+    end = final_report()
+    execution = deploy_stub({"report": end}).watch(REQUEST)
+    assert execution.output.pop("notification").keys() == {"message_id"}
+    assert {key: value for key, value in execution.output.items() if key != "notification"} == end
+
+
+def test_the_fixed_announcement_is_complete(deploy_stub: Callable[..., Deployment]) -> None:
+    failure = {"error": ["Surprise", "x"]}
+    deployment = deploy_stub(failure, compose=failure, alter=once)
+    deployment.watch(REQUEST, name="a-watch").wait()
+    (published,) = deployment.published()
+    assert published.texts.keys() == {"default", "email", "sms"}
+    assert json.loads(published.texts["default"])["outcome"] == "WATCH_FAILED"
+    assert published.subject.isascii()
+    assert published.attributes["event_id"]["StringValue"] == "a-watch-WATCH_FAILED"
+
+
+def test_a_successor_goes_on_where_the_history_ended(deploy_stub: Callable[..., Deployment], tmp_path: Path) -> None:
+    last = report(checks=1000, updated_count=40)
+    deployment = deploy_stub({"report": last}, {"report": final_report(checks=1001)})
+    first = deployment.watch(REQUEST)
+    successor = deployment.execution(first.output["execution"])
+    assert first.output["outcome"] == "CONTINUED"
+    assert successor.output["checks"] == 1001
+    request = payloads(tmp_path)[1]["request"]
+    assert request.pop("continue_at_check") == 2000
+    assert request.items() <= last.items()
+    assert {
+        "checks",
+        "first_checked_at",
+        "checked_at",
+        "updated_count",
+        "failed_count",
+        "total_count",
+    } <= request.keys()
+    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUCCEEDED"]
+
+
+# A timeout of the task is raised by Step Functions itself, not by the function.
+RETRIED = sorted((RETRYABLE | LAMBDA_ERRORS) - {"States.Timeout"})
+
+
+@pytest.mark.parametrize("error", RETRIED)
+def test_two_failures_then_success(deploy_stub: Callable[..., Deployment], error: str) -> None:
+    failure = {"error": [error, "temporary"]}
+    execution = deploy_stub(failure, failure, {"report": final_report()}).watch(REQUEST)
+    assert execution.status == "SUCCEEDED"
+    assert execution.errors == [error, error]
+    assert execution.states == [*BEGIN, *ANNOUNCE, COMPLETED]
+
+
+def test_an_outage_of_sns_is_outlasted(deploy_stub: Callable[..., Deployment], stack: Stack) -> None:
+    deployment = deploy_stub({"report": final_report()})
+    with stack.fail_aws("sns", "Publish", times=5):
+        execution = deployment.watch(REQUEST).wait()
+    assert execution.status == "SUCCEEDED"
+    assert len(execution.errors) == 5
+    assert len(deployment.messages()) == 1
+
+
+def test_a_function_that_crashes_is_invoked_again(deploy_stub: Callable[..., Deployment]) -> None:
+    execution = deploy_stub({"exit": 1}, {"report": final_report()}).watch(REQUEST)
+    assert execution.status == "SUCCEEDED"
+    assert execution.errors == ["Runtime.ExitError"]
+
+
+def test_a_check_without_a_response_is_repeated_and_then_announced(deploy_stub: Callable[..., Deployment]) -> None:
+    def impatient(machine: dict[str, Any]) -> dict[str, Any]:
+        if check := machine["States"].get("Check status"):
+            check["TimeoutSeconds"] = 1
+        return once(machine)
+
+    deployment = deploy_stub({"sleep": 60}, alter=impatient)
+    execution = deployment.watch(REQUEST)
+    assert (execution.status, execution.error) == ("FAILED", "WATCH_FAILED")
+    assert execution.events("TaskTimedOut") == 2
+    assert execution.cause.startswith("States.Timeout: ")
+    (message,) = deployment.messages()
+    assert message.body["error"]["type"] == "States.Timeout"
+    assert message.body["job_id"] == JOB_ID
+
+
+def test_ends_side_by_side_keep_their_names_while_nothing_can_be_announced(stack: Stack, tmp_path: Path) -> None:
+    """What the dead-letter queue gets is the whole announcement, so that it can be sent again."""
+    deployment = Deployment(stack, alter=quicken, **stub(tmp_path, {"report": final_report("FAILED")}))
+    with deployment, stack.fail_aws("sns", "Publish", status=403, code="AuthorizationError"):
+        assert deployment.watch(REQUEST).error == "FAILED"
+        (letter,) = deployment.dead_letters()
+    assert letter["announcement"] == final_report("FAILED")["announcement"]

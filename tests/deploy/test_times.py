@@ -171,5 +171,5 @@ def test_the_four_ways_to_read_a_list_watch_its_jobs_alike(many: dict[str, Any])
     assert len(maps) == 4
     items = [list(state["ItemProcessor"]["States"].values()) for state in maps]
     assert all(item == items[0] for item in items)
-    same = ["ItemSelector", "MaxConcurrencyPath", "ToleratedFailurePercentage", "Catch", "Next"]
+    same = ["ItemSelector", "MaxConcurrencyPath", "ToleratedFailurePercentagePath", "Catch", "Next"]
     assert all(state[key] == maps[0][key] for state in maps for key in same)

@@ -253,5 +253,5 @@ def test_credential_errors_are_what_the_alarms_filter_finds(deploy: Callable[...
     assert re.fullmatch(r'\{ (\$\.error_type = "\w+"( \|\| )?)+ \}', pattern)
     deployment.watch(REQUEST).wait()
     wait_until(
-        lambda: any(line.get("error_type") in named for line in deployment.function.logs), 10, "the error's line"
+        lambda: any(line.get("error_type") in named for line in deployment.function.logs), "the line of the error"
     )

@@ -140,7 +140,9 @@ def test_the_application_metadata_follows_the_package() -> None:
     package = dict(re.findall(r'^(\w+) = "(.*?)"', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.MULTILINE))
     assert metadata["SemanticVersion"] == package["version"]
     assert metadata["Name"] == package["name"]
-    assert (ROOT / metadata["ReadmeUrl"]).is_file()
+    assert metadata["SpdxLicenseId"] in package["license"]
+    for url in (metadata["LicenseUrl"], metadata["ReadmeUrl"]):
+        assert (ROOT / url).is_file()
     # The repository takes no intrinsic function here.
     assert template.source()["Resources"]["CheckFunction"]["Properties"]["Architectures"] == ["x86_64"]
 

@@ -21,18 +21,28 @@ pub trait Destinations: Send + Sync {
     /// Deletes a schedule. One that does not exist counts as deleted.
     fn delete_schedule(&self, schedule: &ScheduleArn) -> impl Future<Output = Result<(), WatchError>> + Send;
 
-    /// When the schedule was created; `None` if it does not exist.
+    /// When the schedule was created; `None` if it does not exist, or if the function must not read it. An error if
+    /// another attempt may succeed.
     fn schedule_created_at(
         &self,
         schedule: &ScheduleArn,
     ) -> impl Future<Output = Result<Option<Timestamp>, WatchError>> + Send;
 }
 
+/// An end that was published for a schedule. A job can be watched again after its end, also by a schedule of the same
+/// name: the start tells the watches apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Announced {
+    event_id: String,
+    schedule: ScheduleArn,
+    started: Option<Timestamp>,
+}
+
 /// Delivers reports, and remembers what this process needs not do twice.
 pub struct Courier<D> {
     destinations: D,
-    /// The event IDs that were published for a schedule, with their message IDs.
-    announced: Memory<String, String>,
+    /// The ends that were published for a schedule, with their message IDs.
+    announced: Memory<Announced, String>,
     /// When schedules were created.
     created: Memory<ScheduleArn, Timestamp>,
 }
@@ -58,7 +68,7 @@ impl<D: Destinations> Courier<D> {
     ) -> Result<Report, WatchError> {
         let Some(message) = compose(&mut report, delivery, started) else { return Ok(report) };
         if delivery.notify {
-            let message_id = self.publish(&message, delivery, deadline).await?;
+            let message_id = self.publish(&message, delivery, started, deadline).await?;
             report.notification = Some(Notification { message_id });
         }
         if let Some(schedule) = &delivery.schedule {
@@ -77,10 +87,15 @@ impl<D: Destinations> Courier<D> {
         &self,
         message: &Message,
         delivery: &Delivery,
+        started: Option<Timestamp>,
         deadline: Deadline,
     ) -> Result<String, WatchError> {
-        let once = delivery.schedule.is_some();
-        if let Some(message_id) = self.announced.get(&message.event_id).filter(|_| once) {
+        let end = delivery.schedule.as_ref().map(|schedule| Announced {
+            event_id: message.event_id.clone(),
+            schedule: schedule.clone(),
+            started,
+        });
+        if let Some(message_id) = end.as_ref().and_then(|end| self.announced.get(end)) {
             tracing::info!(event_id = message.event_id, message_id, "this end was already announced");
             return Ok(message_id);
         }
@@ -89,33 +104,40 @@ impl<D: Destinations> Courier<D> {
         let late = "publishing to SNS timed out";
         let message_id =
             published.unwrap_or_else(|| Err(out_of_time(ErrorType::NotificationFailed, late)))?;
-        if once {
-            self.announced.put(message.event_id.clone(), message_id.clone());
+        if let Some(end) = end {
+            self.announced.put(end, message_id.clone());
         }
         Ok(message_id)
     }
 
-    /// When the schedule was created, which is when its watch began. Asked for once by a process. `None` if that cannot
-    /// be found out; the watch then has no limit.
-    pub async fn schedule_created_at(&self, schedule: &ScheduleArn, deadline: Deadline) -> Option<Timestamp> {
+    /// When the schedule was created, which is when its watch began. Asked for once by a process. `None` if nobody can
+    /// find that out; the watch then has no limit.
+    ///
+    /// # Errors
+    ///
+    /// `ScheduleNotDeleted` if another attempt may find it out.
+    pub async fn schedule_created_at(
+        &self,
+        schedule: &ScheduleArn,
+        deadline: Deadline,
+    ) -> Result<Option<Timestamp>, WatchError> {
         if let Some(created_at) = self.created.get(schedule) {
-            return Some(created_at);
+            return Ok(Some(created_at));
         }
-        match deadline.limit(self.destinations.schedule_created_at(schedule)).await? {
-            Ok(Some(created_at)) => {
-                self.created.put(schedule.clone(), created_at);
-                Some(created_at)
-            }
-            Ok(None) => None,
-            Err(error) => {
-                tracing::warn!(
-                    %error,
-                    "the start of this watch is unknown, so WATCH_LIMIT_SECONDS does not end it. Give the schedule's \
-                     input a `first_checked_at`, or the function's role scheduler:GetSchedule"
-                );
-                None
-            }
+        let found = deadline.limit(self.destinations.schedule_created_at(schedule)).await;
+        let late = "reading the schedule of this watch timed out";
+        let created_at = found
+            .unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late)))
+            .inspect_err(|error| tracing::warn!(%error, "the start of this watch is unknown for now"))?;
+        match created_at {
+            Some(created_at) => self.created.put(schedule.clone(), created_at),
+            None => tracing::warn!(
+                schedule = schedule.as_str(),
+                "the start of this watch is unknown, so WATCH_LIMIT_SECONDS does not end it. Give the schedule's input \
+                 a `first_checked_at`, or the function's role scheduler:GetSchedule"
+            ),
         }
+        Ok(created_at)
     }
 }
 

@@ -94,10 +94,10 @@ where
         let history = if status.status.is_finished() {
             request.history
         } else {
-            self.with_start(request, deadline).await
+            self.with_start(request, deadline).await.unwrap_or(request.history)
         };
         let report = Report::of_check(job, &history, &status, self.now(), &self.limits);
-        self.courier.deliver(report, &request.delivery, history.first_checked_at, deadline).await
+        self.courier.deliver(report, &request.delivery, history.began, deadline).await
     }
 
     /// Decides what an error means for the watch, and does it.
@@ -108,7 +108,8 @@ where
         checks: u64,
         deadline: Deadline,
     ) -> Result<Report, WatchError> {
-        let history = self.with_start(request, deadline).await;
+        // An end that leaves the job open is named after its start. The next invocation can find the start out.
+        let Ok(history) = self.with_start(request, deadline).await else { return Err(error) };
         let is_over =
             history.first_checked_at.is_some_and(|started| self.limits.is_over(started, self.now()));
         let Verdict::End(outcome) = Verdict::on(error.kind(), &request.delivery, is_over) else {
@@ -138,7 +139,7 @@ where
         let announcement = delivery.announcement || request.failure.is_some();
         let delivery = Delivery { notify, announcement, ..delivery.clone() };
         let report = end.report(request.job_ref(), &history, self.now());
-        self.courier.deliver(report, &delivery, history.first_checked_at, deadline).await
+        self.courier.deliver(report, &delivery, history.began, deadline).await
     }
 
     fn now(&self) -> Timestamp {
@@ -146,13 +147,13 @@ where
     }
 
     /// The history, with the creation of the schedule as the start of a watch that names no other.
-    async fn with_start(&self, request: &Request, deadline: Deadline) -> History {
+    async fn with_start(&self, request: &Request, deadline: Deadline) -> Result<History, WatchError> {
         let mut history = request.history;
-        if let (None, Some(schedule)) = (history.first_checked_at, &request.delivery.schedule) {
-            let created_at = self.courier.schedule_created_at(schedule, deadline).await;
-            history.first_checked_at = created_at.map(|created_at| created_at.min(self.now()));
+        if let (None, Some(schedule)) = (history.began, &request.delivery.schedule) {
+            history.began = self.courier.schedule_created_at(schedule, deadline).await?;
+            history.first_checked_at = history.began.map(|began| began.min(self.now()));
         }
-        history
+        Ok(history)
     }
 }
 
@@ -176,7 +177,7 @@ pub fn respond_without_configuration(
                 now,
             );
             let delivery = Delivery { announcement: true, ..request.delivery.clone() };
-            delivery::compose(&mut report, &delivery, request.history.first_checked_at);
+            delivery::compose(&mut report, &delivery, request.history.began);
             Ok(report)
         }
     };

@@ -45,7 +45,8 @@ impl Scheduler {
             }
         }
     }
-    /// Returns when the schedule was created; `None` if there is no such schedule.
+
+    /// Returns when the schedule was created; `None` if there is no such schedule, or if the role must not read it.
     pub async fn created_at(&self, schedule: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
         let result =
             self.client.get_schedule().group_name(schedule.group()).name(schedule.name()).send().await;
@@ -56,6 +57,9 @@ impl Scheduler {
                     .as_service_error()
                     .is_some_and(GetScheduleError::is_resource_not_found_exception) =>
             {
+                Ok(None)
+            }
+            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 403) => {
                 Ok(None)
             }
             Err(error) => Err(WatchError::new(

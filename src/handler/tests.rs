@@ -54,6 +54,7 @@ struct Ends {
     unpublishable: bool,
     undeletable: bool,
     created_at: Option<Timestamp>,
+    unreadable: bool,
     log: Arc<Mutex<Vec<String>>>,
 }
 
@@ -86,6 +87,9 @@ impl Destinations for Ends {
 
     async fn schedule_created_at(&self, _: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
         self.record("created?");
+        if self.unreadable {
+            return Err(WatchError::new(ErrorType::ScheduleNotDeleted, "read"));
+        }
         Ok(self.created_at)
     }
 }
@@ -284,6 +288,47 @@ async fn a_schedule_that_names_no_start_began_when_it_was_created() {
         ends.log();
         let _again = invoke(&function, &request).await;
         assert_eq!(ends.log().contains(&"created?".to_owned()), created_at.is_none(), "it is remembered");
+    }
+}
+
+/// All of them give the end the same ID.
+#[tokio::test(start_paused = true)]
+async fn clocks_that_are_behind_do_not_change_the_start_of_a_watch() {
+    let began = ago(0).plus_seconds(60);
+    let failed = format!("publish Leads-1-WATCH_FAILED-{}", began.epoch_seconds());
+    for (first_checked_at, created_at) in [(Some(began), None), (None, Some(began))] {
+        let ends = Ends { created_at, ..Ends::default() };
+        let request = json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE,
+            "first_checked_at": first_checked_at});
+        invoke(&function(no_permission(), ends.clone()), &request).await.unwrap();
+        assert!(ends.log().contains(&failed));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_whose_start_cannot_be_read_ends_later() {
+    let request = json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE});
+    for (zoho, response, steps) in [
+        (no_permission(), Err("PermissionDenied"), vec!["created?"]),
+        (job("RUNNING"), Ok(json!(null)), vec!["created?"]),
+        (job("FAILED"), Ok(json!("FAILED")), vec!["publish Leads-1-FAILED", "delete watch"]),
+    ] {
+        let ends = Ends { unreadable: true, ..Ends::default() };
+        let result = invoke(&function(zoho, ends.clone()), &request).await;
+        assert_eq!(result.map(|report| report["outcome"].clone()), response);
+        assert_eq!(ends.log(), steps);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_watch_of_one_job_is_announced() {
+    let ends = Ends::default();
+    let function = function(job("FAILED"), ends.clone());
+    for (schedule, began) in [(SCHEDULE, ago(60)), (SCHEDULE, ago(30)), (&format!("{SCHEDULE}-2"), ago(30))] {
+        let request =
+            json!({"module": "Leads", "job_id": "1", "schedule_arn": schedule, "first_checked_at": began});
+        invoke(&function, &request).await.unwrap();
+        assert_eq!(ends.log().len(), 2, "{schedule} since {began}");
     }
 }
 

@@ -52,6 +52,9 @@ pub struct History {
     pub checks: Option<u64>,
     /// When the watch began.
     pub first_checked_at: Option<Timestamp>,
+    /// The same, even if it is in the future: the clocks of execution environments differ a little, and all of them must
+    /// give an end of the watch the same ID.
+    pub began: Option<Timestamp>,
     /// When the last check was.
     pub checked_at: Option<Timestamp>,
     /// Records updated at the last check.
@@ -228,13 +231,14 @@ impl JobRef {
 impl History {
     /// Leniently: a value of the wrong type, a negative number, or a time after `now` counts as absent.
     fn read(fields: &Fields<'_>, now: Timestamp) -> Self {
-        let time = |name| {
-            fields.parse::<String>(name).and_then(|text| Timestamp::parse(&text)).filter(|time| *time <= now)
-        };
+        let time = |name| fields.parse::<String>(name).and_then(|text| Timestamp::parse(&text));
+        let past = |time: Timestamp| Some(time).filter(|time| *time <= now);
+        let began = time("first_checked_at");
         Self {
             checks: fields.parse("checks"),
-            first_checked_at: time("first_checked_at"),
-            checked_at: time("checked_at"),
+            first_checked_at: began.and_then(past),
+            began,
+            checked_at: time("checked_at").and_then(past),
             updated_count: fields.parse("updated_count"),
             failed_count: fields.parse("failed_count"),
         }

@@ -1,9 +1,8 @@
-"""Fixtures: one stack for the session, a fresh function with fresh resources for each test."""
+"""Fixtures: one stack for the session, and a new function with new resources for each test."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,7 +20,7 @@ def stack() -> Iterator[Stack]:
 
 @pytest.fixture(autouse=True)
 def clean(stack: Stack) -> Iterator[None]:
-    """Leave no fault, job or token of one test to the next."""
+    """Start each test without the faults, jobs, and tokens of the one before."""
     stack.zoho.control.reset()
     yield
     stack.clear_faults()
@@ -30,7 +29,7 @@ def clean(stack: Stack) -> Iterator[None]:
 
 @pytest.fixture
 def make_scene(stack: Stack) -> Iterator[Callable[..., Scene]]:
-    """Make a scene; `secret` None means a static token, `env` None for a variable unsets it."""
+    """Create scenes. Without a `secret`, it is a static token; a variable that is None in `env` is not set."""
     with contextlib.ExitStack() as ends:
 
         def make(
@@ -39,28 +38,14 @@ def make_scene(stack: Stack) -> Iterator[Callable[..., Scene]]:
             fifo: bool = False,
             **function: Any,
         ) -> Scene:
-            suffix = ".fifo" if fifo else ""
-            kind = {"FifoTopic": "true", "ContentBasedDeduplication": "false"} if fifo else {}
-            topic_arn = stack.client("sns").create_topic(Name=stack.unique("topic") + suffix, Attributes=kind)[
-                "TopicArn"
-            ]
-            sqs = stack.client("sqs")
-            queue = {"FifoQueue": "true"} if fifo else {}
-            queue_url = sqs.create_queue(QueueName=stack.unique("queue") + suffix, Attributes=queue)["QueueUrl"]
-            queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"][
-                "QueueArn"
-            ]
-            stack.client("sns").subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=queue_arn)
-
+            topic = stack.topic(fifo=fifo)
             if secret is None:
                 secret = {"access_token": stack.zoho.control.issue_token(life_seconds=LONG_LIFE)}
             secret_id = stack.unique("secret")
-            text = secret if isinstance(secret, str) else json.dumps(secret)
-            stack.client("secretsmanager").create_secret(Name=secret_id, SecretString=text)
-
+            stack.secret(secret, secret_id)
             variables = {
                 "ZOHO_SECRET_ID": secret_id,
-                "STATUS_TOPIC_ARN": topic_arn,
+                "STATUS_TOPIC_ARN": topic.arn,
                 "ZOHO_API_DOMAIN": stack.zoho.url,
                 "ZOHO_ACCOUNTS_DOMAIN": stack.zoho.url,
                 "AWS_LAMBDA_LOG_FORMAT": "JSON",
@@ -69,7 +54,7 @@ def make_scene(stack: Stack) -> Iterator[Callable[..., Scene]]:
             }
             given = {name: value for name, value in variables.items() if value is not None}
             fn = ends.enter_context(stack.function(stack.unique("watch"), env=given, **function))
-            return Scene(stack, fn, secret_id, topic_arn, queue_url)
+            return Scene(stack, fn, secret_id, topic)
 
         yield make
 

@@ -1,4 +1,4 @@
-"""A TCP relay whose connections a test can end from the far side, as servers and load balancers do with idle ones."""
+"""A TCP relay whose connections a test can end from the server's side, as servers and load balancers end idle ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Relay:
-    """Listens on a port of its own and passes everything on to one address."""
+    """Listens on a new port and forwards everything to one address."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -27,19 +27,19 @@ class Relay:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def end_connections(self, reset: bool) -> None:
-        """End every connection that there is: a FIN to the client, or an RST. It has been sent when this returns."""
+        """End every open connection: with a FIN to the client, or with an RST. It has been sent when this returns."""
         ending, self._open = self._open, []
         for client, reader in ending:
             if reset:
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-            with contextlib.suppress(OSError):  # the client may have hung up
+            with contextlib.suppress(OSError):  # the client may have closed it
                 client.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
-            # The reader, in recv, would keep the socket open.
+            # A reader in recv would keep the socket open.
             reader.join()
             client.close()
 
     def close(self) -> None:
-        # Wakes the thread that waits in accept, which a mere close would not.
+        # Unlike close, this wakes the thread in accept.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -53,18 +53,18 @@ class Relay:
                 return
             self.connections += 1
             server = socket.create_connection(self._target)
-            reader = threading.Thread(target=_carry, args=(client, server), daemon=True)
+            reader = threading.Thread(target=_forward, args=(client, server), daemon=True)
             self._open.append((client, reader))
             reader.start()
-            threading.Thread(target=_carry, args=(server, client), daemon=True).start()
+            threading.Thread(target=_forward, args=(server, client), daemon=True).start()
 
 
-def _carry(source: socket.socket, sink: socket.socket) -> None:
+def _forward(source: socket.socket, target: socket.socket) -> None:
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
-            sink.sendall(data)
+            target.sendall(data)
     with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+        target.shutdown(socket.SHUT_WR)
 
 
 @contextlib.contextmanager

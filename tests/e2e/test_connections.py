@@ -1,4 +1,4 @@
-"""Connections in the life of one environment: opened early, used again, replaced when they died while it was frozen."""
+"""The connections of one execution environment: opened early, reused, and replaced if they ended during a freeze."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def to_aws(stack) -> Iterator[Relay]:
 
 
 def freeze(scene: Scene) -> None:
-    """What Lambda does after each answer."""
+    """Do what Lambda does after each response."""
     scene.fn.environments[0].signal(signal.SIGSTOP)
 
 
@@ -38,15 +38,15 @@ def thaw(scene: Scene) -> None:
 
 
 def aws_actions(scene: Scene) -> list[str]:
-    """What AWS was asked, invocations aside."""
+    """The requests to AWS other than invocations."""
     return [call.action for call in scene.stack.calls() if call.service != "lambda"]
 
 
-def complaints(scene: Scene) -> list[dict]:
+def warnings(scene: Scene) -> list[dict]:
     return [line for line in scene.fn.logs if line["level"] in ("WARN", "ERROR")]
 
 
-def test_a_check_of_a_running_job_is_one_request_on_an_open_connection(make_scene, to_zoho, to_aws):
+def test_a_check_of_a_running_job_sends_one_request_on_an_open_connection(make_scene, to_zoho, to_aws):
     scene = make_scene(env={"ZOHO_API_DOMAIN": to_zoho.url, "AWS_ENDPOINT_URL": to_aws.url})
     scene.running_job()
     scene.report()
@@ -58,12 +58,12 @@ def test_a_check_of_a_running_job_is_one_request_on_an_open_connection(make_scen
     assert (to_zoho.connections, to_aws.connections) == (1, 1)
 
 
-def test_the_end_of_a_watch_is_three_requests_on_open_connections(make_scene, to_zoho, to_aws):
+def test_the_end_of_a_watch_sends_three_requests_on_open_connections(make_scene, to_zoho, to_aws):
     scene = make_scene(env={"ZOHO_API_DOMAIN": to_zoho.url, "AWS_ENDPOINT_URL": to_aws.url})
-    scene.finished_job()
-    arns = [scene.create_schedule() for _ in range(2)]
+    jobs = [scene.finished_job(job_id=job_id) for job_id in ("1", "2")]
+    arns = [scene.create_schedule() for _ in jobs]
     asked = len(aws_actions(scene))
-    reports = [scene.report(schedule_arn=arn) for arn in arns]
+    reports = [scene.report(job_id, schedule_arn=arn) for job_id, arn in zip(jobs, arns, strict=True)]
     assert all(report["schedule_deleted"] for report in reports)
     assert aws_actions(scene)[asked:] == ["GetSecretValue", *["Publish", "DeleteSchedule"] * 2]
     assert len(scene.requests()) == 2
@@ -71,7 +71,7 @@ def test_the_end_of_a_watch_is_three_requests_on_open_connections(make_scene, to
 
 
 @ENDS
-def test_a_connection_to_zoho_that_died_while_frozen_is_replaced_in_silence(make_scene, to_zoho, reset):
+def test_a_connection_to_zoho_that_ended_during_a_freeze_is_replaced(make_scene, to_zoho, reset):
     scene = make_scene(env={"ZOHO_API_DOMAIN": to_zoho.url})
     scene.running_job()
     scene.report()
@@ -82,11 +82,11 @@ def test_a_connection_to_zoho_that_died_while_frozen_is_replaced_in_silence(make
     assert to_zoho.connections == 2
     assert len(scene.requests()) == 2
     assert scene.fn.cold_starts == 1
-    assert complaints(scene) == []
+    assert warnings(scene) == []
 
 
 @ENDS
-def test_a_connection_to_aws_that_died_while_frozen_is_replaced_in_silence(make_scene, to_aws, reset):
+def test_a_connection_to_aws_that_ended_during_a_freeze_is_replaced(make_scene, to_aws, reset):
     scene = make_scene(env={"AWS_ENDPOINT_URL": to_aws.url})
     scene.running_job()
     scene.report()
@@ -97,34 +97,34 @@ def test_a_connection_to_aws_that_died_while_frozen_is_replaced_in_silence(make_
     assert scene.report(notify=True)["notification"]
     assert to_aws.connections == 2
     assert len(scene.published()) == 1
-    assert complaints(scene) == []
+    assert warnings(scene) == []
 
 
 @pytest.mark.parametrize("fault", ["close-on-accept", "reset-on-accept"])
-def test_a_connection_that_init_opened_and_that_died_before_its_first_use_is_replaced(scene, fault):
+def test_a_connection_that_ended_before_its_first_use_is_replaced(scene, fault):
     scene.running_job()
     scene.zoho.fault(fault)
     assert scene.report()["status"] == "RUNNING"
     assert len(scene.requests()) == 1
-    assert complaints(scene) == []
+    assert warnings(scene) == []
 
 
 @pytest.mark.parametrize("fault", ["close-reused", "reset-reused"])
-def test_a_connection_that_dies_of_its_second_request_costs_one_retry(scene, fault):
+def test_a_connection_that_ends_on_its_second_request_is_replaced(scene, fault):
     scene.running_job()
     scene.zoho.fault(fault, side="crm")
     scene.report()
     assert scene.report()["status"] == "RUNNING"
-    assert [line["attempts"] for line in scene.fn.logs if line["message"] == "check"] in ([1, 1], [1, 2])
-    assert complaints(scene) == []
+    assert [line["attempts"] for line in scene.fn.logs if line["message"] == "check"] == [1, 2]
+    assert warnings(scene) == []
 
 
 def test_init_does_not_wait_for_a_secrets_manager_that_hangs(scene):
     with scene.stack.fail_aws("secretsmanager", "GetSecretValue", status=None, hold=True):
-        answer = scene.check(timeout=3)
-    assert answer.error_type == "SecretUnavailable"
+        result = scene.check(timeout=3)
+    assert result.error_type == "SecretUnavailable"
     (environment,) = scene.fn.environments
-    # Lambda ends an INIT of 10 s, and the answer would have been that.
+    # Lambda ends an INIT after 10 s, which would have been the result.
     assert environment.init_seconds >= 2
     scene.running_job()
     assert scene.report()["status"] == "RUNNING"
@@ -143,23 +143,23 @@ def test_init_does_not_wait_for_a_zoho_that_hangs(make_scene):
 
 
 def address_space(pid: int) -> int:
-    """What a process has mapped, in bytes."""
+    """The address space of a process in bytes."""
     pages = Path(f"/proc/{pid}/statm").read_text().split()[0]
     return int(pages) * resource.getpagesize()
 
 
-def test_a_panic_is_answered_and_the_process_stays_warm(make_scene, stack):
-    """Where no thread can be had for looking up a name, tokio panics: a way to have a panic from outside."""
+def test_a_panic_is_an_error_and_the_process_survives(make_scene, stack):
+    """tokio panics if it cannot start a thread to resolve a name: a way to cause a panic from outside."""
     named = stack.endpoint_url.replace("127.0.0.1", "localhost")
     scene = make_scene(env={"AWS_ENDPOINT_URL_SNS": named})
     scene.running_job()
     scene.report()
     scene.zoho.advance(200_000)
     pid = scene.fn.environments[0].pid
-    # Room for what a call needs, but not for a thread's stack of 2 MiB.
+    # Room for an invocation, but not for a thread's stack of 2 MiB.
     limits = resource.prlimit(pid, resource.RLIMIT_AS, (address_space(pid) + 1024 * 1024, resource.RLIM_INFINITY))
-    answer = scene.check(notify=True)
-    assert "panicked" in answer.error_message
+    result = scene.check(notify=True)
+    assert "panicked" in result.error_message
     assert scene.published() == []
     resource.prlimit(pid, resource.RLIMIT_AS, limits)
     assert scene.report(notify=True)["notification"]

@@ -1,4 +1,4 @@
-"""One test for each `errorType` of the contract: what brings it about, and that it reaches the caller."""
+"""Every public `errorType`: one cause of each, and that it reaches the caller."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from local.stack import Invocation
-from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
-from tests.e2e.scene import JOB_ID, REFRESH_TOKEN_SECRET, Scene
+from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, REFRESH_TOKEN_SECRET
+from tests.e2e.scene import JOB_ID, Scene
 
 MakeScene = Callable[..., Scene]
 
@@ -112,16 +112,16 @@ ERRORS = {
 
 @pytest.mark.parametrize("name", ERRORS)
 def test_the_error_reaches_the_caller(make_scene, name):
-    answer = ERRORS[name](make_scene)
-    assert answer.error_type == name, answer.error_message
-    assert answer.payload.keys() >= {"errorType", "errorMessage"}
-    assert "\n" not in answer.error_message
-    assert 20 < len(answer.error_message) < 1000
+    result = ERRORS[name](make_scene)
+    assert result.error_type == name, result.error_message
+    assert result.payload.keys() >= {"errorType", "errorMessage"}
+    assert "\n" not in result.error_message
+    assert 20 < len(result.error_message) < 1000
     for secret in (DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, "1000.nobody.knows"):
-        assert secret not in answer.error_message
+        assert secret not in result.error_message
 
 
-def test_an_error_leaves_the_process_warm(scene):
+def test_the_process_survives_an_error(scene):
     assert scene.fn.invoke({}).error_type == "InvalidInput"
     assert scene.check().error_type == "JobNotFound"
     scene.running_job()

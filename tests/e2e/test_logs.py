@@ -1,15 +1,15 @@
-"""What the function writes: one line a check, and nothing that is secret at any level."""
+"""The log: one line for each check, and no secret at any level."""
 
 from __future__ import annotations
 
 import base64
 import json
 import urllib.parse
-from pathlib import Path
 
 import pytest
 
 from tests.e2e.scene import JOB_ID, Scene, status
+from tests.scripted import SCRIPTED_FUNCTION
 
 LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR"]
 TOKEN = "1000.c0ffee00c0ffee00c0ffee00c0ffee00.feedfacefeedfacefeedfacefeedface"
@@ -29,7 +29,7 @@ def message_of(line: dict) -> str | None:
     return line.get("fields", line).get("message")
 
 
-def test_one_line_a_check(scene):
+def test_one_line_for_each_check(scene):
     scene.running_job()
     scene.report()
     scene.zoho.fault("server-error", side="crm")
@@ -52,7 +52,7 @@ def test_a_failed_check_is_logged_with_its_error(scene):
     assert JOB_ID in line
 
 
-def test_every_line_is_json_where_json_is_asked_for(scene):
+def test_every_line_is_json_if_json_is_configured(scene):
     scene.running_job()
     scene.report()
     scene.check(module="Leeds")
@@ -70,7 +70,7 @@ def test_text_is_the_other_format(make_scene):
     assert not line.startswith("{")
 
 
-def test_the_level_is_kept(make_scene):
+def test_the_log_level_is_respected(make_scene):
     scene = make_scene(env={"AWS_LAMBDA_LOG_LEVEL": "ERROR"})
     scene.running_job()
     scene.report()
@@ -82,7 +82,7 @@ def test_the_level_is_kept(make_scene):
 
 
 def leaks(text: str, secrets: list[str]) -> list[str]:
-    """The secrets that a text holds, as they are or in an encoding that programs write."""
+    """The secrets in a text, unchanged or in an encoding that programs write."""
     found = []
     for secret in secrets:
         encoded = base64.b64encode(secret.encode()).decode().rstrip("=")
@@ -93,37 +93,37 @@ def leaks(text: str, secrets: list[str]) -> list[str]:
 
 
 def provoke(scene: Scene) -> list[str]:
-    """Bring about everything that might show a secret, and return all that callers and subscribers got."""
+    """Cause everything that could show a secret, and return all that callers and subscribers received."""
     scene.running_job()
-    zoho, said = scene.zoho, []
+    zoho, shown = scene.zoho, []
 
-    def call(**more) -> None:
-        said.append(json.dumps(scene.check(**more).payload))
+    def check(**more) -> None:
+        shown.append(json.dumps(scene.check(**more).payload))
 
-    call()
+    check()
     token = scene.requests()[-1].token
     echo = f"<html>{token}</html>"
     for http_status in (200, 400, 401, 403, 404, 429, 500):
         zoho.respond(status=http_status, body=echo, times=3)
-        call()
+        check()
         zoho.clear_faults()
         zoho.respond(status=http_status, body={"code": echo, "message": echo, "details": {"token": token}}, times=3)
-        call()
+        check()
         zoho.clear_faults()
     for fault in ("reset", "truncate", "garbage", "redirect"):
         zoho.fault(fault, times=3, side="crm")
-        call()
+        check()
         zoho.clear_faults()
     zoho.respond(status=302, headers={"Location": f"https://example.com/?t={token}"})
-    call()
+    check()
     zoho.respond(body=status())
-    call(notify=True)
+    check(notify=True)
     zoho.respond(status=404, body={"code": token, "message": f"bad token {token}"})
-    call(schedule_arn=scene.create_schedule())
-    said += [publication.message + publication.subject for publication in scene.published()]
+    check(schedule_arn=scene.create_schedule())
+    shown += [publication.message + publication.subject for publication in scene.published()]
     scene.fn.stop()
-    said.append(scene.fn.output)
-    return said
+    shown.append(scene.fn.output)
+    return shown
 
 
 @pytest.mark.parametrize(
@@ -140,10 +140,10 @@ def test_no_static_token_in_any_output(make_scene, level, log_format):
 def test_no_credentials_and_no_minted_token_in_any_output(make_scene, stack, level):
     stack.zoho.control.add_client(**CREDENTIALS)
     scene = make_scene(CREDENTIALS, env={"AWS_LAMBDA_LOG_LEVEL": level, "RUST_LOG": level})
-    said = provoke(scene)
+    shown = provoke(scene)
     minted = sorted({request.token for request in scene.requests()})
     assert minted
-    assert leaks("\n".join(said), [*CREDENTIALS.values(), *minted]) == []
+    assert leaks("\n".join(shown), [*CREDENTIALS.values(), *minted]) == []
 
 
 def test_no_credentials_when_the_accounts_server_echoes_them(make_scene, stack):
@@ -151,11 +151,11 @@ def test_no_credentials_when_the_accounts_server_echoes_them(make_scene, stack):
     for http_status, body in [(200, echo), (400, echo), (500, echo), (200, " ".join(CREDENTIALS.values()))]:
         stack.zoho.control.respond(status=http_status, body=body, times=5, side="accounts")
         scene = make_scene(CREDENTIALS, env={"AWS_LAMBDA_LOG_LEVEL": "TRACE", "RUST_LOG": "trace"})
-        answer = scene.check()
-        assert not answer.ok
+        result = scene.check()
+        assert not result.ok
         scene.fn.stop()
         stack.zoho.control.clear_faults()
-        assert leaks(json.dumps(answer.payload) + scene.fn.output, list(CREDENTIALS.values())) == []
+        assert leaks(json.dumps(result.payload) + scene.fn.output, list(CREDENTIALS.values())) == []
 
 
 @pytest.mark.parametrize(
@@ -170,15 +170,14 @@ def test_no_credentials_when_the_accounts_server_echoes_them(make_scene, stack):
 )
 def test_no_credentials_when_the_secret_is_malformed(make_scene, secret):
     scene = make_scene(secret, env={"AWS_LAMBDA_LOG_LEVEL": "TRACE", "RUST_LOG": "trace"})
-    answer = scene.check()
-    assert answer.error_type == "SecretInvalid"
+    result = scene.check()
+    assert result.error_type == "SecretInvalid"
     scene.fn.stop()
-    assert leaks(json.dumps(answer.payload) + scene.fn.output, list(CREDENTIALS.values())) == []
+    assert leaks(json.dumps(result.payload) + scene.fn.output, list(CREDENTIALS.values())) == []
 
 
 def test_the_search_would_find_a_leak(stack):
-    scripted = Path(__file__).parent / "bootstraps/scripted.py"
-    with stack.function(stack.unique("leaky"), binary=scripted) as leaky:
+    with stack.function(stack.unique("leaky"), binary=SCRIPTED_FUNCTION) as leaky:
         leaky.invoke({"token": TOKEN})
     assert leaks(leaky.output, [TOKEN])
     for shape in (

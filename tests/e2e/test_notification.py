@@ -1,4 +1,4 @@
-"""The message: what a subscriber of the topic gets, and what happens when SNS does not take it."""
+"""The message that a subscriber receives, and what happens if SNS does not accept it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pytest
 from tests.e2e.scene import JOB_ID, REPORT_KEYS, status
 
 
-def test_the_message_as_the_queue_receives_it(scene):
+def test_the_message_at_the_subscriber(scene):
     scene.zoho.respond(body=status())
     report = scene.report(notify=True)
     (received,) = scene.received()
     assert received["Type"] == "Notification"
-    assert received["TopicArn"] == scene.topic_arn
+    assert received["TopicArn"] == scene.topic.arn
     assert received["MessageId"] == report["notification"]["message_id"]
     assert received["Subject"] == "Zoho CRM Leads owner change: 49,500 of 50,000 updated, 500 failed"
     message = json.loads(received["Message"])
@@ -29,7 +29,7 @@ def test_the_message_as_the_queue_receives_it(scene):
     }
 
 
-def test_the_texts_for_people(scene):
+def test_the_texts_for_email_and_sms(scene):
     scene.zoho.respond(body=status())
     scene.report(notify=True)
     (publication,) = scene.published()
@@ -77,28 +77,30 @@ def test_every_delivery_about_one_end_has_the_same_event_id(make_scene):
     scene = make_scene(concurrency=2)
     scene.finished_job()
     request = {"module": "Leads", "job_id": JOB_ID, "notify": True}
-    assert all(answer.ok for answer in scene.fn.invoke_together([request] * 2))
+    assert all(result.ok for result in scene.fn.invoke_together([request] * 2))
     scene.report(notify=True, checks=7)
     assert [publication.values["event_id"] for publication in scene.published()] == [
         f"Leads-{JOB_ID}-PARTIALLY_SUCCEEDED"
     ] * 3
 
 
-def test_a_filter_policy_finds_the_outcome(scene):
-    sns, sqs = scene.stack.client("sns"), scene.stack.client("sqs")
-    queue_url = sqs.create_queue(QueueName=scene.stack.unique("failures"))["QueueUrl"]
-    queue_arn = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    policy = json.dumps({"outcome": ["FAILED"]})
-    sns.subscribe(TopicArn=scene.topic_arn, Protocol="sqs", Endpoint=queue_arn, Attributes={"FilterPolicy": policy})
+def test_a_filter_policy_selects_an_outcome(scene):
+    queue = scene.stack.queue()
+    scene.stack.client("sns").subscribe(
+        TopicArn=scene.topic.arn,
+        Protocol="sqs",
+        Endpoint=queue.arn,
+        Attributes={"FilterPolicy": json.dumps({"outcome": ["FAILED"]})},
+    )
     scene.zoho.respond(body=status())
     scene.report(notify=True)
-    assert "Messages" not in sqs.receive_message(QueueUrl=queue_url)
+    assert queue.drain() == []
     scene.zoho.respond(body=status("FAILED"))
     scene.report(notify=True)
-    assert len(sqs.receive_message(QueueUrl=queue_url)["Messages"]) == 1
+    assert len(queue.drain()) == 1
 
 
-def test_a_fifo_topic_gets_its_ids_and_drops_the_repeat(make_scene):
+def test_a_fifo_topic_gets_ids_and_discards_the_repetition(make_scene):
     scene = make_scene(fifo=True)
     scene.finished_job()
     scene.report(notify=True)
@@ -118,7 +120,7 @@ def test_a_standard_topic_gets_no_fifo_ids(scene):
     assert (publication.group_id, publication.deduplication_id) == (None, None)
 
 
-def test_a_long_module_on_a_fifo_topic_keeps_ids_within_their_limit(make_scene):
+def test_the_fifo_ids_of_a_long_module_name(make_scene):
     scene = make_scene(fifo=True)
     scene.zoho.respond(body=status())
     scene.report(module="C" * 255, notify=True)
@@ -131,12 +133,12 @@ def test_a_long_module_on_a_fifo_topic_keeps_ids_within_their_limit(make_scene):
     ("code", "status_code"),
     [("InternalError", 500), ("Throttled", 429), ("AuthorizationError", 403), ("NotFound", 404), ("KMSDisabled", 400)],
 )
-def test_a_message_that_sns_does_not_take(scene, code, status_code):
+def test_a_message_that_sns_does_not_accept(scene, code, status_code):
     scene.finished_job()
     with scene.stack.fail_aws("sns", "Publish", status=status_code, code=code):
-        answer = scene.check(notify=True)
-    assert answer.error_type == "NotificationFailed"
-    assert code in answer.error_message
+        result = scene.check(notify=True)
+    assert result.error_type == "NotificationFailed"
+    assert code in result.error_message
     assert scene.received() == []
     assert "notification" in scene.report(notify=True)
 
@@ -147,7 +149,7 @@ def test_a_topic_that_does_not_exist(make_scene):
     assert scene.check(notify=True).error_type == "NotificationFailed"
 
 
-def test_a_failed_notification_is_made_good_by_lambdas_retry(scene):
+def test_lambdas_retry_repeats_a_failed_notification(scene):
     scene.finished_job()
     fault = scene.stack.fail_aws("sns", "Publish", code="InternalError")
     sent = scene.fn.invoke_event({"module": "Leads", "job_id": JOB_ID, "notify": True})

@@ -1,4 +1,4 @@
-"""The phase trace at DEBUG: what it is made of, and that its parts lie where the whole is."""
+"""The phases that are logged at DEBUG: their names, and that they lie within the whole."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ def phases(scene: Scene) -> list[dict]:
 
 
 def inside(part: dict, whole: dict) -> bool:
-    """Whether one phase lies within another, give or take the rounding to microseconds."""
+    """Whether one phase lies within another, apart from the rounding to microseconds."""
     begins, ends = part["at_microseconds"], part["at_microseconds"] + part["microseconds"]
     return whole["at_microseconds"] <= begins and ends <= whole["at_microseconds"] + whole["microseconds"] + 2
 
 
 @pytest.fixture
-def talkative(make_scene) -> Scene:
+def debug_scene(make_scene) -> Scene:
     return make_scene(env={"AWS_LAMBDA_LOG_LEVEL": "DEBUG"})
 
 
-def test_init_and_call_are_the_sum_of_their_phases(talkative):
-    talkative.running_job()
-    talkative.report()
-    seen = phases(talkative)
+def test_init_and_call_are_the_sum_of_their_phases(debug_scene):
+    debug_scene.running_job()
+    debug_scene.report()
+    seen = phases(debug_scene)
     assert sorted(phase["phase"] for phase in seen) == sorted(INIT + CALL)
     for whole in ("init", "call"):
         (enclosing,) = (phase for phase in seen if phase["phase"] == whole)
         parts = [phase for phase in seen if phase["phase"].startswith(whole + ".")]
         assert all(inside(part, enclosing) for part in parts)
-        # One after the other, but for the two that go side by side.
-        in_a_row = [part["microseconds"] for part in parts if part["phase"] != "init.connect"]
-        assert sum(in_a_row) <= enclosing["microseconds"] + len(in_a_row)
+        # In sequence, except init.connect, which runs at the same time as another phase.
+        in_sequence = [part["microseconds"] for part in parts if part["phase"] != "init.connect"]
+        assert sum(in_sequence) <= enclosing["microseconds"] + len(in_sequence)
 
 
-def test_the_end_of_a_watch_has_phases_of_its_own(talkative):
-    talkative.finished_job()
-    talkative.report(schedule_arn=talkative.create_schedule())
-    assert {"call.publish", "call.schedule"} <= {phase["phase"] for phase in phases(talkative)}
+def test_the_end_of_a_watch_has_its_own_phases(debug_scene):
+    debug_scene.finished_job()
+    debug_scene.report(schedule_arn=debug_scene.create_schedule())
+    assert {"call.publish", "call.schedule"} <= {phase["phase"] for phase in phases(debug_scene)}
 
 
-def test_nothing_of_it_is_written_at_info(scene):
+def test_no_phase_is_logged_at_info(scene):
     scene.running_job()
     scene.report()
     assert phases(scene) == []

@@ -1,4 +1,4 @@
-"""What a report says, value by value."""
+"""The report. src/watch/job.rs and src/watch/request/tests.rs have the complete tables of its values."""
 
 from __future__ import annotations
 
@@ -42,52 +42,41 @@ def test_the_report_of_the_documented_sample(scene):
 
 
 @pytest.mark.parametrize(
-    ("answer", "outcome"),
+    ("response", "outcome"),
     [
-        (status(Updated_Count=50000, Failed_Count=0), "SUCCEEDED"),
-        (status(Updated_Count=49999, Failed_Count=1), "PARTIALLY_SUCCEEDED"),
-        (status(Updated_Count=49999, Not_Updated_Count=1, Failed_Count=0), "PARTIALLY_SUCCEEDED"),
-        (status(Total_Count=None, Updated_Count=None, Not_Updated_Count=None, Failed_Count=None), "SUCCEEDED"),
         (status("completed", Failed_Count=0), "SUCCEEDED"),
         (status("FAILED"), "FAILED"),
-        (status("Failed", Failed_Count=0), "FAILED"),
     ],
 )
-def test_the_outcome_of_a_finished_job(scene, answer, outcome):
-    scene.zoho.respond(body=answer)
+def test_the_outcome_of_a_finished_job(scene, response, outcome):
+    scene.zoho.respond(body=response)
     report = scene.report()
     assert (report["finished"], report["outcome"], report["next_check_seconds"]) == (True, outcome, None)
 
 
 @pytest.mark.parametrize(
-    ("word", "folded"),
+    ("value", "normalized"),
     [
-        ("SCHEDULED", "SCHEDULED"),
-        ("RUNNING", "RUNNING"),
-        ("running", "RUNNING"),
-        ("in progress", "IN_PROGRESS"),
         ("in-progress", "IN_PROGRESS"),
-        ("Queued", "QUEUED"),
-        ("SUSPENDED", "SUSPENDED"),
         ("Rolling Back", "ROLLING_BACK"),
     ],
 )
-def test_a_word_that_is_no_end_is_passed_through(scene, word, folded):
-    scene.zoho.respond(body=status(word, Updated_Count=100, Failed_Count=0))
+def test_a_status_that_is_not_an_end_is_passed_through(scene, value, normalized):
+    scene.zoho.respond(body=status(value, Updated_Count=100, Failed_Count=0))
     report = scene.report()
     assert set(report) == REPORT_KEYS
-    assert (report["status"], report["finished"], report["outcome"]) == (folded, False, None)
+    assert (report["status"], report["finished"], report["outcome"]) == (normalized, False, None)
     assert 10 <= report["next_check_seconds"] <= 900
 
 
-def test_an_unknown_word_is_logged_as_a_warning(scene):
+def test_an_unknown_status_is_logged_as_a_warning(scene):
     scene.zoho.respond(body=status("Rolling Back"))
     scene.report()
     line = scene.fn.wait_for_line(lambda line: "ROLLING_BACK" in line and '"WARN"' in line)
     assert json.loads(line)["level"] == "WARN"
 
 
-def test_a_known_word_is_not_worth_a_warning(scene):
+def test_a_known_status_is_not_logged_as_a_warning(scene):
     scene.running_job()
     scene.report()
     scene.fn.stop()
@@ -95,26 +84,18 @@ def test_a_known_word_is_not_worth_a_warning(scene):
 
 
 @pytest.mark.parametrize(
-    ("answer", "percent"),
+    ("response", "percent"),
     [
-        (status("RUNNING", Updated_Count=0, Failed_Count=0), 0),
-        (status("RUNNING", Updated_Count=25000, Failed_Count=0), 50),
         (status("RUNNING", Updated_Count=24999, Failed_Count=500), 50),
-        (status("RUNNING", Updated_Count=49999, Failed_Count=0), 99),
-        (status("RUNNING", Updated_Count=60000, Failed_Count=0), 100),
         (status("RUNNING", Total_Count=None), None),
-        (status("RUNNING", Total_Count=0, Updated_Count=0, Failed_Count=0), None),
-        (status("COMPLETED", Total_Count=0, Updated_Count=0, Failed_Count=0), 100),
-        (status("COMPLETED", Total_Count=None, Updated_Count=None, Not_Updated_Count=None, Failed_Count=None), 100),
-        (status("FAILED", Updated_Count=10000, Failed_Count=15000), 50),
     ],
 )
-def test_progress(scene, answer, percent):
-    scene.zoho.respond(body=answer)
+def test_progress(scene, response, percent):
+    scene.zoho.respond(body=response)
     assert scene.report()["progress_percent"] == percent
 
 
-def test_counts_that_zoho_leaves_out_are_null(scene):
+def test_counts_that_zoho_omits_are_null(scene):
     scene.zoho.respond(body=status("RUNNING", Not_Updated_Count=None, Failed_Count=None))
     report = scene.report()
     assert set(report) == REPORT_KEYS
@@ -122,14 +103,14 @@ def test_counts_that_zoho_leaves_out_are_null(scene):
     assert (report["not_updated_count"], report["failed_count"]) == (None, None)
 
 
-def test_a_report_is_a_request_and_the_watch_goes_on_from_it(scene):
+def test_a_report_is_a_request_that_continues_the_watch(scene):
     scene.running_job(run_seconds=1000)
     reports = [scene.report()]
     for _ in range(3):
         scene.zoho.advance(100)
-        answer = scene.fn.invoke(reports[-1])
-        assert answer.ok
-        reports.append(answer.payload)
+        result = scene.fn.invoke(reports[-1])
+        assert result.ok
+        reports.append(result.payload)
     assert [report["checks"] for report in reports] == [1, 2, 3, 4]
     assert {report["first_checked_at"] for report in reports} == {reports[0]["first_checked_at"]}
     assert [report["progress_percent"] for report in reports] == [50, 60, 70, 80]
@@ -140,27 +121,16 @@ def test_a_report_is_a_request_and_the_watch_goes_on_from_it(scene):
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    "invalid",
     [
-        {"checks": "many"},
-        {"checks": -3},
-        {"checks": 1e300},
-        {"first_checked_at": "2999-01-01T00:00:00Z"},
-        {"first_checked_at": "yesterday"},
-        {"first_checked_at": 12},
-        {"checked_at": "2999-01-01T00:00:00Z"},
-        {"updated_count": -1},
-        {"failed_count": [1]},
-        {"total_count": {"a": 1}},
-        {"next_check_seconds": -900},
-        {"next_check_seconds": "soon"},
         {"checks": 18446744073709551615},
+        {"first_checked_at": "2999-01-01T00:00:00Z"},
     ],
     ids=json.dumps,
 )
-def test_a_field_of_an_earlier_report_that_makes_no_sense_is_ignored(scene, nonsense):
+def test_an_invalid_field_of_an_earlier_report_is_ignored(scene, invalid):
     scene.running_job()
-    report = scene.report(**nonsense)
+    report = scene.report(**invalid)
     assert report["status"] == "RUNNING"
     assert report["first_checked_at"] <= report["checked_at"] <= ago(seconds=0)
     assert report["checks"] >= 1

@@ -1,13 +1,19 @@
-"""The secret: its forms, what is wrong with it, and where a minted token goes."""
+"""The secret: its forms, its errors, and the token that is minted with it. src/zoho/credentials.rs has every form."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET
-from tests.e2e.scene import CLIENT, CLIENT_CREDENTIALS_SECRET, LONG_LIFE, REFRESH_TOKEN_SECRET, Scene
+from local.zoho_simulator import (
+    CLIENT_CREDENTIALS_SECRET,
+    DEFAULT_CLIENT_ID,
+    DEFAULT_CLIENT_SECRET,
+    REFRESH_TOKEN_SECRET,
+)
+from tests.e2e.scene import LONG_LIFE, Scene
 
 LABEL = "ZOHO_ACCESS_TOKEN"
 
@@ -24,7 +30,7 @@ def tokens_used(scene: Scene) -> list[str]:
     return [request.token for request in scene.requests()]
 
 
-# ---- form 1: a token that something else keeps fresh -----------------------------------------------
+# ---- form 1: a token that is managed elsewhere -----------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["object", "text", "text with a line end"])
@@ -38,7 +44,7 @@ def test_a_static_token(make_scene, stack, form):
     assert scene.token_requests() == []
 
 
-def test_a_static_token_is_read_again_when_zoho_refuses_it(scene):
+def test_a_static_token_is_read_again_when_zoho_rejects_it(scene):
     scene.running_job()
     scene.report()
     old = tokens_used(scene)[0]
@@ -88,13 +94,14 @@ def test_the_default_scope_of_form_3(make_scene):
     assert "scope=ZohoCRM.change_owner.READ" in scene.token_requests()[0].body
 
 
-def test_the_older_shape_of_the_token_reply(make_scene, stack):
+def test_the_older_form_of_the_token_response(make_scene, stack):
     stack.zoho.control.settings(legacy_expires_in=True)
     scene = make_scene(REFRESH_TOKEN_SECRET)
     scene.running_job()
     scene.report()
-    expires_at = json.loads(stored(scene, LABEL))["expires_at"]
-    assert str(expires_at)[:4] in ("2026", "2027") or isinstance(expires_at, int)
+    expires_at = datetime.fromisoformat(json.loads(stored(scene, LABEL))["expires_at"].replace("Z", "+00:00"))
+    # 3,600 seconds from now, not 3,600,000, and with room for a slow machine.
+    assert timedelta(minutes=30) < expires_at - datetime.now(timezone.utc) <= timedelta(hours=1)
 
 
 def test_a_minted_token_is_shared_under_its_own_label(make_scene):
@@ -105,7 +112,7 @@ def test_a_minted_token_is_shared_under_its_own_label(make_scene):
     assert json.loads(stored(scene, "AWSCURRENT")) == REFRESH_TOKEN_SECRET
 
     request = {"module": "Leads", "job_id": scene.requests()[0].query.removeprefix("job_id=")}
-    assert all(answer.ok for answer in scene.fn.invoke_together([request] * 2))
+    assert all(result.ok for result in scene.fn.invoke_together([request] * 2))
     assert scene.fn.cold_starts == 2
     assert len(scene.token_requests()) == 1
 
@@ -124,24 +131,24 @@ def test_a_401_costs_exactly_one_refresh(make_scene):
     ("status", "code"),
     [(401, "INVALID_TOKEN"), (401, "AUTHENTICATION_FAILURE"), (401, "INVALID_OAUTHTOKEN"), (200, "INVALID_OAUTHTOKEN")],
 )
-def test_a_token_that_is_refused_again_after_the_refresh_is_rejected(make_scene, status, code):
+def test_a_replacement_token_that_zoho_rejects_too(make_scene, status, code):
     scene = make_scene(REFRESH_TOKEN_SECRET)
     scene.running_job()
     scene.report()
     before = len(scene.token_requests()), len(scene.requests())
     scene.zoho.respond(status=status, body={"code": code, "message": "m", "status": "error", "details": {}}, times=9)
-    answer = scene.check()
-    assert answer.error_type == "TokenRejected"
-    assert code in answer.error_message
+    result = scene.check()
+    assert result.error_type == "TokenRejected"
+    assert code in result.error_message
     assert (len(scene.token_requests()) - before[0], len(scene.requests()) - before[1]) == (1, 2)
 
 
-def test_an_api_that_refuses_every_token_does_not_make_each_call_mint_one(make_scene):
+def test_an_api_that_rejects_every_token_does_not_make_each_invocation_mint_one(make_scene):
     scene = make_scene(secret=REFRESH_TOKEN_SECRET)
     scene.zoho.respond(status=401, body={"code": "INVALID_TOKEN", "message": "m", "status": "error"}, times=20)
     for _ in range(4):
         assert scene.check().error_type == "TokenRejected"
-    assert len(scene.token_requests()) == 2, "one to begin with, one in its place, and no more for now"
+    assert len(scene.token_requests()) == 2, "the first token, its replacement, and no more for now"
 
 
 def test_a_missing_scope_never_mints(make_scene):
@@ -159,33 +166,33 @@ def test_a_missing_scope_never_mints(make_scene):
     ],
 )
 @pytest.mark.parametrize("status", [200, 400])
-def test_refused_credentials_are_rejected_without_a_second_try(make_scene, stack, secret, code, status):
+def test_rejected_credentials_are_not_tried_again(make_scene, stack, secret, code, status):
     stack.zoho.control.settings(oauth_error_status=status)
     scene = make_scene(secret)
-    answer = scene.check()
-    assert answer.error_type == "TokenRejected"
-    assert code in answer.error_message
-    assert len(scene.token_requests()) <= 2  # one in INIT, one in the call
+    result = scene.check()
+    assert result.error_type == "TokenRejected"
+    assert code in result.error_message
+    assert len(scene.token_requests()) == 1
     assert scene.requests() == []
 
 
-def test_zohos_throttle_is_no_refusal(make_scene, stack):
+def test_throttling_is_not_a_rejection(make_scene, stack):
     stack.zoho.control.settings(token_limit=0)
     scene = make_scene(REFRESH_TOKEN_SECRET)
     scene.running_job()
     assert scene.check().error_type == "TokenRateLimited"
     before = len(scene.token_requests())
     assert scene.check().error_type == "TokenRateLimited"
-    assert len(scene.token_requests()) == before, "asking again within the window makes it no better"
+    assert len(scene.token_requests()) == before, "another request within the window cannot succeed"
 
 
-def test_a_fault_of_the_accounts_server_is_zoho_unavailable(make_scene, stack):
+def test_a_failing_accounts_server_is_zoho_unavailable(make_scene, stack):
     stack.zoho.control.fault("server-error", times=99, side="accounts")
     scene = make_scene(REFRESH_TOKEN_SECRET)
     assert scene.check().error_type == "ZohoUnavailable"
 
 
-def test_a_label_that_may_not_be_written_costs_a_warning(make_scene, stack):
+def test_a_denied_write_of_the_label_is_a_warning(make_scene, stack):
     denied = stack.fail_aws("secretsmanager", "PutSecretValue", status=400, code="AccessDeniedException")
     with denied:
         scene = make_scene(REFRESH_TOKEN_SECRET)
@@ -214,7 +221,7 @@ def test_the_api_host_comes_from_the_secret_next(make_scene, stack):
     assert scene.report()["status"] == "RUNNING"
 
 
-def test_the_api_host_comes_from_the_token_reply_next(make_scene, stack):
+def test_the_api_host_comes_from_the_token_response_next(make_scene, stack):
     scene = make_scene(REFRESH_TOKEN_SECRET, env={"ZOHO_API_DOMAIN": None})
     scene.running_job()
     assert scene.report()["status"] == "RUNNING"
@@ -227,38 +234,28 @@ def test_the_accounts_host_in_the_secret(make_scene, stack):
     assert scene.report()["status"] == "RUNNING"
 
 
-# ---- what is wrong with it -------------------------------------------------------------------------
+# ---- invalid secrets -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "secret",
     [
         " ",
-        "{}",
-        "[]",
-        "{broken",
-        '{"access_token": ""}',
-        '{"access_token": 7}',
         '{"token": "1000.a.b"}',
-        "two words",
-        json.dumps(CLIENT),
-        json.dumps({**CLIENT, "refresh_token": ""}),
         json.dumps({**REFRESH_TOKEN_SECRET, "client_secret": None}),
-        json.dumps({**REFRESH_TOKEN_SECRET, "data_center": "MOON"}),
-        json.dumps({**REFRESH_TOKEN_SECRET, "api_domain": "http://www.zohoapis.com"}),
         json.dumps({**REFRESH_TOKEN_SECRET, "accounts_domain": "http://accounts.zoho.com"}),
     ],
 )
-def test_a_secret_of_no_known_form(make_scene, secret):
+def test_a_secret_in_no_known_form(make_scene, secret):
     scene = make_scene(secret)
-    answer = scene.check()
-    assert answer.error_type == "SecretInvalid"
+    result = scene.check()
+    assert result.error_type == "SecretInvalid"
     for value in (DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, "1000.a.b"):
-        assert value not in answer.error_message
+        assert value not in result.error_message
     assert scene.requests() == []
 
 
-def test_a_secret_that_was_mended_is_read_again(make_scene):
+def test_a_corrected_secret_is_read_again(make_scene):
     scene = make_scene("{}")
     scene.running_job()
     assert scene.check().error_type == "SecretInvalid"
@@ -268,9 +265,9 @@ def test_a_secret_that_was_mended_is_read_again(make_scene):
 
 
 def test_a_secret_that_does_not_exist(make_scene):
-    answer = make_scene(env={"ZOHO_SECRET_ID": "no-such-secret"}).check()
-    assert answer.error_type == "SecretInvalid"
-    assert "no-such-secret" in answer.error_message
+    result = make_scene(env={"ZOHO_SECRET_ID": "no-such-secret"}).check()
+    assert result.error_type == "SecretInvalid"
+    assert "no-such-secret" in result.error_message
 
 
 @pytest.mark.parametrize(
@@ -285,11 +282,11 @@ def test_a_secret_that_does_not_exist(make_scene):
         ("ServiceUnavailable", 503, "SecretUnavailable"),
     ],
 )
-def test_secrets_manager_refuses(make_scene, stack, code, status, error_type):
+def test_errors_of_secrets_manager(make_scene, stack, code, status, error_type):
     with stack.fail_aws("secretsmanager", "GetSecretValue", status=status, code=code):
         scene = make_scene()
-        answer = scene.check()
-    assert answer.error_type == error_type
-    assert scene.secret_id in answer.error_message
+        result = scene.check()
+    assert result.error_type == error_type
+    assert scene.secret_id in result.error_message
     scene.running_job()
     assert scene.report()["status"] == "RUNNING"

@@ -1,4 +1,4 @@
-"""TLS to Zoho: trusted by the bundle that SSL_CERT_FILE names, refused in every other case."""
+"""TLS to Zoho: only certificates of the bundle in SSL_CERT_FILE are trusted."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ def test_a_certificate_of_the_given_bundle_is_trusted(make_scene, zoho):
     assert len({request.connection for request in zoho.control.stats().requests_to("crm")}) == 1
 
 
-def test_an_unknown_issuer_is_refused(make_scene, zoho):
-    answer = over_tls(make_scene, zoho).check()
-    assert answer.error_type == "ZohoUnavailable"
-    assert "certificate" in answer.error_message
+def test_an_unknown_issuer_is_rejected(make_scene, zoho):
+    result = over_tls(make_scene, zoho).check()
+    assert result.error_type == "ZohoUnavailable"
+    assert "certificate" in result.error_message
     assert zoho.control.stats().requests_to("crm") == []
 
 
-def test_a_certificate_for_another_name_is_refused(make_scene, zoho):
+def test_a_certificate_for_another_name_is_rejected(make_scene, zoho):
     zoho.control.fault("wrong-certificate", times=99)
-    answer = over_tls(make_scene, zoho, SSL_CERT_FILE=str(zoho.ca_file)).check()
-    assert answer.error_type == "ZohoUnavailable"
-    assert "certificate" in answer.error_message
+    result = over_tls(make_scene, zoho, SSL_CERT_FILE=str(zoho.ca_file)).check()
+    assert result.error_type == "ZohoUnavailable"
+    assert "certificate" in result.error_message
     assert zoho.control.stats().requests_to("crm") == []

@@ -1,6 +1,6 @@
-"""Fifty copies of the function, fifty real processes, and one token between them.
+"""Fifty execution environments (fifty real processes) share one access token.
 
-The figures of the run are left in target/test/token-sharing.md.
+The figures of the run are written to target/test/token-sharing.md.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from datetime import datetime
 import pytest
 
 from local.wait import wait_until
-from tests.e2e.scene import REFRESH_TOKEN_SECRET, Scene
-from tests.e2e.tokens_bursts import (
-    COPIES,
+from local.zoho_simulator import REFRESH_TOKEN_SECRET
+from tests.e2e.bursts import (
+    ENVIRONMENTS,
     LABEL,
     REQUEST,
     Burst,
@@ -26,6 +26,7 @@ from tests.e2e.tokens_bursts import (
     put_under_label,
     versions,
 )
+from tests.e2e.scene import Scene
 
 REPLACEMENT = {"client_id": "1000.REPLACED", "client_secret": "replaced", "refresh_token": "1000.replaced.token"}
 
@@ -38,12 +39,12 @@ def table() -> Iterator[Table]:
 
 
 @pytest.fixture
-def make_copies(make_scene):
-    """Many copies at Zoho's limits for tokens; its limit for calls at a time is another matter."""
+def make_shared(make_scene):
+    """Create functions that can have all environments, with Zoho's limits for tokens but not for concurrency."""
 
     def make(**env: str | None) -> Scene:
-        scene = make_scene(REFRESH_TOKEN_SECRET, env=env, concurrency=COPIES + 1)
-        scene.zoho.settings(concurrency=COPIES)
+        scene = make_scene(REFRESH_TOKEN_SECRET, env=env, concurrency=ENVIRONMENTS + 1)
+        scene.zoho.settings(concurrency=ENVIRONMENTS)
         scene.running_job()
         return scene
 
@@ -51,15 +52,15 @@ def make_copies(make_scene):
 
 
 @pytest.fixture
-def scene(make_copies) -> Iterator[Scene]:
-    scene = make_copies()
+def scene(make_shared) -> Iterator[Scene]:
+    scene = make_shared()
     current = versions(scene)["AWSCURRENT"]
     yield scene
-    assert versions(scene)["AWSCURRENT"] == current, "the operator's version is never touched"
+    assert versions(scene)["AWSCURRENT"] == current, "the version with the credentials is never written"
 
 
 def assert_all_good(burst: Burst) -> None:
-    assert [answer.error_message for answer in burst.answers if not answer.ok] == []
+    assert [response.error_message for response in burst.responses if not response.ok] == []
 
 
 def tokens_used(scene: Scene) -> set[str]:
@@ -67,57 +68,57 @@ def tokens_used(scene: Scene) -> set[str]:
 
 
 def expires_at(scene: Scene) -> float:
-    """When the shared token ends, by this machine's clock."""
+    """When the shared token expires, on this machine's clock."""
     secrets = scene.stack.client("secretsmanager")
     text = secrets.get_secret_value(SecretId=scene.secret_id, VersionStage=LABEL)["SecretString"]
     return datetime.fromisoformat(json.loads(text)["expires_at"].replace("Z", "+00:00")).timestamp()
 
 
-def test_copies_that_start_in_one_instant_mint_one_token(scene, table):
+def test_simultaneous_cold_starts_mint_one_token(scene, table):
     cold = burst(scene)
     assert_all_good(cold)
-    assert scene.fn.cold_starts == COPIES
+    assert scene.fn.cold_starts == ENVIRONMENTS
     assert cold.token_requests == 1
     assert len(tokens_used(scene)) == 1
-    table.add("all start at once, no token at hand", cold)
+    table.add("all start, no token is shared", cold)
 
 
-def test_copies_that_find_a_token_ask_for_none(scene, table):
+def test_environments_that_find_a_token_request_none(scene, table):
     burst(scene, 1)
     scene.fn.environments[0].kill()
     cold = burst(scene)
     assert_all_good(cold)
     assert (cold.token_requests, cold.writes) == (0, 0)
-    table.add("all start at once, a token is shared", cold)
+    table.add("all start, a token is shared", cold)
 
 
-def test_copies_whose_token_is_revoked_mint_one_more(scene, table):
+def test_a_revoked_token_is_replaced_once(scene, table):
     burst(scene)
     scene.zoho.revoke(scene.requests()[0].token)
     warm = burst(scene)
     assert_all_good(warm)
-    assert scene.fn.cold_starts == COPIES
+    assert scene.fn.cold_starts == ENVIRONMENTS
     assert warm.token_requests == 1
-    table.add("the shared token is revoked, all are refused at once", warm)
+    table.add("the shared token is revoked, Zoho rejects all of them", warm)
 
 
-def test_copies_whose_token_ends_mint_one_more(scene, table):
-    scene.zoho.settings(token_life_seconds=20)
+def test_an_expired_token_is_replaced_once(scene, table):
+    scene.zoho.settings(token_life_seconds=8)
     burst(scene)
     end = expires_at(scene)
     before = len(tokens_used(scene))
     wait_until(lambda: time.time() >= end, "the end of the shared token")
     warm = burst(scene)
     assert_all_good(warm)
-    assert scene.fn.cold_starts == COPIES
+    assert scene.fn.cold_starts == ENVIRONMENTS
     assert warm.token_requests == 1
     assert len(tokens_used(scene)) == before + 1
-    table.add("the shared token ends, all are called at once", warm)
+    table.add("the shared token expires, all are invoked", warm)
 
 
-def test_a_holder_that_is_killed_in_mid_mint_is_replaced(make_copies, table):
-    # Without ZOHO_API_DOMAIN nobody connects to Zoho but for a token; a short time-out makes a short lease.
-    scene = make_copies(ZOHO_API_DOMAIN=None, REQUEST_TIMEOUT_SECONDS="4")
+def test_a_lease_holder_that_is_killed_is_replaced(make_shared, table):
+    # Without ZOHO_API_DOMAIN, only a token request connects to Zoho; a short timeout makes a short lease.
+    scene = make_shared(ZOHO_API_DOMAIN=None, REQUEST_TIMEOUT_SECONDS="4")
     scene.zoho.fault("stall", side="accounts")
     killed: list[int] = []
 
@@ -135,14 +136,14 @@ def test_a_holder_that_is_killed_in_mid_mint_is_replaced(make_copies, table):
 
     assert len(killed) == 1
     assert cold.errors == ["Runtime.ExitError"]
-    assert len(cold.good) == COPIES - 1
+    assert len(cold.good) == ENVIRONMENTS - 1
     assert cold.token_requests == 2
     assert len(tokens_used(scene)) == 1
-    table.add("all start at once, the one that mints is killed in mid-mint", cold)
+    table.add("all start, the one that mints is killed while it waits for Zoho", cold)
 
 
-def test_credentials_that_are_replaced_in_mid_mint(make_copies, table):
-    scene = make_copies()
+def test_credentials_that_are_replaced_while_a_token_is_minted(make_shared, table):
+    scene = make_shared()
     scene.zoho.add_client(**REPLACEMENT)
     scene.zoho.fault("delay", side="accounts", seconds=1.5)
 
@@ -162,11 +163,11 @@ def test_credentials_that_are_replaced_in_mid_mint(make_copies, table):
     assert len(tokens_used(scene)) == 1
     secrets = scene.stack.client("secretsmanager")
     assert json.loads(secrets.get_secret_value(SecretId=scene.secret_id)["SecretString"]) == REPLACEMENT
-    table.add("all start at once, the credentials are replaced in mid-mint", cold)
+    table.add("all start, the credentials are replaced while one mints", cold)
 
 
-def test_a_token_of_replaced_credentials_is_not_used(make_copies):
-    scene = make_copies()
+def test_a_token_of_replaced_credentials_is_not_used(make_shared):
+    scene = make_shared()
     burst(scene, 1)
     (old,) = tokens_used(scene)
     scene.zoho.add_client(**REPLACEMENT)
@@ -177,16 +178,16 @@ def test_a_token_of_replaced_credentials_is_not_used(make_copies):
     assert len(scene.token_requests()) == 2
 
 
-def test_zohos_throttle_answer_is_asked_for_once(scene, table):
+def test_throttled_credentials_are_tried_once(scene, table):
     scene.zoho.settings(token_limit=0)
     cold = burst(scene)
     assert (cold.errors, cold.good) == (["TokenRateLimited"], [])
     assert cold.token_requests == 1
-    table.add("all start at once, Zoho throttles", cold)
+    table.add("all start, Zoho throttles", cold)
 
     again = burst(scene)
     assert (again.errors, again.good) == (["TokenRateLimited"], [])
-    assert again.token_requests == 0, "nobody asks again within the window"
+    assert again.token_requests == 0, "no request within the window"
 
     token = scene.zoho.issue_token()
     put_under_label(scene, json.dumps({"access_token": token, "expires_at": int(time.time()) + 3600}))
@@ -194,12 +195,12 @@ def test_zohos_throttle_answer_is_asked_for_once(scene, table):
     assert tokens_used(scene) == {token}
 
 
-def test_a_lost_answer_of_secrets_manager_costs_no_second_token(scene, stack, table):
+def test_lost_responses_of_secrets_manager_cost_no_second_token(scene, stack, table):
     with stack.fail_aws("secretsmanager", "PutSecretValue", times=10, status=None, lose_response=True):
         cold = burst(scene)
     assert_all_good(cold)
     assert cold.token_requests == 1
-    table.add("all start at once, ten answers of Secrets Manager get lost", cold)
+    table.add("all start, ten responses of Secrets Manager are lost", cold)
 
 
 def test_garbage_under_the_label_is_replaced_with_a_warning(scene, table):
@@ -208,24 +209,24 @@ def test_garbage_under_the_label_is_replaced_with_a_warning(scene, table):
     assert_all_good(cold)
     assert cold.token_requests == 1
     assert LABEL in scene.fn.wait_for_line(lambda line: '"WARN"' in line)
-    table.add("all start at once, garbage under the label", cold)
+    table.add("all start, the label has garbage", cold)
 
 
-def test_a_throttled_secrets_manager_makes_nobody_mint(scene, stack):
+def test_no_token_is_minted_while_secrets_manager_throttles(scene, stack):
     throttled = stack.fail_aws("secretsmanager", "PutSecretValue", status=400, code="ThrottlingException")
     with throttled:
-        answer = scene.fn.invoke(REQUEST, timeout=4)
-        assert answer.error_type in ("TokenRateLimited", "SecretUnavailable")
+        result = scene.fn.invoke(REQUEST, timeout=4)
+        assert result.error_type == "SecretUnavailable"
         assert scene.token_requests() == []
     assert_all_good(burst(scene, 1))
 
 
-def test_where_each_copy_mints_for_itself_zoho_turns_most_of_them_away(scene, stack, table):
-    """What sharing saves: the same copies with the right to write taken away."""
+def test_without_sharing_zoho_throttles_most_environments(scene, stack, table):
+    """The benefit of sharing: the same burst without the permission to write."""
     with stack.fail_aws("secretsmanager", "PutSecretValue", status=400, code="AccessDeniedException"):
         cold = burst(scene)
-    assert cold.token_requests == COPIES
+    assert cold.token_requests == ENVIRONMENTS
     assert (cold.tokens_minted, len(cold.good)) == (10, 10)
     assert cold.errors == ["TokenRateLimited"]
     assert "PutSecretValue" in scene.fn.wait_for_line(lambda line: '"WARN"' in line)
-    table.add("the same, each copy for itself", cold)
+    table.add("all start, none may share", cold)

@@ -1,4 +1,4 @@
-"""Every way in which the function is called, with the payloads of events/ as they are."""
+"""Every trigger, with the payloads of events/ as they are. src/watch/request/tests.rs has the details."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.e2e.scene import EVENTS, JOB_ID, REPORT_KEYS, event
 
-# The file, and whether the end of the job is published.
+# Each file, and whether the end of the job is published.
 REQUESTS = [
     ("step-functions", False),
     ("report-fed-back", False),
@@ -19,11 +19,11 @@ REQUESTS = [
     ("put-events-string-detail", True),
 ]
 
-# Display names that the files use.
+# The display names in these files.
 API_NAMES = {"Price Books": "Price_Books", "meetings": "Events"}
 
-REFUSALS = [
-    ("bad-job-id-number", "quote"),
+INVALID = [
+    ("bad-job-id-number", "Quote"),
     ("bad-missing-module", "module"),
     ("bad-custom-module", "API name"),
     ("bad-empty-object", "job_id"),
@@ -33,19 +33,19 @@ REFUSALS = [
 
 
 def request_in(payload: dict) -> dict:
-    """The request in a payload, the payload itself or the envelope's detail, with the module's API name."""
+    """The request: the payload itself or the detail of its envelope, with the API name of the module."""
     detail = payload.get("detail", payload)
     request = json.loads(detail) if isinstance(detail, str) else detail
     return {**request, "module": API_NAMES.get(request["module"], request["module"])}
 
 
 def recent(payload: dict, now: str) -> dict:
-    """The payload with the times of an earlier report moved to just now, so that no watch has timed out."""
+    """The payload with the times of an earlier report replaced by now, so that the watch has not timed out."""
     return {**payload, **{name: now for name in ("first_checked_at", "checked_at") if name in payload}}
 
 
-def test_every_file_is_tried():
-    assert {file.stem for file in EVENTS.glob("*.json")} == {name for name, _ in REQUESTS + REFUSALS}
+def test_every_file_is_used():
+    assert {file.stem for file in EVENTS.glob("*.json")} == {name for name, _ in REQUESTS + INVALID}
 
 
 @pytest.mark.parametrize(("name", "published"), REQUESTS)
@@ -55,12 +55,12 @@ def test_an_unfinished_job_is_returned_and_never_published(scene, name, publishe
     scene.running_job(request["module"], request["job_id"])
     now = scene.report(request["job_id"], request["module"])["checked_at"]
 
-    answer = scene.fn.invoke(recent(payload, now))
+    result = scene.fn.invoke(recent(payload, now))
 
-    assert answer.ok, answer
-    assert set(answer.payload) == REPORT_KEYS
-    assert answer.payload["job_id"] == request["job_id"]
-    assert (answer.payload["finished"], answer.payload["outcome"]) == (False, None)
+    assert result.ok, result
+    assert set(result.payload) == REPORT_KEYS
+    assert result.payload["job_id"] == request["job_id"]
+    assert (result.payload["finished"], result.payload["outcome"]) == (False, None)
     assert scene.published() == []
 
 
@@ -72,13 +72,13 @@ def test_a_finished_job_is_returned_or_published(scene, name, published):
     if "schedule_arn" in request:
         scene.create_schedule(request["schedule_arn"])
 
-    answer = scene.fn.invoke(payload)
+    result = scene.fn.invoke(payload)
 
-    assert answer.ok, answer
-    assert answer.payload["outcome"] == "PARTIALLY_SUCCEEDED"
+    assert result.ok, result
+    assert result.payload["outcome"] == "PARTIALLY_SUCCEEDED"
     more = {"notification"} if published else set()
     more |= {"schedule_deleted"} if "schedule_arn" in request else set()
-    assert set(answer.payload) == REPORT_KEYS | more
+    assert set(result.payload) == REPORT_KEYS | more
     assert len(scene.published()) == int(published)
     assert len(scene.received()) == int(published)
 
@@ -94,65 +94,38 @@ def test_an_asynchronous_invocation_publishes_too(scene, name):
     assert len(scene.received()) == 1
 
 
-@pytest.mark.parametrize(("name", "said"), REFUSALS)
-def test_a_bad_payload_is_refused_with_a_reason(scene, name, said):
-    answer = scene.fn.invoke(event(name))
-    assert answer.error_type == "InvalidInput"
-    assert said in answer.error_message
-    assert "\n" not in answer.error_message
+@pytest.mark.parametrize(("name", "part"), INVALID)
+def test_an_invalid_event_is_rejected_with_a_reason(scene, name, part):
+    result = scene.fn.invoke(event(name))
+    assert result.error_type == "InvalidInput"
+    assert part in result.error_message
+    assert "\n" not in result.error_message
     assert scene.requests() == []
 
 
 @pytest.mark.parametrize(
-    ("payload", "said"),
+    ("payload", "part"),
     [
-        (None, "object"),
-        ("Leads", "object"),
         (7, "object"),
-        ({"module": "Leads"}, "job_id"),
-        ({"module": "", "job_id": JOB_ID}, "module"),
-        ({"module": "Leads/x", "job_id": JOB_ID}, "module"),
-        ({"module": "1Leads", "job_id": JOB_ID}, "module"),
         ({"module": "../Leads", "job_id": JOB_ID}, "module"),
-        ({"module": "L" * 256, "job_id": JOB_ID}, "module"),
-        ({"module": ["Leads"], "job_id": JOB_ID}, "module"),
-        ({"module": "Leads", "job_id": ""}, "job_id"),
         ({"module": "Leads", "job_id": "12x"}, "job_id"),
-        ({"module": "Leads", "job_id": "-1"}, "job_id"),
-        ({"module": "Leads", "job_id": "1" * 21}, "job_id"),
-        ({"module": "Leads", "job_id": "١٢٣"}, "job_id"),
         ({"module": "Leads", "job_id": JOB_ID, "schedule_arn": "arn:aws:events:us-east-1:1:rule/x"}, "schedule_arn"),
-        ({"module": "Leads", "job_id": JOB_ID, "schedule_arn": "<aws.scheduler.schedule-arn>"}, "schedule_arn"),
-        ({"module": "Leads", "job_id": JOB_ID, "schedule_arn": 1}, "schedule_arn"),
-        ({"source": "a", "detail-type": "b", "detail": None}, "detail"),
-        ({"source": "a", "detail-type": "b", "detail": "no JSON"}, "detail"),
-        ({"source": "a", "detail-type": "b", "detail": {"module": "Leads"}}, "job_id"),
+        ({"source": "a", "detail-type": "b", "detail": "not JSON"}, "detail"),
     ],
     ids=lambda value: json.dumps(value)[:60] if not isinstance(value, str) else value,
 )
-def test_a_payload_that_is_no_request(scene, payload, said):
-    answer = scene.fn.invoke(payload)
-    assert answer.error_type == "InvalidInput"
-    assert said in answer.error_message
+def test_a_payload_that_is_not_a_request(scene, payload, part):
+    result = scene.fn.invoke(payload)
+    assert result.error_type == "InvalidInput"
+    assert part in result.error_message
     assert scene.requests() == []
 
 
 @pytest.mark.parametrize(
     ("given", "asked"),
     [
-        ("Leads", "Leads"),
-        ("leads", "Leads"),
-        ("LEADS", "Leads"),
-        ("Meetings", "Events"),
         ("meetings", "Events"),
-        ("Events", "Events"),
         ("Price Books", "Price_Books"),
-        ("price books", "Price_Books"),
-        ("Price_Books", "Price_Books"),
-        ("Sales Orders", "Sales_Orders"),
-        ("Purchase Orders", "Purchase_Orders"),
-        ("CustomModule1", "CustomModule1"),
-        ("zohosign__ZohoSign_Documents", "zohosign__ZohoSign_Documents"),
     ],
 )
 def test_display_names_become_api_names(scene, given, asked):

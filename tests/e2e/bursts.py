@@ -1,4 +1,4 @@
-"""Bursts of copies: fifty processes called in one instant, what they answered and what it cost."""
+"""Bursts: fifty execution environments invoked at the same moment, their responses, and what they requested."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from local.stack import Invocation
 from tests.e2e.scene import JOB_ID, Scene
 
-COPIES = 50
+ENVIRONMENTS = 50
 LABEL = "ZOHO_ACCESS_TOKEN"
 REQUEST = {"module": "Leads", "job_id": JOB_ID}
 TABLE = Path(__file__).resolve().parents[2] / "target/test/token-sharing.md"
@@ -20,9 +20,9 @@ TABLE = Path(__file__).resolve().parents[2] / "target/test/token-sharing.md"
 
 @dataclass
 class Burst:
-    """The answers of one burst, and what Zoho and Secrets Manager were asked meanwhile."""
+    """The responses of one burst, and the requests to Zoho and Secrets Manager meanwhile."""
 
-    answers: list[Invocation]
+    responses: list[Invocation]
     token_requests: int
     tokens_minted: int
     reads: int
@@ -31,46 +31,48 @@ class Burst:
 
     @property
     def good(self) -> list[Invocation]:
-        return [answer for answer in self.answers if answer.ok]
+        return [response for response in self.responses if response.ok]
 
     @property
     def errors(self) -> list[str]:
-        """What the others answered, each error type once."""
-        return sorted({str(answer.error_type) for answer in self.answers if not answer.ok})
+        """The error types of the others, each once."""
+        return sorted({str(response.error_type) for response in self.responses if not response.ok})
 
 
-def burst(scene: Scene, copies: int = COPIES) -> Burst:
-    """Call so many copies in one instant, each in a process of its own."""
+def burst(scene: Scene, environments: int = ENVIRONMENTS) -> Burst:
+    """Invoke the function in this many execution environments at the same moment."""
     stats, calls = scene.zoho.stats(records=False), len(scene.stack.calls())
     began = time.monotonic()
-    answers = scene.fn.invoke_together([REQUEST] * copies)
+    responses = scene.fn.invoke_together([REQUEST] * environments)
     seconds = time.monotonic() - began
     after = scene.zoho.stats(records=False)
-    asked = [call.action for call in scene.stack.calls()[calls:] if call.service == "secretsmanager"]
+    actions = [call.action for call in scene.stack.calls()[calls:] if call.service == "secretsmanager"]
     return Burst(
-        answers,
+        responses,
         after.requests["accounts"] - stats.requests["accounts"],
         after.tokens_minted - stats.tokens_minted,
-        asked.count("GetSecretValue"),
-        asked.count("PutSecretValue"),
+        actions.count("GetSecretValue"),
+        actions.count("PutSecretValue"),
         seconds,
     )
 
 
 @dataclass
 class Table:
-    """Figures of all bursts of a run, as a Markdown table; they are shown, never judged."""
+    """The figures of all bursts as a Markdown table. They are shown, not tested."""
 
     rows: list[str] = field(default_factory=list)
 
     def add(self, what: str, burst: Burst) -> None:
         others = f" ({', '.join(burst.errors)})" if burst.errors else ""
-        good = f"{len(burst.good)} of {len(burst.answers)}{others}"
+        good = f"{len(burst.good)} of {len(burst.responses)}{others}"
         figures = [burst.token_requests, burst.tokens_minted, good, burst.reads, burst.writes, f"{burst.seconds:.1f} s"]
         self.rows.append(f"| {what} | {' | '.join(map(str, figures))} |")
 
     def write(self) -> str:
-        head = "| | token requests | tokens minted | good answers | reads | puts | last answer |\n" + "|---" * 7 + "|\n"
+        head = (
+            "| | token requests | tokens minted | successful | reads | writes | last response |\n" + "|---" * 7 + "|\n"
+        )
         text = head + "\n".join(self.rows) + "\n"
         TABLE.parent.mkdir(parents=True, exist_ok=True)
         TABLE.write_text(text, encoding="utf-8")
@@ -78,7 +80,7 @@ class Table:
 
 
 def versions(scene: Scene) -> dict[str, list[str]]:
-    """Each label's versions."""
+    """The versions with each label."""
     found: dict[str, list[str]] = {}
     secret = scene.stack.client("secretsmanager").describe_secret(SecretId=scene.secret_id)
     for version, labels in secret["VersionIdsToStages"].items():
@@ -88,13 +90,13 @@ def versions(scene: Scene) -> dict[str, list[str]]:
 
 
 def put_under_label(scene: Scene, text: str) -> None:
-    """Put a version under the token's label by hand."""
+    """Store a version with the label of the shared token."""
     secrets = scene.stack.client("secretsmanager")
     secrets.put_secret_value(SecretId=scene.secret_id, SecretString=text, VersionStages=[LABEL])
 
 
 def connected_to(url: str, pids: list[int]) -> list[int]:
-    """Those of the processes that hold a connection to this address."""
+    """The processes with a connection to this address."""
     port = urlsplit(url).port
     established = "01"
     inodes = set()

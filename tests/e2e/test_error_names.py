@@ -73,7 +73,7 @@ def zoho_unavailable(make_scene: MakeScene) -> Invocation:
 
 def zoho_unexpected_response(make_scene: MakeScene) -> Invocation:
     scene = make_scene()
-    scene.zoho.fault("html")
+    scene.zoho.fault("html", times=3)
     return scene.check()
 
 

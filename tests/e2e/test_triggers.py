@@ -28,7 +28,6 @@ INVALID = [
     ("bad-custom-module", "API name"),
     ("bad-empty-object", "job_id"),
     ("bad-array", "object"),
-    ("scheduler-default-envelope", "module"),
 ]
 
 
@@ -45,7 +44,9 @@ def recent(payload: dict, now: str) -> dict:
 
 
 def test_every_file_is_used():
-    assert {file.stem for file in EVENTS.glob("*.json")} == {name for name, _ in REQUESTS + INVALID}
+    assert {file.stem for file in EVENTS.glob("*.json")} == {name for name, _ in REQUESTS + INVALID} | {
+        "scheduler-default-envelope"
+    }
 
 
 @pytest.mark.parametrize(("name", "published"), REQUESTS)
@@ -101,6 +102,17 @@ def test_an_invalid_event_is_rejected_with_a_reason(scene, name, part):
     assert part in result.error_message
     assert "\n" not in result.error_message
     assert scene.requests() == []
+
+
+def test_schedulers_default_envelope_has_no_request_and_ends_the_watch(scene):
+    payload = event("scheduler-default-envelope")
+    (schedule,) = payload["resources"]
+    scene.create_schedule(schedule)
+    report = scene.fn.invoke(payload).payload
+    assert (report["outcome"], report["error"]["type"]) == ("WATCH_FAILED", "InvalidInput")
+    assert "`module` is missing" in report["error"]["message"]
+    assert len(scene.received()) == 1
+    assert not scene.schedule_exists(schedule)
 
 
 @pytest.mark.parametrize(

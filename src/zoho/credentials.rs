@@ -1,11 +1,14 @@
 //! The three forms of the secret, parsed into types that exist only when the secret is complete. Pure.
 
+mod fields;
+mod wrapping;
+
 use crate::http::Origin;
 use crate::invalid::Invalid;
 use crate::zoho::data_center::{DataCenter, DataCenterSource};
 use ::http::HeaderValue;
+use fields::Fields;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value};
 use std::fmt;
 
 /// The operator's secret.
@@ -105,7 +108,7 @@ impl Credentials {
         match &self.grant {
             Grant::RefreshToken(token) => secrets.push(token.expose_secret()),
             Grant::ClientCredentials { soid, scope } => {
-                // The scope is no secret, unless it holds a value that belongs into another field.
+                // The scope is not a secret, unless it contains a value that belongs into another field.
                 secrets.extend([soid.expose_secret(), scope].into_iter().filter(|text| *text != SCOPE));
             }
         }
@@ -132,39 +135,33 @@ impl Secret {
     /// # Ok::<(), mass_change_owner_status::invalid::Invalid>(())
     /// ```
     pub fn parse(text: &str, default: Option<DataCenter>) -> Result<Self, Invalid> {
-        let text = text.trim();
-        if text.starts_with('{') {
-            let object: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
-                let what = format!("is not a JSON object (line {}, column {})", error.line(), error.column());
-                Invalid::new(what, FORMS)
-            })?;
-            return Self::from_object(&Fields(object), default);
+        let text = wrapping::unwrap(text);
+        if let Some(fields) = Fields::parse(&text)? {
+            return Self::from_fields(&fields, default);
         }
-        let token = AccessToken::parse(text)
-            .filter(|_| !text.starts_with(['[', '"']))
+        let token = parse_token(&text)
             .ok_or_else(|| Invalid::new("is neither an access token nor a JSON object", FORMS))?;
-        Self::with_hosts(TokenGrant::Static(token), &Fields(Map::new()), default)
+        Self::with_hosts(TokenGrant::Static(token), &Fields::default(), default)
     }
 
-    fn from_object(fields: &Fields, default: Option<DataCenter>) -> Result<Self, Invalid> {
-        let of_client = ["client_id", "client_secret", "refresh_token", "soid"];
-        let grant = if of_client.iter().any(|name| fields.0.contains_key(*name)) {
+    fn from_fields(fields: &Fields, default: Option<DataCenter>) -> Result<Self, Invalid> {
+        let mut of_client = ["client_id", "client_secret", "refresh_token", "soid"].into_iter();
+        let grant = if of_client.any(|name| fields.has(name)) {
             TokenGrant::Credentials(Credentials {
                 client_id: fields.required("client_id")?.into(),
                 client_secret: fields.required("client_secret")?.into(),
                 grant: match (fields.text("refresh_token")?, fields.text("soid")?) {
                     (Some(token), _) => Grant::RefreshToken(token.into()),
                     (None, Some(soid)) => Grant::ClientCredentials {
-                        soid: soid.into(),
-                        scope: fields.text("scope")?.unwrap_or(SCOPE).to_owned(),
+                        soid: parse_soid(soid)?.into(),
+                        scope: parse_scope(fields.text("scope")?)?,
                     },
                     (None, None) => return Err(Invalid::new("has no `refresh_token` (or `soid`)", FORMS)),
                 },
             })
         } else if let Some(text) = fields.text("access_token")? {
-            let token = AccessToken::parse(text).ok_or_else(|| {
-                let what = "has an `access_token` with white space or characters that do not fit into an HTTP header";
-                Invalid::new(what, "Store the token as Zoho issued it")
+            let token = parse_token(&text).ok_or_else(|| {
+                Invalid::new("has an `access_token` that is not a token", "Store the token as Zoho issued it")
             })?;
             TokenGrant::Static(token)
         } else {
@@ -176,7 +173,7 @@ impl Secret {
     fn with_hosts(grant: TokenGrant, fields: &Fields, default: Option<DataCenter>) -> Result<Self, Invalid> {
         let (data_center, data_center_source) = match (fields.text("data_center")?, default) {
             (Some(name), _) => {
-                let named = DataCenter::named(name).ok_or_else(|| {
+                let named = DataCenter::named(&name).ok_or_else(|| {
                     let hint = format!("Use one of {}", DataCenter::names());
                     Invalid::new("has a `data_center` that does not exist", hint)
                 })?;
@@ -186,8 +183,8 @@ impl Secret {
             (None, None) => (DataCenter::default(), DataCenterSource::Default),
         };
         let host = |name: &str, example: &str| {
-            let parse = |text: &str| {
-                Origin::parse_host(text).map_err(|_| {
+            let parse = |text: String| {
+                Origin::parse_host(&text).map_err(|_| {
                     let hint = format!("Use a host such as {example}, or leave the field out");
                     Invalid::new(format!("has an `{name}` that is not a host"), hint)
                 })
@@ -204,116 +201,41 @@ impl Secret {
     }
 }
 
+/// An access token in the secret. What a token cannot contain is left of something else: JSON, a tag, a URL.
+fn parse_token(text: &str) -> Option<AccessToken> {
+    const FOREIGN: [char; 12] = ['{', '}', '[', ']', '<', '>', '"', '\'', '\\', ',', '&', ';'];
+    AccessToken::parse(text).filter(|_| !text.contains(FOREIGN) && !text.contains("://"))
+}
+
+fn parse_soid(text: String) -> Result<String, Invalid> {
+    let is_soid = text.split_once('.').is_some_and(|(service, organization)| {
+        service.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && !service.is_empty()
+            && !organization.is_empty()
+    });
+    if is_soid {
+        return Ok(text);
+    }
+    Err(Invalid::new("has a `soid` of another form", "Use ZohoCRM. followed by the organization's ID"))
+}
+
+/// Scopes are separated by commas.
+fn parse_scope(text: Option<String>) -> Result<String, Invalid> {
+    let Some(text) = text else { return Ok(SCOPE.to_owned()) };
+    let scopes: Vec<&str> = text.split([',', ' ']).map(str::trim).filter(|scope| !scope.is_empty()).collect();
+    let is_scope = |scope: &&str| {
+        scope.contains('.')
+            && scope.starts_with(|c: char| c.is_ascii_alphabetic())
+            && scope.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'))
+    };
+    if scopes.iter().all(is_scope) {
+        return Ok(scopes.join(","));
+    }
+    Err(Invalid::new("has a `scope` of another form", format!("Use {SCOPE}, or leave the field out")))
+}
+
 const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"client_id\": …, \"client_secret\": …, \
                      \"refresh_token\": … (or \"soid\": …), \"data_center\": \"US\"}";
 
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    /// A missing field, null, and the empty string are the same.
-    fn text(&self, name: &str) -> Result<Option<&str>, Invalid> {
-        match self.0.get(name) {
-            None | Some(Value::Null) => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.trim()).filter(|text| !text.is_empty())),
-            Some(_) => {
-                Err(Invalid::new(format!("has a `{name}` that is not a string"), "Put the value in quotes"))
-            }
-        }
-    }
-
-    fn required(&self, name: &str) -> Result<&str, Invalid> {
-        self.text(name)?.ok_or_else(|| Invalid::new(format!("has no `{name}`"), FORMS))
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bare_token_or_one_in_json() {
-        for text in ["1000.abc.def", " 1000.abc.def\n", r#"{"access_token": "1000.abc.def"}"#] {
-            match Secret::parse(text, None).unwrap().grant {
-                TokenGrant::Static(token) => assert_eq!(token.expose(), "1000.abc.def"),
-                TokenGrant::Credentials(_) => panic!("{text}"),
-            }
-        }
-    }
-
-    #[test]
-    fn credentials_of_both_grants() {
-        let secret = Secret::parse(
-            r#"{"client_id": "1000.ID", "client_secret": "cs", "refresh_token": "1000.rt", "data_center": "eu", "access_token": "old"}"#,
-            None,
-        )
-        .unwrap();
-        assert_eq!(secret.data_center.name, "EU");
-        assert_eq!(secret.api_domain, None);
-        assert!(matches!(
-            secret.grant,
-            TokenGrant::Credentials(Credentials { grant: Grant::RefreshToken(_), .. })
-        ));
-
-        let secret =
-            Secret::parse(r#"{"client_id": "i", "client_secret": "cs", "soid": "ZohoCRM.1", "api_domain": "sandbox.zohoapis.com"}"#, None)
-                .unwrap();
-        assert_eq!(secret.api_domain.unwrap().as_str(), "https://sandbox.zohoapis.com");
-        match secret.grant {
-            TokenGrant::Credentials(Credentials {
-                grant: Grant::ClientCredentials { scope, .. }, ..
-            }) => {
-                assert_eq!(scope, SCOPE)
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_without_showing_what_is_there() {
-        for (text, part) in [
-            ("", "neither"),
-            ("hunter2 hunter3", "neither"),
-            ("\"hunter2\"", "neither"),
-            ("[\"hunter2\"]", "neither"),
-            ("{\"hunter2\"", "not a JSON object (line 1"),
-            ("{}", "none of the fields"),
-            (r#"{"placeholder": "hunter2"}"#, "none of the fields"),
-            (r#"{"access_token": ""}"#, "none of the fields"),
-            (r#"{"access_token": "hunter2 "}"#, ""),
-            (r#"{"access_token": "hunter2\n3"}"#, "white space"),
-            (r#"{"access_token": 7}"#, "`access_token` that is not a string"),
-            (r#"{"client_id": "hunter2"}"#, "has no `client_secret`"),
-            (r#"{"client_id": "hunter2", "client_secret": "hunter2"}"#, "has no `refresh_token`"),
-            (
-                r#"{"client_id": "", "client_secret": "hunter2", "refresh_token": "hunter2"}"#,
-                "has no `client_id`",
-            ),
-            (r#"{"access_token": "t", "data_center": "hunter2"}"#, "US EU IN"),
-            (
-                r#"{"access_token": "t", "api_domain": "http://www.zohoapis.com"}"#,
-                "`api_domain` that is not a host. Use a host such as www.zohoapis.com",
-            ),
-        ] {
-            match Secret::parse(text, None) {
-                Ok(_) => assert_eq!(part, "", "{text}"),
-                Err(invalid) => {
-                    let message = invalid.to_string();
-                    assert!(!part.is_empty() && message.contains(part), "{text}: {message}");
-                    assert!(!message.contains("hunter"), "{message}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn nothing_prints_a_secret() {
-        let secret = Secret::parse(
-            r#"{"client_id": "hunter1", "client_secret": "hunter2", "refresh_token": "hunter3"}"#,
-            None,
-        )
-        .unwrap();
-        assert!(!format!("{secret:?}").contains("hunter"));
-        let token = AccessToken::parse("hunter4").unwrap();
-        assert!(!format!("{token:?} {:?}", token.authorization()).contains("hunter"));
-    }
-}
+mod tests;

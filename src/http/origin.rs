@@ -19,7 +19,7 @@ impl Origin {
             format!("must be https://host[:port] (plain http for loopback hosts only), not {shown:?}")
         };
         let url = reqwest::Url::parse(text).map_err(|_| wrong())?;
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or_else(wrong)?;
+        let host = url.host_str().filter(|host| is_host_name(host)).ok_or_else(wrong)?;
         let bare = url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none()
@@ -56,6 +56,23 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Whether this is an address or a domain name. A secret in the place of a host can be neither: its last label is not a
+/// top-level domain, or it begins like a Zoho token.
+fn is_host_name(host: &str) -> bool {
+    let top_level = host.trim_end_matches('.').rsplit_once('.').map(|(_, label)| label);
+    let is_domain = top_level.is_some_and(|label| {
+        label.starts_with("xn--")
+            || (label.len() <= 24
+                && label.bytes().all(|byte| byte.is_ascii_alphabetic())
+                && !label.is_empty())
+    });
+    is_loopback(host) || is_address(host) || (is_domain && !host.starts_with("1000."))
+}
+
+fn is_address(host: &str) -> bool {
+    host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok()
+}
+
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host.eq_ignore_ascii_case("localhost")
@@ -87,6 +104,13 @@ mod tests {
             ("www.zohoapis.com", None),
             ("ftp://www.zohoapis.com", None),
             ("https://", None),
+            ("https://10.0.0.1", Some("https://10.0.0.1")),
+            ("https://[2001:db8::1]", Some("https://[2001:db8::1]")),
+            ("https://zoho.internal", Some("https://zoho.internal")),
+            // Secrets in the wrong place.
+            ("https://5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9c", None),
+            ("https://1000.0123456789abcdef0123456789abcdef.0123456789abcdef0123456789abcdef", None),
+            ("https://1000.abc.def", None),
             ("", None),
         ] {
             assert_eq!(Origin::parse(text).ok().as_ref().map(Origin::as_str), expected, "{text:?}");

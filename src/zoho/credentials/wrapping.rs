@@ -75,7 +75,7 @@ fn percent_decoded(text: &str) -> Option<String> {
 fn base64_decoded(text: &str) -> Option<String> {
     let mut compact: String = text.split_whitespace().collect::<String>().replace('-', "+").replace('_', "/");
     compact.truncate(compact.trim_end_matches('=').len());
-    while compact.len() % 4 != 0 {
+    while !compact.len().is_multiple_of(4) {
         compact.push('=');
     }
     let decoded = String::from_utf8(base64::decode(compact).ok()?).ok()?;

@@ -110,6 +110,11 @@ impl<D: Destinations> Courier<D> {
         Ok(message_id)
     }
 
+    /// When the schedule was created, if this process knows.
+    pub fn remembered_creation(&self, schedule: &ScheduleArn) -> Option<Timestamp> {
+        self.created.get(schedule)
+    }
+
     /// When the schedule was created, which is when its watch began. Asked for once by a process. `None` if nobody can
     /// find that out; the watch then has no limit.
     ///
@@ -121,7 +126,7 @@ impl<D: Destinations> Courier<D> {
         schedule: &ScheduleArn,
         deadline: Deadline,
     ) -> Result<Option<Timestamp>, WatchError> {
-        if let Some(created_at) = self.created.get(schedule) {
+        if let Some(created_at) = self.remembered_creation(schedule) {
             return Ok(Some(created_at));
         }
         let found = deadline.limit(self.destinations.schedule_created_at(schedule)).await;

@@ -27,6 +27,9 @@ pub struct Handler<S, H, D> {
     clock: Clock,
 }
 
+/// A schedule's watch that has lasted for longer has had good responses, whatever its constant input says.
+const ESTABLISHED_AFTER_SECONDS: i64 = 900;
+
 /// What the runtime says about an invocation.
 #[derive(Debug, Clone, Copy)]
 pub struct Invocation<'a> {
@@ -86,7 +89,9 @@ where
         deadline: Deadline,
         attempts: &mut Attempts,
     ) -> Result<Report, WatchError> {
-        let status = match self.checker.check(&job.module, &job.job_id, false, deadline, attempts).await {
+        let is_established = self.is_established(request);
+        let checked = self.checker.check(&job.module, &job.job_id, is_established, deadline, attempts).await;
+        let status = match checked {
             Ok(status) => status,
             Err(error) => return self.fail(request, error, 1, deadline).await,
         };
@@ -144,6 +149,16 @@ where
 
     fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// Whether this watch has had a good response before: a report says so. A schedule sends the same request each time,
+    /// so there the time tells: a watch whose first checks failed for good has ended since.
+    fn is_established(&self, request: &Request) -> bool {
+        let History { checks, first_checked_at, .. } = request.history;
+        let schedule = request.delivery.schedule.as_ref();
+        let started = first_checked_at.or_else(|| self.courier.remembered_creation(schedule?));
+        let has_lasted = |started| (self.clock)().seconds_since(started) > ESTABLISHED_AFTER_SECONDS;
+        checks.is_some_and(|checks| checks > 0) || (schedule.is_some() && started.is_some_and(has_lasted))
     }
 
     /// The history, with the creation of the schedule as the start of a watch that names no other.

@@ -94,7 +94,7 @@ impl Destinations for Ends {
     }
 }
 
-fn function(zoho: Zoho, ends: Ends) -> Handler<Store, Zoho, Ends> {
+fn checker(zoho: &Zoho) -> Checker<Store, Zoho> {
     let settings = token::Settings {
         api_domain: None,
         accounts_domain: None,
@@ -109,14 +109,12 @@ fn function(zoho: Zoho, ends: Ends) -> Handler<Store, Zoho, Ends> {
         api_host: None,
         clock: Arc::new(Timestamp::now),
     };
+    Checker::new(tokens, zoho.clone(), settings)
+}
+
+fn function(zoho: Zoho, ends: Ends) -> Handler<Store, Zoho, Ends> {
     let limits = Limits { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, watch_limit_seconds: DAY };
-    Handler::new(
-        Checker::new(tokens, zoho, settings),
-        ends,
-        limits,
-        "eu-west-1".into(),
-        Arc::new(Timestamp::now),
-    )
+    Handler::new(checker(&zoho), ends, limits, "eu-west-1".into(), Arc::new(Timestamp::now))
 }
 
 /// One invocation: the report, or the name of the error.
@@ -363,6 +361,32 @@ async fn an_end_is_announced_once_while_its_schedule_cannot_be_deleted() {
         assert_eq!(invoke(&function, &rule).await.unwrap()["notification"]["message_id"], "message-1");
     }
     assert_eq!(ends.log().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stray_page_ends_only_a_watch_that_never_worked() {
+    let bare = json!({"module": "Leads", "job_id": "1"});
+    let scheduled = with(&bare, &json!({"schedule_arn": SCHEDULE}));
+    for (payload, extra, response) in [
+        (&bare, json!({}), Err("ZohoUnexpectedResponse")),
+        (&bare, json!({"checks": 0}), Err("ZohoUnexpectedResponse")),
+        (&bare, json!({"checks": 1}), Err("ZohoUnavailable")),
+        (&bare, json!({"first_checked_at": ago(3_600)}), Err("ZohoUnexpectedResponse")),
+        (&scheduled, json!({}), Ok("WATCH_FAILED")),
+        (&scheduled, json!({"first_checked_at": ago(600)}), Ok("WATCH_FAILED")),
+        (&scheduled, json!({"first_checked_at": ago(1_000)}), Err("ZohoUnavailable")),
+    ] {
+        let page = Zoho(200, "<html>maintenance</html>".into());
+        let result = invoke(&function(page, Ends::default()), &with(payload, &extra)).await;
+        let outcome = result.as_ref().map(|report| report["outcome"].as_str().unwrap()).map_err(|e| *e);
+        assert_eq!(outcome, response, "{payload} {extra}");
+    }
+    // A schedule that names no start: its creation is known from the check before.
+    let ends = Ends { created_at: Some(ago(1_000)), ..Ends::default() };
+    let mut function = function(unavailable(), ends);
+    assert_eq!(invoke(&function, &scheduled).await, Err("ZohoUnavailable"));
+    function.checker = checker(&Zoho(200, "<html>".into()));
+    assert_eq!(invoke(&function, &scheduled).await, Err("ZohoUnavailable"));
 }
 
 #[tokio::test(start_paused = true)]

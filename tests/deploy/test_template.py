@@ -151,10 +151,16 @@ def test_the_application_metadata_follows_the_package() -> None:
 
 
 def event(machine: str, status: str, **detail: Any) -> dict[str, Any]:
+    """An event as the real service sends it: the LocalStack project recorded one (test_event_bridge_events_base)."""
     return {
         "source": "aws.states",
         "detail-type": "Step Functions Execution Status Change",
-        "detail": {"stateMachineArn": template.resolve().references[machine], "status": status, **detail},
+        "detail": {
+            "stateMachineArn": template.resolve().references[machine],
+            "status": status,
+            "error": None,
+            **detail,
+        },
     }
 
 

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from local.deployment.permissions import SYNC_RULE, Roles
 from local.deployment.template import definition, resolve
 from local.stack import RELEASE_BINARY, EventInvocation, Function, Publication, Stack
-from local.wait import wait_until
+from local.wait import PATIENCE_SECONDS, wait_until
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 
 STATE_MACHINES = ("WatchStateMachine", "WatchListedJobStateMachine", "WatchManyStateMachine")
@@ -47,8 +47,8 @@ class Execution:
     stack: Stack
     arn: str
 
-    def wait(self) -> Execution:
-        wait_until(lambda: not self.running, f"the end of the execution {self.arn}")
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> Execution:
+        wait_until(lambda: not self.running, f"the end of the execution {self.arn}", seconds)
         return self
 
     @property

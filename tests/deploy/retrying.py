@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 from typing import Any
 
@@ -41,3 +42,23 @@ def retriers(node: Any) -> list[dict[str, Any]]:
     if not isinstance(node, dict):
         return []
     return node.get("Retry", []) + [found for item in node.values() for found in retriers(item)]
+
+
+def attempts_in_a_burst(retrier: dict[str, Any], checks: int, places: int, seconds: float) -> int:
+    """The most retries that any of so many simultaneous checks needs, if only some can run at a time."""
+    source, longest_waits = random.Random(1), waits(retrier)
+    running: list[float] = []
+    most, due = 0, [(source.uniform(0, 1), 0) for _ in range(checks)]
+    heapq.heapify(due)
+    while due:
+        now, failed = heapq.heappop(due)
+        while running and running[0] <= now:
+            heapq.heappop(running)
+        if len(running) < places:
+            heapq.heappush(running, now + seconds)
+            continue
+        most = max(most, failed + 1)
+        if most > len(longest_waits):
+            return most
+        heapq.heappush(due, (now + source.uniform(0, longest_waits[failed]), failed + 1))
+    return most

@@ -10,7 +10,7 @@ recording of the real service by the LocalStack project (in tests/aws/services/s
 | a map with failed items | fails | tolerates them | scenarios: tolerated_failure_percentage_path[100] |
 | ItemReader | unknown | reads S3 | scenarios: test_map_item_reader_base_json and ..._csv_headers_first_line |
 | ResultWriter | unknown | writes S3 | scenarios: test_map_state_result_writer |
-| `$` of the input `null` | States.Runtime | not recorded | none: if AWS agrees, the EventBridge rule reports the execution |
+| `$` of the input `null` | States.Runtime | ? | none. If AWS agrees, the EventBridge rule reports the execution |
 """
 
 from __future__ import annotations

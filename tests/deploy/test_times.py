@@ -10,7 +10,7 @@ import pytest
 from local.deployment import STATE_MACHINES, template
 from local.deployment.template import definition
 from tests.deploy.names import LAMBDA_ERRORS, RETRYABLE
-from tests.deploy.retrying import budgets, longest, quantile, retriers
+from tests.deploy.retrying import attempts_in_a_burst, budgets, longest, quantile, retriers
 
 MINUTE, HOUR = 60, 3_600
 
@@ -77,6 +77,14 @@ def test_an_announcement_outlasts_an_outage_of_sns(watch: dict[str, Any], many: 
     for state in (watch["States"]["Announce end"], many["States"]["Announce result"]):
         assert quantile(budgets(retrier(state, "SNS.InternalErrorException")), 0.001) > 6 * HOUR
         assert retrier(state, "SNS.InvalidParameterException")["MaxAttempts"] == 0
+
+
+@pytest.mark.parametrize("concurrency", ["Default", "MaxValue"])
+def test_every_watch_of_a_list_gets_its_turn(watch: dict[str, Any], concurrency: str) -> None:
+    """All checks of a list at once, five at a time (the default), and each takes a whole second."""
+    checks = template.source()["Parameters"]["MaxConcurrency"][concurrency]
+    throttled = retrier(watch["States"]["Check status"], "Lambda.TooManyRequestsException")
+    assert attempts_in_a_burst(throttled, checks, places=5, seconds=1.0) < throttled["MaxAttempts"]
 
 
 def test_starting_a_watch_outlasts_throttling(machines: dict[str, dict[str, Any]]) -> None:

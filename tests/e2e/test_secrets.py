@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -101,7 +101,7 @@ def test_the_older_form_of_the_token_response(make_scene, stack):
     scene.report()
     expires_at = datetime.fromisoformat(json.loads(stored(scene, LABEL))["expires_at"].replace("Z", "+00:00"))
     # 3,600 seconds from now, not 3,600,000, and with room for a slow machine.
-    assert timedelta(minutes=30) < expires_at - datetime.now(timezone.utc) <= timedelta(hours=1)
+    assert timedelta(minutes=30) < expires_at - datetime.now(UTC) <= timedelta(hours=1)
 
 
 def test_a_minted_token_is_shared_under_its_own_label(make_scene):

@@ -200,7 +200,7 @@ STACK ?= $(NAME)
 
 .PHONY: package
 package: build ## the deployment package, in .aws-sam
-	@$(PINNED) SAM_CLI_TELEMETRY=0 sam build
+	@$(PINNED) SAM_CLI_TELEMETRY=0 sam build > /dev/null
 
 .PHONY: watch
 watch: ## watch a job: MODULE=Leads JOB_ID=... [AGAIN=1] [STACK=...]

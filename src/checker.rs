@@ -123,21 +123,4 @@ fn token_error(error: WatchError, is_established: bool) -> WatchError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_web_page_from_the_accounts_server_does_not_end_a_watch_that_worked() {
-        use ErrorType::*;
-        for (kind, is_established, expected) in [
-            (ZohoUnexpectedResponse, false, ZohoUnexpectedResponse),
-            (ZohoUnexpectedResponse, true, ZohoUnavailable),
-            (TokenRejected, true, TokenRejected),
-            (SecretInvalid, true, SecretInvalid),
-        ] {
-            let error = token_error(WatchError::new(kind, "the response is not JSON"), is_established);
-            assert_eq!(error.kind(), expected);
-            assert!(error.message().starts_with("the response is not JSON"), "{error}");
-        }
-    }
-}
+mod tests;

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .message import Request, Response
+from local.wire.message import Request, Response
+
 from .oauth import OAuthError, Throttled, Token, TokenIssuer
 from .settings import Settings
 

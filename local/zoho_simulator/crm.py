@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from local.wire.message import JSON_TYPE, Request, Response
+
 from .clock import iso_time
 from .jobs import FIRST_JOB_ID, Job
-from .message import JSON_TYPE, Request, Response
 from .oauth import Token, TokenIssuer
 from .settings import Settings
 

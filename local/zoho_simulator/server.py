@@ -10,8 +10,9 @@ import struct
 
 import h11
 
-from .faults import AwaitReuse, Close, Pause, Reset, Send, SendForever, Step
-from .message import Request
+from local.wire.message import Request
+from local.wire.steps import AwaitReuse, Close, Pause, Reset, Send, SendForever, Step
+
 from .state import CONTROL_PREFIX, SimulatorState
 
 _RECEIVE = 65_536

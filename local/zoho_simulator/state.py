@@ -7,11 +7,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from local.wire.message import Request, Response
+from local.wire.steps import Pause, Step
+
 from . import accounts
 from .clock import Clock
 from .crm import Crm
-from .faults import Fault, FaultPlan, Pause, RandomFaults, Side, Step, no_fault
-from .message import Request, Response
+from .faults import Fault, FaultPlan, RandomFaults, Side, no_fault
 from .oauth import (
     DEFAULT_CLIENT_ID,
     DEFAULT_CLIENT_SECRET,

@@ -1,4 +1,4 @@
-"""The HTTP messages that the simulator reads and writes, without sockets."""
+"""HTTP messages, without sockets."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Response:
 
     @classmethod
     def json(cls, status: int, content: Any, *headers: tuple[str, str]) -> Response:
-        """A JSON response with the content type that Zoho sends."""
+        """A JSON response."""
         body = json.dumps(content, separators=(",", ":")).encode()
         return cls(status, body, (("Content-Type", JSON_TYPE), *headers))
 
@@ -70,7 +70,7 @@ class Response:
 
     def head(self, content_length: int | None = None) -> bytes:
         """The status line and headers. A 204 has no length unless one is given; an explicit framing header wins."""
-        lines = [f"HTTP/1.1 {self.status} {_reason(self.status)}", "Server: ZGS"]
+        lines = [f"HTTP/1.1 {self.status} {_reason(self.status)}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
         own_framing = {"content-length", "transfer-encoding"} & {name.lower() for name, _ in self.headers}
         if content_length is None and self.status not in (204, 304):

@@ -27,6 +27,11 @@ pub trait Destinations: Send + Sync {
         &self,
         schedule: &ScheduleArn,
     ) -> impl Future<Output = Result<Option<Timestamp>, WatchError>> + Send;
+
+    /// Opens the connections that publishing and deleting a schedule will need, side by side. Sends nothing.
+    fn prepare(&self, _publish: bool, _schedule: bool) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
 }
 
 /// An end that was published for a schedule. A job can be watched again after its end, also by a schedule of the same

@@ -46,6 +46,7 @@
 //! assert_eq!(report.outcome, Some(Outcome::PartiallySucceeded));
 //! ```
 
+pub mod arn;
 pub mod aws;
 pub mod checker;
 pub mod config;
@@ -53,6 +54,7 @@ pub mod deadline;
 pub mod delivery;
 pub mod error;
 pub mod handler;
+pub mod hint;
 pub mod http;
 pub mod invalid;
 pub mod json;

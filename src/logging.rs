@@ -1,5 +1,6 @@
 //! Logs to standard output, under Lambda's own log controls.
 
+use crate::config::Environment;
 use crate::timestamp::Timestamp;
 use std::fmt;
 use tracing::level_filters::LevelFilter;
@@ -14,12 +15,13 @@ use tracing_subscriber::{Layer, fmt as output};
 ///
 /// The level is for this function's own lines. Libraries stay at INFO and above, whatever it says: at DEBUG and TRACE
 /// HTTP clients and SDKs print headers and bodies, and with them tokens.
-pub fn init(lookup: impl Fn(&str) -> Option<String>) {
-    let level = lookup("AWS_LAMBDA_LOG_LEVEL").map_or(LevelFilter::INFO, |text| parse_level(&text));
+pub fn init(environment: &Environment) {
+    let level = environment.get("AWS_LAMBDA_LOG_LEVEL").map_or(LevelFilter::INFO, parse_level);
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::INFO))
         .with_target(env!("CARGO_CRATE_NAME"), level);
-    let json = lookup("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
+    let json =
+        environment.get("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
     let layer = if json {
         output::layer()
             .json()

@@ -3,6 +3,7 @@
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
+use mass_change_owner_status::config::{self, Environment};
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration, wrap_invalid_json};
@@ -18,10 +19,15 @@ const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    logging::init(|name| std::env::var(name).ok());
+    let restarted = config::restart_without_empty_variables();
+    let environment = Environment::of_process();
+    logging::init(&environment);
+    if let Err(error) = restarted {
+        tracing::warn!(%error, "empty AWS_* variables could not be removed from the environment");
+    }
     phase::begin();
     // A configuration error is the response to every invocation; the process stays alive to give it.
-    let function = setup::function().await.map(Arc::new);
+    let function = setup::function(&environment).await.map(Arc::new);
     if let Ok(function) = &function {
         let function = function.clone();
         let warm_up = tokio::spawn(async move { function.warm_up().await });

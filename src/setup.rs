@@ -1,61 +1,84 @@
 //! Builds the function from its environment.
 
 use crate::aws::scheduler::Scheduler;
-use crate::aws::sdk;
+use crate::aws::sdk::{self, Sdk};
 use crate::aws::secrets_manager::SecretsManager;
 use crate::aws::sns::Topic;
 use crate::checker::{self, Checker};
-use crate::config::{self, Config};
+use crate::config::{self, Config, Environment};
+use crate::deadline::CurrentDeadline;
 use crate::delivery::Destinations;
 use crate::error::{ErrorType, WatchError};
-use crate::handler::Handler;
-use crate::http::Connections;
+use crate::handler::{Handler, Invocation};
+use crate::http::{self, Connections};
 use crate::phase::{self, Phase};
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::{self, TokenSource};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::Message;
 use crate::watch::pacing::Bounds;
-use crate::watch::report::Limits;
-use aws_config::SdkConfig;
+use crate::watch::report::{Limits, Report};
+use crate::zoho::data_center::DataCenter;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 /// The function as it runs on Lambda.
-pub type Function = Handler<SecretsManager, Arc<Connections>, Aws>;
+pub struct Function {
+    handler: Handler<SecretsManager, Arc<Connections>, Aws>,
+    deadline: CurrentDeadline,
+}
+
+impl Function {
+    /// Does what the first invocation needs ahead of it.
+    pub async fn warm_up(&self) {
+        self.handler.warm_up().await;
+    }
+
+    /// Responds to one invocation.
+    pub async fn handle(&self, invocation: Invocation<'_>) -> Result<Report, WatchError> {
+        self.deadline.set(invocation.deadline);
+        self.handler.handle(invocation).await
+    }
+}
 
 /// Reads the environment and makes the clients. Sends nothing.
 ///
 /// # Errors
 ///
 /// `InvalidConfiguration`, which names every variable at fault.
-pub async fn function() -> Result<Function, WatchError> {
+pub async fn function(environment: &Environment) -> Result<Function, WatchError> {
     let configuring = Phase::begin(phase::INIT_CONFIG);
-    let cert_file = std::env::var_os("SSL_CERT_FILE").filter(|path| !path.is_empty());
-    let connections = Connections::new(cert_file.as_deref().map(Path::new));
-    let (config, connections) = match (Config::from_env(), connections) {
-        (Ok(config), Ok(connections)) => (config, Arc::new(connections)),
-        (config, connections) => {
-            let bundle = connections.err().map(|problem| format!("SSL_CERT_FILE {problem}"));
-            let problems: Vec<String> = config.err().into_iter().flatten().chain(bundle).collect();
-            return Err(config::invalid(&problems));
-        }
+    let deadline = CurrentDeadline::default();
+    let (config, mut problems) = match Config::new(environment) {
+        Ok(config) => (Some(config), Vec::new()),
+        Err(problems) => (None, problems),
     };
+    let connections = Connections::new(http::Settings {
+        cert_file: environment.get("SSL_CERT_FILE").map(Path::new),
+        proxy: config.as_ref().and_then(|config| config.proxy.clone()),
+        deadline: deadline.clone(),
+    });
+    let connections = connections.map_err(|problem| problems.push(format!("SSL_CERT_FILE {problem}"))).ok();
     drop(configuring);
     let _aws = Phase::begin(phase::INIT_AWS);
-    let sdk_config = sdk::load(connections.shared_client(), config.request_timeout).await;
-    let Some(region) = sdk_config.region().map(ToString::to_string) else {
-        return Err(config::invalid(&["AWS_REGION is not set".to_owned()]));
+    let region = sdk::region(environment).await;
+    if region.is_none() {
+        problems.push("AWS_REGION is not set".to_owned());
+    }
+    let (Some(config), Some(connections), Some(region), []) = (config, connections, region, &problems[..])
+    else {
+        return Err(config::invalid(&problems));
     };
-    let secrets = SecretsManager::new(aws_sdk_secretsmanager::Client::new(&sdk_config), config.secret_id);
+    let connections = Arc::new(connections);
+    let sdk = Sdk::load(connections.clone(), environment, region.clone(), config.request_timeout).await;
     let clock: Clock = Arc::new(Timestamp::now);
     let tokens = TokenSource::new(
-        secrets,
+        sdk.secret(config.secret_id),
         connections.clone(),
         token::Settings {
             api_domain: config.api_domain.clone(),
             accounts_domain: config.accounts_domain,
-            data_center: None,
+            data_center: config.data_center,
             request_timeout: config.request_timeout,
             clock: clock.clone(),
         },
@@ -66,7 +89,7 @@ pub async fn function() -> Result<Function, WatchError> {
         checker::Settings {
             api_version: config.api_version,
             request_timeout: config.request_timeout,
-            api_host: config.api_domain,
+            api_host: config.api_domain.or(config.data_center.map(DataCenter::api_origin)),
             clock: clock.clone(),
         },
     );
@@ -77,38 +100,41 @@ pub async fn function() -> Result<Function, WatchError> {
         },
         watch_limit_seconds: config.watch_limit_seconds,
     };
-    Ok(Handler::new(checker, Aws::new(sdk_config, config.topic_arn), limits, region, clock))
+    let handler = Handler::new(checker, Aws::new(sdk, config.topic_arn), limits, region, clock);
+    Ok(Function { handler, deadline })
 }
 
 /// SNS and EventBridge Scheduler. Their clients are made when they are first needed: most execution environments never
 /// see the end of a watch.
 pub struct Aws {
-    sdk_config: SdkConfig,
+    sdk: Sdk,
     topic_arn: Option<String>,
     topic: OnceLock<Topic>,
     scheduler: OnceLock<Scheduler>,
 }
 
 impl Aws {
-    fn new(sdk_config: SdkConfig, topic_arn: Option<String>) -> Self {
-        Self { sdk_config, topic_arn, topic: OnceLock::new(), scheduler: OnceLock::new() }
+    fn new(sdk: Sdk, topic_arn: Option<String>) -> Self {
+        Self { sdk, topic_arn, topic: OnceLock::new(), scheduler: OnceLock::new() }
+    }
+
+    fn topic(&self) -> Option<&Topic> {
+        let arn = self.topic_arn.as_ref()?;
+        Some(self.topic.get_or_init(|| self.sdk.topic(arn.clone())))
     }
 
     fn scheduler(&self) -> &Scheduler {
-        self.scheduler.get_or_init(|| Scheduler::new(aws_sdk_scheduler::Client::new(&self.sdk_config)))
+        self.scheduler.get_or_init(|| self.sdk.scheduler())
     }
 }
 
 impl Destinations for Aws {
     async fn publish(&self, message: &Message) -> Result<String, WatchError> {
-        let topic_arn = self.topic_arn.as_deref().ok_or_else(|| {
+        let topic = self.topic().ok_or_else(|| {
             let problem =
                 "STATUS_TOPIC_ARN is not set, but a notification is due: it must be the ARN of an SNS topic";
             WatchError::new(ErrorType::InvalidConfiguration, problem)
         })?;
-        let topic = self
-            .topic
-            .get_or_init(|| Topic::new(aws_sdk_sns::Client::new(&self.sdk_config), topic_arn.to_owned()));
         topic.publish(message).await
     }
 
@@ -118,5 +144,20 @@ impl Destinations for Aws {
 
     async fn schedule_created_at(&self, schedule: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
         self.scheduler().created_at(schedule).await
+    }
+
+    async fn prepare(&self, publish: bool, schedule: bool) {
+        tokio::join!(
+            async {
+                if let Some(topic) = self.topic().filter(|_| publish) {
+                    topic.preconnect().await;
+                }
+            },
+            async {
+                if schedule {
+                    self.scheduler().preconnect().await;
+                }
+            },
+        );
     }
 }

@@ -42,7 +42,7 @@ impl Api {
 }
 
 fn api(url: &str) -> Api {
-    Api { http: Connections::new(None).unwrap(), origin: Origin::parse(url).unwrap() }
+    Api { http: Connections::new(Default::default()).unwrap(), origin: Origin::parse(url).unwrap() }
 }
 
 async fn check_within(

@@ -1,75 +1,98 @@
-//! The end of a schedule whose watch is over.
+//! The schedules of EventBridge Scheduler that trigger watches.
 
-use crate::aws::sdk;
+use crate::aws::errors::{Meaning, Operation};
+use crate::aws::http::preconnect;
+use crate::aws::sdk::{AwsError, Reporter};
 use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
 use crate::watch::ids::ScheduleArn;
 use aws_sdk_scheduler::Client;
-use aws_sdk_scheduler::operation::delete_schedule::DeleteScheduleError;
-use aws_sdk_scheduler::operation::get_schedule::GetScheduleError;
+use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
+use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::config_bag::ConfigBag;
+use serde::de::IgnoredAny;
 
-/// Deletes schedules.
+/// Reads and deletes schedules.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     client: Client,
+    reporter: Reporter,
 }
 
 impl Scheduler {
-    /// Through this client.
-    pub fn new(client: Client) -> Self {
-        Self { client }
+    pub(crate) fn new(client: Client, reporter: Reporter) -> Self {
+        Self { client, reporter }
     }
 
-    /// Deletes the schedule; one that is gone already is as good.
+    /// Opens the connection that deleting a schedule will need.
+    pub async fn preconnect(&self) {
+        preconnect(self.client.get_schedule().name("-").send()).await;
+    }
+
+    /// Deletes the schedule. One that does not exist counts as deleted.
+    ///
+    /// # Errors
+    ///
+    /// `ScheduleNotDeleted`, also if the response is not that of Scheduler.
     pub async fn delete(&self, schedule: &ScheduleArn) -> Result<(), WatchError> {
-        let answer =
-            self.client.delete_schedule().group_name(schedule.group()).name(schedule.name()).send().await;
-        match answer {
+        let request = self.client.delete_schedule().group_name(schedule.group()).name(schedule.name());
+        match request.customize().interceptor(OnlyJson).send().await {
             Ok(_) => Ok(()),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(DeleteScheduleError::is_resource_not_found_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => {
-                let summary = sdk::summary(&error);
-                Err(WatchError::new(
-                    ErrorType::ScheduleNotDeleted,
-                    format!(
-                        "the watch is over, but its schedule {} could not be deleted and will go on ({summary}). Check that the role has scheduler:DeleteSchedule on its group",
-                        schedule.as_str()
-                    ),
-                ))
-            }
+            Err(error) => match self.reporter.report(Operation::DeleteSchedule, schedule.as_str(), &error) {
+                AwsError { meaning: Meaning::Missing, .. } => Ok(()),
+                AwsError { message, .. } => Err(WatchError::new(ErrorType::ScheduleNotDeleted, message)),
+            },
         }
     }
 
-    /// Returns when the schedule was created; `None` if there is no such schedule, or if the role must not read it.
+    /// Returns when the schedule was created. `None` if there is no such schedule, or if the role must not read it.
+    ///
+    /// # Errors
+    ///
+    /// `ScheduleNotDeleted`, with a message about reading.
     pub async fn created_at(&self, schedule: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
-        let result =
-            self.client.get_schedule().group_name(schedule.group()).name(schedule.name()).send().await;
-        match result {
-            Ok(output) => Ok(output.creation_date().map(|date| Timestamp::from_epoch_seconds(date.secs()))),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(GetScheduleError::is_resource_not_found_exception) =>
-            {
-                Ok(None)
-            }
-            Err(error) if error.raw_response().is_some_and(|response| response.status().as_u16() == 403) => {
-                Ok(None)
-            }
-            Err(error) => Err(WatchError::new(
-                ErrorType::ScheduleNotDeleted,
-                format!(
-                    "the schedule {} could not be read ({}). Check that the role has scheduler:GetSchedule on its group",
+        let request = self.client.get_schedule().group_name(schedule.group()).name(schedule.name());
+        let error = match request.send().await {
+            Ok(output) => match output.creation_date() {
+                Some(date) => return Ok(Some(Timestamp::from_epoch_seconds(date.secs()))),
+                None => self.reporter.error(
+                    Operation::GetSchedule,
                     schedule.as_str(),
-                    sdk::summary(&error)
+                    Meaning::NotAws,
+                    "a response without a creation date",
                 ),
-            )),
+            },
+            Err(error) => self.reporter.report(Operation::GetSchedule, schedule.as_str(), &error),
+        };
+        match error {
+            AwsError { meaning: Meaning::Missing | Meaning::AccessDenied, .. } => Ok(None),
+            AwsError { message, .. } => Err(WatchError::new(ErrorType::ScheduleNotDeleted, message)),
         }
+    }
+}
+
+/// The SDK does not read the body of a response that has no fields: any page with status 200 would count as a deleted
+/// schedule.
+#[derive(Debug)]
+struct OnlyJson;
+
+#[dyn_dispatch_hint]
+impl Intercept for OnlyJson {
+    fn name(&self) -> &'static str {
+        "OnlyJson"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let response = context.response();
+        let body = response.body().bytes().unwrap_or_default();
+        let is_json = body.is_empty() || serde_json::from_slice::<IgnoredAny>(body).is_ok();
+        if response.status().is_success() && !is_json { Err("the body is not JSON".into()) } else { Ok(()) }
     }
 }

@@ -1,46 +1,287 @@
-//! The AWS SDK's clients, on our transport.
+//! The AWS SDK's clients, on our transport, and its errors in our words.
 
+use crate::aws::errors::{self, Meaning, Operation};
 use crate::aws::http::sdk_http_client;
+use crate::aws::scheduler::Scheduler;
+use crate::aws::secrets_manager::SecretsManager;
+use crate::aws::sns::Topic;
+use crate::config::Environment;
+use crate::http::{Connections, Reason, TransportError};
 use crate::{http, redact};
 use ::http::StatusCode;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
-use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_scheduler::operation::{delete_schedule::DeleteScheduleError, get_schedule::GetScheduleError};
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
+use aws_sdk_sns::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_sns::operation::publish::PublishError;
+use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, InterceptorContext};
+use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::retries::classifiers::{
+    ClassifyRetry, RetryAction, RetryClassifierPriority,
+};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use secrecy::{ExposeSecret, SecretString};
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// What all the clients share: region, credentials and endpoints from the environment, as the SDK has them everywhere.
-///
-/// Three attempts, backing off from 100 ms: a connection that died while the environment was frozen costs a moment.
-pub async fn load(client: reqwest::Client, request_timeout: Duration) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest());
-    // The default chain begins with these too. Said here, the rest of the chain (with a client of STS) is not built in
-    // vain on Lambda, where they are always set.
-    if ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"].iter().all(|name| std::env::var(name).is_ok()) {
-        loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
-    }
-    loader
-        .http_client(sdk_http_client(client))
-        .retry_config(
-            RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(100)),
-        )
-        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(request_timeout).build())
-        // Answers are read whole and have a time limit of their own.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-        .load()
-        .await
+/// What all the clients share.
+#[derive(Clone)]
+pub struct Sdk {
+    config: SdkConfig,
+    partition: RetryPartition,
+    reporter: Reporter,
 }
 
-/// What a service said, `HTTP 403 AccessDeniedException "…"`, or why it said nothing.
-pub fn summary<E>(error: &SdkError<E, HttpResponse>) -> String
-where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
-{
-    let Some(response) = error.raw_response() else { return redact::causes(error) };
-    let status = StatusCode::from_u16(response.status().as_u16()).unwrap_or_default();
-    http::summary(status, error.code().unwrap_or_default(), error.message().unwrap_or_default())
+/// Puts errors into words.
+#[derive(Debug, Clone)]
+pub(crate) struct Reporter {
+    region: String,
+    /// The AWS credentials of the environment: a service may echo them.
+    credentials: Arc<[SecretString]>,
+}
+
+/// An error of an AWS service: what it means, and the message about it.
+#[derive(Debug)]
+pub(crate) struct AwsError {
+    pub(crate) meaning: Meaning,
+    pub(crate) message: String,
+}
+
+impl Sdk {
+    /// Credentials and endpoints are those of the process's environment, as in every program with an AWS SDK.
+    pub async fn load(
+        connections: Arc<Connections>,
+        environment: &Environment,
+        region: String,
+        request_timeout: Duration,
+    ) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        // The default chain begins with these too. Named here, the rest of the chain (with a client of STS) is not built
+        // for nothing on Lambda, where they are always set.
+        let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
+        if keys.iter().all(|name| environment.get(name).is_some()) {
+            loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
+        }
+        let config = loader
+            .region(Region::new(region.clone()))
+            .http_client(sdk_http_client(connections, request_timeout))
+            .retry_config(retry_config())
+            // Responses are read whole and have a time limit of their own.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .load()
+            .await;
+        let credentials = [&keys[..], &["AWS_SESSION_TOKEN"]].concat();
+        Self::new(config, region, credentials.into_iter().filter_map(|name| environment.get(name)))
+    }
+
+    /// `credentials` are texts that no message may show.
+    pub(crate) fn new<'a>(
+        config: SdkConfig,
+        region: String,
+        credentials: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        // Shorter ones are no real ones, and may be words.
+        let credentials = credentials.filter(|text| text.len() >= 8).map(SecretString::from).collect();
+        // Attempts are bounded by the invocation. A quota for the whole process would deny them to the invocations that
+        // follow an outage.
+        let partition = RetryPartition::custom("invocation").token_bucket(TokenBucket::unlimited()).build();
+        Self { config, partition, reporter: Reporter { region, credentials } }
+    }
+
+    /// The secret with this name or ARN.
+    pub fn secret(&self, secret_id: String) -> SecretsManager {
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
+            .retry_partition(self.partition.clone())
+            .retry_classifier(Repeat)
+            .build();
+        SecretsManager::new(
+            aws_sdk_secretsmanager::Client::from_conf(config),
+            self.reporter.clone(),
+            secret_id,
+        )
+    }
+
+    /// The topic with this ARN, in the Region that the ARN names.
+    pub fn topic(&self, arn: String) -> Topic {
+        let mut config = aws_sdk_sns::config::Builder::from(&self.config)
+            .retry_partition(self.partition.clone())
+            .retry_classifier(Repeat);
+        let mut reporter = self.reporter.clone();
+        if let Some(arn) = crate::arn::Arn::parse(&arn) {
+            reporter.region = arn.region.to_owned();
+            config = config.region(Region::new(reporter.region.clone()));
+        }
+        Topic::new(aws_sdk_sns::Client::from_conf(config.build()), reporter, arn)
+    }
+
+    /// The schedules of this Region and account.
+    pub fn scheduler(&self) -> Scheduler {
+        let config = aws_sdk_scheduler::config::Builder::from(&self.config)
+            .retry_partition(self.partition.clone())
+            .retry_classifier(Repeat)
+            .build();
+        Scheduler::new(aws_sdk_scheduler::Client::from_conf(config), self.reporter.clone())
+    }
+}
+
+/// Three attempts, backing off from 100 ms: a connection that died while the environment was frozen costs a moment.
+fn retry_config() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(100))
+}
+
+/// The Region of the environment: of its variables, or of the AWS profile. Without one, no request can be sent.
+pub async fn region(environment: &Environment) -> Option<String> {
+    let variable = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| environment.get(name));
+    if let Some(region) = variable {
+        return Some(region.to_owned());
+    }
+    ProfileFileRegionProvider::new().region().await.map(|region| region.to_string())
+}
+
+impl Reporter {
+    /// What an SDK error means for this secret, topic, or schedule.
+    pub(crate) fn report<E>(
+        &self,
+        operation: Operation,
+        subject: &str,
+        error: &SdkError<E, HttpResponse>,
+    ) -> AwsError
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let (meaning, returned) = match error.raw_response() {
+            Some(response) => {
+                let status = response.status().as_u16();
+                let (code, message) = (error.code(), error.message().unwrap_or_default());
+                let returned = http::summary(
+                    StatusCode::from_u16(status).unwrap_or_default(),
+                    &self.mask(code.unwrap_or_default()),
+                    &self.mask(message),
+                );
+                (errors::classify(status, code, message), returned)
+            }
+            None => {
+                let meaning = match source::<TransportError>(error) {
+                    Some(transport) => Meaning::NoResponse(transport.reason),
+                    None if source::<CredentialsError>(error).is_some() => Meaning::NoCredentials,
+                    None => Meaning::NoResponse(Reason::Other),
+                };
+                (meaning, self.mask(&redact::causes(error)))
+            }
+        };
+        self.error(operation, subject, meaning, &returned)
+    }
+
+    /// An error that the service did not report as one.
+    pub(crate) fn error(
+        &self,
+        operation: Operation,
+        subject: &str,
+        meaning: Meaning,
+        returned: &str,
+    ) -> AwsError {
+        let message = errors::message(operation, subject, meaning, returned, &self.region);
+        AwsError { meaning, message }
+    }
+
+    /// Text of an AWS service without what it echoes of the request.
+    fn mask(&self, text: &str) -> String {
+        let known: Vec<&str> = self.credentials.iter().map(ExposeSecret::expose_secret).collect();
+        errors::mask(&redact::without(text, &known))
+    }
+}
+
+/// The first error of this type among an error and its sources.
+fn source<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
+}
+
+/// Repeats within an invocation what the table of errors says may succeed a moment later. The SDK's own classifiers do
+/// not know of conflicts, and take a limit for a rate.
+#[derive(Debug)]
+struct Repeat;
+
+impl ClassifyRetry for Repeat {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let Some(Err(error)) = context.output_or_error() else { return RetryAction::NoActionIndicated };
+        let (Some(response), Some(error)) =
+            (context.response(), OrchestratorError::as_operation_error(error))
+        else {
+            return RetryAction::NoActionIndicated;
+        };
+        let (code, message) = metadata::<GetSecretValueError>(error)
+            .or_else(|| metadata::<PutSecretValueError>(error))
+            .or_else(|| metadata::<PublishError>(error))
+            .or_else(|| metadata::<DeleteScheduleError>(error))
+            .or_else(|| metadata::<GetScheduleError>(error))
+            .unwrap_or_default();
+        let meaning = errors::classify(response.status().as_u16(), code, message.unwrap_or_default());
+        match meaning {
+            Meaning::Throttled => RetryAction::throttling_error(),
+            meaning if meaning.is_repeated() => RetryAction::transient_error(),
+            meaning if meaning.is_permanent() => RetryAction::RetryForbidden,
+            _ => RetryAction::NoActionIndicated,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "the function's table of AWS errors"
+    }
+
+    fn priority(&self) -> RetryClassifierPriority {
+        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
+    }
+}
+
+fn metadata<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
+    error: &OperationError,
+) -> Option<(Option<&str>, Option<&str>)> {
+    error.downcast_ref::<E>().map(|error| (error.code(), error.message()))
+}
+
+#[cfg(test)]
+pub(super) mod testing {
+    use super::*;
+    use aws_credential_types::Credentials;
+    use aws_credential_types::credential_fn::provide_credentials_fn;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+    use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+    pub(crate) const ACCESS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+    pub(crate) const SECRET_KEY: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+    pub(crate) const SESSION_TOKEN: &str = "session-token-of-the-environment";
+
+    /// The clients as they ship, on another HTTP client.
+    pub(crate) fn sdk(client: SharedHttpClient, credentials: bool) -> Sdk {
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .http_client(client)
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .retry_config(retry_config());
+        let provider = provide_credentials_fn(move || async move {
+            let found = || Credentials::new(ACCESS_KEY, SECRET_KEY, Some(SESSION_TOKEN.into()), None, "test");
+            credentials.then(found).ok_or_else(|| CredentialsError::not_loaded("none"))
+        });
+        let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
+        let known = [ACCESS_KEY, SECRET_KEY, SESSION_TOKEN];
+        Sdk::new(config.build(), "eu-west-1".into(), known.into_iter())
+    }
 }

@@ -1,29 +1,29 @@
 //! AWS Secrets Manager as the store of credentials and tokens.
 
-use crate::aws::sdk;
+use crate::aws::errors::{Meaning, Operation};
+use crate::aws::sdk::{AwsError, Reporter};
 use crate::timestamp::Timestamp;
 use crate::token::store::{Put, SecretStore, StoreError, Version};
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_secretsmanager::operation::get_secret_value::{GetSecretValueError, GetSecretValueOutput};
-use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use secrecy::{ExposeSecret, SecretString};
 
 /// One secret in AWS Secrets Manager.
 #[derive(Debug, Clone)]
 pub struct SecretsManager {
     client: Client,
+    reporter: Reporter,
     secret_id: String,
 }
 
 impl SecretsManager {
-    /// The secret of this name or ARN.
-    pub fn new(client: Client, secret_id: String) -> Self {
-        Self { client, secret_id }
+    pub(crate) fn new(client: Client, reporter: Reporter, secret_id: String) -> Self {
+        Self { client, reporter, secret_id }
     }
 
-    async fn get(&self, label: Option<&str>, version: Option<&str>) -> Result<Option<Version>, StoreError> {
-        let answer = self
+    /// The version with this label or ID. The error says whether there is none.
+    async fn get(&self, label: Option<&str>, version: Option<&str>) -> Result<Option<Version>, AwsError> {
+        let result = self
             .client
             .get_secret_value()
             .secret_id(&self.secret_id)
@@ -31,107 +31,72 @@ impl SecretsManager {
             .set_version_id(version.map(str::to_owned))
             .send()
             .await;
-        match answer {
-            Ok(answer) if !is_asked_for(&answer, label, version) => Ok(None),
-            Ok(answer) => match answer.secret_string {
-                Some(text) => Ok(Some(Version {
-                    id: answer.version_id.unwrap_or_default(),
-                    created: Timestamp::from_epoch_seconds(answer.created_date.map_or(0, |date| date.secs())),
-                    text: text.into(),
-                })),
-                None => Err(StoreError::Denied(format!(
-                    "the secret {} holds binary data; store its JSON as text (SecretString)",
-                    self.secret_id
-                ))),
+        let (meaning, returned) = match result {
+            Ok(output) if !is_asked_for(&output, label, version) => return Ok(None),
+            Ok(output) => match (output.secret_string, output.secret_binary) {
+                (Some(text), _) => {
+                    return Ok(Some(Version {
+                        id: output.version_id.unwrap_or_default(),
+                        created: Timestamp::from_epoch_seconds(
+                            output.created_date.map_or(0, |date| date.secs()),
+                        ),
+                        text: text.into(),
+                    }));
+                }
+                (None, Some(_)) => (
+                    Meaning::Invalid,
+                    "it holds binary data, but must hold its JSON as text, in SecretString",
+                ),
+                (None, None) => (Meaning::NotAws, "a response without a secret"),
             },
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(GetSecretValueError::is_resource_not_found_exception) =>
-            {
-                Ok(None)
+            Err(error) => {
+                return Err(self.reporter.report(Operation::GetSecretValue, &self.secret_id, &error));
             }
-            Err(error) => Err(self.fault("read", &error)),
-        }
+        };
+        Err(self.reporter.error(Operation::GetSecretValue, &self.secret_id, meaning, returned))
     }
 
-    /// Sorts an SDK error into those that mend themselves and those that do not.
-    fn fault<E>(&self, verb: &str, error: &SdkError<E>) -> StoreError
-    where
-        E: ProvideErrorMetadata + std::error::Error + 'static,
-    {
-        let (secret_id, said) = (&self.secret_id, sdk::summary(error));
-        let Some(status) = error.raw_response().map(|response| response.status().as_u16()) else {
-            return StoreError::Unavailable(format!(
-                "Secrets Manager gave no answer when the secret {secret_id} was to be {verb} ({said}). Try again later"
-            ));
-        };
-        let code = error.code().unwrap_or_default();
-        let what = format!("the secret {secret_id} could not be {verb}: {said}");
-        if code == "LimitExceededException" {
-            // No rate: the secret has as many versions as it may have, until some are a day old.
-            StoreError::Denied(format!(
-                "{what}. The secret has too many versions; see what else writes to it"
-            ))
-        } else if status == 429
-            || code.contains("Throttl")
-            || code.contains("TooManyRequests")
-            || code.contains("RequestLimitExceeded")
-        {
-            StoreError::Throttled(format!(
-                "{what}. Secrets Manager takes no more requests for now; try again later"
-            ))
-        } else if !(400..500).contains(&status)
-            || ["InternalService", "InternalFailure", "RequestTimeout", "Expired"]
-                .iter()
-                .any(|word| code.contains(word))
-        {
-            // An expired signature or session is of this environment and this moment; so is an answer cut short.
-            StoreError::Unavailable(format!(
-                "{what}. Secrets Manager has a fault of its own; try again later"
-            ))
-        } else {
-            let permission = if verb == "read" {
-                "secretsmanager:GetSecretValue"
-            } else {
-                "secretsmanager:PutSecretValue"
-            };
-            StoreError::Denied(format!(
-                "{what}. Check ZOHO_SECRET_ID, and that the function's role has {permission} (and kms:Decrypt and \
-                 kms:GenerateDataKey for a key of your own)"
-            ))
+    /// The version with this label or ID, if there is one.
+    async fn find(&self, label: Option<&str>, version: Option<&str>) -> Result<Option<Version>, StoreError> {
+        match self.get(label, version).await {
+            Err(AwsError { meaning: Meaning::Missing, .. }) => Ok(None),
+            result => result.map_err(store_error),
         }
     }
 }
 
-/// Whether this is the version that was asked for: an endpoint that knows neither labels nor ids answers any question
-/// with the one version it has.
-fn is_asked_for(answer: &GetSecretValueOutput, label: Option<&str>, version: Option<&str>) -> bool {
-    let stages = answer.version_stages();
-    version.is_none_or(|id| answer.version_id() == Some(id))
+/// Whether this is the version that was asked for: an endpoint that knows neither labels nor IDs returns the one
+/// version that it has.
+fn is_asked_for(output: &GetSecretValueOutput, label: Option<&str>, version: Option<&str>) -> bool {
+    let stages = output.version_stages();
+    version.is_none_or(|id| output.version_id().is_none_or(|found| found == id))
         && label.is_none_or(|label| stages.is_empty() || stages.iter().any(|stage| stage == label))
+}
+
+fn store_error(AwsError { meaning, message }: AwsError) -> StoreError {
+    match meaning {
+        Meaning::Throttled => StoreError::Throttled(message),
+        meaning if meaning.is_permanent() => StoreError::Denied(message),
+        _ => StoreError::Unavailable(message),
+    }
 }
 
 impl SecretStore for SecretsManager {
     async fn current(&self) -> Result<Version, StoreError> {
-        self.get(None, None).await?.ok_or_else(|| {
-            StoreError::Denied(format!(
-                "there is no secret {} with a value here. Check ZOHO_SECRET_ID, the region and the account",
-                self.secret_id
-            ))
-        })
+        let found = self.get(None, None).await.map_err(store_error)?;
+        found.ok_or_else(|| StoreError::Unavailable("Secrets Manager returned another version".into()))
     }
 
     async fn labelled(&self, label: &str) -> Result<Option<Version>, StoreError> {
-        self.get(Some(label), None).await
+        self.find(Some(label), None).await
     }
 
     async fn version(&self, id: &str) -> Result<Option<Version>, StoreError> {
-        self.get(None, Some(id)).await
+        self.find(None, Some(id)).await
     }
 
     async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
-        let answer = self
+        let result = self
             .client
             .put_secret_value()
             .secret_id(&self.secret_id)
@@ -140,16 +105,19 @@ impl SecretStore for SecretsManager {
             .secret_string(text.expose_secret())
             .send()
             .await;
-        match answer {
-            Ok(_) => Ok(Put::Done),
-            Err(error)
-                if error
-                    .as_service_error()
-                    .is_some_and(PutSecretValueError::is_resource_exists_exception) =>
-            {
-                Ok(Put::Taken)
-            }
-            Err(error) => Err(self.fault("written", &error)),
+        let error = match result {
+            Ok(output) if output.version_id() == Some(id) => return Ok(Put::Done),
+            Ok(_) => self.reporter.error(
+                Operation::PutSecretValue,
+                &self.secret_id,
+                Meaning::NotAws,
+                "a response without the version's ID",
+            ),
+            Err(error) => self.reporter.report(Operation::PutSecretValue, &self.secret_id, &error),
+        };
+        match error {
+            AwsError { meaning: Meaning::Exists, .. } => Ok(Put::Taken),
+            error => Err(store_error(error)),
         }
     }
 }

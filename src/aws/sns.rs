@@ -1,8 +1,9 @@
 //! Publishing to an SNS topic.
 
-use crate::aws::sdk;
+use crate::aws::errors::{Meaning, Operation};
+use crate::aws::http::preconnect;
+use crate::aws::sdk::{AwsError, Reporter};
 use crate::error::{ErrorType, WatchError};
-use crate::redact;
 use crate::watch::message::Message;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
@@ -11,48 +12,56 @@ use aws_sdk_sns::types::MessageAttributeValue;
 #[derive(Debug, Clone)]
 pub struct Topic {
     client: Client,
+    reporter: Reporter,
     arn: String,
 }
 
 impl Topic {
-    /// The topic with this ARN.
-    pub fn new(client: Client, arn: String) -> Self {
-        Self { client, arn }
+    pub(crate) fn new(client: Client, reporter: Reporter, arn: String) -> Self {
+        Self { client, reporter, arn }
+    }
+
+    /// Opens the connection that publishing will need.
+    pub async fn preconnect(&self) {
+        preconnect(self.client.publish().topic_arn(&self.arn).message("-").send()).await;
     }
 
     /// Publishes and returns the message ID.
+    ///
+    /// # Errors
+    ///
+    /// `NotificationFailed`, also if SNS does not confirm the message with an ID.
     pub async fn publish(&self, message: &Message) -> Result<String, WatchError> {
-        let topic_arn = &self.arn;
         let mut request = self
             .client
             .publish()
-            .topic_arn(topic_arn)
+            .topic_arn(&self.arn)
             .message_structure("json")
             .subject(&message.subject)
             .message(&message.body);
         for (name, value) in &message.attributes {
-            let value = MessageAttributeValue::builder()
-                .data_type("String")
-                .string_value(value)
-                .build()
-                .map_err(|error| failed(topic_arn, &redact::causes(&error)))?;
-            request = request.message_attributes(*name, value);
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value);
+            // Fails only without a data type.
+            if let Ok(value) = value.build() {
+                request = request.message_attributes(*name, value);
+            }
         }
-        if topic_arn.ends_with(".fifo") {
+        if self.arn.ends_with(".fifo") {
             request = request.message_group_id(&message.group_id).message_deduplication_id(&message.event_id);
         }
-        match request.send().await {
-            Ok(answer) => Ok(answer.message_id.unwrap_or_default()),
-            Err(error) => Err(failed(topic_arn, &sdk::summary(&error))),
-        }
+        let error = match request.send().await {
+            Ok(output) => match output.message_id.filter(|id| !id.is_empty()) {
+                Some(id) => return Ok(id),
+                None => self.reporter.error(
+                    Operation::Publish,
+                    &self.arn,
+                    Meaning::NotAws,
+                    "a response without a message ID",
+                ),
+            },
+            Err(error) => self.reporter.report(Operation::Publish, &self.arn, &error),
+        };
+        let AwsError { message, .. } = error;
+        Err(WatchError::new(ErrorType::NotificationFailed, message))
     }
-}
-
-fn failed(topic_arn: &str, what: &str) -> WatchError {
-    WatchError::new(
-        ErrorType::NotificationFailed,
-        format!(
-            "SNS did not take the message for {topic_arn} ({what}). Check STATUS_TOPIC_ARN, and that the role has sns:Publish (and kms:GenerateDataKey and kms:Decrypt for an encrypted topic)"
-        ),
-    )
 }

@@ -1,6 +1,7 @@
 //! The HTTP client that ships: one TLS configuration, one set of root certificates, made here and nowhere else
 //! (clippy.toml rejects any other).
 
+use crate::deadline::CurrentDeadline;
 use crate::http::preconnect::Preconnect;
 use crate::http::{HttpClient, Origin, Request, Response, Stage, TransportError};
 use crate::redact;
@@ -8,8 +9,8 @@ use ::http::StatusCode;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How long an unused connection is kept. Below the 60 s after which load balancers commonly close theirs: a
 /// connection that ended while the execution environment was frozen costs a reset and a second attempt.
@@ -20,30 +21,47 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
+/// Hosts with a client of their own: Zoho's API, SNS, and Scheduler, and one more for a change of the API host.
+const MAX_HOSTS: usize = 4;
+
+/// How the client connects.
+#[derive(Default)]
+pub struct Settings<'a> {
+    /// `SSL_CERT_FILE`: a PEM bundle that replaces the compiled-in root certificates.
+    pub cert_file: Option<&'a Path>,
+    /// `HTTPS_PROXY` and `NO_PROXY`.
+    pub proxy: Option<reqwest::Proxy>,
+    /// Bounds every attempt.
+    pub deadline: CurrentDeadline,
+}
+
 /// Connections to every server that the function talks to.
 pub struct Connections {
     tls: ClientConfig,
-    /// For AWS and for Zoho's accounts server.
+    proxy: Option<reqwest::Proxy>,
+    deadline: CurrentDeadline,
+    /// For all hosts without a client of their own.
     shared: reqwest::Client,
-    /// For Zoho's API host: its first connection can be opened ahead of the first request.
-    api: Mutex<Option<ApiHost>>,
+    hosts: Mutex<Vec<Host>>,
 }
 
-#[derive(Clone)]
-struct ApiHost {
-    origin: Origin,
+/// A host whose connection is opened ahead of its first request. It has a client of its own, because a connector layer
+/// cannot tell for which host it connects.
+struct Host {
+    /// Scheme, host, and port.
+    origin: String,
     client: reqwest::Client,
-    preconnect: Preconnect,
+    opened: Instant,
 }
 
 impl Connections {
-    /// Uses the compiled-in root certificates, or those of a PEM bundle instead.
+    /// Sends nothing.
     ///
     /// # Errors
     ///
-    /// What is wrong with the bundle or with TLS, in one line, to follow the variable's name.
-    pub fn new(cert_file: Option<&Path>) -> Result<Self, String> {
-        let roots = match cert_file {
+    /// What is wrong with the certificates or with TLS, in one line, to follow the name `SSL_CERT_FILE`.
+    pub fn new(settings: Settings<'_>) -> Result<Self, String> {
+        let roots = match settings.cert_file {
             None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
             Some(path) => read_roots(path)?,
         };
@@ -52,44 +70,24 @@ impl Connections {
             .map_err(|error| format!("TLS cannot be set up: {error}"))?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let shared = build(builder(&tls)).map_err(|error| error.to_string())?;
-        Ok(Self { tls, shared, api: Mutex::default() })
+        let shared = build(builder(&tls, settings.proxy.as_ref()))?;
+        let (proxy, deadline) = (settings.proxy, settings.deadline);
+        Ok(Self { tls, proxy, deadline, shared, hosts: Mutex::default() })
     }
 
-    /// The client that AWS's services share with Zoho's accounts server.
-    pub fn shared_client(&self) -> reqwest::Client {
-        self.shared.clone()
-    }
-
-    /// The client for this origin: the API host's own one, if it is that host.
-    fn client(&self, origin: &Origin) -> reqwest::Client {
-        let api = self.api.lock().unwrap_or_else(PoisonError::into_inner);
-        api.as_ref().filter(|api| api.origin == *origin).map_or(&self.shared, |api| &api.client).clone()
-    }
-
-    /// Makes a client for this origin, in place of the one for another API host.
-    fn api_host(&self, origin: &Origin) -> Option<ApiHost> {
-        let mut slot = self.api.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(api) = slot.as_ref().filter(|api| api.origin == *origin) {
-            return Some(api.clone());
-        }
-        let preconnect = Preconnect::default();
-        let client = build(builder(&self.tls).connector_layer(preconnect.clone())).ok()?;
-        Some(slot.insert(ApiHost { origin: origin.clone(), client, preconnect }).clone())
-    }
-}
-
-impl HttpClient for Connections {
-    async fn send(&self, request: Request<'_>) -> Result<Response, TransportError> {
-        let Request { method, origin, path, headers, body, timeout, body_limit } = request;
-        let sending = self
-            .client(origin)
-            .request(method, format!("{origin}{path}"))
-            .headers(headers)
-            .timeout(timeout)
-            .body(body)
-            .send();
-        let mut response = sending.await.map_err(|error| TransportError::from_reqwest(error, false))?;
+    /// Sends one request once and reads its whole response, up to `body_limit` bytes. Takes at most `timeout`, and at
+    /// most a share of the time that is left in the invocation.
+    pub(crate) async fn exchange(
+        &self,
+        request: reqwest::Request,
+        timeout: Duration,
+        body_limit: usize,
+    ) -> Result<Response, TransportError> {
+        let client = self.client(&origin_of(request.url()));
+        let mut request = request;
+        *request.timeout_mut() = Some(self.deadline.share(timeout));
+        let sent = client.execute(request).await;
+        let mut response = sent.map_err(|error| TransportError::from_reqwest(error, false))?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
@@ -107,19 +105,75 @@ impl HttpClient for Connections {
         Ok(Response { status, headers, body })
     }
 
+    /// Opens a connection to the host of this URL ahead of the first request, unless that was done a moment ago.
+    pub(crate) async fn preconnect_url(&self, url: &reqwest::Url) {
+        if let Some((client, preconnect)) = self.new_host(origin_of(url)) {
+            preconnect.open(&client, url.as_str()).await;
+        }
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, Vec<Host>> {
+        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The host's own client, or the shared one.
+    fn client(&self, origin: &str) -> reqwest::Client {
+        let hosts = self.hosts();
+        hosts.iter().find(|host| host.origin == origin).map_or(&self.shared, |host| &host.client).clone()
+    }
+
+    /// Makes a client for this host. `None` if it has one that may still have a connection: the request that opens
+    /// another one would use that, and would be sent.
+    fn new_host(&self, origin: String) -> Option<(reqwest::Client, Preconnect)> {
+        let mut hosts = self.hosts();
+        if hosts.iter().any(|host| host.origin == origin && host.opened.elapsed() < POOL_IDLE_TIMEOUT) {
+            return None;
+        }
+        let preconnect = Preconnect::default();
+        let client =
+            build(builder(&self.tls, self.proxy.as_ref()).connector_layer(preconnect.clone())).ok()?;
+        hosts.retain(|host| host.origin != origin);
+        if hosts.len() >= MAX_HOSTS {
+            hosts.remove(0);
+        }
+        hosts.push(Host { origin, client: client.clone(), opened: Instant::now() });
+        Some((client, preconnect))
+    }
+}
+
+fn origin_of(url: &reqwest::Url) -> String {
+    url.origin().ascii_serialization()
+}
+
+impl HttpClient for Connections {
+    async fn send(&self, request: Request<'_>) -> Result<Response, TransportError> {
+        let Request { method, origin, path, headers, body, timeout, body_limit } = request;
+        let url = reqwest::Url::parse(&format!("{origin}{path}")).map_err(|error| {
+            TransportError::new(Stage::Connecting, format!("the URL is malformed: {error}"))
+        })?;
+        let mut request = reqwest::Request::new(method, url);
+        *request.headers_mut() = headers;
+        *request.body_mut() = Some(body.into());
+        self.exchange(request, timeout, body_limit).await
+    }
+
     async fn preconnect(&self, origin: &Origin) {
-        if let Some(api) = self.api_host(origin) {
-            api.preconnect.open(&api.client, origin.as_str()).await;
+        if let Ok(url) = reqwest::Url::parse(origin.as_str()) {
+            self.preconnect_url(&url).await;
         }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place where a client is made")]
-fn builder(tls: &ClientConfig) -> reqwest::ClientBuilder {
-    reqwest::Client::builder()
+fn builder(tls: &ClientConfig, proxy: Option<&reqwest::Proxy>) -> reqwest::ClientBuilder {
+    let client = reqwest::Client::builder().no_proxy();
+    let client = match proxy {
+        Some(proxy) => client.proxy(proxy.clone()),
+        None => client,
+    };
+    client
         .tls_backend_preconfigured(tls.clone())
         .http1_only()
-        .no_proxy()
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .referer(false)
@@ -146,6 +200,10 @@ fn read_roots(path: &Path) -> Result<RootCertStore, String> {
 mod tests {
     use super::*;
 
+    fn open(cert_file: Option<&Path>) -> Result<Connections, String> {
+        Connections::new(Settings { cert_file, ..Settings::default() })
+    }
+
     #[test]
     fn an_unusable_certificate_bundle_is_reported() {
         let folder = std::env::temp_dir();
@@ -155,12 +213,12 @@ mod tests {
         ] {
             let path = folder.join(format!("bundle-{}-{}.pem", std::process::id(), content.len()));
             std::fs::write(&path, content).unwrap();
-            let error = Connections::new(Some(&path)).err().unwrap();
+            let error = open(Some(&path)).err().unwrap();
             std::fs::remove_file(&path).unwrap();
             assert!(error.contains(part), "{error}");
         }
         let missing = folder.join("no-such-bundle.pem");
-        assert!(Connections::new(Some(&missing)).err().unwrap().contains("cannot be read"));
-        assert!(Connections::new(None).is_ok());
+        assert!(open(Some(&missing)).err().unwrap().contains("cannot be read"));
+        assert!(open(None).is_ok());
     }
 }

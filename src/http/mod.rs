@@ -9,7 +9,7 @@ mod preconnect;
 pub mod retry_after;
 mod summary;
 
-pub use connections::Connections;
+pub use connections::{Connections, Settings};
 pub use origin::Origin;
 pub use summary::summary;
 
@@ -65,6 +65,19 @@ pub struct TransportError {
     message: String,
     /// How far the request got.
     pub stage: Stage,
+    /// What stood in its way, as far as that decides what to do about it.
+    pub reason: Reason,
+}
+
+/// What stood in the way of a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// Nothing came in time.
+    TimedOut,
+    /// The server's certificate is from an authority that is not among the root certificates.
+    UnknownAuthority,
+    /// Anything else; the message says what.
+    Other,
 }
 
 /// How far a request got before it failed.
@@ -83,12 +96,19 @@ pub enum Stage {
 impl TransportError {
     /// An error at this stage.
     pub fn new(stage: Stage, message: impl AsRef<str>) -> Self {
-        Self { message: redact::one_line(message.as_ref()), stage }
+        Self { message: redact::one_line(message.as_ref()), stage, reason: Reason::Other }
     }
 
     fn from_reqwest(error: reqwest::Error, responding: bool) -> Self {
         let error = error.without_url();
         let causes = || redact::causes(&error);
+        let reason = if error.is_timeout() {
+            Reason::TimedOut
+        } else if causes().contains("UnknownIssuer") {
+            Reason::UnknownAuthority
+        } else {
+            Reason::Other
+        };
         let (stage, message) = match (error.is_connect(), error.is_timeout(), responding) {
             (true, true, _) => (Stage::Connecting, "connecting timed out".to_owned()),
             (true, false, _) => (Stage::Connecting, format!("connection failed: {}", causes())),
@@ -101,7 +121,7 @@ impl TransportError {
                 format!("the connection closed in the middle of a response: {}", causes()),
             ),
         };
-        Self { message, stage }
+        Self { message, stage, reason }
     }
 }
 
@@ -110,6 +130,8 @@ impl fmt::Display for TransportError {
         f.write_str(&self.message)
     }
 }
+
+impl std::error::Error for TransportError {}
 
 impl<H: HttpClient> HttpClient for std::sync::Arc<H> {
     async fn send(&self, request: Request<'_>) -> Result<Response, TransportError> {

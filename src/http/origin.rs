@@ -1,5 +1,6 @@
 //! Where a Zoho server is: scheme, host and port, nothing else.
 
+use crate::invalid::Invalid;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -11,26 +12,36 @@ use std::net::IpAddr;
 pub struct Origin(String);
 
 impl Origin {
-    /// The error says what was wrong with the text, to stand after its name in a message.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || {
-            // Not what stands before an @: it may be a password.
-            let shown = crate::redact::quote(text.rsplit('@').next().unwrap_or_default());
-            format!("must be https://host[:port] (plain http for loopback hosts only), not {shown:?}")
+    /// Parses an origin, with or without a slash at its end.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the text. The text itself is not repeated: a user name, a query, or the whole text may be a
+    /// secret.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let wrong =
+            |what| Err(Invalid::new(what, "Set https://host[:port] (plain http for loopback hosts only)"));
+        let Ok(url) = reqwest::Url::parse(text) else { return wrong("is not a URL") };
+        let Some(host) = url.host_str().filter(|host| is_host_name(host)) else {
+            return wrong("has no valid host");
         };
-        let url = reqwest::Url::parse(text).map_err(|_| wrong())?;
-        let host = url.host_str().filter(|host| is_host_name(host)).ok_or_else(wrong)?;
-        let bare = url.path() == "/"
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && url.username().is_empty()
-            && url.password().is_none();
-        let trusted = url.scheme() == "https" || (url.scheme() == "http" && is_loopback(host));
-        if bare && trusted { Ok(Self(url.origin().ascii_serialization())) } else { Err(wrong()) }
+        if !url.username().is_empty() || url.password().is_some() {
+            wrong("has a user name or a password")
+        } else if url.query().is_some() || url.fragment().is_some() {
+            wrong("has a query or a fragment")
+        } else if url.path() != "/" {
+            wrong("has a path")
+        } else if url.scheme() != "https" && url.scheme() != "http" {
+            wrong("has another scheme than https")
+        } else if url.scheme() == "http" && !is_loopback(host) {
+            wrong("is plain http to a host that is not loopback")
+        } else {
+            Ok(Self(url.origin().ascii_serialization()))
+        }
     }
 
     /// A host as Zoho's documentation names it, such as `www.zohoapis.eu`, or a whole base URL.
-    pub fn parse_host(text: &str) -> Result<Self, String> {
+    pub fn parse_host(text: &str) -> Result<Self, Invalid> {
         if text.contains("://") { Self::parse(text) } else { Self::parse(&format!("https://{text}")) }
     }
 
@@ -118,9 +129,22 @@ mod tests {
     }
 
     #[test]
-    fn a_password_in_the_url_is_not_shown() {
-        let wrong = Origin::parse("https://user:hunter2@www.zohoapis.com").unwrap_err();
-        assert!(wrong.contains("www.zohoapis.com") && !wrong.contains("hunter2"), "{wrong}");
+    fn errors_say_what_is_wrong_without_the_text() {
+        for (text, part) in [
+            ("https://user:hunter2@www.zohoapis.com", "a user name or a password"),
+            ("https://hunter2@www.zohoapis.com", "a user name or a password"),
+            ("https://www.zohoapis.com?token=hunter2", "a query or a fragment"),
+            ("https://www.zohoapis.com/#hunter2", "a query or a fragment"),
+            ("https://www.zohoapis.com/hunter2", "a path"),
+            ("ftp://hunter2", "another scheme"),
+            ("http://hunter2", "plain http"),
+            ("hunter2", "not a URL"),
+            ("hunter2:x", "no valid host"),
+        ] {
+            let error = Origin::parse(text).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains(part) && !error.contains("hunter2"), "{text}: {error}");
+        }
     }
 
     #[test]

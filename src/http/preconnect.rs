@@ -34,8 +34,8 @@ struct Kept {
 }
 
 impl Preconnect {
-    /// Opens a connection (TLS included) to the host of `url` and keeps it. False where that fails; the first request
-    /// then connects by itself and meets the reason.
+    /// Opens a connection (TLS included) to the host of `url` and keeps it. If that fails, the first request connects by
+    /// itself and reports the reason.
     pub async fn open(&self, client: &reqwest::Client, url: &str) {
         let _connection_kept = WARMING_UP.scope((), client.get(url).send()).await;
     }

@@ -1,0 +1,134 @@
+//! Amazon Resource Names: `arn:partition:service:region:account:resource`.
+
+/// The parts of an ARN that names one resource in one Region and account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arn<'a> {
+    /// `aws`, `aws-cn`, `aws-us-gov`, …
+    pub partition: &'a str,
+    /// `sns`, `scheduler`, `secretsmanager`, `lambda`, …
+    pub service: &'a str,
+    /// `eu-west-1` and the like.
+    pub region: &'a str,
+    /// Twelve digits.
+    pub account: &'a str,
+    /// What follows the account, in the form that the service gives it.
+    pub resource: &'a str,
+}
+
+impl<'a> Arn<'a> {
+    /// Parses an ARN that has all its parts. `None` for any other text.
+    ///
+    /// ```
+    /// use mass_change_owner_status::arn::Arn;
+    ///
+    /// let arn = Arn::parse("arn:aws:sns:eu-west-1:123456789012:zoho-status").unwrap();
+    /// assert_eq!((arn.service, arn.region, arn.resource), ("sns", "eu-west-1", "zoho-status"));
+    /// assert_eq!(Arn::parse("zoho-status"), None);
+    /// ```
+    pub fn parse(text: &'a str) -> Option<Self> {
+        let [arn, partition, service, region, account, resource] =
+            text.splitn(6, ':').collect::<Vec<_>>().try_into().ok()?;
+        let valid = arn == "arn"
+            && (partition == "aws" || partition.strip_prefix("aws-").is_some_and(is_word))
+            && is_word(service)
+            && is_region(region)
+            && account.len() == 12
+            && account.bytes().all(|byte| byte.is_ascii_digit())
+            && !resource.is_empty();
+        valid.then_some(Self { partition, service, region, account, resource })
+    }
+
+    /// Whether both are in the same partition, Region, and account.
+    pub fn is_beside(&self, other: &Arn<'_>) -> bool {
+        (self.partition, self.region, self.account) == (other.partition, other.region, other.account)
+    }
+}
+
+/// Whether this is the name of a Region: `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
+pub fn is_region(text: &str) -> bool {
+    text.len() <= 32
+        && is_word(text)
+        && text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.split('-').count() >= 3
+        && text.split('-').all(|part| !part.is_empty())
+        && text.rsplit('-').next().is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        for (text, expected) in [
+            ("arn:aws:sns:eu-west-1:123456789012:topic", Some(("aws", "sns", "eu-west-1", "topic"))),
+            (
+                "arn:aws-cn:sns:cn-north-1:123456789012:t.fifo",
+                Some(("aws-cn", "sns", "cn-north-1", "t.fifo")),
+            ),
+            (
+                "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:f:live",
+                Some(("aws-us-gov", "lambda", "us-gov-west-1", "function:f:live")),
+            ),
+            (
+                "arn:aws:scheduler:eu-west-1:123456789012:schedule/g/n",
+                Some(("aws", "scheduler", "eu-west-1", "schedule/g/n")),
+            ),
+            ("", None),
+            ("topic", None),
+            ("arn:aws:sns:eu-west-1:123456789012", None),
+            ("arn:aws:sns:eu-west-1:123456789012:", None),
+            ("arn:aws:sns::123456789012:topic", None),
+            ("arn:aws:sns:eu-west-1::topic", None),
+            ("arn:aws:sns:eu-west-1:1234:topic", None),
+            ("arn:aws:sns:eu-west-1:12345678901x:topic", None),
+            ("arn:aws:sns:EU-WEST-1:123456789012:topic", None),
+            ("arn:amazon:sns:eu-west-1:123456789012:topic", None),
+            ("arn:aws-:sns:eu-west-1:123456789012:topic", None),
+            ("arn:aws::eu-west-1:123456789012:topic", None),
+            (" arn:aws:sns:eu-west-1:123456789012:topic", None),
+        ] {
+            let parts = Arn::parse(text).map(|arn| (arn.partition, arn.service, arn.region, arn.resource));
+            assert_eq!(parts, expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn regions() {
+        for (text, expected) in [
+            ("us-east-1", true),
+            ("ap-southeast-4", true),
+            ("us-gov-west-1", true),
+            ("us-isob-east-1", true),
+            ("eusc-de-east-1", true),
+            ("", false),
+            ("useast1", false),
+            ("us-east", false),
+            ("us-east-1a", false),
+            ("us--1", false),
+            ("US-EAST-1", false),
+            ("us_east_1", false),
+            ("5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d", false),
+        ] {
+            assert_eq!(is_region(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn only_the_same_partition_region_and_account_are_beside() {
+        let here = Arn::parse("arn:aws:lambda:eu-west-1:123456789012:function:f").unwrap();
+        for (text, expected) in [
+            ("arn:aws:scheduler:eu-west-1:123456789012:schedule/g/n", true),
+            ("arn:aws-cn:scheduler:eu-west-1:123456789012:schedule/g/n", false),
+            ("arn:aws:scheduler:eu-west-2:123456789012:schedule/g/n", false),
+            ("arn:aws:scheduler:eu-west-1:123456789013:schedule/g/n", false),
+        ] {
+            assert_eq!(Arn::parse(text).unwrap().is_beside(&here), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! The function's settings: every environment variable, read once and checked.
+
+mod environment;
+#[cfg(test)]
+mod tests;
+mod values;
+
+pub use environment::{Environment, restart_without_empty_variables};
+
+use crate::error::{ErrorType, WatchError};
+use crate::http::Origin;
+use crate::invalid::Invalid;
+use crate::zoho::data_center::DataCenter;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// All settings.
+#[derive(Clone)]
+pub struct Config {
+    /// `ZOHO_SECRET_ID`: name or ARN of the secret.
+    pub secret_id: String,
+    /// `STATUS_TOPIC_ARN`: needed once a notification is due.
+    pub topic_arn: Option<String>,
+    /// `ZOHO_DATA_CENTER`: the data center of a secret that names none.
+    pub data_center: Option<DataCenter>,
+    /// `ZOHO_API_DOMAIN`: overrides every other source of the API host.
+    pub api_domain: Option<Origin>,
+    /// `ZOHO_ACCOUNTS_DOMAIN`: overrides every other source of the accounts host.
+    pub accounts_domain: Option<Origin>,
+    /// `ZOHO_API_VERSION`, such as `v8`.
+    pub api_version: String,
+    /// `REQUEST_TIMEOUT_SECONDS`: the longest time for one HTTP attempt.
+    pub request_timeout: Duration,
+    /// `CHECK_INTERVAL_MIN_SECONDS`: least `next_check_seconds`.
+    pub check_interval_min_seconds: u64,
+    /// `CHECK_INTERVAL_MAX_SECONDS`: greatest `next_check_seconds`.
+    pub check_interval_max_seconds: u64,
+    /// `WATCH_LIMIT_SECONDS`: maximum duration of a watch.
+    pub watch_limit_seconds: u64,
+    /// `SSL_CERT_FILE`: a PEM bundle that replaces the built-in root certificates.
+    pub cert_file: Option<PathBuf>,
+    /// `HTTPS_PROXY` and `NO_PROXY`, also in lowercase.
+    pub proxy: Option<reqwest::Proxy>,
+}
+
+/// Shows nothing: the proxy's URL may hold a password.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").finish_non_exhaustive()
+    }
+}
+
+/// A Standard workflow lives a year at most, and so does a watch or a wait.
+const YEAR_SECONDS: u64 = 31_536_000;
+
+impl Config {
+    /// Reads every variable, including those that the AWS SDK reads.
+    ///
+    /// # Errors
+    ///
+    /// A sentence for every variable at fault, not only for the first. None repeats a value that was rejected.
+    pub fn new(environment: &Environment) -> Result<Self, Vec<String>> {
+        let mut variables = Variables { environment, problems: Vec::new() };
+        let secret_id = variables.required("ZOHO_SECRET_ID", values::secret_id);
+        let topic_arn = variables.parsed("STATUS_TOPIC_ARN", values::topic_arn);
+        let data_center = variables.parsed("ZOHO_DATA_CENTER", values::data_center);
+        let api_domain = variables.parsed("ZOHO_API_DOMAIN", Origin::parse);
+        let accounts_domain = variables.parsed("ZOHO_ACCOUNTS_DOMAIN", Origin::parse);
+        let api_version = variables.parsed("ZOHO_API_VERSION", values::api_version);
+        let request_timeout = variables.seconds("REQUEST_TIMEOUT_SECONDS", 900).unwrap_or(10);
+        let least = variables.seconds("CHECK_INTERVAL_MIN_SECONDS", YEAR_SECONDS);
+        let most = variables.seconds("CHECK_INTERVAL_MAX_SECONDS", YEAR_SECONDS);
+        // A bound that is set moves the other one's default along.
+        let check_interval_min_seconds = least.unwrap_or_else(|| most.map_or(10, |most| most.min(10)));
+        let check_interval_max_seconds = most.unwrap_or_else(|| check_interval_min_seconds.max(900));
+        let watch_limit_seconds = variables.seconds("WATCH_LIMIT_SECONDS", YEAR_SECONDS).unwrap_or(86_400);
+        if check_interval_min_seconds > check_interval_max_seconds {
+            variables.problems.push(format!(
+                "CHECK_INTERVAL_MIN_SECONDS ({check_interval_min_seconds}) is greater than CHECK_INTERVAL_MAX_SECONDS \
+                 ({check_interval_max_seconds})"
+            ));
+        }
+        let proxy = variables.proxy();
+        variables.check_aws();
+        variables.into_result(Self {
+            secret_id,
+            topic_arn,
+            data_center,
+            api_domain,
+            accounts_domain,
+            api_version: api_version.unwrap_or_else(|| "v8".to_owned()),
+            request_timeout: Duration::from_secs(request_timeout),
+            check_interval_min_seconds,
+            check_interval_max_seconds,
+            watch_limit_seconds,
+            cert_file: environment.get("SSL_CERT_FILE").map(PathBuf::from),
+            proxy,
+        })
+    }
+}
+
+struct Variables<'a> {
+    environment: &'a Environment,
+    problems: Vec<String>,
+}
+
+impl Variables<'_> {
+    fn required(&mut self, name: &str, parse: impl Fn(&str) -> Result<String, Invalid>) -> String {
+        if self.environment.get(name).is_none() {
+            self.problems.push(format!("{name} is not set"));
+        }
+        self.parsed(name, parse).unwrap_or_default()
+    }
+
+    fn parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Invalid>) -> Option<T> {
+        match parse(self.environment.get(name)?) {
+            Ok(value) => Some(value),
+            Err(invalid) => {
+                self.problems.push(invalid.of(name));
+                None
+            }
+        }
+    }
+
+    fn seconds(&mut self, name: &str, max: u64) -> Option<u64> {
+        self.parsed(name, |text| values::seconds(text, max))
+    }
+
+    /// Lowercase first, as curl does.
+    fn proxy(&mut self) -> Option<reqwest::Proxy> {
+        let set =
+            |names: [&'static str; 2]| names.into_iter().find(|name| self.environment.get(name).is_some());
+        let exceptions = set(["no_proxy", "NO_PROXY"]).and_then(|name| self.environment.get(name));
+        self.parsed(set(["https_proxy", "HTTPS_PROXY"])?, |text| values::proxy(text, exceptions))
+    }
+
+    /// What the SDK does with malformed values: it panics, fails each request, or logs them.
+    fn check_aws(&mut self) {
+        for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+            self.parsed(name, values::region);
+        }
+        for name in [
+            "AWS_ENDPOINT_URL",
+            "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+            "AWS_ENDPOINT_URL_SNS",
+            "AWS_ENDPOINT_URL_SCHEDULER",
+            "AWS_ENDPOINT_URL_STS",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        ] {
+            self.parsed(name, values::endpoint_url);
+        }
+        for name in
+            ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]
+        {
+            self.parsed(name, values::switch);
+        }
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+            self.parsed(name, values::credential);
+        }
+    }
+
+    fn into_result<T>(self, value: T) -> Result<T, Vec<String>> {
+        if self.problems.is_empty() { Ok(value) } else { Err(self.problems) }
+    }
+}
+
+/// The response to every invocation while these problems last.
+pub fn invalid(problems: &[String]) -> WatchError {
+    let problems = problems.join("; ");
+    WatchError::new(ErrorType::InvalidConfiguration, format!("invalid configuration: {problems}"))
+}

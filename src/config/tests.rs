@@ -1,0 +1,174 @@
+use super::*;
+use std::collections::HashSet;
+
+const OWN: [&str; 11] = [
+    "ZOHO_SECRET_ID",
+    "STATUS_TOPIC_ARN",
+    "ZOHO_DATA_CENTER",
+    "ZOHO_API_DOMAIN",
+    "ZOHO_ACCOUNTS_DOMAIN",
+    "ZOHO_API_VERSION",
+    "REQUEST_TIMEOUT_SECONDS",
+    "CHECK_INTERVAL_MIN_SECONDS",
+    "CHECK_INTERVAL_MAX_SECONDS",
+    "WATCH_LIMIT_SECONDS",
+    "HTTPS_PROXY",
+];
+
+fn environment(variables: &[(&str, &str)]) -> Environment {
+    variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn config(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    Config::new(&environment(&[&[("ZOHO_SECRET_ID", "zoho")], variables].concat()))
+}
+
+/// Whether a variable accepts a value; a rejected value must not be shown.
+fn accepts(name: &str, value: &str) -> bool {
+    match config(&[(name, value)]) {
+        Ok(_) => true,
+        Err(problems) => {
+            let message = invalid(&problems).to_string();
+            assert!(message.contains(&format!("{name} ")), "{name}={value:?}: {message}");
+            assert!(value.len() < 9 || !message.contains(value), "{name}={value:?}: {message}");
+            false
+        }
+    }
+}
+
+#[test]
+fn defaults() {
+    let config = config(&[]).unwrap();
+    assert_eq!((config.secret_id.as_str(), config.api_version.as_str()), ("zoho", "v8"));
+    assert_eq!(config.request_timeout, Duration::from_secs(10));
+    assert_eq!((config.check_interval_min_seconds, config.check_interval_max_seconds), (10, 900));
+    assert_eq!(config.watch_limit_seconds, 86_400);
+    assert_eq!((config.topic_arn, config.api_domain, config.accounts_domain), (None, None, None));
+    assert!(config.data_center.is_none() && config.cert_file.is_none() && config.proxy.is_none());
+}
+
+#[test]
+fn an_empty_variable_counts_as_unset() {
+    for value in ["", " ", "\t\n"] {
+        let all = OWN.iter().map(|name| (*name, if *name == "ZOHO_SECRET_ID" { "zoho" } else { value }));
+        let aws = ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_USE_FIPS_ENDPOINT", "SSL_CERT_FILE"];
+        let variables: Vec<_> = all.chain(aws.map(|name| (name, value))).collect();
+        let config = config(&variables).unwrap();
+        assert_eq!((config.topic_arn, config.api_version.as_str(), config.cert_file), (None, "v8", None));
+    }
+}
+
+#[test]
+fn every_variable_at_fault_is_named_at_once() {
+    let variables = OWN.map(|name| (name, if name == "ZOHO_SECRET_ID" { "" } else { "\u{1}" }));
+    let problems = Config::new(&environment(&variables)).unwrap_err();
+    assert_eq!(problems.len(), OWN.len());
+    let error = invalid(&problems);
+    assert_eq!(error.kind(), ErrorType::InvalidConfiguration);
+    for name in OWN {
+        assert!(error.message().contains(name), "{name} is missing in: {error}");
+    }
+}
+
+#[test]
+fn bounds_must_be_in_order() {
+    let bounds = |variables: &[(&str, &str)]| {
+        let config = config(variables).unwrap();
+        (config.check_interval_min_seconds, config.check_interval_max_seconds)
+    };
+    assert_eq!(bounds(&[("CHECK_INTERVAL_MAX_SECONDS", "5")]), (5, 5));
+    assert_eq!(bounds(&[("CHECK_INTERVAL_MIN_SECONDS", "1000")]), (1_000, 1_000));
+    assert_eq!(bounds(&[("CHECK_INTERVAL_MIN_SECONDS", "60")]), (60, 900));
+    let problems =
+        config(&[("CHECK_INTERVAL_MIN_SECONDS", "60"), ("CHECK_INTERVAL_MAX_SECONDS", "30")]).unwrap_err();
+    assert!(problems.concat().contains("is greater than CHECK_INTERVAL_MAX_SECONDS"), "{problems:?}");
+}
+
+#[test]
+fn forms_of_values() {
+    let long_name = "n".repeat(513);
+    for (name, value, expected) in [
+        ("ZOHO_SECRET_ID", "prod/zoho_crm+a=b.c@d-e", true),
+        ("ZOHO_SECRET_ID", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/zoho-AbCdEf", true),
+        ("ZOHO_SECRET_ID", "arn:aws-cn:secretsmanager:cn-north-1:123456789012:secret:zoho", true),
+        ("ZOHO_SECRET_ID", "arn:aws:ssm:eu-west-1:123456789012:parameter/zoho", false),
+        ("ZOHO_SECRET_ID", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:", false),
+        ("ZOHO_SECRET_ID", "my secret", false),
+        ("ZOHO_SECRET_ID", "{{resolve:secretsmanager:zoho}}", false),
+        ("ZOHO_SECRET_ID", &long_name, false),
+        ("STATUS_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:topic", true),
+        ("STATUS_TOPIC_ARN", "arn:aws-cn:sns:cn-north-1:123456789012:topic.fifo", true),
+        ("STATUS_TOPIC_ARN", "arn:aws:sqs:eu-west-1:123456789012:topic", false),
+        ("STATUS_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:topic:subscription", false),
+        ("STATUS_TOPIC_ARN", "topic-without-arn", false),
+        ("ZOHO_DATA_CENTER", "eu", true),
+        ("ZOHO_DATA_CENTER", "Europe", false),
+        ("ZOHO_API_DOMAIN", "https://www.zohoapis.eu", true),
+        ("ZOHO_API_DOMAIN", "www.zohoapis.eu", false),
+        ("ZOHO_API_VERSION", "v2.1", true),
+        ("ZOHO_API_VERSION", "V8", false),
+        ("ZOHO_API_VERSION", "v8/x", false),
+        ("ZOHO_API_VERSION", "v8.1.2", false),
+        ("ZOHO_API_VERSION", "v", false),
+        ("REQUEST_TIMEOUT_SECONDS", "900", true),
+        ("REQUEST_TIMEOUT_SECONDS", "901", false),
+        ("WATCH_LIMIT_SECONDS", "1.5", false),
+        ("HTTPS_PROXY", "http://user:password@proxy.internal:3128", true),
+        ("https_proxy", "proxy.internal:3128", true),
+        ("HTTPS_PROXY", "socks5://proxy.internal", false),
+        ("AWS_REGION", "eusc-de-east-1", true),
+        ("AWS_REGION", "eu_west_1", false),
+        ("AWS_DEFAULT_REGION", "Ireland", false),
+        ("AWS_ENDPOINT_URL", "http://localhost:4566/path", true),
+        ("AWS_ENDPOINT_URL", "localhost:4566", false),
+        ("AWS_ENDPOINT_URL_SNS", "/sns", false),
+        ("AWS_USE_FIPS_ENDPOINT", "TRUE", true),
+        ("AWS_USE_DUALSTACK_ENDPOINT", "1", false),
+        ("AWS_SESSION_TOKEN", "with space", false),
+    ] {
+        assert_eq!(accepts(name, value), expected, "{name}={value:?}");
+    }
+}
+
+/// The parts of a secret, and whole secrets, in every variable in turn: a message shows none of them.
+#[test]
+fn a_secret_in_any_variable_is_not_shown() {
+    let client_secret = "5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d5f";
+    let token = "1000.8cb99d1234567890abcdef1234be93.9b8123456789abcdef9b8123456789ab";
+    let json = format!(
+        r#"{{"client_id": "1000.ABCDEF", "client_secret": "{client_secret}", "refresh_token": "{token}"}}"#
+    );
+    let url = format!("https://{client_secret}@www.zohoapis.com/?{token}");
+    let aws = [
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+        "AWS_ENDPOINT_URL_SNS",
+        "AWS_ENDPOINT_URL_SCHEDULER",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    ];
+    let mut accepted = HashSet::new();
+    for name in OWN.into_iter().chain(aws) {
+        for secret in [client_secret, token, &json, &url] {
+            match Config::new(&environment(&[("ZOHO_SECRET_ID", "zoho"), (name, secret)])) {
+                Ok(_) => drop(accepted.insert((name, secret))),
+                Err(problems) => {
+                    let message = invalid(&problems).to_string();
+                    assert!(message.contains(name), "{message}");
+                    for part in [client_secret, token, "1000.ABCDEF", "8cb99d", "zohoapis.com"] {
+                        assert!(!message.contains(part), "{name}: {message}");
+                    }
+                }
+            }
+        }
+    }
+    // Hexadecimal digits are also a name. A proxy is used, and shown nowhere.
+    let mut expected = HashSet::from([("ZOHO_SECRET_ID", client_secret)]);
+    expected.extend([client_secret, token, &url].map(|value| ("HTTPS_PROXY", value)));
+    assert_eq!(accepted, expected);
+}

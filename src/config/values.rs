@@ -1,0 +1,122 @@
+//! The forms that the values of environment variables must have.
+//!
+//! Each function takes one value, without white space at its ends. No error repeats the value: somebody may have put a
+//! secret there.
+
+use crate::arn::{self, Arn};
+use crate::invalid::Invalid;
+use crate::zoho::data_center::DataCenter;
+use reqwest::{NoProxy, Proxy, Url};
+
+/// A whole number of seconds in these bounds.
+pub(super) fn seconds(text: &str, max: u64) -> Result<u64, Invalid> {
+    let parsed = text.parse::<u64>().ok().filter(|seconds| (1..=max).contains(seconds));
+    parsed.ok_or_else(|| {
+        Invalid::new("is not a valid number of seconds", format!("Set a whole number from 1 to {max}"))
+    })
+}
+
+/// The name or the ARN of a secret, in Secrets Manager's own characters.
+pub(super) fn secret_id(text: &str) -> Result<String, Invalid> {
+    let name = match text.strip_prefix("arn:") {
+        None => Some(text),
+        Some(_) => Arn::parse(text)
+            .filter(|arn| arn.service == "secretsmanager")
+            .and_then(|arn| arn.resource.strip_prefix("secret:")),
+    };
+    let is_name = |name: &str| {
+        (1..=512).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
+    };
+    // A bare token consists of the same characters as a name.
+    let is_token = crate::redact::one_line(text) != text;
+    if name.is_some_and(is_name) && !is_token {
+        return Ok(text.to_owned());
+    }
+    Err(Invalid::new(
+        "is neither the name nor the ARN of a secret (the value is not shown: it may be the secret itself)",
+        "Set the name of a secret in Secrets Manager, or its ARN, not its content",
+    ))
+}
+
+/// The ARN of an SNS topic.
+pub(super) fn topic_arn(text: &str) -> Result<String, Invalid> {
+    let is_topic = |arn: Arn<'_>| {
+        let name = arn.resource.strip_suffix(".fifo").unwrap_or(arn.resource);
+        arn.service == "sns"
+            && (1..=256).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    if Arn::parse(text).is_some_and(is_topic) {
+        return Ok(text.to_owned());
+    }
+    Err(Invalid::new(
+        "is not the ARN of an SNS topic",
+        "Set an ARN such as arn:aws:sns:eu-west-1:123456789012:zoho-status",
+    ))
+}
+
+/// A version of Zoho's API.
+pub(super) fn api_version(text: &str) -> Result<String, Invalid> {
+    let is_number =
+        |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let valid = text
+        .strip_prefix('v')
+        .is_some_and(|number| number.split('.').count() <= 2 && number.split('.').all(is_number));
+    if valid { Ok(text.to_owned()) } else { Err(Invalid::new("is not a version of Zoho's API", "Set v8")) }
+}
+
+/// The name of a data center, in any letter case.
+pub(super) fn data_center(text: &str) -> Result<DataCenter, Invalid> {
+    DataCenter::named(text)
+        .ok_or_else(|| Invalid::new("is not a data center", format!("Set one of {}", DataCenter::names())))
+}
+
+/// The URL of an HTTP proxy, which may hold a password, and the hosts that are reached without it.
+pub(super) fn proxy(text: &str, exceptions: Option<&str>) -> Result<Proxy, Invalid> {
+    let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let proxy = url.and_then(|url| Proxy::https(url).ok()).ok_or_else(|| {
+        Invalid::new("is not the URL of an HTTP proxy", "Set a URL such as http://proxy.example.com:3128")
+    })?;
+    Ok(proxy.no_proxy(exceptions.and_then(NoProxy::from_string)))
+}
+
+/// The name of an AWS Region.
+pub(super) fn region(text: &str) -> Result<(), Invalid> {
+    let invalid = || Invalid::new("is not an AWS Region", "Set a name such as eu-west-1");
+    arn::is_region(text).then_some(()).ok_or_else(invalid)
+}
+
+/// The URL of an AWS service.
+pub(super) fn endpoint_url(text: &str) -> Result<(), Invalid> {
+    let valid = Url::parse(text).is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none()
+            && url.query().is_none()
+            && url.fragment().is_none()
+    });
+    // The SDK parses it by the rules of another library.
+    let valid = valid && text.parse::<http::Uri>().is_ok();
+    let invalid = || Invalid::new("is not a URL", "Set https://host[:port][/path], or remove the variable");
+    valid.then_some(()).ok_or_else(invalid)
+}
+
+/// A switch of the AWS SDK.
+pub(super) fn switch(text: &str) -> Result<(), Invalid> {
+    let valid = ["true", "false"].iter().any(|value| text.eq_ignore_ascii_case(value));
+    valid.then_some(()).ok_or_else(|| Invalid::new("is not a switch", "Set true or false"))
+}
+
+/// Part of AWS credentials: it becomes part of an HTTP header.
+pub(super) fn credential(text: &str) -> Result<(), Invalid> {
+    let invalid = || {
+        Invalid::new(
+            "is not part of AWS credentials",
+            "Remove AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN from the function's own variables: Lambda sets them",
+        )
+    };
+    text.bytes().all(|byte| byte.is_ascii_graphic()).then_some(()).ok_or_else(invalid)
+}

@@ -1,0 +1,45 @@
+//! What to do about a failed request. The advice depends on the cause, not on the service, so all services share it.
+
+use crate::http::Reason;
+
+/// After a throttle or a server error.
+pub const TRY_LATER: &str = "Try again later";
+
+/// After a request that got no response. `vpc_endpoint` is the AWS service whose VPC endpoint is a way to the server.
+pub fn no_response(reason: Reason, vpc_endpoint: Option<&str>) -> String {
+    if reason == Reason::UnknownAuthority {
+        return "Its certificate is from an unknown certificate authority: set SSL_CERT_FILE to a PEM bundle with \
+                that authority's certificate"
+            .into();
+    }
+    let way_out = match vpc_endpoint {
+        Some(service) => format!("a VPC endpoint for {service} or a NAT gateway"),
+        None => "a NAT gateway".to_owned(),
+    };
+    format!(
+        "Check the function's outbound network path: in a VPC, it needs {way_out} and a security group that allows \
+         HTTPS; otherwise try again later"
+    )
+}
+
+/// After an access error.
+pub fn permission(permission: &str) -> String {
+    format!("Allow the function's role {permission}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_network_path_or_the_certificate() {
+        for (reason, vpc_endpoint, part) in [
+            (Reason::TimedOut, Some("sns"), "a VPC endpoint for sns or a NAT gateway"),
+            (Reason::Other, None, "it needs a NAT gateway and a security group"),
+            (Reason::UnknownAuthority, Some("sns"), "SSL_CERT_FILE"),
+        ] {
+            let hint = no_response(reason, vpc_endpoint);
+            assert!(hint.contains(part), "{hint}");
+        }
+    }
+}

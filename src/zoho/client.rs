@@ -2,6 +2,7 @@
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
+use crate::hint;
 use crate::http::{HttpClient, Request, Stage, TransportError};
 use crate::timestamp::{Clock, milliseconds};
 use crate::watch::ids::{JobId, ModuleName};
@@ -111,9 +112,9 @@ async fn attempt(http: &impl HttpClient, request: &StatusRequest<'_>) -> Result<
 }
 
 fn no_response(host: &ApiHost, error: &TransportError, retry: Retry) -> Box<StatusError> {
+    let (setting, hint) = (host.source.setting(), hint::no_response(error.reason, None));
     let message = format!(
-        "Zoho's API did not respond ({host}: {error}). Try again later; if this continues, check the network path, \
-         ZOHO_API_DOMAIN, and SSL_CERT_FILE"
+        "Zoho's API did not respond ({host}: {error}). {hint}. If the host is wrong, correct {setting}"
     );
     unavailable(&message, retry)
 }

@@ -91,6 +91,20 @@ fn is_same_data_center(one: &Origin, other: &Origin) -> bool {
     one == other || (of_one.is_some() && of_one == of_other)
 }
 
+impl HostSource {
+    /// What to correct if the host is wrong.
+    pub fn setting(&self) -> String {
+        match self {
+            Self::Variable(name) => (*name).to_owned(),
+            Self::SecretField(name) => format!("`{name}` in the secret"),
+            Self::DataCenter(_, DataCenterSource::Variable) => {
+                "`data_center` in the secret (or ZOHO_DATA_CENTER)".to_owned()
+            }
+            Self::TokenResponse | Self::DataCenter(..) => "`data_center` in the secret".to_owned(),
+        }
+    }
+}
+
 /// A phrase that follows the host: `https://www.zohoapis.com, set by ZOHO_API_DOMAIN`.
 impl fmt::Display for HostSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,12 +1,13 @@
 //! Zoho's accounts server: the token request, and what the responses mean. Sources: docs/zoho-api.md, "OAuth".
 
 use crate::error::{ErrorType, WatchError};
+use crate::hint;
 use crate::http::{HttpClient, Origin, Request, Stage, TransportError, retry_after, summary};
 use crate::json::{self, Fields};
 use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::zoho::credentials::{AccessToken, Credentials, Grant};
-use crate::zoho::hosts::{AccountsHost, HostSource};
+use crate::zoho::hosts::AccountsHost;
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use secrecy::ExposeSecret;
@@ -124,9 +125,9 @@ fn form_body(credentials: &Credentials) -> String {
 }
 
 fn no_response(accounts: &AccountsHost, error: &TransportError) -> Box<TokenError> {
+    let (setting, hint) = (accounts.source.setting(), hint::no_response(error.reason, None));
     let message = format!(
-        "Zoho's accounts server did not respond ({accounts}: {error}). Try again later; if this continues, check the \
-         network path, ZOHO_ACCOUNTS_DOMAIN, and SSL_CERT_FILE"
+        "Zoho's accounts server did not respond ({accounts}: {error}). {hint}. If the host is wrong, correct {setting}"
     );
     Box::new(TokenError {
         error: WatchError::new(ErrorType::ZohoUnavailable, message),
@@ -296,13 +297,7 @@ impl Kind {
 
     /// What to do.
     fn advice(self, host: &AccountsHost) -> String {
-        let setting = match host.source {
-            HostSource::Variable(name) => name.to_owned(),
-            HostSource::SecretField(name) => format!("`{name}` in the secret"),
-            HostSource::TokenResponse | HostSource::DataCenter(..) => {
-                "`data_center` in the secret".to_owned()
-            }
-        };
+        let setting = host.source.setting();
         match self {
             Self::Throttled => {
                 "Zoho issues 10 in 10 minutes; something else may use the same credentials. Try again \

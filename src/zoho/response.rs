@@ -13,7 +13,7 @@ use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::watch::job::{Counts, JobStatus, Status};
 use crate::zoho::credentials::SCOPE;
-use crate::zoho::hosts::{ApiHost, HostSource};
+use crate::zoho::hosts::ApiHost;
 use crate::zoho::retry::Retry;
 use ::http::{HeaderMap, StatusCode};
 use envelope::ErrorEnvelope;
@@ -281,16 +281,12 @@ impl Kind {
     /// What to do.
     fn advice(self, host: &ApiHost) -> String {
         match self {
-            Self::TokenRejected => match (&host.conflicting, host.source) {
-                (Some(of_token), HostSource::Variable(name)) => {
-                    format!(
-                        "The token response names {of_token}, another data center: correct or remove {name}"
-                    )
-                }
-                (Some(of_token), _) => format!(
-                    "The token response names {of_token}, another data center: correct or remove `api_domain` in the secret"
+            Self::TokenRejected => match &host.conflicting {
+                Some(of_token) => format!(
+                    "The token response names {of_token}, another data center: correct or remove {}",
+                    host.source.setting()
                 ),
-                (None, _) => {
+                None => {
                     "Store a valid token, or credentials of this host's data center, in the secret".into()
                 }
             },

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::zoho::data_center::{DataCenter, DataCenterSource};
+use crate::zoho::hosts::HostSource;
 use ::http::header::RETRY_AFTER;
 
 const SECRETS: [&str; 3] = ["client-one", "secret-two", "refresh-three"];
@@ -193,6 +194,24 @@ fn messages_name_the_host_where_it_comes_from_and_what_to_do() {
         let error = respond_with(&host, 200, &HeaderMap::new(), body).unwrap_err().error;
         for part in parts {
             assert!(error.message().contains(part), "{part:?} is not in {error}");
+        }
+    }
+}
+
+#[test]
+fn hints_about_no_response_depend_on_the_cause() {
+    use crate::http::Reason;
+    for (reason, part) in
+        [(Reason::TimedOut, "outbound network path"), (Reason::UnknownAuthority, "SSL_CERT_FILE")]
+    {
+        for (stage, unsent) in [(Stage::Connecting, true), (Stage::Responding, false)] {
+            let mut error = TransportError::new(stage, "it failed");
+            error.reason = reason;
+            let error = no_response(&host(HostSource::Variable("ZOHO_ACCOUNTS_DOMAIN")), &error);
+            assert_eq!((error.unsent, error.is_transient), (unsent, true));
+            for part in [part, "https://accounts.zoho.eu", "it failed", "correct ZOHO_ACCOUNTS_DOMAIN"] {
+                assert!(error.error.message().contains(part), "{part:?} is not in {}", error.error);
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::http::Origin;
 use crate::zoho::data_center::{DataCenter, DataCenterSource};
+use crate::zoho::hosts::HostSource;
 use ErrorType::*;
 
 const TOKEN: &str = "hunter2.token";

@@ -22,7 +22,7 @@ impl Origin {
         let wrong =
             |what| Err(Invalid::new(what, "Set https://host[:port] (plain http for loopback hosts only)"));
         let Ok(url) = reqwest::Url::parse(text) else { return wrong("is not a URL") };
-        let Some(host) = url.host_str().filter(|host| is_host_name(host)) else {
+        let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
             return wrong("has no valid host");
         };
         if !url.username().is_empty() || url.password().is_some() {
@@ -35,6 +35,8 @@ impl Origin {
             wrong("has another scheme than https")
         } else if url.scheme() == "http" && !is_loopback(host) {
             wrong("is plain http to a host that is not loopback")
+        } else if !is_host_name(host) {
+            wrong("has a host that is neither a domain name nor an address")
         } else {
             Ok(Self(url.origin().ascii_serialization()))
         }
@@ -140,6 +142,7 @@ mod tests {
             ("http://hunter2", "plain http"),
             ("hunter2", "not a URL"),
             ("hunter2:x", "no valid host"),
+            ("https://hunter2", "neither a domain name nor an address"),
         ] {
             let error = Origin::parse(text).unwrap_err();
             let error = error.to_string();

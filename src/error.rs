@@ -129,7 +129,7 @@ mod tests {
     fn the_state_machine_retries_exactly_the_retryable_errors() {
         let machine: serde_json::Value =
             serde_json::from_str(include_str!("../statemachine/watch.asl.json")).unwrap();
-        let retries = machine["States"]["Check"]["Retry"].as_array().unwrap();
+        let retries = machine["States"]["Check status"]["Retry"].as_array().unwrap();
         let names = retries.iter().flat_map(|retry| retry["ErrorEquals"].as_array().unwrap());
         // The others, Lambda's own, have a dot in their names.
         let retried: std::collections::HashSet<_> =

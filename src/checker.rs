@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Checks jobs at Zoho.
 pub struct Checker<S, H> {
-    tokens: TokenSource<S, H>,
+    tokens: TokenSource<(S, H)>,
     http: H,
     settings: Settings,
 }
@@ -36,7 +36,7 @@ const WARM_UP_LIMIT: Duration = Duration::from_secs(60);
 
 impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
     /// Sends nothing.
-    pub fn new(tokens: TokenSource<S, H>, http: H, settings: Settings) -> Self {
+    pub fn new(tokens: TokenSource<(S, H)>, http: H, settings: Settings) -> Self {
         Self { tokens, http, settings }
     }
 
@@ -91,14 +91,17 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
             clock: &self.settings.clock,
             is_established,
         };
-        let (first, ()) =
-            tokio::join!(client::fetch_status(&self.http, &request, attempts), self.tokens.refresh(deadline));
+        let (first, ()) = tokio::join!(
+            client::fetch_status(&self.http, &request, attempts),
+            self.tokens.refresh_if_due(deadline)
+        );
         let rejection = match first.map_err(|error| error.error) {
             Err(error) if error.kind() == ErrorType::TokenRejected => error,
             other => return other,
         };
         tracing::debug!(error = %rejection, "Zoho rejected the access token; getting another one");
-        let Some(replacement) = self.tokens.replace(&cached, deadline).await.map_err(no_token)? else {
+        let Some(replacement) = self.tokens.replace_rejected(&cached, deadline).await.map_err(no_token)?
+        else {
             return Err(rejection);
         };
         (request.host, request.token) = (&replacement.api, &replacement.token);
@@ -106,7 +109,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         if let Err(error) = &second
             && error.kind() == ErrorType::TokenRejected
         {
-            self.tokens.give_up(&replacement, error, deadline).await;
+            self.tokens.report_rejected(&replacement, error, deadline).await;
         }
         second
     }

@@ -73,14 +73,14 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     let sdk = Sdk::load(connections.clone(), environment, region.clone(), config.request_timeout).await;
     let clock: Clock = Arc::new(Timestamp::now);
     let tokens = TokenSource::new(
-        sdk.secret(config.secret_id),
-        connections.clone(),
+        (sdk.secret(config.secret_id), connections.clone()),
         token::Settings {
             api_domain: config.api_domain.clone(),
             accounts_domain: config.accounts_domain,
             data_center: config.data_center,
             request_timeout: config.request_timeout,
             clock: clock.clone(),
+            random: Arc::new(|| fastrand::u64(..)),
         },
     );
     let checker = Checker::new(

@@ -3,7 +3,7 @@
 use crate::aws::errors::{Meaning, Operation};
 use crate::aws::sdk::{AwsError, Reporter};
 use crate::timestamp::Timestamp;
-use crate::token::store::{Put, SecretStore, StoreError, Version};
+use crate::token::{Put, SecretStore, StoreError, Version};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use secrecy::{ExposeSecret, SecretString};
@@ -87,7 +87,7 @@ impl SecretStore for SecretsManager {
         found.ok_or_else(|| StoreError::Unavailable("Secrets Manager returned another version".into()))
     }
 
-    async fn labelled(&self, label: &str) -> Result<Option<Version>, StoreError> {
+    async fn labeled(&self, label: &str) -> Result<Option<Version>, StoreError> {
         self.find(Some(label), None).await
     }
 
@@ -106,7 +106,9 @@ impl SecretStore for SecretsManager {
             .send()
             .await;
         let error = match result {
-            Ok(output) if output.version_id() == Some(id) => return Ok(Put::Done),
+            Ok(output) if output.version_id() == Some(id) => {
+                return Ok(Put::Done { stages: output.version_stages.unwrap_or_default() });
+            }
             Ok(_) => self.reporter.error(
                 Operation::PutSecretValue,
                 &self.secret_id,

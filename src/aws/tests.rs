@@ -5,7 +5,7 @@ use super::sdk::testing::{ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, sdk};
 use crate::error::{ErrorType, WatchError};
 use crate::http::{Reason, Stage, TransportError};
 use crate::timestamp::Timestamp;
-use crate::token::store::{Put, SecretStore, StoreError};
+use crate::token::{Put, SecretStore, StoreError};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::Message;
 use aws_smithy_runtime_api::client::http::{
@@ -140,10 +140,10 @@ async fn run(operation: &str, replies: &[Reply]) -> (Outcome, Canned) {
     let found = |version: Option<_>| if version.is_some() { "found" } else { "none" };
     let outcome = match operation {
         "current" => of_store(secret().current().await, |_| "found"),
-        "labelled" => of_store(secret().labelled("ZOHO_ACCESS_TOKEN").await, found),
+        "labeled" => of_store(secret().labeled("ZOHO_ACCESS_TOKEN").await, found),
         "version" => of_store(secret().version("id-1").await, |version| found(version)),
         "put" => of_store(secret().put("id-1", "ZOHO_ACCESS_TOKEN", &"text".into()).await, |put| match put {
-            Put::Done => "done",
+            Put::Done { .. } => "done",
             Put::Taken => "taken",
         }),
         "publish" => of_watch(sdk.topic(TOPIC.into()).publish(&message()).await, |_| "published"),
@@ -171,7 +171,7 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
         ("current", vec![body("")], "Unavailable", 1, "AWS_ENDPOINT_URL"),
         ("current", vec![body(PAGE)], "Unavailable", 1, "not a response of Secrets Manager"),
         ("current", vec![body(r#"{"SecretBinary": "AAAA", "VersionId": "id-1"}"#)], "Denied", 1, "binary"),
-        ("labelled", vec![body(SECRET)], "none", 1, ""),
+        ("labeled", vec![body(SECRET)], "none", 1, ""),
         ("version", vec![body(SECRET)], "found", 1, ""),
         ("put", vec![body(r#"{"VersionId": "id-1"}"#)], "done", 1, ""),
         ("put", vec![body("{}")], "Unavailable", 1, "without the version's ID"),
@@ -196,7 +196,7 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
         ("created", vec![body(PAGE)], "ScheduleNotDeleted", 1, "not a response of EventBridge Scheduler"),
         // What is there already, or is gone.
         ("current", vec![json(400, "ResourceNotFoundException")], "Denied", 1, "Region eu-west-1"),
-        ("labelled", vec![json(400, "ResourceNotFoundException")], "none", 1, ""),
+        ("labeled", vec![json(400, "ResourceNotFoundException")], "none", 1, ""),
         ("put", vec![json(400, "ResourceExistsException")], "taken", 1, ""),
         ("put", vec![json(400, "ResourceNotFoundException")], "Denied", 1, "Region eu-west-1"),
         ("delete", vec![json(404, "ResourceNotFoundException")], "deleted", 1, ""),

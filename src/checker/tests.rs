@@ -26,7 +26,7 @@ impl SecretStore for Store {
         Ok(Version { id: text.into(), created: Timestamp::from_epoch_seconds(0), text: text.into() })
     }
 
-    async fn labelled(&self, _: &str) -> Result<Option<Version>, StoreError> {
+    async fn labeled(&self, _: &str) -> Result<Option<Version>, StoreError> {
         Ok(None)
     }
 
@@ -82,14 +82,14 @@ fn checker(
     let clock: Clock = Arc::new(Timestamp::now);
     let request_timeout = Duration::from_secs(5);
     let tokens = TokenSource::new(
-        store,
-        zoho.clone(),
+        (store, zoho.clone()),
         token::Settings {
             api_domain: api_host.clone(),
             accounts_domain: None,
             data_center: None,
             request_timeout,
             clock: clock.clone(),
+            random: Arc::new(|| fastrand::u64(..)),
         },
     );
     let settings = Settings { api_version: "v8".into(), request_timeout, api_host, clock };

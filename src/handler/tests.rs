@@ -22,7 +22,7 @@ impl SecretStore for Store {
         Ok(Version { id: "v".into(), created: Timestamp::from_epoch_seconds(0), text: "token".into() })
     }
 
-    async fn labelled(&self, _: &str) -> Result<Option<Version>, StoreError> {
+    async fn labeled(&self, _: &str) -> Result<Option<Version>, StoreError> {
         Ok(None)
     }
 
@@ -101,8 +101,9 @@ fn checker(zoho: &Zoho) -> Checker<Store, Zoho> {
         data_center: None,
         request_timeout: Duration::from_secs(1),
         clock: Arc::new(Timestamp::now),
+        random: Arc::new(|| fastrand::u64(..)),
     };
-    let tokens = TokenSource::new(Store, zoho.clone(), settings);
+    let tokens = TokenSource::new((Store, zoho.clone()), settings);
     let settings = checker::Settings {
         api_version: "v8".into(),
         request_timeout: Duration::from_secs(1),

@@ -1,209 +1,217 @@
-//! Whose turn it is to mint: leases for each place in the chain of tokens, taken with compare-and-set.
+//! Whose turn it is to request a token: one lease after another for each slot, taken with compare-and-set. Pure.
 //!
-//! The first to put a version under a lease's id may mint, for as long as the lease says, counted from *before* the put.
-//! The others start a stopwatch when they first *see* the lease and take the next one only when it has run out. So two
-//! copies never mint for one place at a time, whatever their clocks say; a dead holder costs one lease's time.
+//! The first environment to put a version under a lease's ID holds the lease, for as long as the lease says. Expiry
+//! follows the rule of the DynamoDB Lock Client: no times are compared between machines. The holder starts its timer
+//! *before* the put; the others start theirs when they first *see* the lease, and compete for the next term only when it
+//! has run out. The timer of the holder therefore always ends first, no matter what the clocks say.
 
-use crate::error::WatchError;
-use crate::timestamp::Timestamp;
-use crate::token::record::{LEASE_LABEL, LONGEST_WALK, Lease, Position, Settled};
-use crate::token::store::{Put, SecretStore, StoreError, Version};
-use std::time::Duration;
-use tokio::time::Instant;
+use crate::token::clock::{Now, Timer};
+use crate::token::record::{Lease, Slot};
+use crate::token::store::{Put, StoreError, Version};
+use std::time::{Duration, Instant};
 
-/// Signatures more than five minutes old are refused by AWS, so that no working copy's clock is further off.
-const GREATEST_SKEW: Duration = Duration::from_secs(300);
+/// AWS rejects signatures that are five minutes off, so that the clock of a working environment is no further off.
+const MAX_SKEW: Duration = Duration::from_secs(300);
 
-/// How often Secrets Manager may fail to take a lease before a copy helps itself.
-const FAILED_PUTS_BORNE: u32 = 2;
-
-/// What a copy may do now.
+/// What one environment knows about the leases of one slot. Kept from one acquisition to the next, so that timers go on.
 #[derive(Debug)]
-pub enum Turn {
-    /// Mint, and be done before the lease is over.
-    Mint {
-        /// Which lease of the place this is; `None` where none was needed.
-        attempt: Option<u32>,
-        /// When it is over.
-        lease: LeaseClock,
-    },
-    /// Another copy mints, or will be known to have died: look again in a moment.
-    Wait,
-    /// A copy has asked, and Zoho's answer stands for a while.
-    Settled {
-        /// What it was.
-        error: WatchError,
-        /// Until when.
-        until: Timestamp,
-        /// Which lease of the place that was.
-        attempt: u32,
-    },
-    /// The secret cannot be written: there is no turn to be had.
-    Alone(String),
+pub(super) struct LeaseWaiter {
+    slot: Slot,
+    term: u32,
+    lease: ObservedLease,
 }
 
-/// A lease's end on two clocks, whichever comes first: the monotonic one stands still while an environment is frozen,
-/// the wall clock may be set back.
+/// The lease of the current term.
+#[derive(Debug)]
+enum ObservedLease {
+    /// Not read yet, or not there.
+    Unknown,
+    /// This environment put it; the next read shows who won.
+    Claimed { claim: Lease, timer: Timer, is_done: Option<bool> },
+    /// This environment holds it.
+    Own(Timer),
+    /// Another environment holds it, for so long from when this one first saw it. Only the monotonic clock counts: it
+    /// can be late (after a freeze), but never early.
+    Held { seen: Instant, duration: Duration },
+}
+
+/// What this environment may do now.
 #[derive(Debug, Clone, Copy)]
-pub struct LeaseClock {
-    started: Instant,
-    started_at: Timestamp,
-    duration: Duration,
+pub(super) enum Acquired {
+    /// Nobody has put this lease yet.
+    Free,
+    /// Another environment requests a token, for so much longer at most.
+    Held(Duration),
+    /// This environment may request a token, until the timer ends.
+    Own(Timer),
 }
 
-impl LeaseClock {
-    /// Starts now.
-    pub fn start(now: Timestamp, duration: Duration) -> Self {
-        Self { started: Instant::now(), started_at: now, duration }
+impl LeaseWaiter {
+    /// Begins with the first term of a slot.
+    pub fn new(slot: Slot) -> Self {
+        Self { slot, term: 0, lease: ObservedLease::Unknown }
     }
 
-    /// What is left of it.
-    pub fn left(&self, now: Timestamp) -> Duration {
-        let wall = Duration::from_secs(u64::try_from(now.seconds_since(self.started_at)).unwrap_or(0));
-        self.duration.saturating_sub(self.started.elapsed().max(wall))
+    pub fn slot(&self) -> &Slot {
+        &self.slot
     }
-}
 
-/// Where this copy stands in the line for one place. Kept from call to call, so that stopwatches go on.
-#[derive(Debug, Default)]
-pub struct Queue {
-    place: Option<Position>,
-    attempt: u32,
-    holder: Option<Holder>,
-    failed_puts: u32,
-}
-
-/// Another copy's lease, and since when this copy knows of it.
-#[derive(Debug)]
-struct Holder {
-    seen: Instant,
-    duration: Duration,
-}
-
-impl Holder {
-    /// Starts the stopwatch on a lease that is there by now. What was read of it may be nothing: reads can be late.
-    fn seen_now(found: Option<&Version>, now: Timestamp, usual: Duration) -> Self {
-        let duration =
-            found.and_then(|found| Lease::parse(&found.text)).map_or(usual, |lease| lease.duration());
-        let long_dead = age(found, now) > duration.saturating_add(GREATEST_SKEW);
-        Self { seen: Instant::now(), duration: if long_dead { Duration::ZERO } else { duration } }
+    pub fn term(&self) -> u32 {
+        self.term
     }
-}
 
-fn age(found: Option<&Version>, now: Timestamp) -> Duration {
-    let seconds = found.map_or(0, |found| now.seconds_since(found.created));
-    Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
-}
+    /// Whether the lease has to be read. Once it is known, it cannot change.
+    pub fn must_read(&self) -> bool {
+        matches!(self.lease, ObservedLease::Unknown | ObservedLease::Claimed { .. })
+    }
 
-impl Queue {
-    /// Lines up for a place; `lease` is how long this copy would mint at most.
-    pub async fn line_up(
-        &mut self,
-        vault: &impl SecretStore,
-        place: &Position,
-        now: Timestamp,
-        lease: Duration,
-    ) -> Turn {
-        if self.place.as_ref() != Some(place) {
-            *self = Self { place: Some(place.clone()), ..Self::default() };
-        }
-        for _ in 0..LONGEST_WALK {
-            let Some(holder) = &self.holder else {
-                if let Some(turn) = self.claim(vault, place, now, lease).await {
-                    return turn;
+    /// Goes on to a later term.
+    pub fn advance_to(&mut self, term: u32) {
+        (self.term, self.lease) = (term, ObservedLease::Unknown);
+    }
+
+    /// Records what became of this environment's put; `timer` was started before it.
+    pub fn claimed(&mut self, claim: Lease, timer: Timer, put: &Result<Put, StoreError>) {
+        let is_done = match put {
+            Ok(Put::Done { .. }) => Some(true),
+            Ok(Put::Taken) => Some(false),
+            Err(StoreError::Unavailable(_)) => None,
+            Err(StoreError::Denied(_) | StoreError::Throttled(_)) => return,
+        };
+        self.lease = ObservedLease::Claimed { claim, timer, is_done };
+    }
+
+    /// Records what a read of the lease found. `usual` is the duration of a lease that cannot be read yet.
+    ///
+    /// A claim counts only once it is read back: the put's response can be that of a repeated request, or get lost, and
+    /// should two puts ever both succeed, only one content is left to be read.
+    pub fn saw(&mut self, found: Option<&Version>, usual: Duration, now: Now) {
+        let lease = found.and_then(|found| Lease::parse(&found.text));
+        self.lease = match (&self.lease, found) {
+            (ObservedLease::Claimed { claim, timer, .. }, Some(_)) if lease.as_ref() == Some(claim) => {
+                ObservedLease::Own(*timer)
+            }
+            // A read can lag behind a write.
+            (ObservedLease::Claimed { timer, is_done: Some(true), .. }, None) => ObservedLease::Own(*timer),
+            (ObservedLease::Claimed { is_done: Some(false), .. }, None) => {
+                ObservedLease::Held { seen: now.instant, duration: usual }
+            }
+            (_, None) => ObservedLease::Unknown,
+            (_, Some(found)) => {
+                let duration = lease.map_or(usual, |lease| lease.duration());
+                let is_long_dead = age(found, now) > duration.saturating_add(MAX_SKEW);
+                ObservedLease::Held {
+                    seen: now.instant,
+                    duration: if is_long_dead { Duration::ZERO } else { duration },
                 }
-                continue;
-            };
-            let (over, attempt) = (holder.seen.elapsed() >= holder.duration, self.attempt);
-            match read_settled(vault, place, attempt).await {
-                Some((until, error)) if until > now => return Turn::Settled { error, until, attempt },
-                None if !over => return Turn::Wait,
-                _ => self.stand_at(attempt.saturating_add(1)),
             }
-        }
-        Turn::Wait
+        };
     }
 
-    /// Tries to take the lease; `None` where another copy has it.
-    async fn claim(
-        &mut self,
-        vault: &impl SecretStore,
-        place: &Position,
-        now: Timestamp,
-        lease: Duration,
-    ) -> Option<Turn> {
-        let id = place.lease_id(self.attempt);
-        // A look first: Secrets Manager takes 50 puts a second, and 10,000 reads.
-        if let Ok(Some(found)) = vault.version(&id).await {
-            self.skip_to_latest(vault, place, Some(&found), now, lease).await;
-            return None;
-        }
-        // New for each claim: a lease that this very process abandoned is as dead to it as anybody's.
-        let mine = Lease { owner: format!("{:016x}", fastrand::u64(..)), seconds: lease.as_secs() };
-        let clock = LeaseClock::start(now, mine.duration());
-        let put = vault.put(&id, LEASE_LABEL, &mine.to_text()).await;
-        if let Err(StoreError::Denied(why)) = put {
-            return Some(Turn::Alone(why));
-        }
-        // Read back whatever the put said: its answer may be that of a second try that found the first one's work, or
-        // be lost; and should two puts ever both win, only one content is left to be read.
-        let token_id = place.token_id();
-        let (found, token) = tokio::join!(vault.version(&id), vault.version(&token_id));
-        let (found, token) = (found.ok().flatten(), token.ok().flatten());
-        let theirs = found.as_ref().and_then(|found| Lease::parse(&found.text));
-        let won = theirs.as_ref().map_or(found.is_none() && put == Ok(Put::Done), |theirs| *theirs == mine);
-        match put {
-            // Since this copy looked, a lease has run its whole course.
-            _ if won && token.is_some() => Some(Turn::Wait),
-            _ if won => Some(Turn::Mint { attempt: Some(self.attempt), lease: clock }),
-            Err(StoreError::Throttled(_)) if found.is_none() => Some(Turn::Wait),
-            Err(error) if found.is_none() => {
-                self.failed_puts = self.failed_puts.saturating_add(1);
-                let helps_itself = self.failed_puts > FAILED_PUTS_BORNE;
-                Some(if helps_itself { Turn::Alone(error.message().to_owned()) } else { Turn::Wait })
-            }
-            _ => {
-                self.skip_to_latest(vault, place, found.as_ref(), now, lease).await;
-                None
+    /// What this environment may do.
+    pub fn acquired(&self, now: Now) -> Acquired {
+        match &self.lease {
+            ObservedLease::Unknown | ObservedLease::Claimed { .. } => Acquired::Free,
+            ObservedLease::Own(timer) => Acquired::Own(*timer),
+            ObservedLease::Held { seen, duration } => {
+                Acquired::Held(duration.saturating_sub(now.instant.saturating_duration_since(*seen)))
             }
         }
-    }
-
-    /// Lines up behind the holder that was found, or, where that one is history, behind the latest of this place.
-    async fn skip_to_latest(
-        &mut self,
-        vault: &impl SecretStore,
-        place: &Position,
-        found: Option<&Version>,
-        now: Timestamp,
-        lease: Duration,
-    ) {
-        if self.attempt == 0
-            && age(found, now) > lease
-            && let Ok(Some(latest)) = vault.labelled(LEASE_LABEL).await
-            && let Some(attempt) = place.attempt_of(&latest.id).filter(|attempt| *attempt > 0)
-        {
-            let found = vault.version(&place.lease_id(attempt)).await.ok().flatten();
-            self.stand_at(attempt);
-            self.holder = Some(Holder::seen_now(found.as_ref(), now, lease));
-            return;
-        }
-        self.holder = Some(Holder::seen_now(found, now, lease));
-    }
-
-    fn stand_at(&mut self, attempt: u32) {
-        self.attempt = attempt;
-        self.holder = None;
-        self.failed_puts = 0;
     }
 }
 
-async fn read_settled(
-    vault: &impl SecretStore,
-    place: &Position,
-    attempt: u32,
-) -> Option<(Timestamp, WatchError)> {
-    let version = vault.version(&place.settled_id(attempt)).await.ok().flatten()?;
-    let settled = Settled::parse(&version.text)?;
-    Some((settled.until(version.created), settled.error))
+/// How old a version is. A guess: it compares Secrets Manager's clock with this environment's.
+pub(super) fn age(version: &Version, now: Now) -> Duration {
+    Duration::from_secs(u64::try_from(now.at.seconds_since(version.created)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::clock::tests::{later, some_time};
+
+    const LEASE: Duration = Duration::from_secs(12);
+
+    fn waiter() -> LeaseWaiter {
+        LeaseWaiter::new(Slot::first("c"))
+    }
+
+    fn stored(owner: &str, seconds: u64, now: Now, age: i64) -> Version {
+        let text = Lease { owner: owner.into(), seconds }.to_text();
+        Version { id: String::new(), created: now.at.plus_seconds(age.saturating_neg()), text }
+    }
+
+    fn held(waiter: &LeaseWaiter, now: Now) -> Option<u64> {
+        match waiter.acquired(now) {
+            Acquired::Held(left) => Some(left.as_secs()),
+            Acquired::Free | Acquired::Own(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_claim_is_decided_by_what_is_read_back() {
+        let done = || Ok(Put::Done { stages: Vec::new() });
+        let unavailable = || Err(StoreError::Unavailable(String::new()));
+        let now = some_time();
+        for (put, read_back, expected) in [
+            (done(), Some("mine"), "own"),
+            (done(), None, "own"),
+            (done(), Some("theirs"), "held"),
+            // The response to the first of two requests got lost.
+            (Ok(Put::Taken), Some("mine"), "own"),
+            (Ok(Put::Taken), Some("theirs"), "held"),
+            (Ok(Put::Taken), None, "held"),
+            (unavailable(), Some("mine"), "own"),
+            (unavailable(), Some("theirs"), "held"),
+            (unavailable(), None, "free"),
+            (Err(StoreError::Throttled(String::new())), None, "free"),
+            (Err(StoreError::Denied(String::new())), None, "free"),
+        ] {
+            let mut waiter = waiter();
+            let case = format!("{put:?}, {read_back:?}");
+            waiter.claimed(Lease { owner: "mine".into(), seconds: 12 }, Timer::start(now, LEASE), &put);
+            assert!(waiter.must_read(), "{case}");
+            waiter.saw(read_back.map(|owner| stored(owner, 12, now, 0)).as_ref(), LEASE, now);
+            let acquired = match waiter.acquired(now) {
+                Acquired::Free => "free",
+                Acquired::Held(_) => "held",
+                Acquired::Own(_) => "own",
+            };
+            assert_eq!(acquired, expected, "{case}");
+            assert_eq!(waiter.must_read(), expected == "free", "{case}");
+        }
+    }
+
+    #[test]
+    fn a_waiter_counts_from_when_it_first_saw_the_lease() {
+        let now = some_time();
+        for (seconds, age, left) in [
+            (12, 0, 12),
+            // However old the lease seems to be: clocks differ, and the holder may be about to send its request.
+            (12, 200, 12),
+            (12, -86_400, 12),
+            (60_000, 0, 60),
+            // Dead for so long that no difference of clocks explains it.
+            (12, 313, 0),
+        ] {
+            let mut waiter = waiter();
+            waiter.saw(Some(&stored("theirs", seconds, now, age)), LEASE, now);
+            assert_eq!(held(&waiter, now), Some(left), "{seconds} {age}");
+        }
+        let mut waiter = waiter();
+        waiter.saw(Some(&stored("theirs", 12, now, 0)), LEASE, now);
+        for (wall, monotonic, left) in [(5, 5, 7), (0, 12, 0), (86_400, 5, 7), (86_400, 13, 0)] {
+            let later = later(now, wall, monotonic);
+            assert_eq!(
+                held(&waiter, later),
+                Some(left),
+                "only the monotonic clock counts: {wall} {monotonic}"
+            );
+        }
+        // Garbage where the lease should be: somebody put it, so it counts as a lease of the usual duration.
+        let garbage = Version { text: "garbage".into(), ..stored("", 0, now, 0) };
+        waiter.advance_to(1);
+        waiter.saw(Some(&garbage), LEASE, now);
+        assert_eq!(held(&waiter, now), Some(12));
+    }
 }

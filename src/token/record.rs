@@ -1,8 +1,12 @@
-//! What the copies of the function write to each other: versions of the secret, their ids and their contents. Pure.
+//! What the execution environments store for each other: versions of the secret, their IDs and their contents. Pure.
+//!
+//! Nothing that is read here is trusted. Whoever can write the secret can stop the function (they could also delete the
+//! credentials), and nothing more: every time and every text has a bound, and every name comes from a list.
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::origin::Origin;
+use crate::http::Origin;
 use crate::timestamp::Timestamp;
+use crate::token::clock::{Now, Timer};
 use crate::token::store::Version;
 use crate::zoho::credentials::AccessToken;
 use secrecy::{ExposeSecret, SecretString};
@@ -15,55 +19,65 @@ use std::time::Duration;
 /// The staging label of the shared token.
 pub const TOKEN_LABEL: &str = "ZOHO_ACCESS_TOKEN";
 
-/// The staging label of what is said about minting. A version needs a label lest it take `AWSCURRENT`; this one is no
-/// more than a hint at the latest record.
+/// The staging label of leases and failures. Without a label of its own, a version would get `AWSCURRENT`. This one only
+/// points to the latest such version.
 pub const LEASE_LABEL: &str = "ZOHO_TOKEN_LEASE";
 
-/// How many tries at one place are told apart. Secrets Manager forgets versions that are older than a day beyond a
-/// hundred, so that there cannot be many more.
-pub const LONGEST_WALK: u32 = 200;
+/// How many versions are followed in one look. Secrets Manager keeps those of the last day, but rarely more than 100.
+pub(super) const MAX_VERSIONS: u32 = 200;
 
-/// A place in the chain of tokens: minted with these credentials, to follow that token.
+const MAX_LEASE: Duration = Duration::from_secs(60);
+const MAX_COOLDOWN: Duration = Duration::from_secs(1_800);
+const MAX_FAILURE_TEXT: usize = 400;
+
+/// A link in the chain of tokens: issued for these credentials, after that token.
 ///
-/// All ids are worked out from it, so that copies which see the same secret compete for the same ids.
+/// Every ID is computed from it, so that environments that see the same secret compete for the same IDs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Position {
-    /// The version id of the credentials.
+pub(super) struct Slot {
+    /// The version ID of the credentials.
     pub credentials: String,
-    /// The version id that carries [`TOKEN_LABEL`] now; empty where none does.
-    pub follows: String,
+    /// The version ID of the token before; empty for the first one.
+    pub after: String,
 }
 
-impl Position {
-    /// The one id under which a token can take this place.
+impl Slot {
+    /// The first link for these credentials.
+    pub fn first(credentials: &str) -> Self {
+        Self { credentials: credentials.to_owned(), after: String::new() }
+    }
+
+    /// The only ID under which a token can fill this slot. Version IDs have 32 to 64 characters (`ClientRequestToken` in
+    /// the API reference of `PutSecretValue`); this one has 63.
     pub fn token_id(&self) -> String {
-        // Says which credentials it was minted with, for readers that know only theirs.
-        format!("{}{}", token_id_prefix(&self.credentials), self.digest("token", 0))
+        format!("{}{}", token_prefix(&self.credentials), self.digest())
     }
 
-    /// The id whose first writer may mint for this place, at the n-th try.
-    pub fn lease_id(&self, attempt: u32) -> String {
-        format!("lease-{}", self.digest("lease", attempt))
+    /// The ID whose first writer may request a token for this slot, in this term.
+    pub fn lease_id(&self, term: u32) -> String {
+        format!("lease-{}-{term:04}", self.digest())
     }
 
-    /// The id under which the holder of that lease says that it got no token.
-    pub fn settled_id(&self, attempt: u32) -> String {
-        format!("settled-{}", self.digest("settled", attempt))
+    /// The ID under which the holder of that lease reports that it got no token.
+    pub fn failure_id(&self, term: u32) -> String {
+        format!("failure-{}-{term:04}", self.digest())
     }
 
-    /// Which try at this place a lease or a settled record belongs to, if it belongs here.
-    pub fn attempt_of(&self, id: &str) -> Option<u32> {
-        (0..LONGEST_WALK).find(|attempt| self.lease_id(*attempt) == id || self.settled_id(*attempt) == id)
+    /// The term of a lease or a failure, if it belongs to this slot.
+    pub fn term_of(&self, id: &str) -> Option<u32> {
+        let (_kind, rest) = id.split_once('-')?;
+        let (digest, term) = rest.split_once('-')?;
+        (digest == self.digest()).then(|| term.parse().ok()).flatten()
     }
 
-    fn digest(&self, kind: &str, attempt: u32) -> String {
-        // Version ids hold no line feeds, so that the parts cannot run into each other.
-        hex(&format!("{kind}\n{}\n{}\n{attempt}", self.credentials, self.follows), 20)
+    fn digest(&self) -> String {
+        // Version IDs contain no line feeds, so that the two cannot run into each other.
+        hex(&format!("{}\n{}", self.credentials, self.after), 20)
     }
 }
 
-/// Version ids are 32 to 64 characters (`ClientRequestToken`, API reference): 23 and 40 make 63.
-fn token_id_prefix(credentials: &str) -> String {
+/// Tells readers that know only their own credentials whether the token belongs to them.
+fn token_prefix(credentials: &str) -> String {
     format!("token-{}-", hex(credentials, 8))
 }
 
@@ -75,19 +89,30 @@ fn hex(text: &str, bytes: usize) -> String {
     })
 }
 
-/// A token as the copies share it.
+/// Whether this function stored the version, judged by its ID.
+pub(super) fn is_ours(id: &str) -> bool {
+    ["token-", "lease-", "failure-"].iter().any(|kind| id.starts_with(kind))
+}
+
+/// Whether a shared token was issued for these credentials: by its ID or, if something else stored it, by its age.
+pub(super) fn issued_for(token: &Version, credentials: &Version) -> bool {
+    if is_ours(&token.id) {
+        token.id.starts_with(&token_prefix(&credentials.id))
+    } else {
+        token.created >= credentials.created
+    }
+}
+
+/// The content of a token's version: `{"access_token", "api_domain", "expires_at"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SharedToken {
-    /// The token.
+pub(super) struct SharedToken {
     pub token: AccessToken,
-    /// What the token reply named.
+    /// The host that the token response named.
     pub api_domain: Option<Origin>,
-    /// When Zoho ends it.
     pub expires_at: Timestamp,
 }
 
 impl SharedToken {
-    /// As the contract has it: `{"access_token", "api_domain", "expires_at"}`.
     pub fn to_text(&self) -> SecretString {
         let api_domain = self.api_domain.as_ref().map(Origin::as_str);
         json!({"access_token": self.token.expose(), "api_domain": api_domain, "expires_at": self.expires_at})
@@ -95,174 +120,163 @@ impl SharedToken {
             .into()
     }
 
-    /// `expires_at` in RFC 3339, or seconds (or milliseconds) since the epoch; a host that is not trusted is left out.
+    /// `expires_at` is RFC 3339, or seconds or milliseconds since the epoch.
     pub fn parse(text: &SecretString) -> Option<Self> {
         let value: Value = serde_json::from_str(text.expose_secret()).ok()?;
         let expires_at = match value.get("expires_at")? {
             Value::String(text) if text.trim().parse::<f64>().is_err() => Timestamp::parse(text)?,
             value => {
                 let number = value.as_f64().or_else(|| value.as_str()?.trim().parse().ok())?;
-                let milliseconds = number > 1e11;
+                let is_milliseconds = number > 1e11;
                 #[expect(
                     clippy::cast_possible_truncation,
-                    reason = "saturates, and is clamped to the years there are"
+                    reason = "saturates, and is clamped to valid years"
                 )]
-                let seconds = (if milliseconds { number / 1_000.0 } else { number }) as i64;
+                let seconds = (if is_milliseconds { number / 1_000.0 } else { number }) as i64;
                 Timestamp::from_epoch_seconds(seconds)
             }
         };
+        let api_domain = value.get("api_domain").and_then(Value::as_str);
         Some(Self {
             token: AccessToken::parse(value.get("access_token")?.as_str()?)?,
-            api_domain: value
-                .get("api_domain")
-                .and_then(Value::as_str)
-                .and_then(|text| Origin::parse(text).ok()),
+            api_domain: api_domain.and_then(|text| Origin::parse(text).ok()),
             expires_at,
         })
     }
 }
 
-/// Whether a shared token was minted with these credentials.
-///
-/// Ours say so in their ids. One that something else put there counts where it is not older than the credentials.
-pub fn minted_with(token: &Version, credentials: &Version) -> bool {
-    if token.id.starts_with("token-") {
-        token.id.starts_with(&token_id_prefix(&credentials.id))
-    } else {
-        token.created >= credentials.created
-    }
-}
-
-/// The content of a lease: who may mint, and for how long after putting it.
+/// The content of a lease's version: who may request a token, and for how long after the put.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lease {
-    /// The copy that may mint.
+pub(super) struct Lease {
+    /// A random number in hexadecimal digits, new for each claim.
     pub owner: String,
-    /// After that time on a clock that was started when the lease was first seen, its owner mints no more.
-    pub seconds: u64,
-}
-
-/// What a holder says that got no token, so that the others need not ask Zoho for the same answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
-    /// Why.
-    pub error: WatchError,
-    /// For how long nobody needs to ask again.
     pub seconds: u64,
 }
 
 impl Lease {
-    /// As stored.
     pub fn to_text(&self) -> SecretString {
         json!({"owner": self.owner, "seconds": self.seconds}).to_string().into()
     }
 
-    /// `None` where it is no lease.
+    /// `None` if it is not a lease.
     pub fn parse(text: &SecretString) -> Option<Self> {
         serde_json::from_str(text.expose_secret()).ok()
     }
 
-    /// For how long.
     pub fn duration(&self) -> Duration {
-        // A bound, lest a damaged record stop everybody for ever.
-        Duration::from_secs(self.seconds.min(60))
+        Duration::from_secs(self.seconds).min(MAX_LEASE)
     }
 }
 
-impl Settled {
-    /// As stored.
+/// The negative result of a lease: why there is no token, and until when nobody needs to ask Zoho again.
+#[derive(Debug, Clone)]
+pub(super) struct MintFailure {
+    pub error: WatchError,
+    pub until: Timer,
+    pub term: u32,
+}
+
+impl MintFailure {
+    /// The cooldown doubles with each term, because a failure that lasts must not fill the secret with versions: Secrets
+    /// Manager keeps all those of a day, and rejects new ones at a quota, those of the operator included.
+    pub fn new(error: WatchError, first_cooldown: Duration, term: u32, now: Now) -> Self {
+        let factor = 1_u32 << term.min(20);
+        let cooldown = first_cooldown.saturating_mul(factor).min(MAX_COOLDOWN);
+        Self { error, until: Timer::start(now, cooldown), term }
+    }
+
+    /// `{"error_type", "message", "seconds"}`.
     pub fn to_text(&self) -> SecretString {
-        json!({"error_type": self.error.kind().name(), "message": self.error.message(), "seconds": self.seconds})
+        let (error_type, message) = (self.error.kind().name(), self.error.message());
+        json!({"error_type": error_type, "message": message, "seconds": self.until.duration().as_secs()})
             .to_string()
             .into()
     }
 
-    /// `None` where it is no such record.
-    pub fn parse(text: &SecretString) -> Option<Self> {
-        let value: Value = serde_json::from_str(text.expose_secret()).ok()?;
+    /// What another environment stored, with the time that is left of it by Secrets Manager's clock. `None` if it is not
+    /// a failure, or one that requesting a token cannot have.
+    pub fn parse(version: &Version, term: u32, now: Now) -> Option<Self> {
+        let value: Value = serde_json::from_str(version.text.expose_secret()).ok()?;
         let text = |key| value.get(key).and_then(Value::as_str);
-        Some(Self {
-            error: WatchError::new(ErrorType::from_name(text("error_type")?)?, text("message")?),
-            seconds: value.get("seconds")?.as_u64()?,
-        })
-    }
-
-    /// When it is over, from when it was said: by Secrets Manager's clock, so that the writer's does not matter.
-    pub fn until(&self, said_at: Timestamp) -> Timestamp {
-        // A bound, lest a damaged record stop everybody for ever.
-        said_at.plus_seconds(i64::try_from(self.seconds.min(1_800)).unwrap_or(0))
+        let kind = ErrorType::from_name(text("error_type")?).filter(|kind| {
+            matches!(
+                kind,
+                ErrorType::TokenRejected
+                    | ErrorType::TokenRateLimited
+                    | ErrorType::ZohoUnavailable
+                    | ErrorType::ZohoUnexpectedResponse
+            )
+        })?;
+        let message: String = text("message")?.chars().take(MAX_FAILURE_TEXT).collect();
+        let cooldown = Duration::from_secs(value.get("seconds")?.as_u64()?).min(MAX_COOLDOWN);
+        let age = u64::try_from(now.at.seconds_since(version.created)).unwrap_or_default();
+        let left = cooldown.saturating_sub(Duration::from_secs(age));
+        Some(Self { error: WatchError::new(kind, message), until: Timer::start(now, left), term })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::clock::tests::{later, some_time};
 
     fn version(id: &str, created: i64) -> Version {
         Version { id: id.into(), created: Timestamp::from_epoch_seconds(created), text: "".into() }
     }
 
     #[test]
-    fn ids_fit_and_differ_by_every_part() {
-        let at = |credentials: &str, follows: &str| Position {
-            credentials: credentials.into(),
-            follows: follows.into(),
-        };
+    fn ids_have_a_valid_length_and_differ_in_every_part() {
+        let slot =
+            |credentials: &str, after: &str| Slot { credentials: credentials.into(), after: after.into() };
         let mut seen = std::collections::HashSet::new();
-        for position in [at("c1", ""), at("c1", "t1"), at("c2", ""), at("c1t", "1")] {
-            for id in [
-                position.token_id(),
-                position.lease_id(0),
-                position.lease_id(1),
-                position.settled_id(0),
-                position.settled_id(1),
-            ] {
-                assert!((32..=64).contains(&id.len()), "{id}");
+        for slot in [slot("c1", ""), slot("c1", "t1"), slot("c2", ""), slot("c1t", "1")] {
+            let terms = [slot.lease_id(0), slot.lease_id(1), slot.failure_id(0), slot.failure_id(1)];
+            for id in terms.into_iter().chain([slot.token_id()]) {
+                assert!((32..=64).contains(&id.len()) && is_ours(&id), "{id}");
                 assert!(seen.insert(id));
             }
         }
-        let place = at("c1", "t1");
-        for id in [place.lease_id(7), place.settled_id(7)] {
-            assert_eq!(place.attempt_of(&id), Some(7));
-            assert_eq!(at("c2", "t1").attempt_of(&id), None);
+        let ours = slot("c1", "t1");
+        for (id, term) in [
+            (ours.lease_id(7), Some(7)),
+            (ours.failure_id(12_345), Some(12_345)),
+            (slot("c1", "t2").lease_id(7), None),
+            (slot("c2", "t1").lease_id(7), None),
+            (ours.token_id(), None),
+            ("lease-7".into(), None),
+        ] {
+            assert_eq!(ours.term_of(&id), term, "{id}");
         }
+        assert!(ours.lease_id(7).ends_with("-0007"));
     }
 
     #[test]
-    fn a_token_of_replaced_credentials_is_told_apart() {
+    fn a_token_belongs_to_the_credentials_that_it_was_issued_for() {
         let (old, new) = (version("c1", 100), version("c2", 200));
-        let ours = Position { credentials: "c1".into(), follows: String::new() }.token_id();
-        // Ours by its id, however late it was put; anybody else's by its age.
-        for (token, with_old, with_new) in [
+        let ours = Slot::first("c1").token_id();
+        // The function's own tokens by their IDs, no matter how late they were put; all others by their age.
+        for (token, by_old, by_new) in [
             (version(&ours, 300), true, false),
             (version("by-hand", 150), true, false),
             (version("by-hand", 200), true, true),
         ] {
-            assert_eq!(
-                (minted_with(&token, &old), minted_with(&token, &new)),
-                (with_old, with_new),
-                "{token:?}"
-            );
+            assert_eq!((issued_for(&token, &old), issued_for(&token, &new)), (by_old, by_new), "{token:?}");
         }
     }
 
     #[test]
     fn shared_tokens_are_read_in_every_notation_of_time() {
         let expires_at = Timestamp::parse("2026-11-23T10:00:00Z").unwrap();
-        for text in [
-            r#"{"access_token":"t","api_domain":"https://www.zohoapis.eu","expires_at":"2026-11-23T10:00:00Z"}"#,
-            r#"{"access_token":"t","api_domain":"https://www.zohoapis.eu","expires_at":1795428000}"#,
-            r#"{"access_token":"t","api_domain":"https://www.zohoapis.eu","expires_at":1795428000.7}"#,
-            r#"{"access_token":"t","api_domain":"https://www.zohoapis.eu","expires_at":1795428000000}"#,
-        ] {
-            let shared = SharedToken::parse(&text.into()).unwrap();
+        for text in
+            [r#""2026-11-23T10:00:00Z""#, "1795428000", "1795428000.7", r#""1795428000""#, "1795428000000"]
+        {
+            let text = format!(
+                r#"{{"access_token":"t","api_domain":"https://www.zohoapis.eu","expires_at":{text}}}"#
+            );
+            let shared = SharedToken::parse(&text.as_str().into()).unwrap();
             assert_eq!((shared.token.expose(), shared.expires_at), ("t", expires_at), "{text}");
             assert_eq!(SharedToken::parse(&shared.to_text()).unwrap(), shared);
         }
-        let evil = SharedToken::parse(
-            &r#"{"access_token":"t","api_domain":"http://evil.example","expires_at":1}"#.into(),
-        );
-        assert_eq!(evil.unwrap().api_domain, None);
         for garbage in [
             "",
             "garbage",
@@ -277,19 +291,63 @@ mod tests {
     }
 
     #[test]
-    fn records_survive_the_round_trip() {
+    fn a_lease_is_bounded_and_survives_the_round_trip() {
         let lease = Lease { owner: "x".into(), seconds: 12 };
         assert_eq!(Lease::parse(&lease.to_text()), Some(lease));
-        let settled = Settled { error: WatchError::new(ErrorType::TokenRateLimited, "later"), seconds: 600 };
-        let said_at = Timestamp::from_epoch_seconds(1_000);
-        assert_eq!(settled.until(said_at).epoch_seconds(), 1_600);
-        assert_eq!(
-            Settled { seconds: u64::MAX, ..settled.clone() }.until(said_at).epoch_seconds(),
-            1_000 + 1_800
-        );
-        assert_eq!(Settled::parse(&settled.to_text()), Some(settled));
         assert_eq!(Lease::parse(&"garbage".into()), None);
-        assert_eq!(Settled::parse(&r#"{"error_type":"Nonsense","message":"m","seconds":1}"#.into()), None);
-        assert!(Lease { owner: String::new(), seconds: u64::MAX }.duration() <= Duration::from_secs(60));
+        assert_eq!(Lease { owner: String::new(), seconds: u64::MAX }.duration(), MAX_LEASE);
+    }
+
+    #[test]
+    fn a_failure_is_read_back_with_the_time_that_is_left() {
+        let now = some_time();
+        let error = WatchError::new(ErrorType::TokenRateLimited, "too many requests");
+        let failure = MintFailure::new(error.clone(), Duration::from_secs(600), 0, now);
+        let stored = Version { id: String::new(), created: now.at, text: failure.to_text() };
+        for (seconds_later, left) in [(0, 600), (100, 500), (600, 0), (90_000, 0), (-90_000, 600)] {
+            let now = later(now, seconds_later, 0);
+            let read = MintFailure::parse(&stored, 3, now).unwrap();
+            assert_eq!((read.error, read.term), (error.clone(), 3));
+            assert_eq!(read.until.left(now).as_secs(), left, "{seconds_later}");
+        }
+    }
+
+    #[test]
+    fn cooldowns_double_up_to_half_an_hour_for_every_kind_of_failure() {
+        let now = some_time();
+        for (kind, first, seconds) in [
+            (ErrorType::ZohoUnavailable, 1, [1, 2, 4, 1_024, 1_800, 1_800]),
+            (ErrorType::TokenRejected, 60, [60, 120, 240, 1_800, 1_800, 1_800]),
+            (ErrorType::TokenRateLimited, 600, [600, 1_200, 1_800, 1_800, 1_800, 1_800]),
+        ] {
+            let cooldown = |term| {
+                let error = WatchError::new(kind, "");
+                MintFailure::new(error, Duration::from_secs(first), term, now).until.duration().as_secs()
+            };
+            assert_eq!([0, 1, 2, 10, 11, u32::MAX].map(cooldown), seconds, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_planted_failure_has_a_bounded_effect() {
+        let now = some_time();
+        let parse = |text: String| {
+            MintFailure::parse(&Version { id: String::new(), created: now.at, text: text.into() }, 0, now)
+        };
+        for kind in ErrorType::ALL {
+            let text = json!({"error_type": kind.name(), "message": "m".repeat(40_000), "seconds": u64::MAX});
+            let requesting_can_fail_so = ["Token", "ZohoUnavailable", "ZohoUnexpectedResponse"]
+                .iter()
+                .any(|name| kind.name().starts_with(name));
+            let read = parse(text.to_string());
+            assert_eq!(read.is_some(), requesting_can_fail_so, "{kind}");
+            if let Some(read) = read {
+                assert_eq!(read.error.message().len(), MAX_FAILURE_TEXT);
+                assert_eq!(read.until.duration(), MAX_COOLDOWN);
+            }
+        }
+        for garbage in ["", "[]", r#"{"error_type":"Nonsense","message":"m","seconds":1}"#] {
+            assert!(parse(garbage.to_owned()).is_none(), "{garbage}");
+        }
     }
 }

@@ -1,182 +1,122 @@
-//! Where a call gets its access token: from memory while one lives, else by a search that all calls of this process share.
+//! Where an invocation gets its access token: from memory, or from an acquisition that all invocations of this process
+//! share (single flight).
 
 use crate::deadline::Deadline;
-use crate::error::{ErrorType, WatchError};
-use crate::http::origin::Origin;
-use crate::timestamp::{Clock, Timestamp};
-use crate::token::live::Live;
-use crate::token::search::{Flight, Search};
-use crate::token::store::SecretStore;
-use crate::zoho::credentials::AccessToken;
-use crate::zoho::data_center::DataCenter;
-use crate::zoho::oauth::TokenEndpoint;
-use std::fmt;
+use crate::error::WatchError;
+use crate::token::acquire::Acquire;
+use crate::token::cache::{CachedToken, TokenCache};
+use crate::token::context::{Context, Settings};
+use crate::token::plan::{Memory, Need};
+use crate::token::store::Backend;
 use std::future::Future;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tracing::Instrument;
 
-/// What the environment says about tokens.
-#[derive(Clone)]
-pub struct Settings {
-    /// `ZOHO_API_DOMAIN`.
-    pub api_domain: Option<Origin>,
-    /// `ZOHO_ACCOUNTS_DOMAIN`.
-    pub accounts_domain: Option<Origin>,
-    /// `ZOHO_DATA_CENTER`: the data center of a secret that names none.
-    pub data_center: Option<DataCenter>,
-    /// `REQUEST_TIMEOUT_SECONDS`.
-    pub request_timeout: Duration,
-    /// The wall clock; another in tests.
-    pub clock: Clock,
+/// Provides access tokens. Clones share everything.
+pub struct TokenSource<B> {
+    context: Arc<Context<B>>,
+    /// Whoever has it is the only acquisition of this process.
+    memory: Arc<tokio::sync::Mutex<Memory>>,
 }
 
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("request_timeout", &self.request_timeout).finish_non_exhaustive()
+impl<B> Clone for TokenSource<B> {
+    fn clone(&self) -> Self {
+        Self { context: self.context.clone(), memory: self.memory.clone() }
     }
 }
 
-/// Gives out access tokens.
-pub struct TokenSource<V, M> {
-    core: Arc<Core<V, M>>,
-    /// One search for a token at a time in this process.
-    flight: Arc<tokio::sync::Mutex<Flight>>,
-}
-
-/// What calls and searches have in common.
-pub(super) struct Core<V, M> {
-    pub vault: V,
-    pub mint: M,
-    pub settings: Settings,
-    current: Mutex<Option<Arc<Live>>>,
-    /// When, in seconds since the epoch, a call next looks after the token beside its check.
-    next_look: AtomicI64,
-    excuse: Mutex<Excuse>,
-}
-
-/// What a call answers whose time runs out during a search.
-#[derive(Debug, Clone)]
-pub(super) enum Excuse {
-    /// Secrets Manager is slow.
-    Reading,
-    /// Another copy mints.
-    Waiting,
-    /// Zoho's accounts server is slow.
-    Minting,
-    /// Zoho's accounts server has failed and is asked again in a moment.
-    Failed(WatchError),
-}
-
-/// What kind of token is wanted.
-#[derive(Debug, Clone)]
-pub(super) enum Wanted {
-    /// Any that lives.
-    Any,
-    /// Any but this one, which Zoho refused.
-    Instead(AccessToken),
-    /// A successor of this one, which still lives: nobody waits for it.
-    After(Arc<Live>),
-}
-
-impl Wanted {
-    /// Whether this token is not the wanted one.
-    pub fn excludes(&self, token: &AccessToken) -> bool {
-        match self {
-            Self::Any => false,
-            Self::Instead(refused) => refused == token,
-            Self::After(live) => live.token == *token,
-        }
-    }
-}
-
-/// How long a call whose check is done still waits for the next token. The rest is done during the calls that follow.
+/// How long an invocation whose check is done waits for the next token. The rest is done during later invocations.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Credentials that were replaced are noticed after so long at the latest, in a process that is called.
-const LOOK_EVERY_SECONDS: i64 = 300;
+/// How long after a look that led to nothing the next one is due.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-/// After a look that led to nothing, the next one has time.
-const LOOK_AGAIN_SECONDS: i64 = 30;
-
-impl<V: SecretStore + 'static, M: TokenEndpoint + 'static> TokenSource<V, M> {
-    /// Nothing is read yet.
-    pub fn new(vault: V, mint: M, settings: Settings) -> Self {
-        let core = Core {
-            vault,
-            mint,
-            settings,
-            current: Mutex::default(),
-            next_look: AtomicI64::new(i64::MAX),
-            excuse: Mutex::new(Excuse::Reading),
-        };
-        Self { core: Arc::new(core), flight: Arc::default() }
+impl<B: Backend> TokenSource<B> {
+    /// Reads nothing yet.
+    pub fn new(backend: B, settings: Settings) -> Self {
+        let context = Context { backend, settings, cache: TokenCache::new() };
+        Self { context: Arc::new(context), memory: Arc::default() }
     }
 
-    /// A token to use now: from memory, without any request, while the last one lives.
-    pub async fn token(&self, deadline: Deadline) -> Result<Arc<Live>, WatchError> {
-        match self.core.usable() {
-            Some(live) => Ok(live),
-            None => self.search(Wanted::Any, deadline).await,
+    /// A token to use now: from memory, without any request, as long as the last one can be used.
+    ///
+    /// # Errors
+    ///
+    /// `SecretInvalid`, `SecretUnavailable`, and whatever the accounts server returned. If the time of the invocation
+    /// runs out, the error names what the acquisition was waiting for.
+    pub async fn token(&self, deadline: Deadline) -> Result<Arc<CachedToken>, WatchError> {
+        match self.context.cache.usable(self.context.now().at) {
+            Some(token) => Ok(token),
+            None => self.acquire(Need::Any, deadline).await,
         }
     }
 
-    /// Another token than this one, which Zoho refused with a 401; `None` where there is no other to be had.
-    pub async fn replace(&self, refused: &Live, deadline: Deadline) -> Result<Option<Arc<Live>>, WatchError> {
-        self.core.forget(refused);
-        let live = self.search(Wanted::Instead(refused.token.clone()), deadline).await?;
-        Ok((live.token != refused.token).then_some(live))
+    /// Another token than this one, which Zoho rejected with a 401; `None` if there is no other.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Self::token`].
+    pub async fn replace_rejected(
+        &self,
+        rejected: &CachedToken,
+        deadline: Deadline,
+    ) -> Result<Option<Arc<CachedToken>>, WatchError> {
+        self.context.cache.forget(rejected);
+        let token = self.acquire(Need::Replacement(rejected.token.clone()), deadline).await?;
+        Ok((token.token != rejected.token).then_some(token))
     }
 
-    /// Tells all copies that Zoho refuses even this token, which came in place of a refused one: lest each of them mint
-    /// one more in vain, which only ends tokens that others use.
-    pub async fn give_up(&self, refused: &Live, error: &WatchError, deadline: Deadline) {
-        if let Some(life) = &refused.life
-            && let Ok(flight) = self.flight.clone().try_lock_owned()
+    /// Tells all execution environments that Zoho rejects even this token, which replaced a rejected one: another token
+    /// would not help, and each one that is issued ends one that is in use.
+    pub async fn report_rejected(&self, rejected: &CachedToken, error: &WatchError, deadline: Deadline) {
+        if rejected.issued.is_some()
+            && let Ok(memory) = self.memory.clone().try_lock_owned()
         {
-            let mut search = Search::new(self.core.clone(), flight);
-            let _in_time = deadline.limit(search.give_up(life, error)).await;
+            let mut acquire = Acquire::new(self.context.clone(), memory);
+            let _in_time = deadline.limit(acquire.report_rejected(rejected, error)).await;
         }
     }
 
-    /// Looks after the token, if that is due: whether its credentials still stand, and whether it is this copy's task
-    /// to see to the next one. Never fails: the present one still lives.
-    pub async fn refresh(&self, deadline: Deadline) {
-        let now = self.core.now();
-        if now.epoch_seconds() < self.core.next_look.load(Ordering::Relaxed) {
+    /// Looks at the secret if that is due: whether the credentials are still the same, and whether it is time for this
+    /// environment to request the next token. Never fails, because the present token can still be used.
+    pub async fn refresh_if_due(&self, deadline: Deadline) {
+        let (cache, now) = (&self.context.cache, self.context.now());
+        if !cache.is_look_due(now) {
             return;
         }
-        let Some(live) = self.core.usable() else { return };
-        let Ok(flight) = self.flight.clone().try_lock_owned() else { return };
-        self.core.look_in(LOOK_AGAIN_SECONDS);
-        let search = Search::new(self.core.clone(), flight);
+        let Some(token) = cache.usable(now.at) else { return };
+        let Ok(memory) = self.memory.clone().try_lock_owned() else { return };
+        cache.look_after(LOOK_AGAIN, now);
+        let acquire = Acquire::new(self.context.clone(), memory);
         let refreshed = spawn(async move {
-            if let Err(error) = search.run(Wanted::After(live)).await {
+            if let Err(error) = acquire.run(Need::Successor(token)).await {
                 tracing::warn!(%error, "the access token could not be refreshed ahead of its end");
             }
         });
         let _in_time = Deadline::after(PATIENCE.min(deadline.left())).limit(refreshed).await;
     }
 
-    async fn search(&self, wanted: Wanted, deadline: Deadline) -> Result<Arc<Live>, WatchError> {
-        let found = deadline
+    async fn acquire(&self, need: Need, deadline: Deadline) -> Result<Arc<CachedToken>, WatchError> {
+        let cache = &self.context.cache;
+        let in_memory = || cache.usable(self.context.now().at).filter(|token| need.accepts(&token.token));
+        let acquired = deadline
             .limit(async {
-                let flight = self.flight.clone().lock_owned().await;
-                // Another call of this process may have found one meanwhile.
-                if let Some(live) = self.core.usable().filter(|live| !wanted.excludes(&live.token)) {
-                    return Ok(live);
+                let memory = self.memory.clone().lock_owned().await;
+                // Another invocation of this process may have acquired one meanwhile.
+                if let Some(token) = in_memory() {
+                    return Ok(token);
                 }
-                // A task of its own: a call whose time runs out must not throw away a token in the making.
-                joined(spawn(Search::new(self.core.clone(), flight).run(wanted))).await
+                // In a task of its own: an invocation whose time runs out must not lose a token on its way.
+                joined(spawn(Acquire::new(self.context.clone(), memory).run(need.clone()))).await
             })
             .await;
-        found.unwrap_or_else(|| Err(self.core.out_of_time()))
+        acquired.unwrap_or_else(|| in_memory().ok_or_else(|| cache.timeout_error()))
     }
 }
 
-/// A task that logs as part of the call that began it.
+/// Runs a task that logs as part of the invocation that started it.
 fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -192,69 +132,5 @@ async fn joined<T>(task: JoinHandle<T>) -> T {
             // Only the end of the process cancels it.
             Err(_) => std::future::pending().await,
         },
-    }
-}
-
-impl<V, M> Core<V, M> {
-    pub fn now(&self) -> Timestamp {
-        (self.settings.clock)()
-    }
-
-    fn current(&self) -> MutexGuard<'_, Option<Arc<Live>>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn usable(&self) -> Option<Arc<Live>> {
-        let now = self.now();
-        self.current().clone().filter(|live| live.usable(now))
-    }
-
-    /// Makes it the token of the calls to come.
-    pub fn adopt(&self, live: &Arc<Live>) {
-        let now = self.now();
-        let look_in = live.life.as_ref().map(|life| {
-            // A refresh that another copy is busy with is looked at again soon, though not by each check.
-            life.refresh_at.seconds_since(now).clamp(5, LOOK_EVERY_SECONDS)
-        });
-        *self.current() = Some(live.clone());
-        match look_in {
-            Some(seconds) => self.look_in(seconds),
-            None => self.next_look.store(i64::MAX, Ordering::Relaxed),
-        }
-    }
-
-    /// Forgets this token only: a late refusal must not evict a newer one.
-    pub fn forget(&self, refused: &Live) {
-        let mut current = self.current();
-        if current.as_ref().is_some_and(|live| live.token == refused.token) {
-            *current = None;
-        }
-    }
-
-    fn look_in(&self, seconds: i64) {
-        self.next_look.store(self.now().plus_seconds(seconds).epoch_seconds(), Ordering::Relaxed);
-    }
-
-    pub fn excuse(&self, excuse: Excuse) {
-        *self.excuse.lock().unwrap_or_else(PoisonError::into_inner) = excuse;
-    }
-
-    pub fn out_of_time(&self) -> WatchError {
-        let excuse = self.excuse.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        match excuse {
-            Excuse::Reading => WatchError::new(
-                ErrorType::SecretUnavailable,
-                "Secrets Manager gave no answer in the time of this call. Try again later",
-            ),
-            Excuse::Waiting => WatchError::new(
-                ErrorType::TokenRateLimited,
-                "another copy of this function is asking Zoho for a token, and none was there in the time of this call. Try again later",
-            ),
-            Excuse::Minting => WatchError::new(
-                ErrorType::ZohoUnavailable,
-                "Zoho's accounts server gave no answer in the time of this call. Try again later",
-            ),
-            Excuse::Failed(error) => error,
-        }
     }
 }

@@ -1,76 +1,99 @@
-//! The secret as a small versioned store with compare-and-set: what the token protocol needs of Secrets Manager.
+//! The secret as a small versioned store with compare-and-set: what the token protocol needs from Secrets Manager.
 
 use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
+use crate::zoho::oauth::TokenEndpoint;
 use secrecy::SecretString;
 use std::future::Future;
 
 /// One version of the secret.
 #[derive(Debug, Clone)]
 pub struct Version {
-    /// Its id: Secrets Manager's own, or the `ClientRequestToken` it was put under.
+    /// Secrets Manager's own ID, or the `ClientRequestToken` that the version was put under.
     pub id: String,
     /// When it was put, by Secrets Manager's clock.
     pub created: Timestamp,
-    /// Its content.
+    /// The `SecretString`.
     pub text: SecretString,
 }
 
-/// What became of a conditional put.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The result of a conditional put.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Put {
-    /// The version is there with this content.
-    Done,
-    /// The id was used before with other content.
+    /// The version exists with this content.
+    Done {
+        /// The staging labels of the version, as the response lists them.
+        stages: Vec<String>,
+    },
+    /// The ID is in use with other content.
     Taken,
 }
 
 /// Why the secret could not be read or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
-    /// It does not exist, may not be used, cannot be decrypted: somebody has to mend it.
+    /// The secret does not exist, the role lacks a permission, or the secret cannot be decrypted: an operator must act.
     Denied(String),
-    /// Throttled: it was not done, and may be done a moment later.
+    /// Throttled: the operation was not done, and can be repeated a moment later.
     Throttled(String),
-    /// Failed or did not answer in time; a put may have been done all the same.
+    /// Secrets Manager failed or did not respond in time. A put may have been done all the same.
     Unavailable(String),
 }
 
 impl StoreError {
-    /// Under the public names.
+    /// The error under its public name.
     pub fn into_error(self) -> WatchError {
         match self {
-            Self::Denied(what) => WatchError::new(ErrorType::SecretInvalid, what),
-            Self::Throttled(what) | Self::Unavailable(what) => {
-                WatchError::new(ErrorType::SecretUnavailable, what)
+            Self::Denied(message) => WatchError::new(ErrorType::SecretInvalid, message),
+            Self::Throttled(message) | Self::Unavailable(message) => {
+                WatchError::new(ErrorType::SecretUnavailable, message)
             }
         }
     }
 
-    /// What happened.
+    /// What happened and what to do.
     pub fn message(&self) -> &str {
         match self {
-            Self::Denied(what) | Self::Throttled(what) | Self::Unavailable(what) => what,
+            Self::Denied(message) | Self::Throttled(message) | Self::Unavailable(message) => message,
         }
     }
 }
 
 /// The operations on one secret.
 pub trait SecretStore: Send + Sync {
-    /// The version labelled `AWSCURRENT`: what the operator stored.
+    /// The version labeled `AWSCURRENT`: the operator's credentials.
     fn current(&self) -> impl Future<Output = Result<Version, StoreError>> + Send;
 
-    /// The version that carries this staging label, if any does.
-    fn labelled(&self, label: &str) -> impl Future<Output = Result<Option<Version>, StoreError>> + Send;
+    /// The version that has this staging label, if there is one.
+    fn labeled(&self, label: &str) -> impl Future<Output = Result<Option<Version>, StoreError>> + Send;
 
-    /// The version with this id, if there is one.
+    /// The version with this ID, if there is one.
     fn version(&self, id: &str) -> impl Future<Output = Result<Option<Version>, StoreError>> + Send;
 
-    /// Puts a version under this id and moves the label to it, unless the id is taken. Never touches `AWSCURRENT`.
+    /// Puts a version under this ID and moves the label to it, unless the ID is taken. Never touches `AWSCURRENT`.
     fn put(
         &self,
         id: &str,
         label: &str,
         text: &SecretString,
     ) -> impl Future<Output = Result<Put, StoreError>> + Send;
+}
+
+/// The two services that the token protocol talks to.
+pub trait Backend: Send + Sync + 'static {
+    /// Stores credentials, tokens, leases, and failures.
+    fn store(&self) -> &impl SecretStore;
+
+    /// Issues tokens.
+    fn accounts(&self) -> &impl TokenEndpoint;
+}
+
+impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> Backend for (S, T) {
+    fn store(&self) -> &impl SecretStore {
+        &self.0
+    }
+
+    fn accounts(&self) -> &impl TokenEndpoint {
+        &self.1
+    }
 }

@@ -1,7 +1,7 @@
 //! Amazon Resource Names: `arn:partition:service:region:account:resource`.
 
 /// The parts of an ARN that names one resource in one Region and account.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Arn<'a> {
     /// `aws`, `aws-cn`, `aws-us-gov`, …
     pub partition: &'a str,
@@ -36,11 +36,6 @@ impl<'a> Arn<'a> {
             && account.bytes().all(|byte| byte.is_ascii_digit())
             && !resource.is_empty();
         valid.then_some(Self { partition, service, region, account, resource })
-    }
-
-    /// Whether both are in the same partition, Region, and account.
-    pub fn is_beside(&self, other: &Arn<'_>) -> bool {
-        (self.partition, self.region, self.account) == (other.partition, other.region, other.account)
     }
 }
 
@@ -116,19 +111,6 @@ mod tests {
             ("5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d", false),
         ] {
             assert_eq!(is_region(text), expected, "{text:?}");
-        }
-    }
-
-    #[test]
-    fn only_the_same_partition_region_and_account_are_beside() {
-        let here = Arn::parse("arn:aws:lambda:eu-west-1:123456789012:function:f").unwrap();
-        for (text, expected) in [
-            ("arn:aws:scheduler:eu-west-1:123456789012:schedule/g/n", true),
-            ("arn:aws-cn:scheduler:eu-west-1:123456789012:schedule/g/n", false),
-            ("arn:aws:scheduler:eu-west-2:123456789012:schedule/g/n", false),
-            ("arn:aws:scheduler:eu-west-1:123456789013:schedule/g/n", false),
-        ] {
-            assert_eq!(Arn::parse(text).unwrap().is_beside(&here), expected, "{text}");
         }
     }
 }

@@ -270,18 +270,31 @@ pub(super) mod testing {
 
     /// The clients as they ship, on another HTTP client.
     pub(crate) fn sdk(client: SharedHttpClient, credentials: bool) -> Sdk {
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("eu-west-1"))
-            .http_client(client)
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .retry_config(retry_config());
+        Sdk::new(config(client, credentials, None), "eu-west-1".into(), KNOWN.into_iter())
+    }
+
+    /// The clients on the HTTP client that ships, with another server.
+    pub(crate) fn sdk_at(endpoint: &str) -> Sdk {
+        let connections = Arc::new(Connections::new(crate::http::Settings::default()).unwrap());
+        let client = sdk_http_client(connections, Duration::from_secs(5));
+        Sdk::new(config(client, true, Some(endpoint)), "eu-west-1".into(), KNOWN.into_iter())
+    }
+
+    const KNOWN: [&str; 3] = [ACCESS_KEY, SECRET_KEY, SESSION_TOKEN];
+
+    fn config(client: SharedHttpClient, credentials: bool, endpoint: Option<&str>) -> SdkConfig {
         let provider = provide_credentials_fn(move || async move {
             let found = || Credentials::new(ACCESS_KEY, SECRET_KEY, Some(SESSION_TOKEN.into()), None, "test");
             credentials.then(found).ok_or_else(|| CredentialsError::not_loaded("none"))
         });
-        let config = config.credentials_provider(SharedCredentialsProvider::new(provider));
-        let known = [ACCESS_KEY, SECRET_KEY, SESSION_TOKEN];
-        Sdk::new(config.build(), "eu-west-1".into(), known.into_iter())
+        let mut config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("eu-west-1"))
+            .http_client(client)
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .retry_config(retry_config())
+            .credentials_provider(SharedCredentialsProvider::new(provider));
+        config.set_endpoint_url(endpoint.map(str::to_owned));
+        config.build()
     }
 }

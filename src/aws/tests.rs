@@ -1,8 +1,8 @@
 //! The adapters over the SDK's own clients, with canned HTTP responses: what is sent, what counts as success, what is
 //! repeated, and what an error becomes.
 
-use super::sdk::testing::{ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, sdk};
-use crate::error::{ErrorType, WatchError};
+use super::sdk::testing::{ACCESS_KEY, SECRET_KEY, SESSION_TOKEN, sdk, sdk_at};
+use crate::error::WatchError;
 use crate::http::{Reason, Stage, TransportError};
 use crate::timestamp::Timestamp;
 use crate::token::{Put, SecretStore, StoreError};
@@ -19,6 +19,8 @@ use aws_smithy_types::body::SdkBody;
 use secrecy::ExposeSecret;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:zoho-status";
 const SCHEDULE: &str = "arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/Leads-1";
@@ -252,13 +254,7 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
             1,
             "scheduler:DeleteSchedule",
         ),
-        (
-            "created",
-            vec![json(403, "AccessDeniedException")],
-            "ScheduleNotDeleted",
-            1,
-            "scheduler:GetSchedule",
-        ),
+        ("created", vec![json(403, "AccessDeniedException")], "none", 1, ""),
         // Not about the secret: it is not reported as invalid.
         ("current", vec![json(400, "UnrecognizedClientException")], "Unavailable", 1, "AWS_SESSION_TOKEN"),
         ("current", vec![json(400, "ExpiredTokenException")], "Unavailable", 3, "had expired"),
@@ -392,5 +388,54 @@ async fn a_version_has_its_content_its_id_and_its_time() {
     assert_eq!(version.text.expose_secret(), "text");
     assert_eq!(version.id, "id-1");
     assert_eq!(version.created, Timestamp::from_epoch_seconds(1_795_428_000));
-    assert_eq!(ErrorType::SecretUnavailable.name(), "SecretUnavailable");
+}
+
+#[tokio::test]
+async fn an_endless_response_is_not_read_to_its_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let mut written = Vec::new();
+        for _attempt in 0..3 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _request = stream.read(&mut [0; 4096]).await.unwrap();
+            let status = if written.len() == 1 { 500 } else { 200 };
+            let head = format!("HTTP/1.1 {status} OK\r\ncontent-type: application/x-amz-json-1.1\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut bytes = 0;
+            while stream.write_all(&[b' '; 65_536]).await.is_ok() {
+                bytes += 65_536;
+            }
+            written.push(bytes);
+        }
+        written
+    });
+    let error = sdk_at(&endpoint).secret("prod/zoho".into()).current().await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    assert!(error.message().contains("exceeds 1048576 bytes"), "{error:?}");
+    // What the limit lets pass, and what the sockets' buffers hold.
+    let written = server.await.unwrap();
+    assert!(written.iter().all(|bytes| *bytes < 16 << 20), "{written:?}");
+}
+
+#[tokio::test]
+async fn a_connection_opened_ahead_sends_nothing_and_serves_the_first_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let topic = sdk_at(&endpoint).topic(TOPIC.into());
+    let (mut stream, ()) = tokio::join!(async { listener.accept().await.unwrap().0 }, topic.preconnect());
+    // A second time is once too often: the first request would be sent.
+    topic.preconnect().await;
+    let served = async {
+        let mut request = vec![0; 65_536];
+        let length = stream.read(&mut request).await.unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", PUBLISHED.len());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(PUBLISHED.as_bytes()).await.unwrap();
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    };
+    let message = message();
+    let (request, id) = tokio::join!(served, topic.publish(&message));
+    assert_eq!(id.unwrap(), "m-1");
+    assert!(request.starts_with("POST / HTTP/1.1") && request.contains("Leads-1-SUCCEEDED"), "{request}");
 }

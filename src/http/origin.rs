@@ -26,7 +26,7 @@ impl Origin {
             return wrong("has no valid host");
         };
         if !url.username().is_empty() || url.password().is_some() {
-            wrong("has a user name or a password")
+            wrong("has credentials in it")
         } else if url.query().is_some() || url.fragment().is_some() {
             wrong("has a query or a fragment")
         } else if url.path() != "/" {
@@ -133,13 +133,13 @@ mod tests {
     #[test]
     fn errors_say_what_is_wrong_without_the_text() {
         for (text, part) in [
-            ("https://user:hunter2@www.zohoapis.com", "a user name or a password"),
-            ("https://hunter2@www.zohoapis.com", "a user name or a password"),
+            ("https://user:hunter2@www.zohoapis.com", "credentials"),
+            ("https://hunter2@www.zohoapis.com", "credentials"),
             ("https://www.zohoapis.com?token=hunter2", "a query or a fragment"),
             ("https://www.zohoapis.com/#hunter2", "a query or a fragment"),
             ("https://www.zohoapis.com/hunter2", "a path"),
-            ("ftp://hunter2", "another scheme"),
-            ("http://hunter2", "plain http"),
+            ("ftp://hunter2.example.com", "another scheme"),
+            ("http://hunter2.example.com", "plain http"),
             ("hunter2", "not a URL"),
             ("hunter2:x", "no valid host"),
             ("https://hunter2", "neither a domain name nor an address"),

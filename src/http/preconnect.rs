@@ -5,7 +5,6 @@
 //! layer lets a warm-up request get as far as its connection, keeps that one back and ends the request there: nothing
 //! is sent. The next request that wants a connection is handed this one.
 
-use lambda_runtime::tower::{BoxError, Layer, Service};
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
@@ -13,6 +12,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tower_layer::Layer;
+use tower_service::Service;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Older than this it has probably been closed from the other side.
 const KEPT_FOR: Duration = Duration::from_secs(30);

@@ -1,5 +1,6 @@
 //! The names that a request carries. Each type exists only in a valid form.
 
+use crate::arn::Arn;
 use crate::invalid::Invalid;
 use serde::Serialize;
 use std::fmt;
@@ -201,7 +202,7 @@ impl ScheduleArn {
     ///
     /// Where the schedule is and where the function is.
     pub fn check_location(&self, here: &Location) -> Result<(), Invalid> {
-        let [_, partition, _, region, account, _] = self.parts();
+        let Arn { partition, region, account, .. } = self.location();
         let elsewhere = [("partition", partition, &here.partition), ("Region", region, &here.region)]
             .into_iter()
             .chain([("account", account, &here.account)])
@@ -218,26 +219,15 @@ impl ScheduleArn {
         }
     }
 
-    /// The six parts of the ARN.
-    fn parts(&self) -> [&str; 6] {
-        let mut parts = self.arn.splitn(6, ':');
-        std::array::from_fn(|_| parts.next().unwrap_or_default())
+    fn location(&self) -> Arn<'_> {
+        // Parsed before: it is one.
+        Arn::parse(&self.arn).unwrap_or_default()
     }
 
     fn split(text: &str) -> Option<Self> {
-        let [arn, partition, service, region, account, resource] =
-            text.splitn(6, ':').collect::<Vec<_>>().try_into().ok()?;
-        let [kind, group, name] = resource.split('/').collect::<Vec<_>>().try_into().ok()?;
-        let valid = arn == "arn"
-            && (partition == "aws" || partition.starts_with("aws-"))
-            && service == "scheduler"
-            && !region.is_empty()
-            && is_name(region)
-            && account.len() == 12
-            && account.bytes().all(|byte| byte.is_ascii_digit())
-            && kind == "schedule"
-            && is_name(group)
-            && is_name(name);
+        let arn = Arn::parse(text).filter(|arn| arn.service == "scheduler")?;
+        let [kind, group, name] = arn.resource.split('/').collect::<Vec<_>>().try_into().ok()?;
+        let valid = kind == "schedule" && is_name(group) && is_name(name);
         valid.then(|| Self { arn: text.to_owned(), group: group.to_owned(), name: name.to_owned() })
     }
 
@@ -272,13 +262,13 @@ impl Location {
     /// Reads the ARN of a function. Local runtimes make such ARNs up, often without an account: nothing is taken from
     /// what is not an ARN of Lambda.
     pub fn of_function(arn: &str, default_region: Option<&str>) -> Self {
-        match arn.split(':').collect::<Vec<_>>().as_slice() {
-            ["arn", partition, "lambda", region, account, "function", ..] if account.len() == 12 => Self {
-                partition: Some((*partition).to_owned()),
-                region: Some((*region).to_owned()),
-                account: Some((*account).to_owned()),
+        match Arn::parse(arn).filter(|arn| arn.service == "lambda") {
+            Some(arn) => Self {
+                partition: Some(arn.partition.to_owned()),
+                region: Some(arn.region.to_owned()),
+                account: Some(arn.account.to_owned()),
             },
-            _ => Self { region: default_region.map(str::to_owned), ..Self::default() },
+            None => Self { region: default_region.map(str::to_owned), ..Self::default() },
         }
     }
 }

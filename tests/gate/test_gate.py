@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from local.gate import lock, msrv, sbom, tests_ran
+from local.gate.credentials import ZohoDetector
 from local.gate.tests_ran import Count
-from local.gate.zoho_tokens import ZohoTokenDetector
 
 JUNIT = """
 <testsuites>
@@ -71,7 +71,7 @@ def test_a_pin_that_the_lock_does_not_have_is_named() -> None:
     ],
 )
 def test_zoho_credentials_are_recognized(line: str, found: bool) -> None:
-    assert bool(list(ZohoTokenDetector().analyze_string(line))) == found
+    assert bool(list(ZohoDetector().analyze_string(line))) == found
 
 
 def test_the_bill_of_materials_leaves_out_what_only_tests_need() -> None:

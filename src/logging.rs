@@ -19,8 +19,9 @@ pub fn init(environment: &Environment) {
     let level = environment.get("AWS_LAMBDA_LOG_LEVEL").map_or(LevelFilter::INFO, parse_level);
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::INFO))
-        // It warns of variables that it cannot read, and quotes their values.
+        // They warn of variables that they cannot use, and quote the values: a secret may be there by mistake.
         .with_target("aws_config", level.min(LevelFilter::ERROR))
+        .with_target("aws_runtime", level.min(LevelFilter::ERROR))
         .with_target(env!("CARGO_CRATE_NAME"), level);
     let json =
         environment.get("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));

@@ -181,6 +181,7 @@ def test_a_watch_that_is_stopped_is_counted_and_does_not_end_the_list(
     execution = deployment.watch_many(put_list(deployment, "jobs.json", json.dumps(jobs(1))))
     while not (watches := deployment.executions()):
         pass
+    watches[0].wait_for("TaskScheduled")
     deployment.stack.client("stepfunctions").stop_execution(executionArn=watches[0].arn)
     assert execution.error == "ToleratedFailuresExceeded"
     (failed,) = results(deployment, json.loads(execution.cause))["FAILED"]
@@ -203,6 +204,7 @@ def test_stopping_a_list_leaves_its_watches_running(deploy_stub: Callable[..., D
     execution = deployment.watch_many({"jobs": jobs(1)})
     while not (watches := deployment.executions()):
         pass
+    watches[0].wait_for("TaskScheduled")
     deployment.stack.client("stepfunctions").stop_execution(executionArn=execution.arn)
     assert execution.status == "ABORTED"
     assert watches[0].status == "SUCCEEDED"

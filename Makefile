@@ -16,25 +16,25 @@ NAME := mass-change-owner-status
 BINARY := target/lambda/$(NAME)/bootstrap
 
 .PHONY: help
-help: ## this list
+help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 18
 
 # ---- the function ----------------------------------------------------------------------------------
 
 .PHONY: build
-build: .venv/ready ## the release binary, as it is deployed
+build: .venv/ready ## build the release binary, as it is deployed
 	@$(PINNED) $(CARGO) lambda build --release --locked --bin $(NAME)
 
 .PHONY: run
-run: build ## see a job being watched to its end, on this machine alone
+run: build ## watch a simulated job from its start to the email, without an account
 	@$(PY) -m local.demo
 
 .PHONY: stack
-stack: build ## the local stack with the function, for your own experiments; ends with Ctrl-C
+stack: build ## start the local stack with the function, for experiments; Ctrl-C stops it
 	@$(PY) -m local.stack
 
 .PHONY: zoho
-zoho: .venv/ready ## the Zoho simulator alone, on port 8600
+zoho: .venv/ready ## start the Zoho simulator alone, on port 8600
 	@$(PY) -m local.zoho_simulator --port 8600
 
 # ---- tests -----------------------------------------------------------------------------------------
@@ -42,9 +42,9 @@ zoho: .venv/ready ## the Zoho simulator alone, on port 8600
 REPORTS := target/test
 NEXTEST_XML := target/nextest/default/junit.xml
 
-# Each suite runs, whatever another one found; the last line counts them all.
+# A failed suite does not keep the others from running. The last line counts all tests.
 .PHONY: test
-test: .venv/javascript/ready ## every test: Rust, then the suites against the packaged binary
+test: .venv/javascript/ready ## run every test: Rust, then the suites against the packaged binary
 	@$(MAKE) -j 2 package build-tests
 	@mkdir -p $(REPORTS) && rm -f $(NEXTEST_XML) $(REPORTS)/*
 	@failed=; \
@@ -63,13 +63,13 @@ step = @echo "check: $(1)"
 
 # Three lanes with a build directory each: one builder alone leaves a processor idle while it links.
 .PHONY: check
-check: .venv/ready ## the whole gate: every lint, then every test
+check: .venv/ready ## run the whole gate: every lint, then every test
 	@$(MAKE) -j 3 package lint-rust-then-build-tests lint-all-else
 	@$(MAKE) bench-check
 	@$(MAKE) test
 
 .PHONY: lint
-lint: lint-rust lint-all-else ## the gate without its tests
+lint: lint-rust lint-all-else ## run the gate without its tests
 
 .PHONY: lint-rust-then-build-tests
 lint-rust-then-build-tests: lint-rust
@@ -101,7 +101,7 @@ lint-python: .venv/ready
 ADVISORIES = $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 
 .PHONY: deny
-deny: .venv/ready ## licenses, sources, and bans of the crates; advisories if their database is here
+deny: .venv/ready ## check the licenses and sources of the crates, and advisories if their database is here
 	$(call step,licenses and sources of the crates)
 	@$(PINNED) $(CARGO) deny --log-level error --locked check -D warnings licenses bans sources
 	@if test -d "$(ADVISORIES)"; then \
@@ -116,7 +116,7 @@ advisories: .venv/ready ## download the RustSec database and check the crates ag
 	@$(PINNED) $(CARGO) deny --log-level error --locked check advisories
 
 .PHONY: msrv
-msrv: .venv/ready
+msrv: .venv/ready ## check that no crate needs a newer Rust than Cargo.toml declares
 	$(call step,rust-version)
 	@$(PY) -m local.gate.msrv
 
@@ -144,7 +144,7 @@ fmt: .venv/ready ## format everything
 
 LOCK := local/requirements.txt
 
-# uv stands in the lock with all the rest: pip installs it, checked by its hash, and it installs everything else.
+# uv is in the lock too: pip installs it and checks its hash, and uv installs everything else.
 .venv/ready: $(LOCK)
 	@echo "installing the pinned tools into .venv"
 	@test -x .venv/bin/uv || { \
@@ -163,7 +163,7 @@ LOCK := local/requirements.txt
 	@touch $@
 
 .PHONY: lock
-lock: .venv/ready ## pin the Python tools anew from pyproject.toml
+lock: .venv/ready ## pin the Python tools again, from pyproject.toml
 	@UV_PYTHON_DOWNLOADS=never .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --custom-compile-command 'make lock' \
 	  $(addprefix --group ,tools stack tests peers) --output-file $(LOCK)
@@ -180,7 +180,7 @@ bench-harness:
 # The peers in Rust one after the other: built together, the floor would get the features that the other one asks for.
 # Without the bytecode of earlier runs, because a Python function on Lambda has none for its packages.
 .PHONY: bench
-bench: build bench-harness ## measure the function and its peers, into docs/speed.md; 3 min on an idle machine
+bench: build bench-harness ## measure the function and its peers, and write docs/speed.md (3 min on an idle machine)
 	@$(CARGO) build $(BENCH_FLAGS) --release -p floor
 	@$(CARGO) build $(BENCH_FLAGS) --release -p obvious
 	@$(SPEED) --check
@@ -203,7 +203,7 @@ bench-lint:
 STACK ?= $(NAME)
 
 .PHONY: package
-package: build ## the deployment package, in .aws-sam
+package: build ## build the deployment package, in .aws-sam
 	@$(PINNED) SAM_CLI_TELEMETRY=0 sam build > /dev/null
 
 .PHONY: watch

@@ -10,7 +10,7 @@
 //! | [`handler`] | one invocation, from the payload to the response; what ends a watch; the log line |
 //! | [`checker`] | one check: a token, the status request, one replacement token on a 401 |
 //! | [`delivery`] | publish, then delete the schedule |
-//! | [`config`] | every environment variable |
+//! | [`config`] | the settings: every environment variable, checked |
 //! | [`aws`] | the clients of AWS's services, and what their errors mean |
 //! | [`token`] | one access token for all execution environments |
 //! | [`zoho`] | Zoho's API, accounts server, data centers, and credentials |
@@ -18,7 +18,7 @@
 //! | [`http`] | the one HTTP client, and what every exchange has in common |
 //! | [`error`] | the public error names |
 //! | [`phase`], [`logging`] | where the time goes; log lines |
-//! | [`invalid`], [`json`], [`redact`], [`timestamp`], [`deadline`] | one small thing each |
+//! | [`arn`], [`environment`], [`invalid`], [`json`], [`redact`], [`timestamp`], [`deadline`] | one small thing each |
 //!
 //! The core is pure: functions without I/O, each with a table of cases next to it. The whole of one check, without a
 //! network:
@@ -52,9 +52,9 @@ pub mod checker;
 pub mod config;
 pub mod deadline;
 pub mod delivery;
+pub mod environment;
 pub mod error;
 pub mod handler;
-pub mod hint;
 pub mod http;
 pub mod invalid;
 pub mod json;

@@ -1,6 +1,6 @@
 //! Logs to standard output, under Lambda's own log controls.
 
-use crate::config::Environment;
+use crate::environment::Environment;
 use crate::timestamp::Timestamp;
 use std::fmt;
 use tracing::level_filters::LevelFilter;

@@ -3,8 +3,8 @@
 use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
-use mass_change_owner_status::config::{self, Environment};
 use mass_change_owner_status::deadline::Deadline;
+use mass_change_owner_status::environment::{self, Environment};
 use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration, wrap_invalid_json};
 use mass_change_owner_status::setup::{self, Function};
@@ -19,7 +19,7 @@ const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let restarted = config::restart_without_empty_variables();
+    let restarted = environment::restart_without_empty_variables();
     let environment = Environment::of_process();
     logging::init(&environment);
     if let Err(error) = restarted {

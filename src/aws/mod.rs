@@ -2,6 +2,7 @@
 
 mod errors;
 pub mod http;
+mod reporter;
 pub mod scheduler;
 pub mod sdk;
 pub mod secrets_manager;

@@ -1,34 +1,31 @@
-//! The AWS SDK's clients, on our transport, and its errors in our words.
+//! The AWS SDK's clients, on the function's own HTTP client.
 
-use crate::aws::errors::{self, Meaning, Operation};
+use crate::aws::errors::{self, Meaning};
 use crate::aws::http::sdk_http_client;
+use crate::aws::reporter::Reporter;
 use crate::aws::scheduler::Scheduler;
 use crate::aws::secrets_manager::SecretsManager;
 use crate::aws::sns::Topic;
-use crate::config::Environment;
-use crate::http::{Connections, Reason, TransportError};
-use crate::{http, redact};
-use ::http::StatusCode;
+use crate::environment::Environment;
+use crate::http::Connections;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_scheduler::operation::{delete_schedule::DeleteScheduleError, get_schedule::GetScheduleError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use aws_sdk_sns::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_sns::operation::publish::PublishError;
 use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, InterceptorContext};
-use aws_smithy_runtime_api::client::orchestrator::{HttpResponse, OrchestratorError};
-use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
 use aws_smithy_runtime_api::client::retries::classifiers::{
     ClassifyRetry, RetryAction, RetryClassifierPriority,
 };
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,21 +36,6 @@ pub struct Sdk {
     config: SdkConfig,
     partition: RetryPartition,
     reporter: Reporter,
-}
-
-/// Puts errors into words.
-#[derive(Debug, Clone)]
-pub(crate) struct Reporter {
-    region: String,
-    /// The AWS credentials of the environment: a service may echo them.
-    credentials: Arc<[SecretString]>,
-}
-
-/// An error of an AWS service: what it means, and the message about it.
-#[derive(Debug)]
-pub(crate) struct AwsError {
-    pub(crate) meaning: Meaning,
-    pub(crate) message: String,
 }
 
 impl Sdk {
@@ -147,71 +129,6 @@ pub async fn region(environment: &Environment) -> Option<String> {
     ProfileFileRegionProvider::new().region().await.map(|region| region.to_string())
 }
 
-impl Reporter {
-    /// What an SDK error means for this secret, topic, or schedule.
-    pub(crate) fn report<E>(
-        &self,
-        operation: Operation,
-        subject: &str,
-        error: &SdkError<E, HttpResponse>,
-    ) -> AwsError
-    where
-        E: ProvideErrorMetadata + Error + 'static,
-    {
-        let (meaning, returned) = match error.raw_response() {
-            Some(response) => {
-                let status = response.status().as_u16();
-                let (code, message) = (error.code(), error.message().unwrap_or_default());
-                let returned = http::summary(
-                    StatusCode::from_u16(status).unwrap_or_default(),
-                    &self.mask(code.unwrap_or_default()),
-                    &self.mask(message),
-                );
-                (errors::classify(status, code, message), returned)
-            }
-            None => {
-                let meaning = match source::<TransportError>(error) {
-                    Some(transport) => Meaning::NoResponse(transport.reason),
-                    None if source::<CredentialsError>(error).is_some() => Meaning::NoCredentials,
-                    None => Meaning::NoResponse(Reason::Other),
-                };
-                (meaning, self.mask(&redact::causes(error)))
-            }
-        };
-        self.error(operation, subject, meaning, &returned)
-    }
-
-    /// An error that the service did not report as one.
-    pub(crate) fn error(
-        &self,
-        operation: Operation,
-        subject: &str,
-        meaning: Meaning,
-        returned: &str,
-    ) -> AwsError {
-        let message = errors::message(operation, subject, meaning, returned, &self.region);
-        AwsError { meaning, message }
-    }
-
-    /// Text of an AWS service without what it echoes of the request.
-    fn mask(&self, text: &str) -> String {
-        let known: Vec<&str> = self.credentials.iter().map(ExposeSecret::expose_secret).collect();
-        errors::mask(&redact::without(text, &known))
-    }
-}
-
-/// The first error of this type among an error and its sources.
-fn source<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
-}
-
 /// Repeats within an invocation what the table of errors says may succeed a moment later. The SDK's own classifiers do
 /// not know of conflicts, and take a limit for a rate.
 #[derive(Debug)]
@@ -261,6 +178,7 @@ pub(super) mod testing {
     use aws_credential_types::Credentials;
     use aws_credential_types::credential_fn::provide_credentials_fn;
     use aws_credential_types::provider::SharedCredentialsProvider;
+    use aws_credential_types::provider::error::CredentialsError;
     use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
     use aws_smithy_runtime_api::client::http::SharedHttpClient;
 

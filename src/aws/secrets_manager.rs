@@ -1,7 +1,7 @@
 //! AWS Secrets Manager as the store of credentials and tokens.
 
 use crate::aws::errors::{Meaning, Operation};
-use crate::aws::sdk::{AwsError, Reporter};
+use crate::aws::reporter::{AwsError, Reporter};
 use crate::timestamp::Timestamp;
 use crate::token::{Put, SecretStore, StoreError, Version};
 use aws_sdk_secretsmanager::Client;

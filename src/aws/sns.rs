@@ -2,7 +2,7 @@
 
 use crate::aws::errors::{Meaning, Operation};
 use crate::aws::http::preconnect;
-use crate::aws::sdk::{AwsError, Reporter};
+use crate::aws::reporter::{AwsError, Reporter};
 use crate::error::{ErrorType, WatchError};
 use crate::watch::message::Message;
 use aws_sdk_sns::Client;

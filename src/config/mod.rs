@@ -1,12 +1,10 @@
 //! The function's settings: every environment variable, read once and checked.
 
-mod environment;
 #[cfg(test)]
 mod tests;
 mod values;
 
-pub use environment::{Environment, restart_without_empty_variables};
-
+use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
 use crate::http::Origin;
 use crate::invalid::Invalid;

@@ -4,6 +4,7 @@
 //! can fail. [`connections`] holds the client that ships; the simulations have another one.
 
 pub mod connections;
+pub mod hint;
 pub mod origin;
 mod preconnect;
 pub mod retry_after;

@@ -2,7 +2,7 @@
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
-use crate::hint;
+use crate::http::hint;
 use crate::http::{HttpClient, Request, Stage, TransportError};
 use crate::timestamp::{Clock, milliseconds};
 use crate::watch::ids::{JobId, ModuleName};

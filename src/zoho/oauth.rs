@@ -1,7 +1,7 @@
 //! Zoho's accounts server: the token request, and what the responses mean. Sources: docs/zoho-api.md, "OAuth".
 
 use crate::error::{ErrorType, WatchError};
-use crate::hint;
+use crate::http::hint;
 use crate::http::{HttpClient, Origin, Request, Stage, TransportError, retry_after, summary};
 use crate::json::{self, Fields};
 use crate::redact;

@@ -2,8 +2,8 @@
 //!
 //! The documentation page `docs/aws-errors.md` is written from this table by its test.
 
-use crate::hint;
 use crate::http::Reason;
+use crate::http::hint;
 
 /// The operations that the function calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

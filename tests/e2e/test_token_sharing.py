@@ -107,7 +107,8 @@ def test_an_expired_token_is_replaced_once(scene, table):
     burst(scene)
     end = expires_at(scene)
     before = len(tokens_used(scene))
-    wait_until(lambda: time.time() >= end, "the end of the shared token")
+    # So short a life is not taken at its word: the token is used until Zoho rejects it.
+    wait_until(lambda: time.time() >= end + 2, "the end of the shared token")
     warm = burst(scene)
     assert_all_good(warm)
     assert scene.fn.cold_starts == ENVIRONMENTS

@@ -120,8 +120,8 @@ fn a_fault_that_lasts_all_day_is_not_hammered() {
         });
         println!("{accounts:?}, API refuses all: {rejects_all}\n  {tally:?}");
         assert_eq!(tally.failed, tally.checks, "{accounts:?} {tally:?}");
-        assert!(tally.mints <= 160, "{accounts:?} {tally:?}");
-        assert!(tally.writes <= 320, "{accounts:?} {tally:?}");
+        assert!(tally.mints <= 70, "{accounts:?} {tally:?}");
+        assert!(tally.writes <= 200, "{accounts:?} {tally:?}");
     }
 }
 

@@ -29,9 +29,7 @@ pub trait Destinations: Send + Sync {
     ) -> impl Future<Output = Result<Option<Timestamp>, WatchError>> + Send;
 
     /// Opens the connections that publishing and deleting a schedule will need, side by side. Sends nothing.
-    fn prepare(&self, _publish: bool, _schedule: bool) -> impl Future<Output = ()> + Send {
-        std::future::ready(())
-    }
+    fn prepare(&self, publish: bool, schedule: bool) -> impl Future<Output = ()> + Send;
 }
 
 /// An end that was published for a schedule. A job can be watched again after its end, also by a schedule of the same
@@ -73,8 +71,12 @@ impl<D: Destinations> Courier<D> {
     ) -> Result<Report, WatchError> {
         let Some(message) = compose(&mut report, delivery, started) else { return Ok(report) };
         if delivery.notify {
-            let message_id = self.publish(&message, delivery, started, deadline).await?;
-            report.notification = Some(Notification { message_id });
+            // The connection to Scheduler is opened meanwhile. Its request is sent only after the message is published.
+            let (published, _) = tokio::join!(
+                self.publish(&message, delivery, started, deadline),
+                deadline.limit(self.destinations.prepare(false, delivery.schedule.is_some())),
+            );
+            report.notification = Some(Notification { message_id: published? });
         }
         if let Some(schedule) = &delivery.schedule {
             let _deleting = Phase::begin(phase::CALL_SCHEDULE);
@@ -113,6 +115,12 @@ impl<D: Destinations> Courier<D> {
             self.announced.put(end, message_id.clone());
         }
         Ok(message_id)
+    }
+
+    /// Opens the connections that the end of this watch will need.
+    pub async fn prepare(&self, delivery: &Delivery, deadline: Deadline) {
+        let _in_time =
+            deadline.limit(self.destinations.prepare(delivery.notify, delivery.schedule.is_some())).await;
     }
 
     /// When the schedule was created, if this process knows.

@@ -90,7 +90,15 @@ where
         attempts: &mut Attempts,
     ) -> Result<Report, WatchError> {
         let is_established = self.is_established(request);
-        let checked = self.checker.check(&job.module, &job.job_id, is_established, deadline, attempts).await;
+        let prepare = async {
+            if request.history.is_near_the_end() {
+                self.courier.prepare(&request.delivery, deadline).await;
+            }
+        };
+        let (checked, ()) = tokio::join!(
+            self.checker.check(&job.module, &job.job_id, is_established, deadline, attempts),
+            prepare
+        );
         let status = match checked {
             Ok(status) => status,
             Err(error) => return self.fail(request, error, 1, deadline).await,

@@ -56,6 +56,8 @@ struct Ends {
     created_at: Option<Timestamp>,
     unreadable: bool,
     log: Arc<Mutex<Vec<String>>>,
+    /// The connections that were opened ahead of need: to SNS, to Scheduler.
+    prepared: Arc<Mutex<Vec<(bool, bool)>>>,
 }
 
 impl Ends {
@@ -83,6 +85,12 @@ impl Destinations for Ends {
         }
         self.record(format!("delete {}", schedule.name()));
         Ok(())
+    }
+
+    async fn prepare(&self, publish: bool, schedule: bool) {
+        if publish || schedule {
+            self.prepared.lock().unwrap().push((publish, schedule));
+        }
     }
 
     async fn schedule_created_at(&self, _: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
@@ -362,6 +370,27 @@ async fn an_end_is_announced_once_while_its_schedule_cannot_be_deleted() {
         assert_eq!(invoke(&function, &rule).await.unwrap()["notification"]["message_id"], "message-1");
     }
     assert_eq!(ends.log().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_for_the_end_are_opened_ahead_of_need() {
+    let nearly = json!({"updated_count": 95, "failed_count": 0, "total_count": 100});
+    let schedule = json!({"schedule_arn": SCHEDULE, "first_checked_at": ago(60)});
+    let event = json!({"notify": true});
+    for (zoho, payload, prepared) in [
+        (job("RUNNING"), json!({}), vec![]),
+        (job("RUNNING"), nearly.clone(), vec![]),
+        (job("RUNNING"), schedule.clone(), vec![]),
+        (job("RUNNING"), with(&nearly, &event), vec![(true, false)]),
+        (job("RUNNING"), with(&nearly, &schedule), vec![(true, true)]),
+        (job("COMPLETED"), schedule, vec![(false, true)]),
+        (job("COMPLETED"), event, vec![]),
+    ] {
+        let ends = Ends::default();
+        let request = with(&json!({"module": "Leads", "job_id": "1"}), &payload);
+        invoke(&function(zoho, ends.clone()), &request).await.unwrap();
+        assert_eq!(*ends.prepared.lock().unwrap(), prepared, "{payload}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -61,6 +61,8 @@ pub struct History {
     pub updated_count: Option<u64>,
     /// Records failed at the last check.
     pub failed_count: Option<u64>,
+    /// Total records at the last check.
+    pub total_count: Option<u64>,
 }
 
 /// Why a payload is not a valid request, and what could still be read of it.
@@ -85,7 +87,7 @@ pub struct Failure {
 const LONGEST_CAUSE: usize = 1_000;
 
 /// Every field that is read, in a request, a report, an envelope, or a wrapper. All others are skipped.
-const KNOWN: [&str; 17] = [
+const KNOWN: [&str; 18] = [
     "module",
     "job_id",
     "schedule_arn",
@@ -103,6 +105,7 @@ const KNOWN: [&str; 17] = [
     "checked_at",
     "updated_count",
     "failed_count",
+    "total_count",
 ];
 
 const EXAMPLE: &str = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;
@@ -241,7 +244,16 @@ impl History {
             checked_at: time("checked_at").and_then(past),
             updated_count: fields.parse("updated_count"),
             failed_count: fields.parse("failed_count"),
+            total_count: fields.parse("total_count"),
         }
+    }
+
+    /// Whether the job was nearly done at the last check, so that this one may find it finished: nine tenths of the
+    /// records, by the counts.
+    pub fn is_near_the_end(&self) -> bool {
+        let done = self.updated_count.map(|updated| updated.saturating_add(self.failed_count.unwrap_or(0)));
+        let (Some(done), Some(total)) = (done, self.total_count) else { return false };
+        done.saturating_add(total / 10) >= total
     }
 }
 

@@ -284,6 +284,27 @@ fn a_report_is_a_request_and_its_invalid_values_are_ignored() {
 }
 
 #[test]
+fn the_counts_tell_whether_the_end_is_near() {
+    for (updated, failed, total, expected) in [
+        (Some(900), Some(0), Some(1_000), true),
+        (Some(800), Some(100), Some(1_000), true),
+        (Some(899), None, Some(1_000), false),
+        (Some(u64::MAX), Some(u64::MAX), Some(1), true),
+        (None, Some(1_000), Some(1_000), false),
+        (Some(1_000), Some(0), None, false),
+        (Some(0), Some(0), Some(0), true),
+    ] {
+        let history = History {
+            updated_count: updated,
+            failed_count: failed,
+            total_count: total,
+            ..History::default()
+        };
+        assert_eq!(history.is_near_the_end(), expected, "{history:?}");
+    }
+}
+
+#[test]
 fn any_value_but_false_requests_an_announcement() {
     for (value, asked) in
         [(json!(true), true), (json!(null), true), (json!({"subject": "x"}), true), (json!(false), false)]

@@ -25,8 +25,12 @@ help: ## print this list
 build: .venv/ready ## build the release binary, as it is deployed
 	@$(PINNED) $(CARGO) lambda build --release --locked --bin $(NAME)
 
+.PHONY: watch-job
+watch-job: ## build the terminal watch, target/release/watch-job
+	@$(CARGO) build --release --locked --features cli --bin watch-job
+
 .PHONY: run
-run: build ## watch a simulated job from its start to the email, without an account
+run: build watch-job ## watch a simulated job from its start to the email, without an account
 	@$(PY) -m local.demo
 
 .PHONY: stack
@@ -48,14 +52,14 @@ test: .venv/javascript/ready ## run every test: Rust, then the suites against th
 	@$(MAKE) -j 2 package build-tests
 	@mkdir -p $(REPORTS) && rm -f $(NEXTEST_XML) $(REPORTS)/*
 	@failed=; \
-	$(PINNED) $(CARGO) nextest run --locked --status-level slow --final-status-level slow || failed=1; \
-	$(CARGO) test --quiet --locked --doc 2>&1 | tee $(REPORTS)/doc.log || failed=1; \
+	$(PINNED) $(CARGO) nextest run --locked --all-features --status-level slow --final-status-level slow || failed=1; \
+	$(CARGO) test --quiet --locked --all-features --doc 2>&1 | tee $(REPORTS)/doc.log || failed=1; \
 	$(PY) -m pytest -n 4 --dist loadfile --junit-xml $(REPORTS)/pytest.xml || failed=1; \
 	$(PY) -m local.gate.tests_ran $(NEXTEST_XML) $(REPORTS)/doc.log $(REPORTS)/pytest.xml && test -z "$$failed"
 
 .PHONY: build-tests
 build-tests: .venv/ready
-	@$(PINNED) $(CARGO) nextest run --cargo-quiet --locked --no-run
+	@$(PINNED) $(CARGO) nextest run --cargo-quiet --locked --all-features --no-run
 
 # ---- the gate --------------------------------------------------------------------------------------
 
@@ -85,10 +89,10 @@ lint-rust: .venv/ready
 	$(call step,rustfmt)
 	@$(CARGO) fmt --check
 	$(call step,clippy)
-	@$(CARGO) clippy --quiet --locked --all-targets -- -D warnings
+	@$(CARGO) clippy --quiet --locked --all-features --all-targets -- -D warnings
 	$(call step,rustdoc)
 	@RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
-	  $(CARGO) doc --quiet --locked --no-deps --document-private-items --lib --bins --examples
+	  $(CARGO) doc --quiet --locked --all-features --no-deps --document-private-items --lib --bins --examples
 
 .PHONY: lint-python
 lint-python: .venv/ready
@@ -132,6 +136,14 @@ secrets: .venv/ready ## search the tree for credentials
 sbom: .venv/ready ## list what the binary is made of, as CycloneDX: target/sbom.cdx.json
 	@mkdir -p target
 	@$(PY) -m local.gate.sbom target/sbom.cdx.json
+
+.PHONY: schemas
+schemas: ## write the JSON Schemas of requests, reports, errors, and messages into schemas/
+	@WRITE_SCHEMAS=1 $(CARGO) test --quiet --locked --all-features --test schemas
+
+.PHONY: golden
+golden: ## write the messages for every way a watch ends into tests/golden
+	@WRITE_GOLDEN=1 $(CARGO) test --quiet --locked --all-features --test messages
 
 .PHONY: fmt
 fmt: .venv/ready ## format everything

@@ -9,6 +9,7 @@ use crate::token::{SecretStore, TokenSource};
 use crate::watch::ids::{JobId, ModuleName};
 use crate::watch::job::JobStatus;
 use crate::zoho::client::{self, Attempts, StatusRequest};
+use crate::zoho::hosts::ApiHost;
 use std::time::Duration;
 
 /// Checks jobs at Zoho.
@@ -58,6 +59,11 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
                 }
             }
         }
+    }
+
+    /// The API host that checks go to. Gets an access token if there is none yet: its response can name the host.
+    pub async fn api_host(&self, deadline: Deadline) -> Result<ApiHost, WatchError> {
+        Ok(self.tokens.token(deadline).await?.api.clone())
     }
 
     /// Returns the status of a job. If Zoho rejects the token, gets another one, once. Refreshes the token concurrently

@@ -7,6 +7,7 @@ use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// The public names of the errors: Lambda's `errorType`, which a state machine's `Retry` and `Catch` match exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub enum ErrorType {
     /// The payload is not a valid request.
     InvalidInput,

@@ -5,6 +5,7 @@ use crate::deadline::Deadline;
 use crate::delivery::{self, Courier, Destinations};
 use crate::error::{ErrorType, WatchError};
 use crate::http::HttpClient;
+use crate::metrics;
 use crate::phase::{self, Phase};
 use crate::redact;
 use crate::timestamp::{Clock, Timestamp, milliseconds};
@@ -79,6 +80,7 @@ where
             (None, Err(invalid)) => self.fail(&request, invalid.error.clone(), 0, invocation.deadline).await,
         };
         log_check(&request, &result, attempts.sent, started.elapsed());
+        record_metrics(&request, &result, attempts.sent);
         result
     }
 
@@ -205,6 +207,7 @@ pub fn respond_without_configuration(
         }
     };
     log_check(&request, &result, 0, Duration::ZERO);
+    record_metrics(&request, &result, 0);
     result
 }
 
@@ -317,6 +320,25 @@ fn log_check(request: &Request, result: &Result<Report, WatchError>, attempts: u
             "check"
         );
     }
+}
+
+/// The end of a job was noticed at this check, and it had been seen unfinished at the one before.
+fn lateness_bound_seconds(request: &Request, report: &Report) -> Option<u64> {
+    let last_seen = request.history.checked_at.filter(|_| report.finished)?;
+    u64::try_from(report.checked_at.seconds_since(last_seen)).ok()
+}
+
+fn record_metrics(request: &Request, result: &Result<Report, WatchError>, attempts: u32) {
+    let report = result.as_ref().ok();
+    metrics::record(&metrics::Invocation {
+        attempts,
+        outcome: report.and_then(|report| report.outcome).map(Outcome::name),
+        error: match result {
+            Ok(report) => report.error.as_ref().map(|error| error.name.as_str()),
+            Err(error) => Some(error.kind().name()),
+        },
+        lateness_bound_seconds: report.and_then(|report| lateness_bound_seconds(request, report)),
+    });
 }
 
 fn warn_if_unknown(status: &Status) {

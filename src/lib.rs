@@ -6,6 +6,7 @@
 //!
 //! | Module | What it knows |
 //! |---|---|
+//! | `schema` | JSON Schemas of the public shapes (feature `schemas`, for tests) |
 //! | [`setup`] | builds the function from its environment |
 //! | [`handler`] | one invocation, from the payload to the response; what ends a watch; the log line |
 //! | [`checker`] | one check: a token, the status request, one replacement token on a 401 |
@@ -17,7 +18,7 @@
 //! | [`watch`] | what a watch is, without I/O: request, job, pacing, report, message |
 //! | [`http`] | the one HTTP client, and what every exchange has in common |
 //! | [`error`] | the public error names |
-//! | [`phase`], [`logging`] | where the time goes; log lines |
+//! | [`phase`], [`logging`], [`metrics`] | where the time goes; log lines; metrics |
 //! | [`arn`], [`environment`], [`invalid`], [`json`], [`redact`], [`timestamp`], [`deadline`] | one small thing each |
 //!
 //! The core is pure: functions without I/O, each with a table of cases next to it. The whole of one check, without a
@@ -59,8 +60,11 @@ pub mod http;
 pub mod invalid;
 pub mod json;
 pub mod logging;
+pub mod metrics;
 pub mod phase;
 pub mod redact;
+#[cfg(feature = "schemas")]
+pub mod schema;
 pub mod setup;
 pub mod timestamp;
 pub mod token;

@@ -9,7 +9,7 @@ use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration, wrap_invalid_json};
 use mass_change_owner_status::setup::{self, Function};
 use mass_change_owner_status::watch::report::Report;
-use mass_change_owner_status::{logging, phase};
+use mass_change_owner_status::{logging, metrics, phase};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +25,7 @@ async fn main() -> Result<(), Error> {
     if let Err(error) = restarted {
         tracing::warn!(%error, "empty AWS_* variables could not be removed from the environment");
     }
+    metrics::init(&environment);
     phase::begin();
     // A configuration error is the response to every invocation; the process stays alive to give it.
     let function = setup::function(&environment).await.map(Arc::new);

@@ -14,7 +14,7 @@ use crate::handler::{Handler, Invocation};
 use crate::http::{self, Connections};
 use crate::phase::{self, Phase};
 use crate::timestamp::{Clock, Timestamp};
-use crate::token::{self, TokenSource};
+use crate::token::{self, SecretStore, TokenSource};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::Message;
 use crate::watch::pacing::Bounds;
@@ -73,36 +73,48 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     let connections = Arc::new(connections);
     let sdk = Sdk::load(connections.clone(), environment, region.clone(), config.request_timeout).await;
     let clock: Clock = Arc::new(Timestamp::now);
+    let checker = checker(sdk.secret(config.secret_id.clone()), connections, &config, &clock);
+    let limits = limits(&config);
+    let handler = Handler::new(checker, Aws::new(sdk, config.topic_arn), limits, region, clock);
+    Ok(Function { handler, deadline })
+}
+
+/// The checks, with the credentials from this store.
+pub fn checker<S: SecretStore + 'static>(
+    secrets: S,
+    connections: Arc<Connections>,
+    config: &Config,
+    clock: &Clock,
+) -> Checker<S, Arc<Connections>> {
     let tokens = TokenSource::new(
-        (sdk.secret(config.secret_id), connections.clone()),
+        (secrets, connections.clone()),
         token::Settings {
             api_domain: config.api_domain.clone(),
-            accounts_domain: config.accounts_domain,
+            accounts_domain: config.accounts_domain.clone(),
             data_center: config.data_center,
             request_timeout: config.request_timeout,
             clock: clock.clone(),
             random: Arc::new(|| fastrand::u64(..)),
         },
     );
-    let checker = Checker::new(
-        tokens,
-        connections,
-        checker::Settings {
-            api_version: config.api_version,
-            request_timeout: config.request_timeout,
-            api_host: config.api_domain.or(config.data_center.map(DataCenter::api_origin)),
-            clock: clock.clone(),
-        },
-    );
-    let limits = Limits {
+    let settings = checker::Settings {
+        api_version: config.api_version.clone(),
+        request_timeout: config.request_timeout,
+        api_host: config.api_domain.clone().or(config.data_center.map(DataCenter::api_origin)),
+        clock: clock.clone(),
+    };
+    Checker::new(tokens, connections, settings)
+}
+
+/// What bounds a watch, as the environment says.
+pub fn limits(config: &Config) -> Limits {
+    Limits {
         bounds: Bounds {
             min_seconds: config.check_interval_min_seconds,
             max_seconds: config.check_interval_max_seconds,
         },
         watch_limit_seconds: config.watch_limit_seconds,
-    };
-    let handler = Handler::new(checker, Aws::new(sdk, config.topic_arn), limits, region, clock);
-    Ok(Function { handler, deadline })
+    }
 }
 
 /// SNS and EventBridge Scheduler. Their clients are made when they are first needed: most execution environments never

@@ -9,13 +9,14 @@ use syn::visit::Visit;
 
 /// From the top to the bottom. A module can import from every layer below its own, and from no other.
 const LAYERS: &[&[&str]] = &[
-    &["setup"],
+    &["setup", "schema"],
     &["handler"],
     &["checker", "delivery"],
     &["config", "aws"],
     &["token"],
     &["zoho"],
     &["watch", "http"],
+    &["metrics"],
     &["error", "phase", "logging"],
     &["arn", "environment", "invalid", "json", "redact", "timestamp", "deadline"],
 ];

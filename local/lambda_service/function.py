@@ -115,7 +115,15 @@ class Function:
 
     @property
     def logs(self) -> list[dict]:
-        """The lines that are JSON documents."""
+        """The lines that are JSON documents, without those that CloudWatch turns into metrics."""
+        return [document for document in self._documents() if "_aws" not in document]
+
+    @property
+    def metrics(self) -> list[dict]:
+        """The lines that CloudWatch turns into metrics."""
+        return [document for document in self._documents() if "_aws" in document]
+
+    def _documents(self) -> list[dict]:
         found = []
         for line in self.lines:
             try:

@@ -72,7 +72,7 @@ fn attribute(text: Option<&str>) -> String {
 }
 
 /// How many records have the new owner, and how many do not, as far as that is known.
-fn counts(report: &Report) -> Vec<String> {
+pub fn counts(report: &Report) -> Vec<String> {
     let mut counts = Vec::new();
     let written = with_thousands_separators;
     match (report.updated_count, report.total_count) {
@@ -95,7 +95,7 @@ fn error_name(report: &Report) -> &str {
 }
 
 /// What a sales manager wants to know, in a few words.
-fn headline(report: &Report, outcome: Outcome) -> String {
+pub fn headline(report: &Report, outcome: Outcome) -> String {
     let mut parts = counts(report);
     match outcome {
         Outcome::Succeeded | Outcome::PartiallySucceeded if parts.is_empty() => {
@@ -144,7 +144,8 @@ fn email(report: &Report, outcome: Outcome, module: &str, job_id: &str) -> Strin
     lines.join("\n")
 }
 
-fn advice(outcome: Outcome, module: &str) -> Option<String> {
+/// What the reader can do about this outcome.
+pub fn advice(outcome: Outcome, module: &str) -> Option<String> {
     match outcome {
         Outcome::Succeeded => None,
         Outcome::PartiallySucceeded | Outcome::Failed => Some(format!(
@@ -179,7 +180,7 @@ fn ascii(text: &str) -> String {
 }
 
 /// `49,500`.
-fn with_thousands_separators(number: u64) -> String {
+pub fn with_thousands_separators(number: u64) -> String {
     let digits = number.to_string();
     let mut written = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -193,7 +194,7 @@ fn with_thousands_separators(number: u64) -> String {
 }
 
 /// The two largest units: `2 h 5 min`, `12 min 30 s`, `45 s`.
-fn duration(seconds: u64) -> String {
+pub fn duration(seconds: u64) -> String {
     let units = [("d", 86_400, u64::MAX), ("h", 3_600, 24), ("min", 60, 60), ("s", 1, 60)];
     let mut parts = units
         .iter()

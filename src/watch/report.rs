@@ -12,9 +12,11 @@ use serde_json::Value;
 /// What a check found, and how the watch continues. The first fourteen keys are always present; the last four only
 /// where they apply.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Report {
     /// `module` and `job_id`; in a `WATCH_FAILED` report, what the request says instead.
     #[serde(flatten)]
+    #[cfg_attr(feature = "schemas", schemars(with = "crate::schema::JobNames"))]
     pub job: JobRef,
     /// Zoho's status value, normalized; null if this check got none.
     pub status: Option<String>,
@@ -31,6 +33,7 @@ pub struct Report {
     /// Records whose owner could not be changed.
     pub failed_count: Option<u64>,
     /// Whole percent, 0 to 100.
+    #[cfg_attr(feature = "schemas", schemars(range(max = 100)))]
     pub progress_percent: Option<u8>,
     /// Number of checks in this watch, this one included.
     pub checks: u64,
@@ -51,6 +54,7 @@ pub struct Report {
     pub schedule_deleted: Option<bool>,
     /// The composed message, if the request asked for it; null while the watch continues.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
     pub announcement: Option<Value>,
 }
 
@@ -65,6 +69,7 @@ pub struct Limits {
 
 /// An error as a report carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct ReportedError {
     /// The function's `errorType`, or the name of the error that a state machine caught.
     #[serde(rename = "type")]
@@ -87,6 +92,7 @@ impl From<&Failure> for ReportedError {
 
 /// What SNS returned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Notification {
     /// SNS's ID of the message.
     pub message_id: String,
@@ -164,6 +170,19 @@ impl Report {
             notification: None,
             schedule_deleted: None,
             announcement: None,
+        }
+    }
+}
+
+impl From<&Report> for History {
+    fn from(report: &Report) -> Self {
+        Self {
+            checks: Some(report.checks),
+            first_checked_at: Some(report.first_checked_at),
+            began: Some(report.first_checked_at),
+            checked_at: Some(report.checked_at),
+            updated_count: report.updated_count,
+            failed_count: report.failed_count,
         }
     }
 }

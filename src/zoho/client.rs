@@ -4,6 +4,7 @@ use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::http::hint;
 use crate::http::{HttpClient, Request, Stage, TransportError};
+use crate::metrics;
 use crate::timestamp::{Clock, milliseconds};
 use crate::watch::ids::{JobId, ModuleName};
 use crate::watch::job::JobStatus;
@@ -13,7 +14,7 @@ use crate::zoho::response::{self, StatusError, StatusResponse};
 use crate::zoho::retry::{self, Retry};
 use ::http::header::{ACCEPT, AUTHORIZATION};
 use ::http::{HeaderMap, HeaderValue, Method};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Which job to ask for, and where.
 #[derive(Clone, Copy)]
@@ -60,10 +61,16 @@ pub async fn fetch_status(
             return Err(unavailable(message, Retry::No));
         }
         attempts.sent = attempts.sent.saturating_add(1);
-        let error = match attempt(http, request).await {
+        let sent_at = Instant::now();
+        let result = attempt(http, request).await;
+        metrics::zoho_latency(sent_at.elapsed());
+        let error = match result {
             Ok(status) => return Ok(status),
             Err(error) => error,
         };
+        if error.error.kind() == ErrorType::ZohoRateLimited {
+            metrics::rate_limited();
+        }
         if error.retry != Retry::No {
             attempts.failed = attempts.failed.saturating_add(1);
         }

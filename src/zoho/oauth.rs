@@ -4,6 +4,7 @@ use crate::error::{ErrorType, WatchError};
 use crate::http::hint;
 use crate::http::{HttpClient, Origin, Request, Stage, TransportError, retry_after, summary};
 use crate::json::{self, Fields};
+use crate::metrics;
 use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::zoho::credentials::{AccessToken, Credentials, Grant};
@@ -95,13 +96,19 @@ impl<H: HttpClient> TokenEndpoint for H {
             now: sent_at,
             secrets: &secrets,
         };
-        match sent.await {
+        let result = match sent.await {
             Ok(whole) => classify(&response(whole.status, &whole.headers, &whole.body)),
             Err(error) => match error.stage {
                 Stage::Oversized(status) => Err(response(status, &HeaderMap::new(), &[]).oversized()),
                 _ => Err(no_response(accounts, &error)),
             },
+        };
+        match &result {
+            Ok(_) => metrics::token_minted(),
+            Err(failure) if failure.error.kind() == ErrorType::TokenRateLimited => metrics::rate_limited(),
+            Err(_) => {}
         }
+        result
     }
 }
 

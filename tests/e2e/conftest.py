@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.stack import RELEASE_BINARY, Stack
+from local.stack import RELEASE_BINARY, Function, Invocation, Stack
+from tests import schemas
 from tests.e2e.scene import LONG_LIFE, Scene
 
 
@@ -57,6 +58,22 @@ def make_scene(stack: Stack) -> Iterator[Callable[..., Scene]]:
             return Scene(stack, fn, secret_id, topic)
 
         yield make
+
+
+@pytest.fixture(autouse=True)
+def _schemas(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a test is about: each report and each of the function's errors matches its schema."""
+    invoke = Function.invoke
+
+    def checked(function: Function, *arguments: Any, **more: Any) -> Invocation:
+        result = invoke(function, *arguments, **more)
+        if isinstance(result.payload, dict) and "next_check_seconds" in result.payload:
+            schemas.check("report", result.payload)
+        elif result.error_type and result.error_type.isalpha():  # Lambda's own names contain a dot
+            schemas.check("error", result.payload)
+        return result
+
+    monkeypatch.setattr(Function, "invoke", checked)
 
 
 @pytest.fixture

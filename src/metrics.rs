@@ -1,0 +1,109 @@
+//! Metrics in CloudWatch's embedded metric format: lines on standard output, which CloudWatch Logs turns into metrics.
+//! No request is sent for them.
+//!
+//! The names, units, and dimensions are public (docs/metrics.md). Dimensions have few values: a name of the function, of
+//! an outcome, or of an error, and never the ID of a job. Without [`init`], as in tests and in the terminal watch,
+//! everything here does nothing.
+
+use crate::environment::Environment;
+use crate::error::ErrorType;
+use ::metrics::{counter, describe_counter, describe_histogram, histogram};
+use metrics_cloudwatch_embedded::{Builder, Collector};
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// The namespace of all metrics.
+pub const NAMESPACE: &str = "MassChangeOwnerStatus";
+
+const CHECKS: &str = "Checks";
+const ENDS: &str = "Ends";
+const ERRORS: &str = "Errors";
+const ZOHO_LATENCY: &str = "ZohoLatency";
+const ATTEMPTS: &str = "Attempts";
+const TOKENS_MINTED: &str = "TokensMinted";
+const RATE_LIMITS: &str = "RateLimits";
+const LATENESS_BOUND: &str = "LatenessBound";
+const COLD_STARTS: &str = "ColdStarts";
+
+const FUNCTION_NAME: &str = "FunctionName";
+const OUTCOME: &str = "Outcome";
+const ERROR_TYPE: &str = "ErrorType";
+
+/// An error that is none of the function's own: what a state machine caught.
+const OTHER_ERROR: &str = "Other";
+
+static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
+static IS_WARM: AtomicBool = AtomicBool::new(false);
+
+/// What one invocation amounts to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Invocation<'a> {
+    /// Status requests to Zoho; 0 if there was no check.
+    pub attempts: u32,
+    /// The name of the outcome, if the watch is over.
+    pub outcome: Option<&'static str>,
+    /// The name of the error with which the invocation failed or the watch ended.
+    pub error: Option<&'a str>,
+    /// The time from when the job was last seen unfinished to its announcement, if both are known: nobody learned of the
+    /// end later than that after it.
+    pub lateness_bound_seconds: Option<u64>,
+}
+
+/// Starts to collect metrics.
+pub fn init(environment: &Environment) {
+    let name = environment.get("AWS_LAMBDA_FUNCTION_NAME").unwrap_or("unknown").to_owned();
+    let builder = Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension(FUNCTION_NAME, name);
+    // Fails only if the process has a recorder already.
+    let Ok(collector) = builder.init() else { return };
+    let _first = COLLECTOR.set(collector);
+    for name in [CHECKS, ENDS, ERRORS, TOKENS_MINTED, RATE_LIMITS, COLD_STARTS] {
+        describe_counter!(name, ::metrics::Unit::Count, "");
+    }
+    describe_histogram!(ZOHO_LATENCY, ::metrics::Unit::Milliseconds, "");
+    describe_histogram!(ATTEMPTS, ::metrics::Unit::Count, "");
+    describe_histogram!(LATENESS_BOUND, ::metrics::Unit::Seconds, "");
+}
+
+/// Zoho's API responded to a status request, or failed to, after this time.
+pub fn zoho_latency(took: Duration) {
+    histogram!(ZOHO_LATENCY).record(took.as_secs_f64() * 1_000.0);
+}
+
+/// Zoho issued an access token.
+pub fn token_minted() {
+    counter!(TOKENS_MINTED).increment(1);
+}
+
+/// Zoho's API or accounts server asked for fewer requests.
+pub fn rate_limited() {
+    counter!(RATE_LIMITS).increment(1);
+}
+
+/// Records an invocation and writes everything since the last one to standard output.
+pub fn record(invocation: &Invocation<'_>) {
+    let Some(collector) = COLLECTOR.get() else { return };
+    if !IS_WARM.swap(true, Ordering::Relaxed) {
+        counter!(COLD_STARTS).increment(1);
+    }
+    if invocation.attempts > 0 {
+        counter!(CHECKS).increment(1);
+        histogram!(ATTEMPTS).record(f64::from(invocation.attempts));
+    }
+    if let Some(outcome) = invocation.outcome {
+        counter!(ENDS, OUTCOME => outcome).increment(1);
+    }
+    if let Some(error) = invocation.error {
+        let error = ErrorType::from_name(error).map_or(OTHER_ERROR, ErrorType::name);
+        counter!(ERRORS, ERROR_TYPE => error).increment(1);
+    }
+    if let Some(seconds) = invocation.lateness_bound_seconds {
+        // Far below the numbers that lose digits.
+        histogram!(LATENESS_BOUND).record(seconds as f64);
+    }
+    // One write for all lines, so that no other line gets between them. A metric that cannot be written is lost: the
+    // response must not be.
+    let mut lines = Vec::new();
+    let _lost = collector.flush(&mut lines).and_then(|()| io::Write::write_all(&mut io::stdout(), &lines));
+}

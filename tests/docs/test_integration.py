@@ -1,0 +1,240 @@
+"""The samples of docs/integrate.md, run against the local stack."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+
+from local.aws_endpoint.moto_process import CREDENTIALS, REGION
+from local.deployment.deployment import Execution
+from local.stack import Function, Queue, Stack, Topic
+from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "docs/samples"
+ROLE = "arn:aws:iam::123456789012:role/sample"
+SECRET = {
+    "client_id": DEFAULT_CLIENT_ID,
+    "client_secret": DEFAULT_CLIENT_SECRET,
+    "refresh_token": DEFAULT_REFRESH_TOKEN,
+}
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(step_functions=True) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="module")
+def topic(stack: Stack) -> Topic:
+    return stack.topic()
+
+
+@pytest.fixture(scope="module")
+def function(stack: Stack, topic: Topic) -> Iterator[Function]:
+    env = {
+        "ZOHO_SECRET_ID": stack.secret(SECRET),
+        "STATUS_TOPIC_ARN": topic.arn,
+        "ZOHO_API_DOMAIN": stack.zoho.url,
+        "ZOHO_ACCOUNTS_DOMAIN": stack.zoho.url,
+        "CHECK_INTERVAL_MIN_SECONDS": "1",
+    }
+    with stack.function(stack.unique("check"), env=env) as function:
+        yield function
+
+
+@pytest.fixture(autouse=True)
+def _clean(stack: Stack) -> Iterator[None]:
+    yield
+    stack.clear_faults()
+    stack.zoho.control.clear_faults()
+    stack.zoho.control.set_speed(1)
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, SAMPLES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def run(stack: Stack, definition: str, payload: dict[str, Any]) -> Execution:
+    """An execution of a machine with this definition."""
+    states = stack.client("stepfunctions")
+    machine = states.create_state_machine(name=stack.unique("sample"), definition=definition, roleArn=ROLE)
+    execution = states.start_execution(
+        stateMachineArn=machine["stateMachineArn"], name=stack.unique("run"), input=json.dumps(payload)
+    )
+    return Execution(stack, execution["executionArn"])
+
+
+def test_a_loop_of_ones_own(stack, function):
+    stack.zoho.control.set_speed(30)
+    job_id = stack.zoho.control.start_job(run_seconds=240, total=100)
+    definition = (SAMPLES / "check-loop.asl.json").read_text(encoding="utf-8")
+    definition = definition.replace("${CheckFunctionArn}", function.arn)
+    execution = run(stack, definition, {"module": "Leads", "job_id": job_id})
+    assert execution.status == "SUCCEEDED", execution.cause
+    assert execution.output["outcome"] == "SUCCEEDED"
+    assert execution.output["checks"] > 1
+
+
+@pytest.mark.parametrize(("outcome", "status"), [("SUCCEEDED", "SUCCEEDED"), ("FAILED", "FAILED")])
+def test_a_nested_watch(stack, outcome, status):
+    report = {"module": "Leads", "job_id": "1", "outcome": outcome, "next_check_seconds": None}
+    watch = {"StartAt": "End", "States": {"End": {"Type": "Pass", "Result": report, "End": True}}}
+    states = stack.client("stepfunctions")
+    machine = states.create_state_machine(name=stack.unique("watch"), definition=json.dumps(watch), roleArn=ROLE)
+    definition = (SAMPLES / "nested.asl.json").read_text(encoding="utf-8")
+    definition = definition.replace("${WatchStateMachineArn}", machine["stateMachineArn"])
+    execution = run(stack, definition, {"module": "Leads", "job_id": "1"})
+    assert execution.status == status, execution.cause
+    (execution,) = states.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+    assert execution["name"] == "Leads-1"
+
+
+def subscribe(stack: Stack, topic: Topic, policy: dict[str, Any] | None = None) -> Queue:
+    """Another subscriber, with a filter policy of its own."""
+    queue = stack.queue()
+    attributes = {"FilterPolicy": json.dumps(policy)} if policy else {}
+    stack.client("sns").subscribe(TopicArn=topic.arn, Protocol="sqs", Endpoint=queue.arn, Attributes=attributes)
+    return queue
+
+
+def policies() -> list[dict[str, Any]]:
+    text = (ROOT / "docs/integrate.md").read_text(encoding="utf-8")
+    return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "received"), list(zip(policies(), [{"Leads", "Deals"}, {"Leads", "Contacts"}], strict=True))
+)
+def test_filter_policies(stack, function, topic, policy, received):
+    """Failed jobs of Leads and Deals, and one of Contacts that succeeded."""
+    subscriber = subscribe(stack, topic, policy)
+    for module, shape in (("Leads", "fails-half-way"), ("Deals", "fails-half-way"), ("Contacts", "linear")):
+        job_id = stack.zoho.control.start_job(module=module, run_seconds=1, shape=shape)
+        stack.zoho.control.advance(2)
+        function.invoke({"module": module, "job_id": job_id, "notify": True})
+    assert {json.loads(body["Message"])["module"] for body in subscriber.drain()} == received
+
+
+@pytest.fixture
+def table(stack: Stack) -> Any:
+    return boto3.resource("dynamodb", endpoint_url=stack.endpoint_url, region_name=REGION, **credentials())
+
+
+def credentials() -> dict[str, str]:
+    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+    return {name: CREDENTIALS[name.upper()] for name in names}
+
+
+def make_table(dynamodb: Any, name: str, key: str) -> Any:
+    return dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def test_a_consumer_reacts_once(stack, function, topic, table, monkeypatch, capsys):
+    name = stack.unique("seen")
+    make_table(table, name, "event_id")
+    for variable, value in {
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL": stack.endpoint_url,
+        "AWS_DEFAULT_REGION": REGION,
+    }.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("TABLE", name)
+    consumer = load("consumer")
+    subscriber = subscribe(stack, topic)
+    job_id = stack.zoho.control.start_job(run_seconds=1, total=10)
+    stack.zoho.control.advance(2)
+    for _ in range(2):
+        function.invoke({"module": "Leads", "job_id": job_id, "notify": True})
+    bodies = subscriber.drain()
+    assert len(bodies) == 2
+    consumer.handler({"Records": [{"body": json.dumps(body)} for body in bodies]})
+    attributes = {name: {"Type": a["Type"], "Value": a["Value"]} for name, a in bodies[0]["MessageAttributes"].items()}
+    consumer.handler({"Records": [{"Sns": {"Message": bodies[0]["Message"], "MessageAttributes": attributes}}]})
+    assert capsys.readouterr().out == f"Leads job {job_id} ended: SUCCEEDED\n"
+
+
+def test_a_consumer_that_fails_sees_the_message_again(stack, table, monkeypatch):
+    name = stack.unique("seen")
+    make_table(table, name, "event_id")
+    for variable, value in {
+        **CREDENTIALS,
+        "AWS_ENDPOINT_URL": stack.endpoint_url,
+        "AWS_DEFAULT_REGION": REGION,
+    }.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("TABLE", name)
+    consumer = load("consumer")
+    seen = []
+    monkeypatch.setattr(consumer, "react", lambda report: seen.append(report) or 1 / (len(seen) - 1))
+    event = {
+        "Records": [{"Sns": {"Message": "{}", "MessageAttributes": {"event_id": {"Type": "String", "Value": "e"}}}}]
+    }
+    with pytest.raises(ZeroDivisionError):
+        consumer.handler(event)
+    consumer.handler(event)
+    consumer.handler(event)
+    assert len(seen) == 2
+
+
+BODY = {"cvid": "3652397000000087501", "owner": {"id": "3652397000000281001"}}
+
+
+def test_a_job_is_started_once(stack, table):
+    sample = load("start_and_watch")
+    states = stack.client("stepfunctions")
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Wait", "Seconds": 60, "End": True}}})
+    machine = states.create_state_machine(name=stack.unique("watch"), definition=definition, roleArn=ROLE)
+    token = stack.zoho.control.issue_token(scope="ZohoCRM.change_owner.CREATE", life_seconds=1e9)
+    jobs = make_table(table, stack.unique("jobs"), "key")
+
+    def start(key: str) -> str:
+        return sample.start_and_watch(
+            key,
+            "Leads",
+            BODY,
+            table=jobs,
+            states=states,
+            machine_arn=machine["stateMachineArn"],
+            api=stack.zoho.url,
+            token=token,
+        )
+
+    def started() -> int:
+        return sum(request.method == "POST" for request in stack.zoho.control.stats().requests_to("crm"))
+
+    before = started()
+    assert start("monday") == start("monday")
+    assert started() == before + 1
+    (execution,) = states.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+    assert execution["name"].startswith("Leads-")
+
+    stack.zoho.control.respond(status=400, body={"data": [{"status": "error", "code": "X", "message": "no"}]})
+    with pytest.raises(sample.Rejected):
+        start("tuesday")
+    assert start("tuesday")
+
+    stack.zoho.control.fault("reset", side="crm")
+    with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the HTTP client raises
+        start("wednesday")
+    before = started()
+    with pytest.raises(sample.Undecided):
+        start("wednesday")
+    assert started() == before, "nothing is sent again if the job may have been started"

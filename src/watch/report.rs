@@ -183,6 +183,7 @@ impl From<&Report> for History {
             checked_at: Some(report.checked_at),
             updated_count: report.updated_count,
             failed_count: report.failed_count,
+            total_count: report.total_count,
         }
     }
 }

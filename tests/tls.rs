@@ -1,13 +1,15 @@
 //! The TLS client that ships, against a server with a certificate of its own authority.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
 use http::{HeaderMap, Method};
+use mass_change_owner_status::config::Config;
+use mass_change_owner_status::environment::Environment;
 use mass_change_owner_status::http::{Connections, HttpClient, Origin, Reason, Request, Settings};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, Stream};
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
@@ -89,4 +91,56 @@ async fn a_certificate_of_an_unknown_authority_is_named_as_the_reason() {
     let connections = Connections::new(Settings::default()).unwrap();
     let error = connections.send(request(&server.origin)).await.unwrap_err();
     assert_eq!(error.reason, Reason::UnknownAuthority, "{error}");
+}
+
+/// Tunnels connections, and reports the first line of each request for one.
+fn proxy() -> (String, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://user:hunter2@{}", listener.local_addr().unwrap());
+    let (report, requests) = channel();
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut request = [0; 4096];
+            let length = client.read(&mut request).unwrap();
+            let text = String::from_utf8_lossy(&request[..length]).into_owned();
+            let host = text.split(' ').nth(1).unwrap_or_default().to_owned();
+            report.send(text.lines().next().unwrap_or_default().to_owned()).unwrap();
+            let mut server = TcpStream::connect(host).unwrap();
+            client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            let (mut from_client, mut to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from_client, &mut to_server));
+            std::thread::spawn(move || std::io::copy(&mut server, &mut client));
+        }
+    });
+    (url, requests)
+}
+
+#[tokio::test]
+async fn a_proxy_is_used_unless_the_host_is_an_exception() {
+    let server = server();
+    let (url, requests) = proxy();
+    let path = std::env::temp_dir().join(format!("authority-behind-proxy-{}.pem", std::process::id()));
+    std::fs::write(&path, &server.certificate).unwrap();
+    let tunnel = format!("CONNECT {} HTTP/1.1", server.origin.as_str().trim_start_matches("https://"));
+    for (names, no_proxy, used) in [
+        (["HTTPS_PROXY", "NO_PROXY"], "169.254.169.254,.internal", true),
+        (["https_proxy", "no_proxy"], "", true),
+        (["HTTPS_PROXY", "NO_PROXY"], "localhost", false),
+        (["https_proxy", "no_proxy"], "*", false),
+    ] {
+        let [proxy_name, exceptions_name] = names;
+        let variables = [("ZOHO_SECRET_ID", "zoho"), (proxy_name, url.as_str()), (exceptions_name, no_proxy)];
+        let environment: Environment =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let proxy = Config::new(&environment).unwrap().proxy;
+        let connections =
+            Connections::new(Settings { cert_file: Some(&path), proxy, ..Settings::default() }).unwrap();
+        // Also a connection that is opened ahead.
+        connections.preconnect(&server.origin).await;
+        connections.send(request(&server.origin)).await.unwrap();
+        let seen: Vec<String> = requests.try_iter().collect();
+        let expected = if used { vec![tunnel.clone()] } else { Vec::new() };
+        assert_eq!(seen, expected, "{names:?} {no_proxy:?}");
+    }
+    std::fs::remove_file(&path).unwrap();
 }

@@ -1,0 +1,123 @@
+//! Whole watches in virtual time, from one seed (docs/simulation.md).
+//!
+//! The handler, the checker, the delivery, the pacing, and the token protocol are the real ones. Zoho, Secrets Manager,
+//! SNS, EventBridge Scheduler, Lambda, and Step Functions are simulated, with everything that can go wrong there.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod environment;
+mod faults;
+mod lambda;
+mod ledger;
+mod machine;
+mod secrets;
+mod watches;
+mod world;
+mod zoho;
+
+use crate::lambda::{Lambda, Settings};
+use crate::world::{World, log_uniform};
+use fastrand::Rng;
+use serde_json::Value;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use tokio::runtime::Builder;
+
+/// Watches in one run of the tests. `WATCHES` asks for more.
+const WATCHES: u64 = 20_000;
+
+/// Failures that are reported in one run.
+const REPORTED: usize = 3000;
+
+#[test]
+fn every_watch_ends_as_it_should() {
+    let definition = machine::definition();
+    if let Some(seed) = number("SEED") {
+        let watches = simulate(seed, &definition, true).unwrap_or_else(|failure| panic!("{failure}"));
+        println!("seed {seed}: {watches} watches end as they should");
+        return;
+    }
+    let wanted = number("WATCHES").unwrap_or(WATCHES);
+    let first = number("FIRST_SEED").unwrap_or(0);
+    let (next, watched, failures) = (AtomicU64::new(first), AtomicU64::new(0), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while watched.load(Ordering::Relaxed) < wanted && failures.lock().unwrap().len() < REPORTED {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    match simulate(seed, &definition, false) {
+                        Ok(watches) => drop(watched.fetch_add(watches, Ordering::Relaxed)),
+                        Err(failure) => failures.lock().unwrap().push((seed, failure)),
+                    }
+                }
+            });
+        }
+    });
+    let mut failures = failures.into_inner().unwrap();
+    failures.sort();
+    let failures: Vec<String> = failures.into_iter().map(|(_, failure)| failure).collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    let seeds = next.into_inner() - first;
+    println!("{} watches in {seeds} worlds end as they should", watched.into_inner());
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+/// Simulates the world of this seed; returns how many watches there were in it.
+fn simulate(seed: u64, definition: &Arc<Value>, traced: bool) -> Result<u64, String> {
+    let told = format!("SEED={seed} cargo test --test simulation");
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        // The function's own randomness: jitter, and the owners of leases.
+        fastrand::seed(seed);
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(run(Rng::with_seed(seed), definition.clone(), traced))
+    }));
+    match result {
+        Ok((watches, violations)) if violations.is_empty() => Ok(watches),
+        Ok((_, violations)) => Err(format!("{told}\n  {}", violations.join("\n  "))),
+        Err(_) => Err(format!("{told}\n  panics")),
+    }
+}
+
+/// One world with a few jobs and their watches, to the end of all.
+async fn run(mut rng: Rng, definition: Arc<Value>, traced: bool) -> (u64, Vec<String>) {
+    let limit = log_uniform(&mut rng, 1_800.0, 86_400.0);
+    let settings = Settings::draw(&mut rng, limit);
+    let jobs = rng.usize(1..4);
+    let world = World::new(rng.fork(), traced);
+    world.trace(|| format!("{settings:?}, {:?}", world.state().faults));
+    let lambda = Lambda::new(world.clone(), settings);
+    let mut tasks = Vec::new();
+    for _ in 0..jobs {
+        let job = world.state().zoho.start_job(&mut rng, 0);
+        let mut starts_in = rng.u64(1..600);
+        for _ in 0..rng.usize(1..4) {
+            tasks.push(tokio::spawn(watches::watch(lambda.clone(), definition.clone(), job, starts_in)));
+            // Further apart than any two clocks: the start tells watches of one job apart.
+            starts_in += log_uniform(&mut rng, 600.0, 30_000.0);
+        }
+    }
+    let count = tasks.len();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    world.state().ledger.check_remains();
+    if !lambda.recovers().await {
+        world.violation("what the watches left behind keeps a new environment from a token".into());
+    }
+    let violations = std::mem::take(&mut world.state().ledger.violations);
+    (u64::try_from(count).unwrap(), violations)
+}

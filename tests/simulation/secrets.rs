@@ -1,0 +1,137 @@
+//! The versions of the secret.
+
+use crate::environment::Environment;
+use crate::faults::{Fault, Service};
+use fastrand::Rng;
+use mass_change_owner_status::timestamp::Timestamp;
+use mass_change_owner_status::token::{Put, SecretStore, StoreError, Version};
+use secrecy::{ExposeSecret, SecretString};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The operator's own label.
+const CURRENT: &str = "AWSCURRENT";
+
+/// The operator's credentials; none of them may ever be shown.
+pub const CREDENTIALS: [&str; 3] = ["client-identity-one", "client-secret-two", "refresh-token-three"];
+
+/// The secret.
+#[derive(Debug)]
+pub struct Secrets {
+    versions: BTreeMap<String, Version>,
+    labels: BTreeMap<String, String>,
+    /// The function's role has no permission to put versions.
+    is_read_only: bool,
+    /// What the operator stored is none of the forms that the function knows.
+    pub is_malformed: bool,
+}
+
+impl Secrets {
+    pub fn new(rng: &mut Rng, static_token: Option<&str>) -> Self {
+        let is_malformed = rng.u32(0..40) == 0;
+        let [id, secret, refresh] = CREDENTIALS;
+        let text = match static_token {
+            _ if is_malformed => format!(r#"{{"client_id": "{id}", "refresh_token": "{refresh}"}}"#),
+            Some(token) => token.to_owned(),
+            None => format!(
+                r#"{{"client_id": "{id}", "client_secret": "{secret}", "refresh_token": "{refresh}", "data_center": "EU"}}"#
+            ),
+        };
+        let version =
+            Version { id: "operator".into(), created: Timestamp::from_epoch_seconds(0), text: text.into() };
+        Self {
+            versions: BTreeMap::from([("operator".to_owned(), version)]),
+            labels: BTreeMap::from([(CURRENT.to_owned(), "operator".to_owned())]),
+            is_read_only: rng.u32(0..12) == 0,
+            is_malformed,
+        }
+    }
+
+    fn labeled(&self, label: &str) -> Option<Version> {
+        self.versions.get(self.labels.get(label)?).cloned()
+    }
+
+    /// Compare and set: the first content under an ID stays.
+    fn put(&mut self, id: &str, label: &str, text: &SecretString, created: Timestamp) -> Put {
+        if let Some(known) = self.versions.get(id) {
+            let is_same = known.text.expose_secret() == text.expose_secret();
+            return if is_same { self.done(id) } else { Put::Taken };
+        }
+        let version = Version { id: id.to_owned(), created, text: text.clone() };
+        self.versions.insert(id.to_owned(), version);
+        self.labels.insert(label.to_owned(), id.to_owned());
+        self.done(id)
+    }
+
+    fn done(&self, id: &str) -> Put {
+        let stages = self.labels.iter().filter(|(_, labeled)| *labeled == id).map(|(label, _)| label.clone());
+        Put::Done { stages: stages.collect() }
+    }
+}
+
+/// How long the SDK tries, with its own retries, before it reports an error.
+const SDK_PATIENCE: Duration = Duration::from_secs(4);
+
+/// An execution environment's way to the secret.
+pub struct Store(pub Arc<Environment>);
+
+impl Store {
+    /// One operation, with the faults that outlast the SDK's own retries. `done` happens at Secrets Manager.
+    async fn request<T>(&self, done: impl FnOnce(&mut Secrets, Timestamp) -> T) -> Result<T, StoreError> {
+        let Self(environment) = self;
+        let world = &environment.world;
+        environment.step().await;
+        world.pause(2..40).await;
+        let fault = world.fault(Service::Secrets);
+        let result = match fault {
+            Some(Fault::Throttle) => {
+                Err(StoreError::Throttled("Secrets Manager throttled the request".into()))
+            }
+            Some(Fault::ServerError | Fault::Unreachable) => Err(unavailable()),
+            Some(Fault::LostResponse | Fault::Stall) => {
+                done(&mut world.state().secrets, world.now());
+                Err(unavailable())
+            }
+            _ => Ok(done(&mut world.state().secrets, world.now())),
+        };
+        if matches!(result, Err(StoreError::Unavailable(_))) {
+            tokio::time::sleep(SDK_PATIENCE).await;
+        }
+        environment.step().await;
+        if let Err(error) = &result {
+            environment.note_store(error);
+        }
+        result
+    }
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable("Secrets Manager did not respond".into())
+}
+
+impl SecretStore for Store {
+    async fn current(&self) -> Result<Version, StoreError> {
+        self.request(|secrets, _| secrets.labeled(CURRENT).unwrap()).await
+    }
+
+    async fn labeled(&self, label: &str) -> Result<Option<Version>, StoreError> {
+        self.request(|secrets, _| secrets.labeled(label)).await
+    }
+
+    async fn version(&self, id: &str) -> Result<Option<Version>, StoreError> {
+        self.request(|secrets, _| secrets.versions.get(id).cloned()).await
+    }
+
+    async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
+        if label == CURRENT {
+            self.0.world.violation("the function writes the operator's own version".into());
+        }
+        if self.0.world.state().secrets.is_read_only {
+            let denied = StoreError::Denied("no permission to put a version".into());
+            self.0.note_store(&denied);
+            return Err(denied);
+        }
+        self.request(|secrets, now| secrets.put(id, label, text, now)).await
+    }
+}

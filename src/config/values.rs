@@ -4,9 +4,10 @@
 //! secret there.
 
 use crate::arn::{self, Arn};
+use crate::http::origin::parse_url;
 use crate::invalid::Invalid;
 use crate::zoho::data_center::DataCenter;
-use reqwest::{NoProxy, Proxy, Url};
+use reqwest::{NoProxy, Proxy};
 
 /// A whole number of seconds in these bounds.
 pub(super) fn seconds(text: &str, max: u64) -> Result<u64, Invalid> {
@@ -75,7 +76,7 @@ pub(super) fn data_center(text: &str) -> Result<DataCenter, Invalid> {
 /// The URL of an HTTP proxy, which may hold a password, and the hosts that are reached without it.
 pub(super) fn proxy(text: &str, exceptions: Option<&str>) -> Result<Proxy, Invalid> {
     let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = Url::parse(&url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let url = parse_url(&url).filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let proxy = url.and_then(|url| Proxy::https(url).ok()).ok_or_else(|| {
         Invalid::new("is not the URL of an HTTP proxy", "Set a URL such as http://proxy.example.com:3128")
     })?;
@@ -90,7 +91,7 @@ pub(super) fn region(text: &str) -> Result<(), Invalid> {
 
 /// The URL of an AWS service.
 pub(super) fn endpoint_url(text: &str) -> Result<(), Invalid> {
-    let valid = Url::parse(text).is_ok_and(|url| {
+    let valid = parse_url(text).is_some_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
             && url.username().is_empty()

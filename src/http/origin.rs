@@ -21,7 +21,7 @@ impl Origin {
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let wrong =
             |what| Err(Invalid::new(what, "Set https://host[:port] (plain http for loopback hosts only)"));
-        let Ok(url) = reqwest::Url::parse(text) else { return wrong("is not a URL") };
+        let Some(url) = parse_url(text) else { return wrong("is not a URL") };
         let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
             return wrong("has no valid host");
         };
@@ -61,6 +61,14 @@ impl Origin {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Parses a URL whose host is ASCII as it is written. The URL library supports no other hosts (`idna_adapter` in
+/// Cargo.toml), and panics at some of them in debug builds.
+pub(crate) fn parse_url(text: &str) -> Option<reqwest::Url> {
+    let host_and_path = text.rsplit_once('@').map_or(text, |(_credentials, rest)| rest);
+    let is_plain = text.is_ascii() && !host_and_path.contains('%');
+    is_plain.then(|| reqwest::Url::parse(text).ok()).flatten()
 }
 
 impl fmt::Display for Origin {

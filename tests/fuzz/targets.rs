@@ -1,8 +1,9 @@
 //! What is done with an input, and what must be true of the result.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use mass_change_owner_status::config::{Config, Environment};
+use mass_change_owner_status::config::Config;
 use mass_change_owner_status::deadline::Deadline;
+use mass_change_owner_status::environment::Environment;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration};
 use mass_change_owner_status::timestamp::Timestamp;

@@ -339,6 +339,10 @@ impl Ends {
 }
 
 impl Destinations for Ends {
+    async fn prepare(&self, _: bool, _: bool) {
+        self.0.step().await;
+    }
+
     async fn publish(&self, message: &Message) -> Result<String, WatchError> {
         let watch = self.0.life().watch;
         self.request(Service::Topic, ErrorType::NotificationFailed, |world| {

@@ -21,6 +21,7 @@ TEMPLATE = ROOT / "template.yaml"
 
 # What Ref and GetAtt give for a resource of each type; {} is its name.
 _IDENTITIES = {
+    "AWS::CloudWatch::Alarm": {"Ref": "{}", "Arn": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT_ID}:alarm:{{}}"},
     "AWS::Events::Rule": {"Arn": f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/{{}}"},
     "AWS::IAM::Role": {"Ref": "{}", "Arn": f"arn:aws:iam::{ACCOUNT_ID}:role/{{}}"},
     "AWS::Lambda::Function": {"Ref": "{}", "Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{{}}"},

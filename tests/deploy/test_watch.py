@@ -246,12 +246,21 @@ def test_what_a_state_machine_caught_is_described_by_the_function(deploy: Callab
     assert message.body["job_id"] == JOB_ID
 
 
-def test_credential_errors_are_what_the_alarms_filter_finds(deploy: Callable[..., Deployment]) -> None:
+def test_credential_errors_are_what_the_alarm_counts(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy(secret={**REFRESH_TOKEN_SECRET, "refresh_token": "1000.revoked"})
-    pattern = deployment.template.properties("CredentialErrorsFilter")["FilterPattern"]
-    named = set(re.findall(r'\$\.error_type = "(\w+)"', pattern))
-    assert re.fullmatch(r'\{ (\$\.error_type = "\w+"( \|\| )?)+ \}', pattern)
+    total, *counts = deployment.template.properties("CredentialErrorsAlarm")["Metrics"]
+    assert total["Expression"] == " + ".join(f"FILL({count['Id']}, 0)" for count in counts)
+    counted = {
+        (metric["Namespace"], metric["MetricName"], *(dimension["Value"] for dimension in metric["Dimensions"]))
+        for metric in (count["MetricStat"]["Metric"] for count in counts)
+    }
     deployment.watch(REQUEST).wait()
-    wait_until(
-        lambda: any(line.get("error_type") in named for line in deployment.function.logs), "the line of the error"
-    )
+
+    def written() -> set[tuple[str, ...]]:
+        return {
+            ("MassChangeOwnerStatus", "Errors", document["FunctionName"], document["ErrorType"])
+            for document in deployment.function.metrics
+            if "ErrorType" in document
+        }
+
+    wait_until(lambda: bool(counted & written()), "a value of the metric")

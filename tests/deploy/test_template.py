@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -137,7 +138,7 @@ def test_the_names_stay_within_the_limits_for_a_stack_name_of_40_characters() ->
 
 def test_the_application_metadata_follows_the_package() -> None:
     metadata = template.source()["Metadata"]["AWS::ServerlessRepo::Application"]
-    package = dict(re.findall(r'^(\w+) = "(.*?)"', (ROOT / "Cargo.toml").read_text(encoding="utf-8"), re.MULTILINE))
+    package = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["package"]
     assert metadata["SemanticVersion"] == package["version"]
     assert metadata["Name"] == package["name"]
     assert metadata["SpdxLicenseId"] in package["license"]

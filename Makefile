@@ -223,6 +223,22 @@ bench-lint:
 	@$(CARGO) fmt --check --manifest-path bench/Cargo.toml --all
 	@$(CARGO) clippy $(BENCH_FLAGS) -p speed --all-targets -- -D warnings
 
+# ---- release ----------------------------------------------------------------------------------------
+
+DIST := target/dist
+
+.PHONY: release
+release: build sbom ## write the release into target/dist: package, template, snippets, SBOM, checksums
+	@$(PY) -m local.release $(DIST) --sbom target/sbom.cdx.json $(if $(TAG),--tag $(TAG))
+
+# The second build shares nothing with the first one but its directory, which the compiler writes into the binary.
+.PHONY: release-check
+release-check: release ## build the release a second time and compare it with the first one
+	@cp $(DIST)/SHA256SUMS target/first.sha256
+	@rm -rf target/lambda target/release
+	@$(MAKE) release
+	@cmp target/first.sha256 $(DIST)/SHA256SUMS && echo "two builds, one hash"
+
 # ---- deployment: needs an account, and the AWS CLI with its credentials ------------------------------
 
 STACK ?= $(NAME)

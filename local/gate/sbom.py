@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import tomllib
+from datetime import datetime
 from pathlib import Path
+from uuid import NAMESPACE_URL, uuid5
 
 from cyclonedx.factory.license import LicenseFactory
 from cyclonedx.model import HashType
@@ -78,6 +80,10 @@ def main(path: str) -> None:
     metadata = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     lock = tomllib.loads(Path("Cargo.lock").read_text(encoding="utf-8"))
     document = bom(metadata, lock)
+    # The same for the same commit: a release is compared byte for byte.
+    commit = subprocess.run(["git", "log", "-1", "--format=%cI"], stdout=subprocess.PIPE, text=True, check=True)
+    document.metadata.timestamp = datetime.fromisoformat(commit.stdout.strip())
+    document.serial_number = uuid5(NAMESPACE_URL, Path("Cargo.lock").read_text(encoding="utf-8"))
     Path(path).write_text(JsonV1Dot6(document).output_as_string(indent=2) + "\n", encoding="utf-8")
     print(f"{path}: {len(document.components)} crates")
 

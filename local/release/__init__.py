@@ -1,0 +1,1 @@
+"""Release assets from the built binary."""

@@ -8,12 +8,12 @@ import sys
 import threading
 from types import FrameType
 
-from local.demo import state_machine, watch
+from local.demo import state_machine, terminal, watch
 from local.demo.narrator import Narrator
 from local.stack import Stack
 
 # Each part runs on the stack, prints what happens, and returns whether it ended as expected.
-PARTS = [watch.run, state_machine.run]
+PARTS = [watch.run, state_machine.run, terminal.run]
 
 
 def main() -> int:

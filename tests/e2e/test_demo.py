@@ -41,6 +41,7 @@ def test_it_shows_the_watch_and_the_message():
         "49,500 of 50,000 updated, 500 failed",
         "Text for email subscribers",
         "1 access token minted",
+        "exit code 3: partially succeeded",
     ):
         assert part in shown.stdout
     assert "\x1b" not in shown.stdout

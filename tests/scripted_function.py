@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A Lambda function that does what it is told, for behavior that the real function never shows.
+"""A Lambda function that follows a script, for behavior that the real function never shows.
 
 Each invocation takes one step: the next one of SCRIPT (a JSON list, whose last step repeats), or without SCRIPT the
 payload itself. The keys of a step are `sleep` (seconds), `exit` (status), `error` (a type, or a type and a message),

@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import json
+import math
 import re
+import socket
 import threading
 import time
 import urllib.parse
 import uuid
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from xml.sax.saxutils import escape
 
 import aiohttp
 import yarl
 from aiohttp import web
 
+from local.wire.faults import DELIVERING, REPLACING
+from local.wire.message import Response
+from local.wire.steps import RESET_ON_CLOSE, Close, Pause, Reset, Send, SendForever, Step
+
 INVOKE_PATH = "/2015-03-31/functions/"
+_WRITE_BUFFER = 1 << 20
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"}
 _REST_ACTIONS = [  # the services whose action follows from method and path
     ("scheduler", "POST", r"/schedules/[^/]+", "CreateSchedule"),
@@ -69,7 +76,7 @@ class Fault:
     First, the request waits for `delay` seconds. With `hold`, it then waits for `release()`. With `body`, the response
     is that text with that `status`; with only a `status`, it is an error with that `code` and `message`. In both cases,
     AWS never sees the request. With `lose_response`, AWS processes it, and the connection is closed without a response.
-    With `endless`, the response starts and never ends.
+    `kind` is a fault in `local.wire.faults`. With `access_key`, only requests with that access key ID are affected.
     """
 
     service: str
@@ -83,10 +90,17 @@ class Fault:
     body: str | None = None
     content_type: str = "text/html"
     lose_response: bool = False
-    endless: bool = False
+    kind: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    access_key: str | None = None
     _gateway: Gateway | None = field(default=None, repr=False)
     _arrived: threading.Event = field(default_factory=threading.Event, repr=False)
     _released: threading.Event = field(default_factory=threading.Event, repr=False)
+
+    def applies_to(self, call: Call) -> bool:
+        if (self.service, self.action) != (call.service, call.action):
+            return False
+        return self.access_key is None or f"Credential={self.access_key}/" in call.headers.get("Authorization", "")
 
     def wait_until_held(self, timeout: float = 10) -> None:
         """Wait for the first request that this fault holds."""
@@ -159,14 +173,14 @@ class Gateway:
     def _take(self, call: Call) -> Fault | None:
         with self._lock:
             for fault in self._faults:
-                if (fault.service, fault.action) == (call.service, call.action) and fault.times != 0:
+                if fault.applies_to(call) and fault.times != 0:
                     if fault.times is not None:
                         fault.times -= 1
                     return fault
         return None
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        body = await request.read()
+        body = await request.content.read()
         service, action = identify(request.method, request.path, request.headers, body)
         call = Call(service, action, request.raw_path, dict(request.headers), body, time.time())
         self.calls.append(call)
@@ -177,8 +191,8 @@ class Gateway:
                 fault._arrived.set()
                 while not fault._released.is_set():
                     await asyncio.sleep(0.005)
-            if fault.endless:
-                return await _endless_response(request)
+            if fault.kind in REPLACING:
+                return await _execute(request, REPLACING[fault.kind](**fault.parameters))
             if fault.status is not None:
                 call.status = fault.status
                 if fault.body is not None:
@@ -189,6 +203,10 @@ class Gateway:
             return error_response(service, 403, _DENIED.get(service, "AccessDeniedException"), denial)
         response = await self._respond(request, service, body)
         call.status = response.status
+        if fault and fault.kind in DELIVERING:
+            content_type = ("Content-Type", response.headers.get("Content-Type", ""))
+            on_the_wire = Response(response.status, response.body or b"", (content_type,))
+            return await _execute(request, DELIVERING[fault.kind](on_the_wire, **fault.parameters))
         if fault and fault.lose_response and request.transport is not None:
             request.transport.abort()
         return response
@@ -264,15 +282,33 @@ def error_response(service: str, status: int, code: str, message: str) -> web.Re
     )
 
 
-async def _endless_response(request: web.BaseRequest) -> web.StreamResponse:
-    """A response whose body ends only when the client closes the connection."""
-    response = web.StreamResponse(headers={"Content-Type": "application/x-amz-json-1.1"})
-    await response.prepare(request)
-    await response.write(b'{"Name":"')
-    with contextlib.suppress(ConnectionError):
-        while True:
-            await response.write(b"A" * 65_536)
-    return response
+async def _execute(request: web.BaseRequest, steps: Iterable[Step]) -> web.Response:
+    """Execute the steps of a fault on the connection of a request, and close it."""
+    transport = request.transport
+    for step in steps:
+        if transport is None or transport.is_closing():
+            break
+        if isinstance(step, Send):
+            # The connection cannot be used again, because aiohttp does not know what was written to it.
+            start, end, rest = step.data.partition(b"\r\n")
+            transport.write(start + end + b"Connection: close\r\n" + rest if start.startswith(b"HTTP/") else step.data)
+        elif isinstance(step, SendForever):
+            while not transport.is_closing():
+                if transport.get_write_buffer_size() < _WRITE_BUFFER:
+                    transport.write(step.data)
+                await asyncio.sleep(0.001)
+        elif isinstance(step, Pause):
+            until = math.inf if step.seconds is None else time.monotonic() + step.seconds
+            while not transport.is_closing() and time.monotonic() < until:
+                await asyncio.sleep(0.01)
+        elif isinstance(step, Reset):
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            transport.abort()
+        else:
+            assert isinstance(step, Close), f"the gateway cannot execute {step}"
+    if transport is not None:
+        transport.close()
+    return web.Response()
 
 
 def log_tail(lines: list[str]) -> str:

@@ -17,8 +17,8 @@ RUN_SECONDS = 240
 def run(narrator: Narrator, stack: Stack, speed: float) -> bool:
     """Watch a job. Returns whether the execution succeeded and the subscriber received its output."""
     narrator.step(
-        "Deploy the template on the same stack. Its state machine invokes the function, waits as long as the report"
-        " says, and publishes the last report."
+        "Deploy the template on the same stack. Its state machine invokes the function, waits until the next check is"
+        " due, and publishes the last report."
     )
     stack.zoho.control.set_speed(speed)
     with Deployment(stack) as deployment:

@@ -76,10 +76,10 @@ def _deploy(narrator: Narrator, stack: Stack, topic: Topic) -> Function:
 
 
 def _watch(narrator: Narrator, function: Function, job_id: str) -> dict | None:
-    """Invoke the function, wait as long as its report says, and invoke it with that report, until the watch is over."""
+    """Invoke the function with its own report each time the next check is due, until the watch is over."""
     narrator.step(
-        "Invoke the function with the module and the job ID. Each report says when to check again, and is itself the"
-        " next request."
+        "Invoke the function with the module and the job ID. Each report has the time until the next check, and is"
+        " itself the next request."
     )
     request = {"module": "Leads", "job_id": job_id, "notify": True}
     narrator.line(f"   {json.dumps(request)}")

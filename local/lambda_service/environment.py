@@ -167,7 +167,7 @@ class Environment:
         path = request.path.removeprefix(_RUNTIME)
         if request.method == "GET" and path == "invocation/next":
             return await self._next_invocation()
-        body = await request.read()
+        body = await request.content.read()
         if path == "init/error":
             self.init_seconds = time.time() - self.started_at
             if not self._initialized.done():

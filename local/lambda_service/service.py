@@ -98,6 +98,8 @@ class LambdaService:
         payload = payload or b"{}"
         try:
             json.loads(payload)
+        except RecursionError:
+            pass  # nested more deeply than Python can check
         except ValueError as error:
             message = f"Could not parse request body into json: {error}"
             return error_response("lambda", 400, "InvalidRequestContentException", message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 
@@ -42,3 +43,6 @@ class AwaitReuse:
 
 
 Step = Send | SendForever | Pause | Close | Reset | AwaitReuse
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+"""The value of SO_LINGER with which closing a socket sends an RST instead of a FIN."""

@@ -6,12 +6,11 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import struct
 
 import h11
 
 from local.wire.message import Request
-from local.wire.steps import AwaitReuse, Close, Pause, Reset, Send, SendForever, Step
+from local.wire.steps import RESET_ON_CLOSE, AwaitReuse, Close, Pause, Reset, Send, SendForever, Step
 
 from .state import CONTROL_PREFIX, SimulatorState
 
@@ -178,7 +177,7 @@ class _Connection:
 
 def _reset_on_close(endpoint: socket.socket) -> None:
     """Make closing this socket send an RST instead of a FIN."""
-    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
 
 
 async def _until_closed(accepted: socket.socket) -> None:

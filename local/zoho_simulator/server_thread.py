@@ -78,6 +78,11 @@ class Zoho:
         self._thread.start()
         self.control = ZohoControl(self.url, self.ca_file)
 
+    @property
+    def access_tokens(self) -> list[str]:
+        """All access tokens so far, also those whose response was lost."""
+        return list(self._state.issuer.tokens)
+
     def stop(self) -> None:
         """Close every connection and the port."""
         self.control.close()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import struct
 import threading
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+from local.wire.steps import RESET_ON_CLOSE
 
 
 class Relay:
@@ -31,7 +30,7 @@ class Relay:
         ending, self._open = self._open, []
         for client, reader in ending:
             if reset:
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
             with contextlib.suppress(OSError):  # the client may have closed it
                 client.shutdown(socket.SHUT_RD if reset else socket.SHUT_RDWR)
             # A reader in recv would keep the socket open.

@@ -74,6 +74,14 @@ fuzz: ## ten million executions of each fuzz target
 simulation-mutants: ## show that the simulation notices broken rules: docs/simulation.md
 	@tests/simulation/mutants/run
 
+.PHONY: faults
+faults: build ## every cell of the fault matrix, and all of the endurance test
+	@ALL_FAULTS=1 $(PY) -m pytest -n 4 --dist loadfile tests/faults tests/e2e/test_endurance.py
+
+.PHONY: fault-matrix
+fault-matrix: .venv/ready ## generate docs/fault-matrix.md
+	@$(PY) -m tests.faults.document
+
 # ---- the gate --------------------------------------------------------------------------------------
 
 step = @echo "check: $(1)"

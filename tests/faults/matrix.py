@@ -100,29 +100,30 @@ LIMITED = (
 
 @dataclass(frozen=True)
 class Row:
-    """The result if a request fails once, twice, or always. `later` is the result of "always" in a watch that has
-    already had good responses, if it differs."""
+    """The results if a request fails once, twice, or always; `warm` are those in a warm start, if they differ."""
 
     faults: tuple[Fault, ...]
-    once: str
-    twice: str
-    always: str
-    later: str = ""
+    cold: tuple[str, str, str]
+    warm: tuple[str, str, str] | None = None
 
     def expected(self, times: str, start: str) -> str:
-        if times == "always" and start == "warm" and self.later:
-            return self.later
-        return {"once": self.once, "twice": self.twice, "always": self.always}[times]
+        results = self.warm if start == "warm" and self.warm else self.cold
+        return results[TIMES.index(times)]
 
 
-def _retried(faults: tuple[Fault, ...], error: str, later: str = "") -> Row:
-    """Requests that are repeated within the invocation."""
-    return Row(faults, RECOVERED, RECOVERED, error, later)
+def _retried(faults: tuple[Fault, ...], error: str, warm: str = "") -> Row:
+    """Requests that are repeated until they succeed or the invocation ends."""
+    return Row(faults, (RECOVERED, RECOVERED, error), (RECOVERED, RECOVERED, warm) if warm else None)
+
+
+def _repeated(faults: tuple[Fault, ...], error: str, warm: str) -> Row:
+    """Requests that are repeated only once."""
+    return Row(faults, (RECOVERED, error, error), (RECOVERED, warm, warm))
 
 
 def _final(faults: tuple[Fault, ...], error: str) -> Row:
     """Responses that are the result of the invocation."""
-    return Row(faults, error, error, error)
+    return Row(faults, (error, error, error))
 
 
 def _named(*names: str) -> tuple[Fault, ...]:
@@ -133,6 +134,7 @@ def _named(*names: str) -> tuple[Fault, ...]:
 
 OTHER_JSON = _named("200 with an empty array", "200 with an empty object")
 FORBIDDEN = _named("403 with a web page")
+EMPTY = _named("200 with an empty body")
 ENDLESS_HEADERS = _named("endless headers")
 
 
@@ -156,20 +158,17 @@ MATRIX: dict[str, tuple[Row, ...]] = {
     "Zoho accounts server": (
         _retried(LOST, "ZohoUnavailable"),
         _retried(FAILING, "ZohoUnavailable"),
-        _retried(FOREIGN, "ZohoUnexpectedResponse", "ZohoUnavailable"),
-        _retried(_without(TOO_LONG, ENDLESS_HEADERS), "ZohoUnexpectedResponse", "ZohoUnavailable"),
+        # Each request can cost one of the few tokens, so these are not repeated twice.
+        _repeated(FOREIGN, "ZohoUnexpectedResponse", "ZohoUnavailable"),
+        _repeated(_without(TOO_LONG, ENDLESS_HEADERS), "ZohoUnexpectedResponse", "ZohoUnavailable"),
         _retried(ENDLESS_HEADERS, "ZohoUnavailable"),
     ),
     "Secrets Manager, GetSecretValue": (
-        _retried((*LOST, *FAILING, *FOREIGN, *TOO_LONG), "SecretUnavailable"),
+        _retried((*LOST, *FAILING, *_without(FOREIGN, FORBIDDEN), *TOO_LONG), "SecretUnavailable"),
         _retried((*THROTTLING, *AWS_FAILING, *EXPIRED), "SecretUnavailable"),
-        _retried((*DENIED, *MISSING), "SecretInvalid"),
+        _retried((*DENIED, *MISSING, *FORBIDDEN), "SecretInvalid"),
     ),
-    "Secrets Manager, PutSecretValue": (
-        _retried((*LOST, *FAILING, *FOREIGN, *TOO_LONG), "SecretUnavailable"),
-        _retried((*THROTTLING, *AWS_FAILING, *EXPIRED), "SecretUnavailable"),
-        _final(DENIED, RECOVERED),
-    ),
+    "Secrets Manager, PutSecretValue": (_final(DENIED, RECOVERED),),
     "SNS, Publish": (
         _retried((*LOST, *FAILING, *ENDLESS_HEADERS), "NotificationFailed"),
         _retried((*THROTTLING, *AWS_FAILING), "NotificationFailed"),
@@ -181,7 +180,8 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         _retried((*LOST, *FAILING, *ENDLESS_HEADERS), "ScheduleNotDeleted"),
         _retried((*THROTTLING, *AWS_FAILING, *CONFLICT), "ScheduleNotDeleted"),
         _final(_named("Content-Length is too small"), RECOVERED),
-        _final((*_without(FOREIGN[1:], OTHER_JSON[1:]), *_without(TOO_LONG, ENDLESS_HEADERS)), "ScheduleNotDeleted"),
+        # A 200 with an empty body, or with any JSON, is how Scheduler reports success.
+        _final((*_without(FOREIGN[1:], OTHER_JSON, EMPTY), *_without(TOO_LONG, ENDLESS_HEADERS)), "ScheduleNotDeleted"),
         _final((*EXPIRED, *DENIED), "ScheduleNotDeleted"),
     ),
 }

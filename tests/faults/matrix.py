@@ -133,6 +133,7 @@ def _named(*names: str) -> tuple[Fault, ...]:
 
 
 OTHER_JSON = _named("200 with an empty array", "200 with an empty object")
+STALLED = _named("no response", "the headers stop", "the body stops")
 FORBIDDEN = _named("403 with a web page")
 EMPTY = _named("200 with an empty body")
 ENDLESS_HEADERS = _named("endless headers")
@@ -168,7 +169,12 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         _retried((*THROTTLING, *AWS_FAILING, *EXPIRED), "SecretUnavailable"),
         _retried((*DENIED, *MISSING, *FORBIDDEN), "SecretInvalid"),
     ),
-    "Secrets Manager, PutSecretValue": (_final(DENIED, RECOVERED),),
+    "Secrets Manager, PutSecretValue": (
+        # A token that cannot be shared is used alone, unless Secrets Manager throttles.
+        _final((*_without(LOST, STALLED), *FAILING, *FOREIGN, *TOO_LONG), RECOVERED),
+        _final((*AWS_FAILING, *EXPIRED, *DENIED), RECOVERED),
+        _retried(THROTTLING, "SecretUnavailable"),
+    ),
     "SNS, Publish": (
         _retried((*LOST, *FAILING, *ENDLESS_HEADERS), "NotificationFailed"),
         _retried((*THROTTLING, *AWS_FAILING), "NotificationFailed"),

@@ -66,6 +66,7 @@ class Function:
         self._http = urllib3.connection_from_url(endpoint_url, maxsize=64, retries=False)
         self.name = deployed.settings.name
         self.arn = deployed.settings.arn
+        self.binary = deployed.settings.binary
 
     def invoke(self, payload: Any, timeout: float | None = None) -> Invocation:
         """Invoke the function and wait. `timeout` replaces the function's own timeout for this invocation."""

@@ -67,6 +67,8 @@ def _schemas(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def checked(function: Function, *arguments: Any, **more: Any) -> Invocation:
         result = invoke(function, *arguments, **more)
+        if function.binary != RELEASE_BINARY:  # a scripted function
+            return result
         if isinstance(result.payload, dict) and "next_check_seconds" in result.payload:
             schemas.check("report", result.payload)
         elif result.error_type and result.error_type.isalpha():  # Lambda's own names contain a dot

@@ -72,7 +72,7 @@ fuzz: ## ten million executions of each fuzz target
 
 .PHONY: simulation-mutants
 simulation-mutants: ## show that the simulation notices broken rules: docs/simulation.md
-	@tests/simulation/mutants/run
+	@$(PYTHON) tests/simulation/mutants.py
 
 .PHONY: faults
 faults: build ## every cell of the fault matrix, and all of the endurance test

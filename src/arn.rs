@@ -2,7 +2,7 @@
 
 /// The parts of an ARN that names one resource in one Region and account.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Arn<'a> {
+pub(crate) struct Arn<'a> {
     /// `aws`, `aws-cn`, `aws-us-gov`, …
     pub partition: &'a str,
     /// `sns`, `scheduler`, `secretsmanager`, `lambda`, …
@@ -25,7 +25,7 @@ impl<'a> Arn<'a> {
     /// assert_eq!((arn.service, arn.region, arn.resource), ("sns", "eu-west-1", "zoho-status"));
     /// assert_eq!(Arn::parse("zoho-status"), None);
     /// ```
-    pub fn parse(text: &'a str) -> Option<Self> {
+    pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let [arn, partition, service, region, account, resource] =
             text.splitn(6, ':').collect::<Vec<_>>().try_into().ok()?;
         let valid = arn == "arn"
@@ -40,7 +40,7 @@ impl<'a> Arn<'a> {
 }
 
 /// Whether this is the name of a Region: `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
-pub fn is_region(text: &str) -> bool {
+pub(crate) fn is_region(text: &str) -> bool {
     text.len() <= 32
         && is_word(text)
         && text.starts_with(|first: char| first.is_ascii_lowercase())

@@ -47,7 +47,7 @@
 //! assert_eq!(report.outcome, Some(Outcome::PartiallySucceeded));
 //! ```
 
-pub mod arn;
+pub(crate) mod arn;
 pub mod aws;
 pub mod checker;
 pub mod config;

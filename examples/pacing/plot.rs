@@ -24,7 +24,7 @@ circle.shipped { fill: #3b82f6 }
 text.shipped { fill: #3b82f6; font-weight: 600 }
 ";
 
-pub fn svg(rows: &[Row]) -> String {
+pub(crate) fn svg(rows: &[Row]) -> String {
     let mut body = Vec::new();
     let (target_x, target_y) = (x(TARGET.0), y(TARGET.1));
     body.push(format!(

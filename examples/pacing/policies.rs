@@ -4,22 +4,22 @@ use crate::simulation::Check;
 use mass_change_owner_status::watch::pacing;
 
 /// A policy: its name, and how long it waits after a check.
-pub struct Policy {
+pub(crate) struct Policy {
     pub name: &'static str,
     pub wait: fn(&Check) -> u64,
 }
 
 /// The one that is shipped.
-pub const SHIPPED: Policy = Policy {
+pub(crate) const SHIPPED: Policy = Policy {
     name: "this function",
     wait: |check| pacing::next_check_seconds(&check.earlier, &check.seen, &check.bounds),
 };
 
 /// What anyone might write first.
-pub const PLAIN: Policy = Policy { name: "plain rule", wait: plain };
+pub(crate) const PLAIN: Policy = Policy { name: "plain rule", wait: plain };
 
 /// All of them, from the simplest to the impossible.
-pub const POLICIES: [Policy; 8] = [
+pub(crate) const POLICIES: [Policy; 8] = [
     Policy { name: "every 10 s", wait: |_| 10 },
     Policy { name: "every 30 s", wait: |_| 30 },
     Policy { name: "every 60 s", wait: |_| 60 },

@@ -4,7 +4,7 @@ use crate::simulation::{Conditions, Job, OTHER_SHAPES, SHAPES, USUAL, jobs, rand
 use mass_change_owner_status::watch::pacing::Bounds;
 
 /// A set of jobs, all with counts, and how they are watched.
-pub struct Scenario {
+pub(crate) struct Scenario {
     pub name: &'static str,
     pub jobs: Vec<Job>,
     pub conditions: Conditions,
@@ -14,7 +14,7 @@ pub struct Scenario {
 const RUNS: [u64; 8] = [33, 75, 250, 900, 2_000, 7_000, 30_000, 80_000];
 const QUEUES: [u64; 4] = [0, 25, 400, 5_000];
 
-pub fn scenarios() -> Vec<Scenario> {
+pub(crate) fn scenarios() -> Vec<Scenario> {
     let usual = |records| jobs(&RUNS, &QUEUES, &SHAPES, records, true);
     let bounds =
         |min_seconds, max_seconds| Conditions { bounds: Bounds { min_seconds, max_seconds }, ..USUAL };

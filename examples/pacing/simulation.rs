@@ -7,7 +7,7 @@ const CREATED: i64 = 1_800_000_000;
 
 /// How much of a job is done (0 to 1) at a share of its running time.
 #[derive(Debug, Clone, Copy)]
-pub enum Shape {
+pub(crate) enum Shape {
     Curve(fn(f64) -> f64),
     /// Straight lines between the amounts done at equal spaces of time.
     Knots([f64; 7]),
@@ -28,7 +28,7 @@ impl Shape {
 
 /// The shapes that the targets are about: linear, accelerating, decelerating, in eight steps, and stalled for the
 /// middle third.
-pub const SHAPES: [Shape; 5] = [
+pub(crate) const SHAPES: [Shape; 5] = [
     Shape::Curve(|x| x),
     Shape::Curve(|x| x * x),
     Shape::Curve(|x| 1.0 - (1.0 - x).powi(2)),
@@ -37,7 +37,7 @@ pub const SHAPES: [Shape; 5] = [
 ];
 
 /// Shapes that the rule was not chosen by: steeper and flatter curves, few and many steps, stalls at other times.
-pub const OTHER_SHAPES: [Shape; 9] = [
+pub(crate) const OTHER_SHAPES: [Shape; 9] = [
     Shape::Curve(|x| x.powi(3)),
     Shape::Curve(|x| (5.0 * x).exp_m1() / 5.0_f64.exp_m1()),
     Shape::Curve(f64::sqrt),
@@ -59,7 +59,7 @@ fn stalled(time: f64, from: f64) -> f64 {
 }
 
 /// `count` shapes of random speeds, the same ones in every run.
-pub fn random_shapes(count: usize) -> Vec<Shape> {
+pub(crate) fn random_shapes(count: usize) -> Vec<Shape> {
     let mut state = 0x5EED_u64;
     // SplitMix64: enough for shapes, and no dependency.
     let mut random = move || {
@@ -84,7 +84,7 @@ pub fn random_shapes(count: usize) -> Vec<Shape> {
 
 /// A simulated job. Times are in seconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Job {
+pub(crate) struct Job {
     pub queue: u64,
     pub run: u64,
     pub shape: Shape,
@@ -95,7 +95,7 @@ pub struct Job {
 
 impl Job {
     /// From its creation to its end, queue and run.
-    pub fn length(&self) -> u64 {
+    pub(crate) fn length(&self) -> u64 {
         self.queue + self.run
     }
 
@@ -115,12 +115,12 @@ impl Job {
 }
 
 /// The jobs that the targets are about: six durations, three queues, five shapes.
-pub fn listed_jobs(counts: bool) -> Vec<Job> {
+pub(crate) fn listed_jobs(counts: bool) -> Vec<Job> {
     jobs(&[20, 120, 600, 3_600, 21_600, 43_200], &[0, 60, 1_800], &SHAPES, 50_000, counts)
 }
 
 /// Every combination.
-pub fn jobs(runs: &[u64], queues: &[u64], shapes: &[Shape], records: u64, counts: bool) -> Vec<Job> {
+pub(crate) fn jobs(runs: &[u64], queues: &[u64], shapes: &[Shape], records: u64, counts: bool) -> Vec<Job> {
     let mut jobs = Vec::new();
     for &run in runs {
         for &queue in queues {
@@ -132,7 +132,7 @@ pub fn jobs(runs: &[u64], queues: &[u64], shapes: &[Shape], records: u64, counts
 
 /// What a watch is like, besides the job. Times are in seconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Conditions {
+pub(crate) struct Conditions {
     pub bounds: Bounds,
     /// How long after the job's creation the first check is.
     pub begins_after: u64,
@@ -141,11 +141,11 @@ pub struct Conditions {
 }
 
 /// The first check at the job's creation, no latency, the default bounds.
-pub const USUAL: Conditions =
+pub(crate) const USUAL: Conditions =
     Conditions { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, begins_after: 0, latency: 0 };
 
 /// What a policy may go by.
-pub struct Check {
+pub(crate) struct Check {
     /// 1 for the first.
     pub number: u32,
     pub earlier: Earlier,
@@ -157,21 +157,21 @@ pub struct Check {
 
 impl Check {
     /// Seconds since the first check.
-    pub fn watched(&self) -> u64 {
+    pub(crate) fn watched(&self) -> u64 {
         self.earlier.first_checked_at.map_or(0, |first| (self.seen.now - first) as u64)
     }
 }
 
 /// How a watch went.
 #[derive(Debug, Clone, Copy)]
-pub struct Watched {
+pub(crate) struct Watched {
     pub checks: u32,
     /// Seconds from the end to the check that noticed it, the latency of that one check aside.
     pub late: u64,
 }
 
 /// Watches a job to its end.
-pub fn watch(job: &Job, conditions: &Conditions, wait: impl Fn(&Check) -> u64) -> Watched {
+pub(crate) fn watch(job: &Job, conditions: &Conditions, wait: impl Fn(&Check) -> u64) -> Watched {
     let mut time = conditions.begins_after;
     let mut earlier = Earlier::default();
     for number in 1.. {
@@ -197,7 +197,7 @@ pub fn watch(job: &Job, conditions: &Conditions, wait: impl Fn(&Check) -> u64) -
 
 /// How a policy did on a set of jobs.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Tally {
+pub(crate) struct Tally {
     pub checks: u32,
     /// Jobs noticed too late: by more than the lower bound and more than a tenth of their length.
     pub too_late: u32,
@@ -209,7 +209,7 @@ pub struct Tally {
 }
 
 /// Watches those of the jobs that are not over when the watch begins.
-pub fn tally(jobs: &[Job], conditions: &Conditions, wait: impl Fn(&Check) -> u64) -> Tally {
+pub(crate) fn tally(jobs: &[Job], conditions: &Conditions, wait: impl Fn(&Check) -> u64) -> Tally {
     let jobs: Vec<&Job> = jobs.iter().filter(|job| job.length() > conditions.begins_after).collect();
     let mut tally = Tally::default();
     for job in &jobs {

@@ -1,12 +1,12 @@
 //! AWS: the only place with clients of its services.
 
 mod errors;
-pub mod http;
+pub(crate) mod http;
 mod reporter;
-pub mod scheduler;
+pub(crate) mod scheduler;
 pub mod sdk;
-pub mod secrets_manager;
-pub mod sns;
+pub(crate) mod secrets_manager;
+pub(crate) mod sns;
 
 #[cfg(test)]
 mod tests;

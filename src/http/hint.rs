@@ -3,10 +3,10 @@
 use crate::http::Reason;
 
 /// After a throttle or a server error.
-pub const TRY_LATER: &str = "Try again later";
+pub(crate) const TRY_LATER: &str = "Try again later";
 
 /// After a request that got no response. `vpc_endpoint` is the AWS service whose VPC endpoint is a way to the server.
-pub fn no_response(reason: Reason, vpc_endpoint: Option<&str>) -> String {
+pub(crate) fn no_response(reason: Reason, vpc_endpoint: Option<&str>) -> String {
     if reason == Reason::UnknownAuthority {
         return "Its certificate is from an unknown certificate authority: set SSL_CERT_FILE to a PEM bundle with \
                 that authority's certificate"
@@ -23,7 +23,7 @@ pub fn no_response(reason: Reason, vpc_endpoint: Option<&str>) -> String {
 }
 
 /// After an access error.
-pub fn permission(permission: &str) -> String {
+pub(crate) fn permission(permission: &str) -> String {
     format!("Allow the function's role {permission}")
 }
 

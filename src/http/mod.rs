@@ -4,10 +4,10 @@
 //! can fail. [`connections`] holds the client that ships; the simulations have another one.
 
 pub mod connections;
-pub mod hint;
+pub(crate) mod hint;
 pub mod origin;
 mod preconnect;
-pub mod retry_after;
+pub(crate) mod retry_after;
 mod summary;
 
 pub use connections::{Connections, Settings};

@@ -27,7 +27,7 @@ tokio::task_local! {
 
 /// The layer, and the handle to open the connection with. Only for a client that talks to one host.
 #[derive(Clone, Default)]
-pub struct Preconnect {
+pub(super) struct Preconnect {
     kept: Arc<Mutex<Option<Kept>>>,
 }
 
@@ -39,7 +39,7 @@ struct Kept {
 impl Preconnect {
     /// Opens a connection (TLS included) to the host of `url` and keeps it. If that fails, the first request connects by
     /// itself and reports the reason.
-    pub async fn open(&self, client: &reqwest::Client, url: &str) {
+    pub(super) async fn open(&self, client: &reqwest::Client, url: &str) {
         let _connection_kept = WARMING_UP.scope((), client.get(url).send()).await;
     }
 
@@ -66,7 +66,7 @@ impl<S> Layer<S> for Preconnect {
 
 /// The connector with the layer around it.
 #[derive(Clone)]
-pub struct PreconnectService<S> {
+pub(super) struct PreconnectService<S> {
     inner: S,
     preconnect: Preconnect,
 }

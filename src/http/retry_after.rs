@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How long the server asks to wait, counted from `now` (seconds since the epoch). `None` if it does not say, or if what
 /// it says is neither form. A date in the past is a wait of zero.
-pub fn parse(headers: &HeaderMap, now: i64) -> Option<Duration> {
+pub(crate) fn parse(headers: &HeaderMap, now: i64) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // Too many digits for a number is longer than any invocation.

@@ -39,14 +39,14 @@ const REJECTED_COOLDOWN: Duration = Duration::from_secs(1_800);
 const LASTING_COOLDOWN: Duration = Duration::from_secs(60);
 
 impl<B: Backend> Acquire<B> {
-    pub fn new(context: Arc<Context<B>>, mut memory: OwnedMutexGuard<Memory>) -> Self {
+    pub(super) fn new(context: Arc<Context<B>>, mut memory: OwnedMutexGuard<Memory>) -> Self {
         memory.unshared = memory.stopped.clone();
         (memory.fresh, memory.failed_reads, memory.failed_puts, memory.put_error) = (None, 0, 0, None);
         Self { context, memory, began: Instant::now(), pauses: 0 }
     }
 
     /// Acquires a token and makes it the one of the invocations to come.
-    pub async fn run(mut self, mut need: Need) -> Result<Arc<CachedToken>, WatchError> {
+    pub(super) async fn run(mut self, mut need: Need) -> Result<Arc<CachedToken>, WatchError> {
         while self.began.elapsed() < LONGEST {
             match self.next(&mut need).await {
                 Next::Use(token) => {
@@ -67,7 +67,7 @@ impl<B: Backend> Acquire<B> {
 
     /// Tells all environments that Zoho rejects even this new token, so that not each of them requests one more: takes
     /// the lease of its successor and stores a failure instead of a token.
-    pub async fn report_rejected(&mut self, rejected: &CachedToken, error: &WatchError) {
+    pub(super) async fn report_rejected(&mut self, rejected: &CachedToken, error: &WatchError) {
         let mut need = Need::Replacement(rejected.token.clone());
         // At most: claim, read back, publish.
         for _ in 0..3 {

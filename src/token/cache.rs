@@ -55,7 +55,7 @@ const SHORTEST_LIFE: i64 = 60;
 
 impl TokenTimes {
     /// `begins` is when the token was requested, or else when it was stored. `random` is uniform in 0 to 1.
-    pub fn new(
+    pub(super) fn new(
         begins: Timestamp,
         expires_at: Timestamp,
         requested: Option<Owner>,
@@ -161,7 +161,7 @@ const LOOK_EVERY: i64 = 300;
 const LOOK_SOON: i64 = 5;
 
 impl TokenCache {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Mutex::new(State { current: None, next_look: None, waiting_for: WaitingFor::Read }))
     }
 
@@ -170,12 +170,12 @@ impl TokenCache {
     }
 
     /// The token in memory, if it can be used.
-    pub fn usable(&self, now: Timestamp) -> Option<Arc<CachedToken>> {
+    pub(super) fn usable(&self, now: Timestamp) -> Option<Arc<CachedToken>> {
         self.state().current.clone().filter(|token| token.is_usable(now))
     }
 
     /// Makes it the token of the invocations to come.
-    pub fn store(&self, token: &Arc<CachedToken>, now: Now) {
+    pub(super) fn store(&self, token: &Arc<CachedToken>, now: Now) {
         let mut state = self.state();
         state.current = Some(token.clone());
         state.next_look = token.issued.as_ref().map(|issued| {
@@ -185,7 +185,7 @@ impl TokenCache {
     }
 
     /// Forgets this token only: a late rejection must not evict a newer one.
-    pub fn forget(&self, rejected: &CachedToken) {
+    pub(super) fn forget(&self, rejected: &CachedToken) {
         let mut state = self.state();
         if state.current.as_ref().is_some_and(|token| token.token == rejected.token) {
             state.current = None;
@@ -193,20 +193,20 @@ impl TokenCache {
     }
 
     /// Whether it is time to look at the secret again.
-    pub fn is_look_due(&self, now: Now) -> bool {
+    pub(super) fn is_look_due(&self, now: Now) -> bool {
         self.state().next_look.is_some_and(|timer| timer.is_over(now))
     }
 
-    pub fn look_after(&self, duration: Duration, now: Now) {
+    pub(super) fn look_after(&self, duration: Duration, now: Now) {
         self.state().next_look = Some(Timer::start(now, duration));
     }
 
-    pub fn wait_for(&self, waiting_for: WaitingFor) {
+    pub(super) fn wait_for(&self, waiting_for: WaitingFor) {
         self.state().waiting_for = waiting_for;
     }
 
     /// The error of an invocation whose time has run out.
-    pub fn timeout_error(&self) -> WatchError {
+    pub(super) fn timeout_error(&self) -> WatchError {
         self.state().waiting_for.clone().into_error()
     }
 }

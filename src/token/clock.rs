@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// One moment on both clocks: the monotonic clock stands still while an execution environment is frozen, and the wall
 /// clock can be wrong or be set.
 #[derive(Debug, Clone, Copy)]
-pub struct Now {
+pub(super) struct Now {
     /// The wall clock.
     pub at: Timestamp,
     /// The monotonic clock.
@@ -16,19 +16,19 @@ pub struct Now {
 /// A duration that began at a known moment. It is over when *either* clock has counted it, so that neither a freeze nor
 /// a wrong clock can extend it.
 #[derive(Debug, Clone, Copy)]
-pub struct Timer {
+pub(super) struct Timer {
     started: Now,
     duration: Duration,
 }
 
 impl Timer {
     /// Starts now.
-    pub fn start(now: Now, duration: Duration) -> Self {
+    pub(super) fn start(now: Now, duration: Duration) -> Self {
         Self { started: now, duration }
     }
 
     /// What is left of it, down to zero.
-    pub fn left(&self, now: Now) -> Duration {
+    pub(super) fn left(&self, now: Now) -> Duration {
         let monotonic = now.instant.saturating_duration_since(self.started.instant);
         let wall =
             Duration::from_secs(u64::try_from(now.at.seconds_since(self.started.at)).unwrap_or_default());
@@ -36,12 +36,12 @@ impl Timer {
     }
 
     /// Whether nothing is left of it.
-    pub fn is_over(&self, now: Now) -> bool {
+    pub(super) fn is_over(&self, now: Now) -> bool {
         self.left(now).is_zero()
     }
 
     /// The whole of it.
-    pub fn duration(&self) -> Duration {
+    pub(super) fn duration(&self) -> Duration {
         self.duration
     }
 }
@@ -51,14 +51,14 @@ pub(super) mod tests {
     use super::*;
 
     /// So many seconds later on the wall clock and on the monotonic clock.
-    pub fn later(now: Now, wall: i64, monotonic: u64) -> Now {
+    pub(crate) fn later(now: Now, wall: i64, monotonic: u64) -> Now {
         Now {
             at: now.at.plus_seconds(wall),
             instant: now.instant.checked_add(Duration::from_secs(monotonic)).unwrap(),
         }
     }
 
-    pub fn some_time() -> Now {
+    pub(crate) fn some_time() -> Now {
         Now { at: Timestamp::from_epoch_seconds(1_795_428_000), instant: Instant::now() }
     }
 

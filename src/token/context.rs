@@ -52,12 +52,12 @@ const MAX_MINT_TIMEOUT: Duration = Duration::from_secs(20);
 const SHORTEST_MINT: Duration = Duration::from_secs(3);
 
 impl<B: Backend> Context<B> {
-    pub fn now(&self) -> Now {
+    pub(super) fn now(&self) -> Now {
         Now { at: (self.settings.clock)(), instant: Instant::now().into_std() }
     }
 
     /// Uniform in 0 to 1.
-    pub fn random(&self) -> f64 {
+    pub(super) fn random(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a fraction needs no more digits")]
         let random = (self.settings.random)() as f64;
         random / 2.0_f64.powi(64)
@@ -65,32 +65,32 @@ impl<B: Backend> Context<B> {
 
     /// The timeout of a request for a token. It does not shrink with the time that is left in the invocation: every
     /// request that reaches Zoho counts as one of ten, so none is given up while its response can be used.
-    pub fn mint_timeout(&self) -> Duration {
+    pub(super) fn mint_timeout(&self) -> Duration {
         self.settings.request_timeout.min(MAX_MINT_TIMEOUT)
     }
 
     /// How much of a lease must be left for a request to be worth sending: a token that comes too late is lost.
-    pub fn shortest_mint(&self) -> Duration {
+    pub(super) fn shortest_mint(&self) -> Duration {
         SHORTEST_MINT.min(self.mint_timeout().div_f64(2.0))
     }
 
     /// One request for a token, and a moment for the rest.
-    pub fn lease_duration(&self) -> Duration {
+    pub(super) fn lease_duration(&self) -> Duration {
         self.mint_timeout().saturating_add(Duration::from_secs(2))
     }
 
-    pub fn accounts(&self, secret: &Secret) -> AccountsHost {
+    pub(super) fn accounts(&self, secret: &Secret) -> AccountsHost {
         hosts::accounts(self.settings.accounts_domain.as_ref(), secret)
     }
 
     /// `from_response` is the `api_domain` of a token response or of a shared token.
-    pub fn api(&self, secret: &Secret, from_response: Option<&Origin>) -> ApiHost {
+    pub(super) fn api(&self, secret: &Secret, from_response: Option<&Origin>) -> ApiHost {
         let accounts = self.accounts(secret).origin;
         hosts::api(self.settings.api_domain.as_ref(), secret, &accounts, from_response)
     }
 
     /// A token that was requested or stored at `begins`; `owner` is who requested it, if an environment did.
-    pub fn cached(
+    pub(super) fn cached(
         &self,
         shared: &SharedToken,
         (credentials, secret): (&str, &Secret),

@@ -48,30 +48,30 @@ pub(super) enum Acquired {
 
 impl LeaseWaiter {
     /// Begins with the first term of a slot.
-    pub fn new(slot: Slot) -> Self {
+    pub(super) fn new(slot: Slot) -> Self {
         Self { slot, term: 0, lease: ObservedLease::Unknown }
     }
 
-    pub fn slot(&self) -> &Slot {
+    pub(super) fn slot(&self) -> &Slot {
         &self.slot
     }
 
-    pub fn term(&self) -> u32 {
+    pub(super) fn term(&self) -> u32 {
         self.term
     }
 
     /// Whether the lease has to be read. Once it is known, it cannot change.
-    pub fn must_read(&self) -> bool {
+    pub(super) fn must_read(&self) -> bool {
         matches!(self.lease, ObservedLease::Unknown | ObservedLease::Claimed { .. })
     }
 
     /// Goes on to a later term.
-    pub fn advance_to(&mut self, term: u32) {
+    pub(super) fn advance_to(&mut self, term: u32) {
         (self.term, self.lease) = (term, ObservedLease::Unknown);
     }
 
     /// Records what became of this environment's put; `timer` was started before it.
-    pub fn claimed(&mut self, claim: Lease, timer: Timer, put: &Result<Put, StoreError>) {
+    pub(super) fn claimed(&mut self, claim: Lease, timer: Timer, put: &Result<Put, StoreError>) {
         let is_done = match put {
             Ok(Put::Done { .. }) => Some(true),
             Ok(Put::Taken) => Some(false),
@@ -85,7 +85,7 @@ impl LeaseWaiter {
     ///
     /// A claim counts only once it is read back: the put's response can be that of a repeated request, or get lost, and
     /// should two puts ever both succeed, only one content is left to be read.
-    pub fn saw(&mut self, found: Option<&Version>, usual: Duration, now: Now) {
+    pub(super) fn saw(&mut self, found: Option<&Version>, usual: Duration, now: Now) {
         let lease = found.and_then(|found| Lease::parse(&found.text));
         self.lease = match (&self.lease, found) {
             (ObservedLease::Claimed { claim, timer, .. }, Some(_)) if lease.as_ref() == Some(claim) => {
@@ -109,7 +109,7 @@ impl LeaseWaiter {
     }
 
     /// What this environment may do.
-    pub fn acquired(&self, now: Now) -> Acquired {
+    pub(super) fn acquired(&self, now: Now) -> Acquired {
         match &self.lease {
             ObservedLease::Unknown | ObservedLease::Claimed { .. } => Acquired::Free,
             ObservedLease::Own(timer) => Acquired::Own(*timer),

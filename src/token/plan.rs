@@ -26,7 +26,7 @@ pub(super) enum Need {
 
 impl Need {
     /// Whether this token is of use.
-    pub fn accepts(&self, token: &AccessToken) -> bool {
+    pub(super) fn accepts(&self, token: &AccessToken) -> bool {
         match self {
             Self::Any => true,
             Self::Replacement(rejected) => rejected != token,
@@ -221,12 +221,12 @@ fn cooldown(credentials: &str, memory: &Memory, now: Now) -> Option<Next> {
 
 impl Memory {
     /// Whether the credentials need not be read again.
-    pub fn is_fresh(&self, now: Now) -> bool {
+    pub(super) fn is_fresh(&self, now: Now) -> bool {
         self.fresh.is_some_and(|fresh| !fresh.is_over(now))
     }
 
     /// Whether the secret contained an access token when it was last read.
-    pub fn is_static(&self) -> bool {
+    pub(super) fn is_static(&self) -> bool {
         let grant = self.credentials.as_ref().map(|stored| &stored.secret.grant);
         matches!(grant, Some(TokenGrant::Static(_)))
     }
@@ -238,18 +238,18 @@ impl Memory {
     }
 
     /// The token that this environment has not stored yet, as far as it knows.
-    pub fn minted_token(&self) -> Option<&Arc<CachedToken>> {
+    pub(super) fn minted_token(&self) -> Option<&Arc<CachedToken>> {
         self.minted.as_ref()?.result.as_ref().ok().map(|minted| &minted.token)
     }
 
     /// Whether this very failure is still in effect.
-    pub fn is_cooling_down(&self, slot: &Slot, term: u32, now: Now) -> bool {
+    pub(super) fn is_cooling_down(&self, slot: &Slot, term: u32, now: Now) -> bool {
         let is_it = |(known, failure): &(Slot, MintFailure)| known == slot && failure.term == term;
         self.failure.as_ref().is_some_and(|known| is_it(known) && !known.1.until.is_over(now))
     }
 
     /// Remembers a failure. One that is known already keeps its timer: nobody can extend it by storing it again.
-    pub fn note_failure(&mut self, slot: &Slot, failure: MintFailure) {
+    pub(super) fn note_failure(&mut self, slot: &Slot, failure: MintFailure) {
         let is_known =
             self.failure.as_ref().is_some_and(|(known, last)| known == slot && last.term == failure.term);
         if !is_known {

@@ -43,28 +43,28 @@ pub(super) struct Slot {
 
 impl Slot {
     /// The first link for these credentials.
-    pub fn first(credentials: &str) -> Self {
+    pub(super) fn first(credentials: &str) -> Self {
         Self { credentials: credentials.to_owned(), after: String::new() }
     }
 
     /// The only ID under which a token can fill this slot. Version IDs have 32 to 64 characters (`ClientRequestToken` in
     /// the API reference of `PutSecretValue`); this one has 63.
-    pub fn token_id(&self) -> String {
+    pub(super) fn token_id(&self) -> String {
         format!("{}{}", token_prefix(&self.credentials), self.digest())
     }
 
     /// The ID whose first writer may request a token for this slot, in this term.
-    pub fn lease_id(&self, term: u32) -> String {
+    pub(super) fn lease_id(&self, term: u32) -> String {
         format!("lease-{}-{term:04}", self.digest())
     }
 
     /// The ID under which the holder of that lease reports that it got no token.
-    pub fn failure_id(&self, term: u32) -> String {
+    pub(super) fn failure_id(&self, term: u32) -> String {
         format!("failure-{}-{term:04}", self.digest())
     }
 
     /// The term of a lease or a failure, if it belongs to this slot.
-    pub fn term_of(&self, id: &str) -> Option<u32> {
+    pub(super) fn term_of(&self, id: &str) -> Option<u32> {
         let (_kind, rest) = id.split_once('-')?;
         let (digest, term) = rest.split_once('-')?;
         (digest == self.digest()).then(|| term.parse().ok()).flatten()
@@ -113,7 +113,7 @@ pub(super) struct SharedToken {
 }
 
 impl SharedToken {
-    pub fn to_text(&self) -> SecretString {
+    pub(super) fn to_text(&self) -> SecretString {
         let api_domain = self.api_domain.as_ref().map(Origin::as_str);
         json!({"access_token": self.token.expose(), "api_domain": api_domain, "expires_at": self.expires_at})
             .to_string()
@@ -121,7 +121,7 @@ impl SharedToken {
     }
 
     /// `expires_at` is RFC 3339, or seconds or milliseconds since the epoch.
-    pub fn parse(text: &SecretString) -> Option<Self> {
+    pub(super) fn parse(text: &SecretString) -> Option<Self> {
         let value: Value = serde_json::from_str(text.expose_secret()).ok()?;
         let expires_at = match value.get("expires_at")? {
             Value::String(text) if text.trim().parse::<f64>().is_err() => Timestamp::parse(text)?,
@@ -154,16 +154,16 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    pub fn to_text(&self) -> SecretString {
+    pub(super) fn to_text(&self) -> SecretString {
         json!({"owner": self.owner, "seconds": self.seconds}).to_string().into()
     }
 
     /// `None` if it is not a lease.
-    pub fn parse(text: &SecretString) -> Option<Self> {
+    pub(super) fn parse(text: &SecretString) -> Option<Self> {
         serde_json::from_str(text.expose_secret()).ok()
     }
 
-    pub fn duration(&self) -> Duration {
+    pub(super) fn duration(&self) -> Duration {
         Duration::from_secs(self.seconds).min(MAX_LEASE)
     }
 }
@@ -179,14 +179,14 @@ pub(super) struct MintFailure {
 impl MintFailure {
     /// The cooldown doubles with each term, because a failure that lasts must not fill the secret with versions: Secrets
     /// Manager keeps all those of a day, and rejects new ones at a quota, those of the operator included.
-    pub fn new(error: WatchError, first_cooldown: Duration, term: u32, now: Now) -> Self {
+    pub(super) fn new(error: WatchError, first_cooldown: Duration, term: u32, now: Now) -> Self {
         let factor = 1_u32 << term.min(20);
         let cooldown = first_cooldown.saturating_mul(factor).min(MAX_COOLDOWN);
         Self { error, until: Timer::start(now, cooldown), term }
     }
 
     /// `{"error_type", "message", "seconds"}`.
-    pub fn to_text(&self) -> SecretString {
+    pub(super) fn to_text(&self) -> SecretString {
         let (error_type, message) = (self.error.kind().name(), self.error.message());
         json!({"error_type": error_type, "message": message, "seconds": self.until.duration().as_secs()})
             .to_string()
@@ -195,7 +195,7 @@ impl MintFailure {
 
     /// What another environment stored, with the time that is left of it by Secrets Manager's clock. `None` if it is not
     /// a failure, or one that requesting a token cannot have.
-    pub fn parse(version: &Version, term: u32, now: Now) -> Option<Self> {
+    pub(super) fn parse(version: &Version, term: u32, now: Now) -> Option<Self> {
         let value: Value = serde_json::from_str(version.text.expose_secret()).ok()?;
         let text = |key| value.get(key).and_then(Value::as_str);
         let kind = ErrorType::from_name(text("error_type")?).filter(|kind| {

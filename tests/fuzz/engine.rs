@@ -17,7 +17,7 @@ const LONGEST: usize = 2_000;
 const KEPT: usize = 5_000;
 
 /// One target with its inputs.
-pub struct Fuzzer {
+pub(crate) struct Fuzzer {
     name: &'static str,
     words: Vec<String>,
     pool: Vec<Vec<u8>>,
@@ -26,7 +26,7 @@ pub struct Fuzzer {
 
 impl Fuzzer {
     /// Begins with the committed inputs in `corpus/<name>`.
-    pub fn new(name: &'static str, words: &[&str]) -> Self {
+    pub(crate) fn new(name: &'static str, words: &[&str]) -> Self {
         let folder = root().join("tests/fuzz/corpus").join(name);
         let mut files: Vec<PathBuf> =
             std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -38,7 +38,7 @@ impl Fuzzer {
     }
 
     /// Runs the target on every committed input, then on mutations. The target returns the kind of its result.
-    pub fn run(mut self, target: impl Fn(&[u8]) -> String) {
+    pub(crate) fn run(mut self, target: impl Fn(&[u8]) -> String) {
         let began = Instant::now();
         let executions = number("FUZZ_EXECUTIONS");
         let until = began + Duration::from_secs(number("FUZZ_SECONDS").unwrap_or(SECONDS));

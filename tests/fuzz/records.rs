@@ -74,7 +74,7 @@ impl HttpClient for Accounts {
 }
 
 /// The kind of record is in the first line.
-pub fn shared_records(input: &[u8]) -> String {
+pub(crate) fn shared_records(input: &[u8]) -> String {
     let text = String::from_utf8_lossy(input);
     let (kind, text) = text.split_once('\n').unwrap_or(("token", &text));
     let kind = ["lease", "failure"].into_iter().find(|known| *known == kind).unwrap_or("token");

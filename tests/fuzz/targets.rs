@@ -20,18 +20,18 @@ use std::time::Duration;
 const SECRET: &str = "hunter2";
 
 /// What the function knows to be secret.
-pub const CREDENTIALS: [&str; 3] = ["hunter2-the-client", "hunter2-the-secret", "hunter2-the-refresh"];
+pub(crate) const CREDENTIALS: [&str; 3] = ["hunter2-the-client", "hunter2-the-secret", "hunter2-the-refresh"];
 
 /// The longest message, in characters: a few sentences, and at most 200 characters from elsewhere.
 const LONGEST_MESSAGE: usize = 1_500;
 
 /// One line of bounded length.
-pub fn check_message(message: &str) {
+pub(crate) fn check_message(message: &str) {
     assert!(!message.is_empty() && !message.chars().any(char::is_control), "{message:?}");
     assert!(message.chars().count() <= LONGEST_MESSAGE, "{message:?}");
 }
 
-pub fn check_error(error: &WatchError) -> String {
+pub(crate) fn check_error(error: &WatchError) -> String {
     check_message(error.message());
     assert!(!error.message().contains(SECRET), "{error}");
     error.kind().name().to_owned()
@@ -43,7 +43,7 @@ fn kind_of(message: &str) -> String {
     unquoted.chars().filter(|c| c.is_ascii_alphabetic() || *c == ' ').take(120).collect()
 }
 
-pub fn event(input: &[u8]) -> String {
+pub(crate) fn event(input: &[u8]) -> String {
     let payload = &*String::from_utf8_lossy(input);
     let function_arn = "arn:aws:lambda:eu-west-1:123456789012:function:check";
     let here = Location::of_function(function_arn, None);
@@ -94,7 +94,7 @@ fn split(input: &[u8]) -> (StatusCode, HeaderMap, &[u8]) {
     (status, headers, input.get(end + 1..).unwrap_or_default())
 }
 
-pub fn status_response(input: &[u8]) -> String {
+pub(crate) fn status_response(input: &[u8]) -> String {
     let (status, headers, body) = split(input);
     let host = ApiHost {
         origin: DataCenter::default().api_origin(),
@@ -138,7 +138,7 @@ pub fn status_response(input: &[u8]) -> String {
     }
 }
 
-pub fn token_response(input: &[u8]) -> String {
+pub(crate) fn token_response(input: &[u8]) -> String {
     let (status, headers, body) = split(input);
     let host = AccountsHost {
         origin: DataCenter::default().accounts_origin(),
@@ -168,7 +168,7 @@ pub fn token_response(input: &[u8]) -> String {
     }
 }
 
-pub fn secret(input: &[u8]) -> String {
+pub(crate) fn secret(input: &[u8]) -> String {
     let text = String::from_utf8_lossy(input);
     match Secret::parse(&text, None) {
         Ok(secret) => {
@@ -187,7 +187,7 @@ pub fn secret(input: &[u8]) -> String {
 }
 
 /// A variable in each line.
-pub fn environment(input: &[u8]) -> String {
+pub(crate) fn environment(input: &[u8]) -> String {
     let text = String::from_utf8_lossy(input);
     let variables = text.lines().filter_map(|line| line.split_once('='));
     let environment: Environment =

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// What an execution environment is to the services that it uses.
-pub struct Environment {
+pub(crate) struct Environment {
     pub world: World,
     pub number: usize,
     /// How far its clock is off, in seconds.
@@ -31,7 +31,7 @@ pub struct Environment {
 
 /// What happens to it.
 #[derive(Debug, Default)]
-pub struct Life {
+pub(crate) struct Life {
     is_dead: bool,
     /// Between invocations, it is frozen: nothing in it continues.
     is_running: bool,
@@ -49,7 +49,7 @@ pub struct Life {
 
 /// Requests of one invocation.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Sent {
+pub(crate) struct Sent {
     pub status_requests: u32,
     pub token_requests: u32,
     /// A response has come that no further request can change.
@@ -62,23 +62,23 @@ pub struct Sent {
 const GOES_ALONE_SECONDS: u64 = 300;
 
 impl Environment {
-    pub fn new(world: World, number: usize, skew: i64) -> Arc<Self> {
+    pub(crate) fn new(world: World, number: usize, skew: i64) -> Arc<Self> {
         let (life, thawed, died) = (Mutex::default(), Notify::new(), Notify::new());
         Arc::new(Self { world, number, skew, life, thawed, died })
     }
 
-    pub fn life(&self) -> MutexGuard<'_, Life> {
+    pub(crate) fn life(&self) -> MutexGuard<'_, Life> {
         self.life.lock().unwrap()
     }
 
     /// Its wall clock.
-    pub fn clock(self: &Arc<Self>) -> Clock {
+    pub(crate) fn clock(self: &Arc<Self>) -> Clock {
         let this = self.clone();
         Arc::new(move || this.world.now().plus_seconds(this.skew))
     }
 
     /// Continues, for an invocation of this watch.
-    pub fn thaw(&self, watch: usize, dies_in: Option<u32>, stalls_for: Duration) {
+    pub(crate) fn thaw(&self, watch: usize, dies_in: Option<u32>, stalls_for: Duration) {
         let mut life = self.life();
         life.is_running = true;
         life.dies_in = dies_in;
@@ -89,29 +89,29 @@ impl Environment {
     }
 
     /// Nothing continues until the next invocation.
-    pub fn freeze(&self) {
+    pub(crate) fn freeze(&self) {
         self.life().is_running = false;
     }
 
     /// Nothing continues.
-    pub fn kill(&self) {
+    pub(crate) fn kill(&self) {
         self.life().is_dead = true;
         self.died.notify_waiters();
     }
 
-    pub fn is_dead(&self) -> bool {
+    pub(crate) fn is_dead(&self) -> bool {
         self.life().is_dead
     }
 
     /// Ends when the environment does.
-    pub async fn death(&self) {
+    pub(crate) async fn death(&self) {
         if !self.is_dead() {
             self.died.notified().await;
         }
     }
 
     /// Between any two effects: here the environment dies, freezes, or stalls.
-    pub async fn step(&self) {
+    pub(crate) async fn step(&self) {
         let dies = {
             let mut life = self.life();
             if let (true, Some(steps)) = (life.is_running, &mut life.dies_in) {
@@ -145,7 +145,7 @@ impl Environment {
     }
 
     /// Remembers whether this environment has reason to go without a lease.
-    pub fn note_store(&self, error: &StoreError) {
+    pub(crate) fn note_store(&self, error: &StoreError) {
         let until = match error {
             StoreError::Denied(_) => u64::MAX,
             StoreError::Unavailable(_) => self.world.elapsed() + GOES_ALONE_SECONDS,
@@ -233,7 +233,7 @@ impl Environment {
 
 /// An environment's way to Zoho.
 #[derive(Clone)]
-pub struct Network(pub Arc<Environment>);
+pub(crate) struct Network(pub Arc<Environment>);
 
 impl HttpClient for Network {
     async fn send(&self, request: Request<'_>) -> Result<Response, TransportError> {
@@ -296,7 +296,7 @@ impl HttpClient for Network {
 }
 
 /// An environment's way to SNS and Scheduler.
-pub struct Ends(pub Arc<Environment>);
+pub(crate) struct Ends(pub Arc<Environment>);
 
 impl Ends {
     /// One operation, with the faults that outlast the SDK's own retries.

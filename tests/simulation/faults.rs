@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// A service that the function uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub(crate) enum Service {
     /// Zoho's CRM API.
     Crm,
     /// Zoho's accounts server.
@@ -23,7 +23,7 @@ pub enum Service {
 
 /// How a service fails a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fault {
+pub(crate) enum Fault {
     /// A server error: the request is not done.
     ServerError,
     /// The request is turned down for now.
@@ -89,7 +89,7 @@ struct Outage {
 
 /// All that goes wrong in a world.
 #[derive(Debug)]
-pub struct Faults {
+pub(crate) struct Faults {
     outages: Vec<Outage>,
     /// The share of requests that fail outside of outages.
     flakiness: f64,
@@ -105,7 +105,7 @@ pub struct Faults {
 
 impl Faults {
     /// Half of the worlds are nearly quiet: there, nothing hides a mistake.
-    pub fn draw(rng: &mut Rng) -> Self {
+    pub(crate) fn draw(rng: &mut Rng) -> Self {
         let outages = match rng.u32(0..4) {
             0 => 0,
             1 => 1,
@@ -123,7 +123,7 @@ impl Faults {
     }
 
     /// The fault that meets a request now.
-    pub fn meet(&mut self, service: Service, now: u64, rng: &mut Rng) -> Option<Fault> {
+    pub(crate) fn meet(&mut self, service: Service, now: u64, rng: &mut Rng) -> Option<Fault> {
         let outage =
             self.outages.iter().find(|outage| outage.service == service && outage.seconds.contains(&now));
         if let Some(outage) = outage
@@ -136,13 +136,13 @@ impl Faults {
     }
 
     /// Ends every outage and every other mishap.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self =
             Self { outages: Vec::new(), flakiness: 0.0, deaths: 0.0, stalls: 0.0, duplicates: 0.0, skew: 0 };
     }
 
     /// The seconds of all outages together.
-    pub fn outage_seconds(&self) -> u64 {
+    pub(crate) fn outage_seconds(&self) -> u64 {
         self.outages.iter().map(|outage| outage.seconds.end - outage.seconds.start).sum()
     }
 }

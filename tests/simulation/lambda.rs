@@ -33,7 +33,7 @@ const MAX_STATUS_REQUESTS: u32 = 4;
 const MAX_TOKEN_REQUESTS: u32 = 6;
 
 /// How long Lambda keeps an event (template.yaml).
-pub const MAX_EVENT_AGE_SECONDS: u64 = 3_600;
+pub(crate) const MAX_EVENT_AGE_SECONDS: u64 = 3_600;
 
 /// Checks, a minute apart, by which a new execution environment has a token: the longest failure that environments share
 /// is over after half an hour.
@@ -43,7 +43,7 @@ type Function = Handler<Store, Network, Ends>;
 
 /// The function's settings.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub(crate) struct Settings {
     pub timeout: Duration,
     pub limits: Limits,
     /// Execution environments at a time.
@@ -53,7 +53,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    pub fn draw(rng: &mut Rng, watch_limit_seconds: u64) -> Self {
+    pub(crate) fn draw(rng: &mut Rng, watch_limit_seconds: u64) -> Self {
         let (min_seconds, max_seconds) = match rng.u32(0..200) {
             0 => (10, 20),
             1..=40 => (30, 300),
@@ -70,7 +70,7 @@ impl Settings {
 }
 
 /// The function, deployed.
-pub struct Lambda {
+pub(crate) struct Lambda {
     pub world: World,
     pub settings: Settings,
     instances: Mutex<Vec<Arc<Instance>>>,
@@ -91,12 +91,12 @@ enum Use {
 }
 
 impl Lambda {
-    pub fn new(world: World, settings: Settings) -> Arc<Self> {
+    pub(crate) fn new(world: World, settings: Settings) -> Arc<Self> {
         Arc::new(Self { world, settings, instances: Mutex::default(), started: Mutex::default() })
     }
 
     /// Whether a new execution environment gets a token once every outage is over, whatever the others left behind.
-    pub async fn recovers(&self) -> bool {
+    pub(crate) async fn recovers(&self) -> bool {
         for instance in self.instances.lock().unwrap().drain(..) {
             instance.environment.kill();
         }
@@ -120,7 +120,7 @@ impl Lambda {
     }
 
     /// Delivers an event: late, or again, if the world is like that.
-    pub async fn deliver(self: Arc<Self>, watch: usize, payload: String) {
+    pub(crate) async fn deliver(self: Arc<Self>, watch: usize, payload: String) {
         let world = &self.world;
         if world.chance(0.02) {
             world.pause_seconds(1..600).await;
@@ -141,7 +141,7 @@ impl Lambda {
     }
 
     /// One invocation.
-    pub async fn invoke(&self, watch: usize, payload: &str) -> Result<Value, Failed> {
+    pub(crate) async fn invoke(&self, watch: usize, payload: &str) -> Result<Value, Failed> {
         let world = &self.world;
         let fault = world.fault(Service::Lambda);
         match fault {

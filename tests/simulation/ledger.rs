@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// What happened.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub(crate) struct Ledger {
     pub violations: Vec<String>,
     pub watches: Vec<Watch>,
     publications: Vec<Publication>,
@@ -26,7 +26,7 @@ pub struct Ledger {
 
 /// A watch, as whoever started it sees it.
 #[derive(Debug, Clone)]
-pub struct Watch {
+pub(crate) struct Watch {
     pub job: usize,
     pub started: u64,
     pub limit: u64,
@@ -54,7 +54,7 @@ struct End {
 
 /// A message that SNS accepted.
 #[derive(Debug, Clone)]
-pub struct Publication {
+pub(crate) struct Publication {
     pub watch: usize,
     pub at: u64,
     pub event_id: String,
@@ -79,30 +79,30 @@ struct Mint {
 }
 
 impl Ledger {
-    pub fn add_watch(&mut self, watch: Watch) -> usize {
+    pub(crate) fn add_watch(&mut self, watch: Watch) -> usize {
         self.watches.push(watch);
         self.watches.len() - 1
     }
 
-    pub fn add_schedule(&mut self, arn: String, watch: usize, created_at: Timestamp) {
+    pub(crate) fn add_schedule(&mut self, arn: String, watch: usize, created_at: Timestamp) {
         self.schedules.insert(arn, Schedule { created_at, watch, deleted_at: None });
     }
 
     /// This ARN, or another one if there is a schedule with it. An event of a former schedule that is still on its way
     /// would delete the new one: its name is used again once Lambda has given all of them up.
-    pub fn free_name(&self, arn: &str, now: u64) -> String {
+    pub(crate) fn free_name(&self, arn: &str, now: u64) -> String {
         let is_free = self.schedules.get(arn).is_none_or(|schedule| {
             schedule.deleted_at.is_some_and(|deleted_at| now > deleted_at + 2 * MAX_EVENT_AGE_SECONDS)
         });
         if is_free { arn.to_owned() } else { self.free_name(&format!("{arn}-again"), now) }
     }
 
-    pub fn is_deleted(&self, arn: &str) -> bool {
+    pub(crate) fn is_deleted(&self, arn: &str) -> bool {
         self.schedules.get(arn).is_none_or(|schedule| schedule.deleted_at.is_some())
     }
 
     /// Deletes a schedule; its watch is over.
-    pub fn delete_schedule(&mut self, arn: &str, now: u64) {
+    pub(crate) fn delete_schedule(&mut self, arn: &str, now: u64) {
         let Some(schedule) = self.schedules.get_mut(arn) else { return };
         if schedule.deleted_at.is_some() {
             return;
@@ -116,13 +116,13 @@ impl Ledger {
         self.watches[watch].is_over = true;
     }
 
-    pub fn schedule_created_at(&self, arn: &str) -> Option<Timestamp> {
+    pub(crate) fn schedule_created_at(&self, arn: &str) -> Option<Timestamp> {
         let schedule = self.schedules.get(arn).filter(|schedule| schedule.deleted_at.is_none())?;
         Some(schedule.created_at)
     }
 
     /// A request for a token reaches Zoho. No other may be under way, unless one of the two needs no lease.
-    pub fn mint_begins(&mut self, environment: usize, alone: bool) -> usize {
+    pub(crate) fn mint_begins(&mut self, environment: usize, alone: bool) -> usize {
         if let Some(other) = self.mints.iter().find(|mint| !mint.is_over && !mint.alone && !alone) {
             let other = other.environment;
             self.violations.push(format!("environments {other} and {environment} request a token at a time"));
@@ -131,20 +131,20 @@ impl Ledger {
         self.mints.len() - 1
     }
 
-    pub fn note_garbled(&mut self, now: u64) {
+    pub(crate) fn note_garbled(&mut self, now: u64) {
         self.garbled_at = Some(now);
     }
 
-    pub fn note_rejected(&mut self, now: u64) {
+    pub(crate) fn note_rejected(&mut self, now: u64) {
         self.rejected_at = Some(now);
     }
 
-    pub fn mint_ends(&mut self, number: usize) {
+    pub(crate) fn mint_ends(&mut self, number: usize) {
         self.mints[number].is_over = true;
     }
 
     /// What is left at the end, when nothing is going on any more.
-    pub fn check_remains(&mut self) {
+    pub(crate) fn check_remains(&mut self) {
         for (arn, schedule) in &self.schedules {
             if schedule.deleted_at.is_none() {
                 self.violations.push(format!("schedule {arn} is left behind"));
@@ -165,7 +165,7 @@ const SKEW: i64 = 130;
 
 impl World {
     /// SNS accepts a message; returns its ID. Checks that the end is true, and that it has one ID.
-    pub fn publish(&self, publication: Publication) -> String {
+    pub(crate) fn publish(&self, publication: Publication) -> String {
         let Publication { watch, at, event_id, outcome, report } = &publication;
         self.trace(|| format!("watch {watch} is announced: {event_id}, {report}"));
         let text = document(report);
@@ -209,7 +209,7 @@ impl World {
     }
 
     /// Secrets that this text shows: a violation each.
-    pub fn secrets_in(&self, text: &str) -> Vec<String> {
+    pub(crate) fn secrets_in(&self, text: &str) -> Vec<String> {
         let state = self.state();
         // A part of a token can be enough to find the rest.
         let tokens = state.zoho.known_tokens().map(|token| token.get(..16).unwrap_or(token));

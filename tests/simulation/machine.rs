@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 /// What a state machine is connected to.
-pub trait Integrations {
+pub(crate) trait Integrations {
     /// Runs a task: the resource without its partition, and the arguments.
     fn call(&self, resource: &str, arguments: Value) -> impl Future<Output = Result<Value, Failed>> + Send;
     /// Waits.
@@ -16,13 +16,13 @@ pub trait Integrations {
 
 /// An error of a task or of an execution.
 #[derive(Debug, Clone)]
-pub struct Failed {
+pub(crate) struct Failed {
     pub error: String,
     pub cause: String,
 }
 
 /// An execution of a state machine.
-pub struct Execution<'a, I> {
+pub(crate) struct Execution<'a, I> {
     definition: &'a Value,
     integrations: &'a I,
     context: Value,
@@ -34,12 +34,12 @@ pub struct Execution<'a, I> {
 const MAX_EVENTS: u32 = 25_000;
 
 /// The state machine that ships.
-pub fn definition() -> Arc<Value> {
+pub(crate) fn definition() -> Arc<Value> {
     Arc::new(serde_json::from_str(include_str!("../../statemachine/watch.asl.json")).unwrap())
 }
 
 impl<'a, I: Integrations> Execution<'a, I> {
-    pub fn new(definition: &'a Value, integrations: &'a I, name: &str, input: &Value) -> Self {
+    pub(crate) fn new(definition: &'a Value, integrations: &'a I, name: &str, input: &Value) -> Self {
         let context = json!({
             "Execution": {"Name": name, "Id": format!("arn:aws:states:eu-west-1:123456789012:execution:watch:{name}"), "Input": input},
             "StateMachine": {"Id": "arn:aws:states:eu-west-1:123456789012:stateMachine:watch"},
@@ -49,7 +49,7 @@ impl<'a, I: Integrations> Execution<'a, I> {
     }
 
     /// Runs it to its end. A mistake in the definition is a panic.
-    pub async fn run(mut self) -> Result<Value, Failed> {
+    pub(crate) async fn run(mut self) -> Result<Value, Failed> {
         let mut name = self.definition["StartAt"].as_str().unwrap().to_owned();
         let mut data = self.context["Execution"]["Input"].clone();
         loop {

@@ -14,11 +14,11 @@ use std::time::Duration;
 const CURRENT: &str = "AWSCURRENT";
 
 /// The operator's credentials; none of them may ever be shown.
-pub const CREDENTIALS: [&str; 3] = ["client-identity-one", "client-secret-two", "refresh-token-three"];
+pub(crate) const CREDENTIALS: [&str; 3] = ["client-identity-one", "client-secret-two", "refresh-token-three"];
 
 /// The secret.
 #[derive(Debug)]
-pub struct Secrets {
+pub(crate) struct Secrets {
     versions: BTreeMap<String, Version>,
     labels: BTreeMap<String, String>,
     /// The function's role has no permission to put versions.
@@ -28,7 +28,7 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    pub fn new(rng: &mut Rng, static_token: Option<&str>) -> Self {
+    pub(crate) fn new(rng: &mut Rng, static_token: Option<&str>) -> Self {
         let is_malformed = rng.u32(0..40) == 0;
         let [id, secret, refresh] = CREDENTIALS;
         let text = match static_token {
@@ -74,7 +74,7 @@ impl Secrets {
 const SDK_PATIENCE: Duration = Duration::from_secs(4);
 
 /// An execution environment's way to the secret.
-pub struct Store(pub Arc<Environment>);
+pub(crate) struct Store(pub Arc<Environment>);
 
 impl Store {
     /// One operation, with the faults that outlast the SDK's own retries. `done` happens at Secrets Manager.

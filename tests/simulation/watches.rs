@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 /// Starts a watch of this job in some way, and follows it to its end.
-pub async fn watch(lambda: Arc<Lambda>, definition: Arc<Value>, job: usize, starts_in: u64) {
+pub(crate) async fn watch(lambda: Arc<Lambda>, definition: Arc<Value>, job: usize, starts_in: u64) {
     let world = lambda.world.clone();
     sleep(Duration::from_secs(starts_in)).await;
     let limits = lambda.settings.limits;

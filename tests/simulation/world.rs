@@ -16,7 +16,7 @@ const BEGINNING: i64 = 1_795_428_000;
 
 /// Everything outside the function. Clones share it.
 #[derive(Clone)]
-pub struct World {
+pub(crate) struct World {
     state: Arc<Mutex<State>>,
     began: Instant,
     /// Whether to print what happens.
@@ -24,7 +24,7 @@ pub struct World {
 }
 
 /// What the services know.
-pub struct State {
+pub(crate) struct State {
     pub rng: Rng,
     pub faults: Faults,
     pub zoho: Zoho,
@@ -34,7 +34,7 @@ pub struct State {
 
 impl World {
     /// A world with this seed; everything in it follows from the seed.
-    pub fn new(mut rng: Rng, traced: bool) -> Self {
+    pub(crate) fn new(mut rng: Rng, traced: bool) -> Self {
         let faults = Faults::draw(&mut rng);
         let zoho = Zoho::new(&mut rng);
         let secrets = Secrets::new(&mut rng, zoho.static_token());
@@ -44,62 +44,62 @@ impl World {
     }
 
     /// Access to all of it, between two awaits.
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
     /// Seconds since the beginning.
-    pub fn elapsed(&self) -> u64 {
+    pub(crate) fn elapsed(&self) -> u64 {
         self.began.elapsed().as_secs()
     }
 
     /// The true time.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::from_epoch_seconds(BEGINNING + i64::try_from(self.elapsed()).unwrap())
     }
 
     /// The time of a clock, in seconds since the beginning.
-    pub fn elapsed_at(at: Timestamp) -> i64 {
+    pub(crate) fn elapsed_at(at: Timestamp) -> i64 {
         at.epoch_seconds() - BEGINNING
     }
 
     /// True with this probability.
-    pub fn chance(&self, probability: f64) -> bool {
+    pub(crate) fn chance(&self, probability: f64) -> bool {
         probability > 0.0 && self.state().rng.f64() < probability
     }
 
     /// A random number.
-    pub fn draw(&self, range: Range<u64>) -> u64 {
+    pub(crate) fn draw(&self, range: Range<u64>) -> u64 {
         self.state().rng.u64(range)
     }
 
     /// Sleeps for so many milliseconds.
-    pub async fn pause(&self, milliseconds: Range<u64>) {
+    pub(crate) async fn pause(&self, milliseconds: Range<u64>) {
         let duration = Duration::from_millis(self.draw(milliseconds));
         sleep(duration).await;
     }
 
     /// Sleeps for so many seconds.
-    pub async fn pause_seconds(&self, seconds: Range<u64>) {
+    pub(crate) async fn pause_seconds(&self, seconds: Range<u64>) {
         self.pause(seconds.start * 1_000..seconds.end * 1_000).await;
     }
 
     /// The fault that meets a request to this service now.
-    pub fn fault(&self, service: Service) -> Option<Fault> {
+    pub(crate) fn fault(&self, service: Service) -> Option<Fault> {
         let now = self.elapsed();
         let state = &mut *self.state();
         state.faults.meet(service, now, &mut state.rng)
     }
 
     /// Prints what happens, if this is a replay.
-    pub fn trace(&self, what: impl FnOnce() -> String) {
+    pub(crate) fn trace(&self, what: impl FnOnce() -> String) {
         if self.traced {
             println!("{:>12.3} {}", self.began.elapsed().as_secs_f64(), what());
         }
     }
 
     /// Notes that a rule is broken.
-    pub fn violation(&self, what: String) {
+    pub(crate) fn violation(&self, what: String) {
         self.trace(|| format!("VIOLATION {what}"));
         let at = self.began.elapsed().as_secs_f64();
         self.state().ledger.violations.push(format!("{what} (at {at:.3} s)"));
@@ -107,7 +107,7 @@ impl World {
 }
 
 /// A number between the two, with every order of magnitude equally likely.
-pub fn log_uniform(rng: &mut Rng, from: f64, to: f64) -> u64 {
+pub(crate) fn log_uniform(rng: &mut Rng, from: f64, to: f64) -> u64 {
     let exponent = rng.f64() * (to / from).ln();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
     let number = (from * exponent.exp()) as u64;

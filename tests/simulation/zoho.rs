@@ -10,14 +10,14 @@ use std::collections::BTreeMap;
 
 /// How a job ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobEnd {
+pub(crate) enum JobEnd {
     Completed { failed: u64, not_updated: u64 },
     Failed,
 }
 
 /// Why Zoho never gives the status of a job, or gives it no longer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Problem {
+pub(crate) enum Problem {
     NoPermission,
     ScopeMismatch,
     InvalidModule,
@@ -27,7 +27,7 @@ pub enum Problem {
 
 /// A job: what is true of it, whatever anybody learns of it.
 #[derive(Debug, Clone)]
-pub struct Job {
+pub(crate) struct Job {
     pub module: &'static str,
     pub id: String,
     queued_until: u64,
@@ -78,7 +78,7 @@ impl Job {
     }
 
     /// How the job ended, once it has.
-    pub fn ended(&self, now: u64) -> Option<JobEnd> {
+    pub(crate) fn ended(&self, now: u64) -> Option<JobEnd> {
         (now >= self.ends_at).then_some(self.end)
     }
 
@@ -123,7 +123,7 @@ impl Job {
 
 /// Zoho's state.
 #[derive(Debug)]
-pub struct Zoho {
+pub(crate) struct Zoho {
     pub jobs: Vec<Job>,
     /// Access tokens, and until when they are valid.
     tokens: BTreeMap<String, u64>,
@@ -143,7 +143,7 @@ const WINDOW: u64 = 600;
 const ACTIVE_TOKENS: usize = 15;
 
 impl Zoho {
-    pub fn new(rng: &mut Rng) -> Self {
+    pub(crate) fn new(rng: &mut Rng) -> Self {
         let rejected_from = (rng.u32(0..20) == 0).then(|| log_uniform(rng, 1.0, 20_000.0));
         let static_token = (rng.u32(0..10) == 0).then(|| format!("static{:016x}.token", rng.u64(..)));
         let tokens = static_token.iter().map(|token| (token.clone(), u64::MAX)).collect();
@@ -152,25 +152,25 @@ impl Zoho {
     }
 
     /// The token in the secret, if the operator stores one there.
-    pub fn static_token(&self) -> Option<&str> {
+    pub(crate) fn static_token(&self) -> Option<&str> {
         self.static_token.as_deref()
     }
 
     /// Starts a job; returns its number.
-    pub fn start_job(&mut self, rng: &mut Rng, now: u64) -> usize {
+    pub(crate) fn start_job(&mut self, rng: &mut Rng, now: u64) -> usize {
         self.jobs.push(Job::draw(rng, now, self.jobs.len()));
         self.jobs.len() - 1
     }
 
     /// Starts a job that nothing keeps from being checked.
-    pub fn start_healthy_job(&mut self, rng: &mut Rng, now: u64) -> &Job {
+    pub(crate) fn start_healthy_job(&mut self, rng: &mut Rng, now: u64) -> &Job {
         let number = self.start_job(rng, now);
         self.jobs[number].problem = None;
         &self.jobs[number]
     }
 
     /// The latest access tokens.
-    pub fn known_tokens(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn known_tokens(&self) -> impl Iterator<Item = &str> {
         let issued = self.issued.iter().rev().take(ACTIVE_TOKENS).map(|(token, _)| token);
         issued.chain(&self.static_token).map(String::as_str)
     }
@@ -180,7 +180,7 @@ impl Zoho {
     }
 
     /// The response to a request for a token.
-    pub fn issue(&mut self, rng: &mut Rng, now: u64) -> Response {
+    pub(crate) fn issue(&mut self, rng: &mut Rng, now: u64) -> Response {
         if self.rejects(now) {
             return json_response(200, &json!({"error": "invalid_code"}));
         }
@@ -202,7 +202,7 @@ impl Zoho {
     }
 
     /// The response to a request for a job's status.
-    pub fn status(&self, path: &str, token: &str, now: u64) -> Response {
+    pub(crate) fn status(&self, path: &str, token: &str, now: u64) -> Response {
         let is_valid = self.tokens.get(token).is_some_and(|until| now < *until) && !self.rejects(now);
         if !is_valid {
             return unauthorized();
@@ -215,7 +215,7 @@ impl Zoho {
 }
 
 /// A response with this status and JSON document.
-pub fn json_response(status: u16, body: &Value) -> Response {
+pub(crate) fn json_response(status: u16, body: &Value) -> Response {
     let status = StatusCode::from_u16(status).unwrap();
     Response { status, headers: HeaderMap::new(), body: body.to_string().into_bytes() }
 }
@@ -239,7 +239,7 @@ fn page(body: &str) -> Response {
 }
 
 /// What comes instead of this response, if anything comes.
-pub fn spoiled(response: Response, fault: Fault, is_token: bool, rng: &mut Rng) -> Response {
+pub(crate) fn spoiled(response: Response, fault: Fault, is_token: bool, rng: &mut Rng) -> Response {
     match fault {
         Fault::ServerError => {
             error([500, 502, 503, 504][rng.usize(0..4)], "INTERNAL_ERROR", "Internal Server Error")

@@ -28,7 +28,7 @@ const ATTEMPT: Duration = Duration::from_secs(1);
 
 /// How the accounts server responds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Accounts {
+pub(crate) enum Accounts {
     Good,
     /// The throttle response.
     Throttles,
@@ -41,7 +41,7 @@ pub enum Accounts {
 }
 
 /// What Secrets Manager and Zoho are like, and what they were asked.
-pub struct State {
+pub(crate) struct State {
     // How they behave.
     pub accounts: Accounts,
     pub mint_takes: Range<u64>,
@@ -92,20 +92,20 @@ pub struct State {
 
 /// A request for a token: with which client ID it was sent, and when it was over for the sender.
 #[derive(Debug, Clone)]
-pub struct Sent {
+pub(crate) struct Sent {
     pub client: String,
     pub from: Instant,
     pub to: Option<Instant>,
 }
 
 #[derive(Clone)]
-pub struct World {
+pub(crate) struct World {
     state: Arc<Mutex<State>>,
     began: Instant,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let state = State {
             accounts: Accounts::Good,
             mint_takes: 200..1_500,
@@ -141,59 +141,59 @@ impl World {
         world
     }
 
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
     /// The right time.
-    pub fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         let elapsed = i64::try_from(self.began.elapsed().as_secs()).unwrap();
         Timestamp::from_epoch_seconds(BEGINNING + elapsed)
     }
 
     /// The operator stores other credentials.
-    pub fn replace_credentials(&self, client: &str) {
+    pub(crate) fn replace_credentials(&self, client: &str) {
         let text = format!(r#"{{"client_id": "{client}", "client_secret": "s", "refresh_token": "r"}}"#);
         self.store(&format!("operators-version-{client}"), "AWSCURRENT", &text);
     }
 
     /// Somebody puts a version by hand.
-    pub fn store(&self, id: &str, label: &str, text: &str) {
+    pub(crate) fn store(&self, id: &str, label: &str, text: &str) {
         let version = Version { id: id.into(), created: self.now(), text: text.into() };
         let mut state = self.state();
         state.versions.insert(id.into(), version);
         state.labels.insert(label.into(), id.into());
     }
 
-    pub fn remove_label(&self, label: &str) {
+    pub(crate) fn remove_label(&self, label: &str) {
         self.state().labels.remove(label);
     }
 
-    pub fn labeled(&self, label: &str) -> Option<Version> {
+    pub(crate) fn labeled(&self, label: &str) -> Option<Version> {
         let state = self.state();
         state.versions.get(state.labels.get(label)?).cloned()
     }
 
-    pub fn revoke(&self, token: &Arc<CachedToken>) {
+    pub(crate) fn revoke(&self, token: &Arc<CachedToken>) {
         self.state().revoked.push(token.token.expose().to_owned());
     }
 
     /// Whether Zoho's API accepts the token.
-    pub fn accepts(&self, token: &str) -> bool {
+    pub(crate) fn accepts(&self, token: &str) -> bool {
         let state = self.state();
         !state.rejects_all
             && !state.revoked.iter().any(|revoked| revoked == token)
             && state.issued.iter().any(|(issued, end)| issued == token && Instant::now() < *end)
     }
 
-    pub fn shared_token(&self) -> Option<String> {
+    pub(crate) fn shared_token(&self) -> Option<String> {
         let version = self.labeled(TOKEN_LABEL)?;
         let value: serde_json::Value = serde_json::from_str(version.text.expose_secret()).ok()?;
         Some(value["access_token"].as_str()?.to_owned())
     }
 
     /// Two requests for a token that were under way at the same time, if there were such.
-    pub fn overlapping_mints(&self) -> Option<(Sent, Sent)> {
+    pub(crate) fn overlapping_mints(&self) -> Option<(Sent, Sent)> {
         let mut sent = self.state().mint_requests.clone();
         sent.sort_by_key(|sent| sent.from);
         sent.windows(2).find_map(|pair| {
@@ -203,7 +203,7 @@ impl World {
     }
 
     /// The most puts within any hour.
-    pub fn busiest_hour(&self) -> usize {
+    pub(crate) fn busiest_hour(&self) -> usize {
         let puts = self.state().puts.clone();
         let hour = Duration::from_secs(3_600);
         puts.iter()
@@ -215,7 +215,7 @@ impl World {
 
 /// One execution environment.
 #[derive(Clone)]
-pub struct Instance {
+pub(crate) struct Instance {
     pub tokens: TokenSource<(Wire, Wire)>,
     checker: Arc<Checker<Wire, Wire>>,
     pub wire: Wire,
@@ -223,7 +223,7 @@ pub struct Instance {
 
 /// The way of one environment to Secrets Manager and Zoho.
 #[derive(Clone)]
-pub struct Wire {
+pub(crate) struct Wire {
     world: World,
     fate: Arc<Mutex<Fate>>,
 }
@@ -238,7 +238,7 @@ struct Fate {
 
 impl Instance {
     /// A new process, whose clock is off by so many seconds.
-    pub fn start(world: &World, skew: i64) -> Self {
+    pub(crate) fn start(world: &World, skew: i64) -> Self {
         let wire = Wire { world: world.clone(), fate: Arc::default() };
         wire.fate().skew = skew;
         let for_clock = wire.clone();
@@ -266,27 +266,27 @@ impl Instance {
     }
 
     /// One check, as the function does it.
-    pub async fn check(&self, deadline: Deadline) -> Result<JobStatus, WatchError> {
+    pub(crate) async fn check(&self, deadline: Deadline) -> Result<JobStatus, WatchError> {
         let (module, job_id) = (ModuleName::parse("Leads").unwrap(), JobId::parse("1").unwrap());
         self.checker.check(&module, &job_id, false, deadline, &mut Attempts::default()).await
     }
 
     /// Sets the clock.
-    pub fn set_skew(&self, skew: i64) {
+    pub(crate) fn set_skew(&self, skew: i64) {
         self.wire.fate().skew = skew;
     }
 
     /// The process is gone: nothing that it waits for ever comes.
-    pub fn crash(&self) {
+    pub(crate) fn crash(&self) {
         self.wire.crash();
     }
 
-    pub fn has_crashed(&self) -> bool {
+    pub(crate) fn has_crashed(&self) -> bool {
         self.wire.fate().crashed
     }
 
     /// Nothing that it waits for comes until then.
-    pub fn freeze(&self, duration: Duration) {
+    pub(crate) fn freeze(&self, duration: Duration) {
         self.wire.fate().frozen_until = Some(Instant::now() + duration);
     }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// Watch a Zoho CRM "mass change owner" job until it ends.
 #[derive(Debug, Parser)]
 #[command(name = "watch-job", version, after_help = AFTER_HELP, max_term_width = 100)]
-pub struct Arguments {
+pub(crate) struct Arguments {
     /// API name of the module whose records get a new owner, such as Leads
     #[arg(required_unless_present_any = ["check_credentials", "man", "completions"])]
     module: Option<String>,
@@ -69,7 +69,7 @@ are not correct). Ctrl-C ends the watch, not the job.";
 
 /// What the program does.
 #[derive(Debug)]
-pub enum Task {
+pub(crate) enum Task {
     /// Watch this job.
     Watch {
         /// The job.
@@ -82,7 +82,7 @@ pub enum Task {
 }
 
 /// Everything that the command line and the environment say.
-pub struct Settings {
+pub(crate) struct Settings {
     /// What to do.
     pub task: Task,
     /// `--credentials`.
@@ -100,7 +100,7 @@ pub struct Settings {
 }
 
 /// Commands for a shell.
-pub struct Commands {
+pub(crate) struct Commands {
     /// The same command: a new watch.
     pub again: String,
     /// Continues this watch: its limit and its pace count from the same start.
@@ -109,12 +109,12 @@ pub struct Commands {
 
 impl Arguments {
     /// Reads the process's own command line. A wrong one ends the process with 2, `--help` and `--version` with 0.
-    pub fn read() -> Self {
+    pub(crate) fn read() -> Self {
         Self::parse()
     }
 
     /// Prints the manual page or the completions, if that was requested.
-    pub fn print_page(&self) -> bool {
+    pub(crate) fn print_page(&self) -> bool {
         let mut command = Self::command();
         let mut out = io::stdout().lock();
         if self.man {
@@ -130,7 +130,7 @@ impl Arguments {
     /// # Errors
     ///
     /// `InvalidInput` for the job, `InvalidConfiguration` for a variable.
-    pub fn settings(self) -> Result<Settings, WatchError> {
+    pub(crate) fn settings(self) -> Result<Settings, WatchError> {
         let environment: Environment = std::env::vars().chain(self.variables()).collect();
         let config = Config::new(&environment).map_err(|problems| config::invalid(&problems))?;
         let connections = Connections::new(http::Settings {

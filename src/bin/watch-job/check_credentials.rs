@@ -15,7 +15,7 @@ const TIME: Duration = Duration::from_secs(60);
 
 /// Gets a token and asks for the status of the job, which need not exist: only somebody who may read statuses learns
 /// that it does not.
-pub async fn run<S, H>(checker: &Checker<S, H>, job: &Job) -> Exit
+pub(crate) async fn run<S, H>(checker: &Checker<S, H>, job: &Job) -> Exit
 where
     S: SecretStore + 'static,
     H: HttpClient + Clone + 'static,

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where the credentials are.
-pub enum Source {
+pub(crate) enum Source {
     /// On this machine.
     Local(LocalStore),
     /// In the AWS Secrets Manager secret of this name or ARN.
@@ -21,7 +21,7 @@ pub enum Source {
 /// # Errors
 ///
 /// `InvalidConfiguration` if nothing names credentials, or the file cannot be read.
-pub fn source(settings: &Settings) -> Result<Source, WatchError> {
+pub(crate) fn source(settings: &Settings) -> Result<Source, WatchError> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     let invalid = |message: &str| WatchError::new(ErrorType::InvalidConfiguration, message);
     if let Some(path) = &settings.credentials {
@@ -44,7 +44,7 @@ pub fn source(settings: &Settings) -> Result<Source, WatchError> {
 }
 
 /// Credentials on this machine. Access tokens stay in memory and are shared with nobody.
-pub struct LocalStore {
+pub(crate) struct LocalStore {
     origin: Origin,
     /// What was put: the label, and the version that carries it.
     put: Mutex<Vec<(String, Version)>>,

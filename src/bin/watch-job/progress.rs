@@ -6,7 +6,7 @@ use mass_change_owner_status::watch::request::History;
 
 /// What two checks tell about the speed of a job.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Progress {
+pub(crate) struct Progress {
     /// Records per second since the last check; `None` if that is unknown or nothing moved.
     pub rate: Option<f64>,
     /// Seconds until the job ends at this rate.
@@ -15,7 +15,7 @@ pub struct Progress {
 
 impl Progress {
     /// From this check, and what the check before it saw.
-    pub fn between(earlier: &History, report: &Report) -> Self {
+    pub(crate) fn between(earlier: &History, report: &Report) -> Self {
         let done = done(report.updated_count, report.failed_count);
         let before = done_before(earlier);
         let seconds = earlier.checked_at.map(|then| report.checked_at.seconds_since(then));
@@ -36,7 +36,7 @@ impl Progress {
     }
 
     /// `70 per second, about 6 min left`; empty if nothing is known.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let rate = self.rate.map(|rate| {
             if rate >= 10.0 {
                 format!("{} per second", with_thousands_separators(rate.round() as u64))
@@ -50,7 +50,7 @@ impl Progress {
 }
 
 /// What a check saw, in one line.
-pub fn line(report: &Report, progress: &Progress) -> String {
+pub(crate) fn line(report: &Report, progress: &Progress) -> String {
     let mut parts = Vec::new();
     parts.extend(report.progress_percent.map(|percent| format!("{percent}%")));
     parts.extend(counts(report));

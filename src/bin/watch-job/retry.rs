@@ -10,7 +10,7 @@ const LONGEST_WAIT: u64 = 300;
 const TOKEN_WAIT: u64 = 120;
 
 /// Seconds to wait before the next attempt, after `failures` errors in a row. `None` if the error is not retryable.
-pub fn wait(error: ErrorType, failures: u32, min_seconds: u64) -> Option<u64> {
+pub(crate) fn wait(error: ErrorType, failures: u32, min_seconds: u64) -> Option<u64> {
     if !error.is_retryable() {
         return None;
     }

@@ -17,7 +17,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 /// One of the three, chosen once.
-pub enum View {
+pub(crate) enum View {
     /// A terminal.
     Bar(ProgressBar),
     /// A pipe or a file.
@@ -31,7 +31,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 impl View {
     /// Looks at what standard output is.
-    pub fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         if json {
             return Self::Json;
         }
@@ -48,7 +48,7 @@ impl View {
     /// Sends the log to standard error: warnings, and with `verbose` each request.
     ///
     /// Libraries stay silent, whatever the level: they print headers and bodies, and with them tokens.
-    pub fn log(&self, verbose: bool) {
+    pub(crate) fn log(&self, verbose: bool) {
         let level = if verbose { LevelFilter::DEBUG } else { LevelFilter::WARN };
         let filter = Targets::new().with_target("mass_change_owner_status", level);
         let bar = match self {
@@ -62,7 +62,7 @@ impl View {
     }
 
     /// The first check is under way.
-    pub fn begin(&self, job: &Job) {
+    pub(crate) fn begin(&self, job: &Job) {
         if let Self::Bar(bar) = self {
             bar.set_prefix(format!("{} {}", job.module, job.job_id));
             bar.set_message("first check");
@@ -70,7 +70,7 @@ impl View {
     }
 
     /// A check was made; `earlier` is what the check before it saw.
-    pub fn report(&self, report: &Report, earlier: &History) {
+    pub(crate) fn report(&self, report: &Report, earlier: &History) {
         let progress = Progress::between(earlier, report);
         match self {
             Self::Json => out(&serde_json::to_string(report).unwrap_or_default()),
@@ -92,12 +92,12 @@ impl View {
     }
 
     /// A check failed and will be repeated.
-    pub fn retry(&self, error: &WatchError, seconds: u64) {
+    pub(crate) fn retry(&self, error: &WatchError, seconds: u64) {
         self.err(&format!("{error} (trying again in {})", duration(seconds)));
     }
 
     /// Waits for the next check.
-    pub async fn wait(&self, seconds: u64) {
+    pub(crate) async fn wait(&self, seconds: u64) {
         let end = Instant::now().checked_add(Duration::from_secs(seconds));
         let Some(end) = end else { return };
         if let Self::Bar(bar) = self {
@@ -119,7 +119,7 @@ impl View {
     }
 
     /// The watch is over.
-    pub fn end(&self, report: &Report, again: &str) {
+    pub(crate) fn end(&self, report: &Report, again: &str) {
         let Some(outcome) = report.outcome else { return };
         match self {
             Self::Json => return,
@@ -132,7 +132,7 @@ impl View {
     }
 
     /// Ctrl-C, or a request to terminate.
-    pub fn interrupted(&self, resume: &str) {
+    pub(crate) fn interrupted(&self, resume: &str) {
         if let Self::Bar(bar) = self {
             bar.abandon();
         }
@@ -142,7 +142,7 @@ impl View {
     }
 
     /// An error before the first check.
-    pub fn error(&self, error: &WatchError) {
+    pub(crate) fn error(&self, error: &WatchError) {
         self.err(&error.to_string());
     }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 const CHECK_TIME: Duration = Duration::from_secs(60);
 
 /// Checks the job until the watch is over, and returns the last report.
-pub async fn run<S, H>(
+pub(crate) async fn run<S, H>(
     checker: &Checker<S, H>,
     job: &Job,
     since: Timestamp,

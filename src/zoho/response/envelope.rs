@@ -18,7 +18,7 @@ pub(super) struct ErrorEnvelope<'a> {
 
 impl<'a> ErrorEnvelope<'a> {
     /// The envelope is the body, or the first element of `data`.
-    pub fn find(json: &'a RawValue) -> Option<Self> {
+    pub(super) fn find(json: &'a RawValue) -> Option<Self> {
         Self::read(json).or_else(|| {
             let data = Fields::of(json, &["data"])?.get("data")?;
             Self::read(json::first(data)?)
@@ -46,19 +46,19 @@ impl<'a> ErrorEnvelope<'a> {
     }
 
     /// A field of `details`.
-    pub fn detail(&self, name: &str) -> Option<&'a RawValue> {
+    pub(super) fn detail(&self, name: &str) -> Option<&'a RawValue> {
         self.details.get(name)
     }
 
     /// Whether the error is about the only parameter that the request has: no other one is named.
-    pub fn is_about_job_id(&self) -> bool {
+    pub(super) fn is_about_job_id(&self) -> bool {
         let mut names = ["param_name", "param", "api_name"].into_iter();
         let named = names.find_map(|name| self.details.parse::<String>(name));
         named.is_none_or(|name| name == "job_id")
     }
 
     /// The seconds that `details` asks to wait.
-    pub fn retry_after(&self) -> Option<Duration> {
+    pub(super) fn retry_after(&self) -> Option<Duration> {
         let number = self.details.parse::<f64>("retry_after");
         let seconds = number.or_else(|| self.details.parse::<String>("retry_after")?.trim().parse().ok())?;
         Duration::try_from_secs_f64(seconds).ok()

@@ -64,11 +64,11 @@ build-tests: .venv/ready
 .PHONY: simulate
 simulate: ## a million watches in virtual time: FIRST_SEED=... for others than last time
 	@FIRST_SEED=$(or $(FIRST_SEED),1000000) WATCHES=$(or $(WATCHES),1000000) \
-	  $(CARGO) test --locked --test simulation -- --nocapture
+	  $(CARGO) test --locked --release --test simulation -- --nocapture
 
 .PHONY: fuzz
 fuzz: ## ten million executions of each fuzz target
-	@FUZZ_EXECUTIONS=$(or $(FUZZ_EXECUTIONS),10000000) $(CARGO) test --locked --test fuzz -- --nocapture
+	@FUZZ_EXECUTIONS=$(or $(FUZZ_EXECUTIONS),10000000) $(CARGO) test --locked --release --test fuzz -- --nocapture
 
 .PHONY: simulation-mutants
 simulation-mutants: ## show that the simulation notices broken rules: docs/simulation.md

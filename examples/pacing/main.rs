@@ -62,7 +62,7 @@ fn print_policies(rows: &[Row]) {
 }
 
 fn print_scenarios() {
-    println!("\nother jobs and conditions, with counts\n");
+    println!("\nother jobs and conditions\n");
     println!(
         "| | jobs | {} | worst | mean | too late | {} | worst | mean | too late |",
         SHIPPED.name, PLAIN.name

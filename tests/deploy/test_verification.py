@@ -19,7 +19,8 @@ class LocalTarget:
     """A deployment on the local stack, in the place of an account."""
 
     only_aws = True
-    list_size = 20
+    # Well below the reserved concurrency: a throttled check is tried again after up to two minutes.
+    list_size = 8
 
     def __init__(self, deployment: Deployment) -> None:
         self._deployment = deployment

@@ -47,6 +47,7 @@ impl<B: Backend> Acquire<B> {
 
     /// Acquires a token and makes it the one of the invocations to come.
     pub(super) async fn run(mut self, mut need: Need) -> Result<Arc<CachedToken>, WatchError> {
+        self.memory.forget_minted(&need);
         while self.began.elapsed() < LONGEST {
             match self.next(&mut need).await {
                 Next::Use(token) => {

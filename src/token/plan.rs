@@ -231,6 +231,15 @@ impl Memory {
         matches!(grant, Some(TokenGrant::Static(_)))
     }
 
+    /// Forgets a token that Zoho rejected before it was stored: it replaces nothing, and nobody else needs it.
+    pub(super) fn forget_minted(&mut self, need: &Need) {
+        let is_rejected = |minted: &Minted| {
+            matches!(need, Need::Replacement(_))
+                && minted.result.as_ref().is_ok_and(|minted| !need.accepts(&minted.token.token))
+        };
+        self.minted = self.minted.take().filter(|minted| !is_rejected(minted));
+    }
+
     /// What this environment got from Zoho with these credentials and has not stored yet.
     fn minted_for(&self, credentials: &str) -> Option<Result<&MintedToken, &MintFailure>> {
         let minted = self.minted.as_ref().filter(|minted| minted.slot.credentials == credentials)?;
@@ -309,6 +318,22 @@ mod tests {
         let version = Version { id: String::new(), created: now.at, text: lease.to_text() };
         race.saw(Some(&version), duration, now);
         Some(race)
+    }
+
+    #[test]
+    fn a_rejected_token_is_not_stored_any_more() {
+        let rejected = |text| AccessToken::parse(text).unwrap();
+        for (need, is_kept) in [
+            (Need::Any, true),
+            (Need::Replacement(rejected("another")), true),
+            (Need::Replacement(rejected("minted")), false),
+            // Still to be stored, for the others.
+            (Need::Successor(token("minted")), true),
+        ] {
+            let mut memory = Memory { minted: minted("ours", 0, false), ..Memory::default() };
+            memory.forget_minted(&need);
+            assert_eq!(memory.minted.is_some(), is_kept, "{need:?}");
+        }
     }
 
     fn name(next: &Next) -> String {

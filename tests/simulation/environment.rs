@@ -252,7 +252,8 @@ impl HttpClient for Network {
         let fault = world.fault(service);
         world.trace(|| format!("environment {} sends {}, {fault:?}", environment.number, request.path));
         if fault == Some(Fault::Unreachable) {
-            world.pause(1..300).await;
+            let takes = Duration::from_millis(world.draw(1..300));
+            sleep(takes.min(request.timeout)).await;
             environment.step().await;
             return Err(TransportError::new(Stage::Connecting, "connection refused"));
         }

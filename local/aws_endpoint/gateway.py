@@ -129,8 +129,9 @@ class Gateway:
         self._invoke = invoke
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
-        # AWS's compare-and-set is atomic; moto, which uses threads, is not.
-        self._one_at_a_time = {"secretsmanager": asyncio.Lock()}
+        # moto handles requests in threads, but its state is not made for that: compare-and-set is not atomic, and a
+        # change during an iteration is a 500.
+        self._one_at_a_time = {service: asyncio.Lock() for service in ("secretsmanager", "sns", "sqs", "scheduler")}
         self._moto = ""
         self._roles: dict[str, Callable[[Call], str | None]] = {}
         self.calls: list[Call] = []

@@ -116,14 +116,9 @@ def _retried(faults: tuple[Fault, ...], error: str, warm: str = "") -> Row:
     return Row(faults, (RECOVERED, RECOVERED, error), (RECOVERED, RECOVERED, warm) if warm else None)
 
 
-def _repeated(faults: tuple[Fault, ...], error: str, warm: str) -> Row:
-    """Requests that are repeated only once."""
-    return Row(faults, (RECOVERED, error, error), (RECOVERED, warm, warm))
-
-
-def _final(faults: tuple[Fault, ...], error: str) -> Row:
+def _final(faults: tuple[Fault, ...], error: str, warm: str = "") -> Row:
     """Responses that are the result of the invocation."""
-    return Row(faults, (error, error, error))
+    return Row(faults, (error, error, error), (warm, warm, warm) if warm else None)
 
 
 def _named(*names: str) -> tuple[Fault, ...]:
@@ -153,21 +148,27 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         _retried(_without(FOREIGN, OTHER_JSON, FORBIDDEN), "ZohoUnexpectedResponse", "ZohoUnavailable"),
         _final(OTHER_JSON, "ZohoUnexpectedResponse"),
         _final(FORBIDDEN, "PermissionDenied"),
-        _final(_without(TOO_LONG, ENDLESS_HEADERS), "ZohoUnexpectedResponse"),
+        _final(_without(TOO_LONG, ENDLESS_HEADERS), "ZohoUnexpectedResponse", "ZohoUnavailable"),
         _retried(ENDLESS_HEADERS, "ZohoUnavailable"),
     ),
     "Zoho accounts server": (
         _retried(LOST, "ZohoUnavailable"),
         _retried(FAILING, "ZohoUnavailable"),
-        # Each request can cost one of the few tokens, so these are not repeated twice.
-        _repeated(FOREIGN, "ZohoUnexpectedResponse", "ZohoUnavailable"),
-        _repeated(_without(TOO_LONG, ENDLESS_HEADERS), "ZohoUnexpectedResponse", "ZohoUnavailable"),
+        _retried(_without(FOREIGN, OTHER_JSON), "ZohoUnexpectedResponse", "ZohoUnavailable"),
+        _final((*OTHER_JSON, *_without(TOO_LONG, ENDLESS_HEADERS)), "ZohoUnexpectedResponse", "ZohoUnavailable"),
         _retried(ENDLESS_HEADERS, "ZohoUnavailable"),
     ),
     "Secrets Manager, GetSecretValue": (
-        _retried((*LOST, *FAILING, *_without(FOREIGN, FORBIDDEN), *TOO_LONG), "SecretUnavailable"),
-        _retried((*THROTTLING, *AWS_FAILING, *EXPIRED), "SecretUnavailable"),
-        _retried((*DENIED, *MISSING, *FORBIDDEN), "SecretInvalid"),
+        # A warm environment has the credentials in memory, and uses them unless Secrets Manager throttles.
+        _retried((*_without(LOST, STALLED), *FAILING, *AWS_FAILING), "SecretUnavailable", RECOVERED),
+        _retried((*_without(FOREIGN, FORBIDDEN), *TOO_LONG, *EXPIRED), "SecretUnavailable", RECOVERED),
+        _retried((*STALLED, *THROTTLING), "SecretUnavailable"),
+        # In a cold start, the first two reads are those of the initialization.
+        Row(
+            (*DENIED, *MISSING, *FORBIDDEN),
+            cold=(RECOVERED, RECOVERED, "SecretInvalid"),
+            warm=("SecretInvalid", "SecretInvalid", "SecretInvalid"),
+        ),
     ),
     "Secrets Manager, PutSecretValue": (
         # A token that cannot be shared is used alone, unless Secrets Manager throttles.
@@ -176,19 +177,17 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         _retried(THROTTLING, "SecretUnavailable"),
     ),
     "SNS, Publish": (
-        _retried((*LOST, *FAILING, *ENDLESS_HEADERS), "NotificationFailed"),
-        _retried((*THROTTLING, *AWS_FAILING), "NotificationFailed"),
+        _retried((*LOST, *FAILING, *TOO_LONG), "NotificationFailed"),
+        _retried((*THROTTLING, *AWS_FAILING, *EXPIRED), "NotificationFailed"),
         _final(_named("Content-Length is too small"), RECOVERED),
-        _final((*FOREIGN[1:], *_without(TOO_LONG, ENDLESS_HEADERS)), "NotificationFailed"),
-        _final((*EXPIRED, *DENIED, *MISSING), "NotificationFailed"),
+        _final((*FOREIGN[1:], *DENIED, *MISSING), "NotificationFailed"),
     ),
     "Scheduler, DeleteSchedule": (
-        _retried((*LOST, *FAILING, *ENDLESS_HEADERS), "ScheduleNotDeleted"),
-        _retried((*THROTTLING, *AWS_FAILING, *CONFLICT), "ScheduleNotDeleted"),
+        _retried((*LOST, *FAILING, *TOO_LONG), "ScheduleNotDeleted"),
+        _retried((*THROTTLING, *AWS_FAILING, *EXPIRED, *CONFLICT), "ScheduleNotDeleted"),
         _final(_named("Content-Length is too small"), RECOVERED),
         # A 200 with an empty body, or with any JSON, is how Scheduler reports success.
-        _final((*_without(FOREIGN[1:], OTHER_JSON, EMPTY), *_without(TOO_LONG, ENDLESS_HEADERS)), "ScheduleNotDeleted"),
-        _final((*EXPIRED, *DENIED), "ScheduleNotDeleted"),
+        _final((*_without(FOREIGN[1:], OTHER_JSON, EMPTY), *DENIED), "ScheduleNotDeleted"),
     ),
 }
 

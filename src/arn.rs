@@ -17,14 +17,6 @@ pub(crate) struct Arn<'a> {
 
 impl<'a> Arn<'a> {
     /// Parses an ARN that has all its parts. `None` for any other text.
-    ///
-    /// ```
-    /// use mass_change_owner_status::arn::Arn;
-    ///
-    /// let arn = Arn::parse("arn:aws:sns:eu-west-1:123456789012:zoho-status").unwrap();
-    /// assert_eq!((arn.service, arn.region, arn.resource), ("sns", "eu-west-1", "zoho-status"));
-    /// assert_eq!(Arn::parse("zoho-status"), None);
-    /// ```
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let [arn, partition, service, region, account, resource] =
             text.splitn(6, ':').collect::<Vec<_>>().try_into().ok()?;

@@ -1,6 +1,7 @@
 """Counts the tests that ran: `python -m local.gate.tests_ran NEXTEST_XML DOCTEST_LOG PYTEST_XML`.
 
-The last line has a form that build servers read. Exits with 1 if a test failed, or if a runner ran none.
+Names the tests that failed. The last line has a form that build servers read. Exits with 1 if a test failed, or if a
+runner ran none.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Count:
-    """How many tests passed and failed; skipped ones did not run."""
+    """How many tests passed, and the names of those that failed; skipped ones did not run."""
 
     passed: int = 0
-    failed: int = 0
+    failed: tuple[str, ...] = ()
 
     @property
     def ran(self) -> int:
-        return self.passed + self.failed
+        return self.passed + len(self.failed)
 
     def __add__(self, other: Count) -> Count:
         return Count(self.passed + other.passed, self.failed + other.failed)
@@ -33,7 +34,7 @@ def junit(xml_text: str) -> Count:
     for case in xml.etree.ElementTree.fromstring(xml_text).iter("testcase"):
         outcomes = {child.tag for child in case}
         if outcomes & {"failure", "error"}:
-            count += Count(failed=1)
+            count += Count(failed=(" ".join(filter(None, (case.get("classname"), case.get("name")))),))
         elif "skipped" not in outcomes:
             count += Count(passed=1)
     return count
@@ -41,19 +42,23 @@ def junit(xml_text: str) -> Count:
 
 def doctests(log: str) -> Count:
     """From the output of `cargo test --doc`: rustdoc writes no report."""
-    summaries = re.findall(r"^test result: \w+\. (\d+) passed; (\d+) failed;", log, re.MULTILINE)
-    return sum((Count(int(passed), int(failed)) for passed, failed in summaries), Count())
+    passed = re.findall(r"^test result: \w+\. (\d+) passed;", log, re.MULTILINE)
+    failed = re.findall(r"^---- (.+) stdout ----$", log, re.MULTILINE)
+    return Count(sum(map(int, passed)), tuple(failed))
 
 
 def main(nextest_xml: str, doctest_log: str, pytest_xml: str) -> int:
-    rust, docs, python = (
+    counts = [
         read(Path(path).read_text(encoding="utf-8"))
         for read, path in ((junit, nextest_xml), (doctests, doctest_log), (junit, pytest_xml))
-    )
+    ]
+    rust, docs, python = counts
     total = rust + docs + python
+    for name in total.failed:
+        print(f"failed: {name}")
     print(f"{total.ran} tests ran: {rust.ran} in Rust, {docs.ran} in its documentation, {python.ran} in Python")
-    print(f"{total.passed} passed, {total.failed} failed")
-    return 1 if total.failed or not (rust.ran and python.ran) else 0
+    print(f"{total.passed} passed, {len(total.failed)} failed")
+    return 0 if all(count.ran for count in counts) and not total.failed else 1
 
 
 if __name__ == "__main__":

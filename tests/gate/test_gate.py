@@ -17,31 +17,42 @@ JUNIT = """
   <testsuite><testcase name="e"/></testsuite>
 </testsuites>
 """
-DOCTESTS = "test result: ok. 3 passed; 0 failed; 1 ignored;\ntest result: FAILED. 1 passed; 2 failed; 0 ignored;\n"
+DOCTESTS = """
+running 4 tests
+---- src/a.rs - a (line 21) stdout ----
+error: no
+test result: FAILED. 3 passed; 1 failed; 0 ignored;
+"""
 
 
 def test_failures_and_errors_count_as_failed_and_skipped_tests_do_not_count() -> None:
-    assert tests_ran.junit(JUNIT) == Count(passed=2, failed=2)
-    assert tests_ran.doctests(DOCTESTS) == Count(passed=4, failed=2)
+    assert tests_ran.junit(JUNIT) == Count(passed=2, failed=("b", "d"))
+    assert tests_ran.doctests(DOCTESTS) == Count(passed=3, failed=("src/a.rs - a (line 21)",))
     assert tests_ran.doctests("error: could not compile") == Count()
 
 
+OK = "<t><testcase/></t>"
+
+
 @pytest.mark.parametrize(
-    ("nextest", "status", "last_line"),
+    ("nextest", "doc", "status", "last_line"),
     [
-        ("<t><testcase/></t>", 0, "3 passed, 0 failed"),
-        ("<t><testcase><failure/></testcase></t>", 1, "2 passed, 1 failed"),
-        ("<t/>", 1, "2 passed, 0 failed"),
+        (OK, "1 passed; 0 failed;", 0, "3 passed, 0 failed"),
+        ('<t><testcase classname="c" name="n"><failure/></testcase></t>', "1 passed;", 1, "2 passed, 1 failed"),
+        ("<t/>", "1 passed;", 1, "2 passed, 0 failed"),
+        (OK, "0 passed;", 1, "2 passed, 0 failed"),
     ],
 )
 def test_the_count_fails_with_a_test_or_when_a_runner_ran_none(
-    nextest: str, status: int, last_line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    nextest: str, doc: str, status: int, last_line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    reports = {"nextest": nextest, "doc": "test result: ok. 1 passed; 0 failed;", "pytest": "<t><testcase/></t>"}
+    reports = {"nextest": nextest, "doc": f"test result: ok. {doc}", "pytest": OK}
     for name, text in reports.items():
         (tmp_path / name).write_text(text)
     assert tests_ran.main(*(str(tmp_path / name) for name in reports)) == status
-    assert capsys.readouterr().out.splitlines()[-1] == last_line
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == last_line
+    assert ("failed: c n" in lines) == ("failure" in nextest)
 
 
 def crate(name: str, rust_version: str | None) -> dict:

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 /// Checks jobs at Zoho.
 pub struct Checker<S, H> {
-    tokens: TokenSource<(S, H)>,
+    tokens: TokenSource<S, H>,
     http: H,
     settings: Settings,
 }
@@ -37,7 +37,7 @@ const WARM_UP_LIMIT: Duration = Duration::from_secs(60);
 
 impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
     /// Sends nothing.
-    pub fn new(tokens: TokenSource<(S, H)>, http: H, settings: Settings) -> Self {
+    pub fn new(tokens: TokenSource<S, H>, http: H, settings: Settings) -> Self {
         Self { tokens, http, settings }
     }
 

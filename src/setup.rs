@@ -87,7 +87,8 @@ pub fn checker<S: SecretStore + 'static>(
     clock: &Clock,
 ) -> Checker<S, Arc<Connections>> {
     let tokens = TokenSource::new(
-        (secrets, connections.clone()),
+        secrets,
+        connections.clone(),
         token::Settings {
             api_domain: config.api_domain.clone(),
             accounts_domain: config.accounts_domain.clone(),

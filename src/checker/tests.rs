@@ -82,7 +82,8 @@ fn checker(
     let clock: Clock = Arc::new(Timestamp::now);
     let request_timeout = Duration::from_secs(5);
     let tokens = TokenSource::new(
-        (store, zoho.clone()),
+        store,
+        zoho.clone(),
         token::Settings {
             api_domain: api_host.clone(),
             accounts_domain: None,

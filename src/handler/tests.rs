@@ -111,7 +111,7 @@ fn checker(zoho: &Zoho) -> Checker<Store, Zoho> {
         clock: Arc::new(Timestamp::now),
         random: Arc::new(|| fastrand::u64(..)),
     };
-    let tokens = TokenSource::new((Store, zoho.clone()), settings);
+    let tokens = TokenSource::new(Store, zoho.clone(), settings);
     let settings = checker::Settings {
         api_version: "v8".into(),
         request_timeout: Duration::from_secs(1),

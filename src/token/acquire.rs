@@ -1,30 +1,22 @@
 //! One acquisition of a token: observe, plan, act, until there is a token or an error.
 
-use crate::error::WatchError;
+use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
-use crate::token::cache::{CachedToken, Owner, WaitingFor};
+use crate::token::cache::{CachedToken, Owner, timed_out};
 use crate::token::clock::Timer;
-use crate::token::context::Context;
+use crate::token::context::Acquisition;
 use crate::token::lease::LeaseWaiter;
-use crate::token::observe::{label_moved, observe};
-use crate::token::plan::{MAX_PUTS, Memory, Minted, MintedToken, Need, Next, StoredCredentials, plan};
+use crate::token::observe::label_moved;
+use crate::token::plan::{Minted, MintedToken, Next, StoredCredentials, plan};
 use crate::token::record::{LEASE_LABEL, Lease, MintFailure, SharedToken, Slot, TOKEN_LABEL};
-use crate::token::store::{Backend, Put, SecretStore, StoreError};
+use crate::token::store::{Put, SecretStore, StoreError};
 use crate::zoho::credentials::TokenGrant;
 use crate::zoho::oauth::{IssuedToken, TokenEndpoint, TokenError};
 use secrecy::SecretString;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::OwnedMutexGuard;
-use tokio::time::{Instant, sleep};
-
-/// An acquisition at work. The guard makes it the only one of this process.
-pub(super) struct Acquire<B> {
-    context: Arc<Context<B>>,
-    memory: OwnedMutexGuard<Memory>,
-    began: Instant,
-    pauses: u32,
-}
+use tokio::time::sleep;
 
 /// No acquisition takes longer: the invocation that started it is long over.
 const LONGEST: Duration = Duration::from_secs(120);
@@ -32,31 +24,37 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// The first pause, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
+/// Puts of one token. Then this environment uses it alone.
+const MAX_PUTS: u32 = 4;
+
+/// What can take long, and how it reads as an error.
+type Operation = (ErrorType, &'static str, &'static str);
+const READ: Operation =
+    (ErrorType::SecretUnavailable, "reading the secret", "Secrets Manager did not respond");
+const WRITE: Operation =
+    (ErrorType::SecretUnavailable, "writing the secret", "Secrets Manager did not respond");
+const REQUEST: Operation =
+    (ErrorType::ZohoUnavailable, "requesting an access token", "Zoho's accounts server did not respond");
+
 /// How long nobody requests a token after Zoho has rejected one that was new.
 const REJECTED_COOLDOWN: Duration = Duration::from_secs(1_800);
 
 /// How long nobody repeats a request that another one would not help, at the least.
 const LASTING_COOLDOWN: Duration = Duration::from_secs(60);
 
-impl<B: Backend> Acquire<B> {
-    pub(super) fn new(context: Arc<Context<B>>, mut memory: OwnedMutexGuard<Memory>) -> Self {
-        memory.unshared = memory.stopped.clone();
-        (memory.fresh, memory.failed_reads, memory.failed_puts, memory.put_error) = (None, 0, 0, None);
-        Self { context, memory, began: Instant::now(), pauses: 0 }
-    }
-
+impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     /// Acquires a token and makes it the one of the invocations to come.
-    pub(super) async fn run(mut self, mut need: Need) -> Result<Arc<CachedToken>, WatchError> {
-        self.memory.forget_minted(&need);
+    pub(super) async fn run(mut self) -> Result<Arc<CachedToken>, WatchError> {
+        self.memory.forget_minted(&self.need);
         while self.began.elapsed() < LONGEST {
-            match self.next(&mut need).await {
+            match self.next().await {
                 Next::Use(token) => {
                     self.memory.minted = None;
                     self.context.cache.store(&token, self.context.now());
                     return Ok(token);
                 }
                 Next::Fail(error) => return Err(error),
-                Next::Wait(what, at_most) => self.pause(what, at_most).await,
+                Next::Wait(error, bounds) => self.pause(error, bounds).await,
                 Next::Claim => self.claim().await,
                 Next::Mint(lease) => self.mint(lease).await,
                 Next::MintUnshared(why) => self.mint_unshared(&why).await,
@@ -68,11 +66,10 @@ impl<B: Backend> Acquire<B> {
 
     /// Tells all environments that Zoho rejects even this new token, so that not each of them requests one more: takes
     /// the lease of its successor and stores a failure instead of a token.
-    pub(super) async fn report_rejected(&mut self, rejected: &CachedToken, error: &WatchError) {
-        let mut need = Need::Replacement(rejected.token.clone());
+    pub(super) async fn report_rejected(mut self, error: &WatchError) {
         // At most: claim, read back, publish.
         for _ in 0..3 {
-            match self.next(&mut need).await {
+            match self.next().await {
                 Next::Claim => self.claim().await,
                 Next::Mint(_) => {
                     let failure = MintFailure::new(error.clone(), REJECTED_COOLDOWN, 0, self.context.now());
@@ -84,30 +81,32 @@ impl<B: Backend> Acquire<B> {
         }
     }
 
-    async fn next(&mut self, need: &mut Need) -> Next {
-        self.context.cache.wait_for(WaitingFor::Read);
-        let read = observe(&self.context, &mut self.memory, need).await;
+    async fn next(&mut self) -> Next {
+        self.wait_for(&READ);
+        let read = self.observe().await;
         self.memory.failed_reads = if read.is_err() { self.memory.failed_reads.saturating_add(1) } else { 0 };
-        plan(need, read.as_ref(), &self.memory, self.context.now())
+        plan(&self.need, read.as_ref(), &self.memory, self.context.now())
+    }
+
+    fn wait_for(&self, (kind, doing, why): &Operation) {
+        self.context.cache.wait_for(timed_out(*kind, doing, why));
     }
 
     /// Longer each time: a request for a token takes a fraction of a second, or else it is better to read less.
-    async fn pause(&mut self, what: WaitingFor, at_most: Duration) {
+    async fn pause(&mut self, error: WatchError, bounds: RangeInclusive<Duration>) {
         self.memory.put_error = None;
+        self.context.cache.wait_for(error);
         let (first, longest) = PAUSES;
-        let backoff = match &what {
-            // Nothing changes before its end.
-            WaitingFor::Cooldown(_) => at_most,
-            _ => first.saturating_mul(1_u32 << self.pauses.min(10)).min(longest),
-        };
+        let backoff = first.saturating_mul(1_u32 << self.pauses.min(10)).min(longest).max(*bounds.start());
         self.pauses = self.pauses.saturating_add(1);
-        self.context.cache.wait_for(what);
         // Not all at the same time, not even if all wait for the same end.
         let random = self.context.random();
-        let jitter = first.mul_f64(2.0 * random);
-        let is_bound = at_most <= backoff;
-        sleep(if is_bound { at_most.saturating_add(jitter) } else { backoff.mul_f64(0.5 + random / 2.0) })
-            .await;
+        let pause = if *bounds.end() <= backoff {
+            bounds.end().saturating_add(first.mul_f64(2.0 * random))
+        } else {
+            backoff.mul_f64(0.5 + random / 2.0)
+        };
+        sleep(pause).await;
     }
 
     async fn claim(&mut self) {
@@ -134,12 +133,11 @@ impl<B: Backend> Acquire<B> {
         self.minted(|term| match response {
             Ok(issued) => {
                 let shared = shared(issued, asked_at);
-                let credentials = (stored.version.id.as_str(), &stored.secret);
-                let token = context.cached(&shared, credentials, asked_at, Some(owner));
+                let token = context.cached(&shared, &stored, asked_at, Some(owner));
                 let (token, text) = (Arc::new(token), shared.to_text());
                 // If time runs out before it is stored, the next invocation has it all the same.
                 context.cache.store(&token, now);
-                Ok(MintedToken { token, text, puts: 0, is_stored: false })
+                Ok(MintedToken { token, text, puts_left: MAX_PUTS })
             }
             Err(error) => {
                 let shortest = if error.is_transient { Duration::ZERO } else { LASTING_COOLDOWN };
@@ -184,7 +182,7 @@ impl<B: Backend> Acquire<B> {
     ) -> Option<(Timestamp, Result<IssuedToken, Box<TokenError>>)> {
         let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return None };
         let context = &self.context;
-        context.cache.wait_for(WaitingFor::Accounts);
+        self.wait_for(&REQUEST);
         let mut unsent = None;
         for _ in 0..3 {
             let now = context.now();
@@ -193,7 +191,7 @@ impl<B: Backend> Acquire<B> {
             }
             let timeout = lease.left(now).min(context.mint_timeout());
             let accounts = context.accounts(&stored.secret);
-            match context.backend.accounts().request_token(&accounts, credentials, now.at, timeout).await {
+            match context.endpoint.request_token(&accounts, credentials, now.at, timeout).await {
                 Err(error) if error.unsent => {
                     unsent = Some((now.at, Err(error)));
                     sleep(PAUSES.0.mul_f64(1.0 + 2.0 * context.random())).await;
@@ -212,10 +210,10 @@ impl<B: Backend> Acquire<B> {
                 // The slot that is free now: a faster environment may have filled the one that it was requested for.
                 let free = self.memory.race.as_ref().map_or(&slot, LeaseWaiter::slot).token_id();
                 let put = self.put(&free, TOKEN_LABEL, &minted.text).await;
-                minted.is_stored = matches!(put, Ok(Put::Done { .. }));
-                minted.puts = minted.puts.saturating_add(1);
+                let is_stored = matches!(put, Ok(Put::Done { .. }));
+                minted.puts_left = if is_stored { 0 } else { minted.puts_left.saturating_sub(1) };
                 if let Err(error) = put
-                    && (minted.puts == MAX_PUTS || matches!(error, StoreError::Denied(_)))
+                    && (minted.puts_left == 0 || matches!(error, StoreError::Denied(_)))
                 {
                     tracing::warn!(
                         error = error.message(),
@@ -231,7 +229,8 @@ impl<B: Backend> Acquire<B> {
                         tracing::debug!(error = error.message(), "the failure could not be stored");
                     }
                 }
-                return self.memory.note_failure(&slot, failure);
+                self.memory.note_failure(&slot, failure, self.context.now());
+                return;
             }
         };
         self.memory.minted = Some(Minted { slot, result });
@@ -239,8 +238,8 @@ impl<B: Backend> Acquire<B> {
 
     /// Puts a version, and makes sure that `AWSCURRENT` has stayed where it was.
     async fn put(&mut self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
-        self.context.cache.wait_for(WaitingFor::Write);
-        let put = self.context.backend.store().put(id, label, text).await;
+        self.wait_for(&WRITE);
+        let put = self.context.store.put(id, label, text).await;
         let memory = &mut *self.memory;
         match &put {
             Ok(Put::Done { stages }) if stages.iter().any(|stage| stage == "AWSCURRENT") => {

@@ -99,47 +99,9 @@ impl CachedToken {
     }
 }
 
-/// What an acquisition is waiting for: the error of an invocation whose time runs out meanwhile.
-#[derive(Debug, Clone)]
-pub(super) enum WaitingFor {
-    /// A response of Secrets Manager to a read.
-    Read,
-    /// A response of Secrets Manager to a write.
-    Write,
-    /// Secrets Manager, which returned this error.
-    Store(WatchError),
-    /// The execution environment that holds the lease.
-    LeaseHolder,
-    /// A response of the accounts server.
-    Accounts,
-    /// The end of a cooldown after this error.
-    Cooldown(WatchError),
-}
-
-impl WaitingFor {
-    fn into_error(self) -> WatchError {
-        let (kind, message) = match self {
-            Self::Store(error) | Self::Cooldown(error) => return error,
-            Self::Read => (
-                ErrorType::SecretUnavailable,
-                "timed out reading the secret (Secrets Manager did not respond). Try again later",
-            ),
-            Self::Write => (
-                ErrorType::SecretUnavailable,
-                "timed out writing the secret (Secrets Manager did not respond). Try again later",
-            ),
-            Self::LeaseHolder => (
-                ErrorType::TokenRateLimited,
-                "timed out waiting for another execution environment to obtain an access token (it holds the lease, \
-                 and has stored neither a token nor an error). Try again later",
-            ),
-            Self::Accounts => (
-                ErrorType::ZohoUnavailable,
-                "timed out requesting an access token (Zoho's accounts server did not respond). Try again later",
-            ),
-        };
-        WatchError::new(kind, message)
-    }
+/// The error of an invocation whose time runs out while an acquisition is `doing` this.
+pub(super) fn timed_out(kind: ErrorType, doing: &str, why: &str) -> WatchError {
+    WatchError::new(kind, format!("timed out {doing} ({why}). Try again later"))
 }
 
 /// What invocations and acquisitions share. An acquisition goes on when its invocation is over.
@@ -151,7 +113,8 @@ struct State {
     current: Option<Arc<CachedToken>>,
     /// When an invocation next looks at the secret beside its check; `None` for never.
     next_look: Option<Timer>,
-    waiting_for: WaitingFor,
+    /// Why an invocation has no token if its time runs out now.
+    waiting_for: WatchError,
 }
 
 /// In an environment that is invoked, replaced credentials are noticed after so long at the latest.
@@ -162,7 +125,8 @@ const LOOK_SOON: i64 = 5;
 
 impl TokenCache {
     pub(super) fn new() -> Self {
-        Self(Mutex::new(State { current: None, next_look: None, waiting_for: WaitingFor::Read }))
+        let waiting_for = timed_out(ErrorType::SecretUnavailable, "reading the secret", "it has not begun");
+        Self(Mutex::new(State { current: None, next_look: None, waiting_for }))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -201,13 +165,13 @@ impl TokenCache {
         self.state().next_look = Some(Timer::start(now, duration));
     }
 
-    pub(super) fn wait_for(&self, waiting_for: WaitingFor) {
+    pub(super) fn wait_for(&self, waiting_for: WatchError) {
         self.state().waiting_for = waiting_for;
     }
 
     /// The error of an invocation whose time has run out.
     pub(super) fn timeout_error(&self) -> WatchError {
-        self.state().waiting_for.clone().into_error()
+        self.state().waiting_for.clone()
     }
 }
 

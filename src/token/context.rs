@@ -4,14 +4,14 @@ use crate::http::Origin;
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::cache::{CachedToken, Issued, Owner, TokenCache, TokenTimes};
 use crate::token::clock::Now;
+use crate::token::plan::{Memory, Need, StoredCredentials};
 use crate::token::record::SharedToken;
-use crate::token::store::Backend;
 use crate::zoho::credentials::Secret;
 use crate::zoho::data_center::DataCenter;
 use crate::zoho::hosts::{self, AccountsHost, ApiHost};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 /// What the environment variables say about tokens, and where time and randomness come from.
@@ -34,14 +34,27 @@ pub struct Settings {
 /// Returns a random number.
 pub type Random = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("request_timeout", &self.request_timeout).finish_non_exhaustive()
+/// One acquisition of a token at work. The guard makes it the only one of this process.
+pub(super) struct Acquisition<S, T> {
+    pub context: Arc<Context<S, T>>,
+    pub memory: OwnedMutexGuard<Memory>,
+    pub need: Need,
+    pub began: Instant,
+    pub pauses: u32,
+}
+
+impl<S, T> Acquisition<S, T> {
+    pub(super) fn new(context: Arc<Context<S, T>>, mut memory: OwnedMutexGuard<Memory>, need: Need) -> Self {
+        memory.unshared = memory.stopped.clone();
+        (memory.fresh, memory.failed_reads, memory.failed_puts, memory.put_error) = (None, 0, 0, None);
+        Self { context, memory, need, began: Instant::now(), pauses: 0 }
     }
 }
 
-pub(super) struct Context<B> {
-    pub backend: B,
+/// What all acquisitions of this process share.
+pub(super) struct Context<S, T> {
+    pub store: S,
+    pub endpoint: T,
     pub settings: Settings,
     pub cache: TokenCache,
 }
@@ -51,7 +64,7 @@ const MAX_MINT_TIMEOUT: Duration = Duration::from_secs(20);
 
 const SHORTEST_MINT: Duration = Duration::from_secs(3);
 
-impl<B: Backend> Context<B> {
+impl<S, T> Context<S, T> {
     pub(super) fn now(&self) -> Now {
         Now { at: (self.settings.clock)(), instant: Instant::now().into_std() }
     }
@@ -93,15 +106,15 @@ impl<B: Backend> Context<B> {
     pub(super) fn cached(
         &self,
         shared: &SharedToken,
-        (credentials, secret): (&str, &Secret),
+        credentials: &StoredCredentials,
         begins: Timestamp,
         owner: Option<Owner>,
     ) -> CachedToken {
         let times = TokenTimes::new(begins, shared.expires_at, owner, self.now().at, self.random());
         CachedToken {
             token: shared.token.clone(),
-            api: self.api(secret, shared.api_domain.as_ref()),
-            issued: Some(Issued { credentials: credentials.to_owned(), times }),
+            api: self.api(&credentials.secret, shared.api_domain.as_ref()),
+            issued: Some(Issued { credentials: credentials.version.id.clone(), times }),
         }
     }
 }

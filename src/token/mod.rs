@@ -47,4 +47,4 @@ pub use cache::CachedToken;
 pub use context::{Random, Settings};
 pub use record::{LEASE_LABEL, TOKEN_LABEL};
 pub use source::TokenSource;
-pub use store::{Backend, Put, SecretStore, StoreError, Version};
+pub use store::{Put, SecretStore, StoreError, Version};

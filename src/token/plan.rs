@@ -2,14 +2,15 @@
 //!
 //! The table of rules is in the documentation of [the module above](super); the table of cases is in the tests below.
 
-use crate::error::WatchError;
-use crate::token::cache::{CachedToken, WaitingFor};
+use crate::error::{ErrorType, WatchError};
+use crate::token::cache::{CachedToken, timed_out};
 use crate::token::clock::{Now, Timer};
 use crate::token::lease::{Acquired, LeaseWaiter};
 use crate::token::record::{MintFailure, Slot};
 use crate::token::store::{StoreError, Version};
 use crate::zoho::credentials::{AccessToken, Secret, TokenGrant};
 use secrecy::SecretString;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -93,8 +94,8 @@ pub(super) struct MintedToken {
     pub token: Arc<CachedToken>,
     /// The content of its version.
     pub text: SecretString,
-    pub puts: u32,
-    pub is_stored: bool,
+    /// 0 once it is stored.
+    pub puts_left: u32,
 }
 
 /// The next step.
@@ -104,8 +105,8 @@ pub(super) enum Next {
     Use(Arc<CachedToken>),
     /// Done: there is no token.
     Fail(WatchError),
-    /// Look again in a moment, at the latest after the duration.
-    Wait(WaitingFor, Duration),
+    /// Look again after a pause within these bounds. If the time of an invocation runs out meanwhile, this is its error.
+    Wait(WatchError, RangeInclusive<Duration>),
     /// Put the lease of the current term.
     Claim,
     /// Request a token, and be done before the timer ends.
@@ -115,9 +116,6 @@ pub(super) enum Next {
     /// Store what came of the request.
     Publish,
 }
-
-/// Puts of one token. Then this environment uses it alone.
-pub(super) const MAX_PUTS: u32 = 4;
 
 /// Puts of leases that may or may not have been done. Then this environment requests a token without a lease.
 const MAX_FAILED_PUTS: u32 = 2;
@@ -136,8 +134,7 @@ fn max_failed_reads(error: &StoreError) -> u32 {
 /// invocation sends three requests in total.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Long enough not to bound a pause.
-const NO_BOUND: Duration = Duration::from_secs(3_600);
+const ANY_PAUSE: RangeInclusive<Duration> = Duration::ZERO..=Duration::MAX;
 
 /// Decides on the next step.
 pub(super) fn plan(need: &Need, read: Result<&Observed, &StoreError>, memory: &Memory, now: Now) -> Next {
@@ -160,12 +157,9 @@ fn with_secret(observed: &Observed, memory: &Memory, now: Now) -> Next {
     if let Some(why) = &memory.unshared {
         return unshared(credentials, memory, why, now);
     }
-    let pause =
-        memory.put_error.clone().map(|error| Next::Wait(WaitingFor::Store(error.into_error()), NO_BOUND));
+    let pause = memory.put_error.clone().map(|error| Next::Wait(error.into_error(), ANY_PAUSE));
     match memory.minted_for(credentials) {
-        Some(Ok(minted)) if minted.is_stored || minted.puts >= MAX_PUTS => {
-            return Next::Use(minted.token.clone());
-        }
+        Some(Ok(minted)) if minted.puts_left == 0 => return Next::Use(minted.token.clone()),
         Some(Ok(_)) => return pause.unwrap_or(Next::Publish),
         Some(Err(_)) => return Next::Publish,
         None => {}
@@ -175,7 +169,11 @@ fn with_secret(observed: &Observed, memory: &Memory, now: Now) -> Next {
     }
     match memory.race.as_ref().map_or(Acquired::Free, |race| race.acquired(now)) {
         Acquired::Own(lease) => Next::Mint(lease),
-        Acquired::Held(left) => Next::Wait(WaitingFor::LeaseHolder, left),
+        Acquired::Held(left) => {
+            let doing = "waiting for another execution environment to obtain an access token";
+            let why = "it holds the lease, and has stored neither a token nor an error";
+            Next::Wait(timed_out(ErrorType::TokenRateLimited, doing, why), Duration::ZERO..=left)
+        }
         Acquired::Free => match &memory.put_error {
             Some(StoreError::Unavailable(why)) if memory.failed_puts > MAX_FAILED_PUTS => {
                 unshared(credentials, memory, why, now)
@@ -188,7 +186,7 @@ fn with_secret(observed: &Observed, memory: &Memory, now: Now) -> Next {
 /// Secrets Manager is down: what can be done with the credentials in memory.
 fn without_secret(error: &StoreError, memory: &Memory, now: Now) -> Next {
     if memory.failed_reads <= max_failed_reads(error) {
-        return Next::Wait(WaitingFor::Store(error.clone().into_error()), NO_BOUND);
+        return Next::Wait(error.clone().into_error(), ANY_PAUSE);
     }
     match (error, &memory.credentials) {
         (StoreError::Unavailable(why), Some(stored))
@@ -216,7 +214,8 @@ fn cooldown(credentials: &str, memory: &Memory, now: Now) -> Option<Next> {
         return None;
     }
     let error = failure.error.clone();
-    Some(if left <= PATIENCE { Next::Wait(WaitingFor::Cooldown(error), left) } else { Next::Fail(error) })
+    // Nothing changes before its end.
+    Some(if left <= PATIENCE { Next::Wait(error, left..=left) } else { Next::Fail(error) })
 }
 
 impl Memory {
@@ -233,11 +232,10 @@ impl Memory {
 
     /// Forgets a token that Zoho rejected before it was stored: it replaces nothing, and nobody else needs it.
     pub(super) fn forget_minted(&mut self, need: &Need) {
-        let is_rejected = |minted: &Minted| {
-            matches!(need, Need::Replacement(_))
-                && minted.result.as_ref().is_ok_and(|minted| !need.accepts(&minted.token.token))
-        };
-        self.minted = self.minted.take().filter(|minted| !is_rejected(minted));
+        if matches!(need, Need::Replacement(rejected) if self.minted_token().is_some_and(|ours| ours.token == *rejected))
+        {
+            self.minted = None;
+        }
     }
 
     /// What this environment got from Zoho with these credentials and has not stored yet.
@@ -251,19 +249,12 @@ impl Memory {
         self.minted.as_ref()?.result.as_ref().ok().map(|minted| &minted.token)
     }
 
-    /// Whether this very failure is still in effect.
-    pub(super) fn is_cooling_down(&self, slot: &Slot, term: u32, now: Now) -> bool {
-        let is_it = |(known, failure): &(Slot, MintFailure)| known == slot && failure.term == term;
-        self.failure.as_ref().is_some_and(|known| is_it(known) && !known.1.until.is_over(now))
-    }
-
-    /// Remembers a failure. One that is known already keeps its timer: nobody can extend it by storing it again.
-    pub(super) fn note_failure(&mut self, slot: &Slot, failure: MintFailure) {
-        let is_known =
-            self.failure.as_ref().is_some_and(|(known, last)| known == slot && last.term == failure.term);
-        if !is_known {
-            self.failure = Some((slot.clone(), failure));
-        }
+    /// Remembers a failure, and returns whether it is still in effect. One that is known already keeps its timer: nobody
+    /// can extend it by storing it again.
+    pub(super) fn note_failure(&mut self, slot: &Slot, failure: MintFailure, now: Now) -> bool {
+        let known = self.failure.take().filter(|(known, last)| known == slot && last.term == failure.term);
+        let (_, failure) = self.failure.insert(known.unwrap_or_else(|| (slot.clone(), failure)));
+        !failure.until.is_over(now)
     }
 }
 
@@ -297,9 +288,8 @@ mod tests {
         })
     }
 
-    /// A new token after so many puts.
-    fn minted(credentials: &str, puts: u32, is_stored: bool) -> Option<Minted> {
-        let minted = MintedToken { token: token("minted"), text: "".into(), puts, is_stored };
+    fn minted(credentials: &str, puts_left: u32) -> Option<Minted> {
+        let minted = MintedToken { token: token("minted"), text: "".into(), puts_left };
         Some(Minted { slot: Slot::first(credentials), result: Ok(minted) })
     }
 
@@ -330,22 +320,20 @@ mod tests {
             // Still to be stored, for the others.
             (Need::Successor(token("minted")), true),
         ] {
-            let mut memory = Memory { minted: minted("ours", 0, false), ..Memory::default() };
+            let mut memory = Memory { minted: minted("ours", 4), ..Memory::default() };
             memory.forget_minted(&need);
             assert_eq!(memory.minted.is_some(), is_kept, "{need:?}");
         }
     }
 
     fn name(next: &Next) -> String {
-        let waiting = |what: &WaitingFor| match what {
-            WaitingFor::Store(error) | WaitingFor::Cooldown(error) => error.kind().to_string(),
-            other => format!("{other:?}"),
-        };
         match next {
             Next::Use(token) => format!("use {}", token.token.expose()),
             Next::Fail(error) => format!("fail {}", error.kind()),
-            Next::Wait(what, at_most) if *at_most == NO_BOUND => format!("wait {}", waiting(what)),
-            Next::Wait(what, at_most) => format!("wait {} {} s", waiting(what), at_most.as_secs()),
+            Next::Wait(error, bounds) if *bounds == ANY_PAUSE => format!("wait {}", error.kind()),
+            Next::Wait(error, bounds) => {
+                format!("wait {} {} to {} s", error.kind(), bounds.start().as_secs(), bounds.end().as_secs())
+            }
             Next::Claim => "claim".into(),
             Next::Mint(lease) => format!("mint in {} s", lease.duration().as_secs()),
             Next::MintUnshared(_) => "mint unshared".into(),
@@ -367,8 +355,8 @@ mod tests {
                 memory.failure = Some((Slot::first(credentials), failure(seconds, now)))
             }
         };
-        let minted = |credentials, puts, is_stored| {
-            move |memory: &mut Memory| memory.minted = minted(credentials, puts, is_stored)
+        let minted = |credentials, puts_left| {
+            move |memory: &mut Memory| memory.minted = minted(credentials, puts_left)
         };
         let to_publish: Remember = &|memory| {
             memory.minted = Some(Minted { slot: Slot::first("ours"), result: Err(failure(60, now)) });
@@ -384,24 +372,24 @@ mod tests {
         let rows: [(&[Remember], &str, &str); 21] = [
             // Remembered, next step for a token or a replacement, next step for a successor.
             (&[none], "claim", "claim"),
-            (&[held], "wait LeaseHolder 12 s", "use current"),
+            (&[held], "wait TokenRateLimited 0 to 12 s", "use current"),
             (&[own_lease], "mint in 12 s", "mint in 12 s"),
             (&[&failed("ours", 60)], "fail TokenRejected", "fail TokenRejected"),
-            (&[&failed("ours", 2)], "wait TokenRejected 2 s", "use current"),
+            (&[&failed("ours", 2)], "wait TokenRejected 2 to 2 s", "use current"),
             (&[&failed("ours", 0)], "claim", "claim"),
             (&[&failed("theirs", 60)], "claim", "claim"),
             (&[own_lease, &failed("ours", 60)], "fail TokenRejected", "fail TokenRejected"),
-            (&[&minted("ours", 0, false)], "publish", "publish"),
-            (&[&minted("ours", 1, true)], "use minted", "use minted"),
-            (&[&minted("ours", MAX_PUTS, false), &unavailable(1)], "use minted", "use minted"),
-            (&[&minted("ours", 1, false), throttled], "wait SecretUnavailable", "use current"),
-            (&[&minted("theirs", 0, false)], "claim", "claim"),
+            (&[&minted("ours", 4)], "publish", "publish"),
+            (&[&minted("ours", 0)], "use minted", "use minted"),
+            (&[&minted("ours", 0), &unavailable(1)], "use minted", "use minted"),
+            (&[&minted("ours", 3), throttled], "wait SecretUnavailable", "use current"),
+            (&[&minted("theirs", 4)], "claim", "claim"),
             (&[to_publish], "publish", "publish"),
             (&[throttled], "wait SecretUnavailable", "use current"),
             (&[&unavailable(2)], "wait SecretUnavailable", "use current"),
             (&[&unavailable(3)], "mint unshared", "mint unshared"),
             (&[unshared, held], "mint unshared", "mint unshared"),
-            (&[unshared, &minted("ours", 0, false)], "use minted", "use minted"),
+            (&[unshared, &minted("ours", 4)], "use minted", "use minted"),
             (&[unshared, to_publish], "publish", "publish"),
             (&[unshared, &failed("ours", 60)], "fail TokenRejected", "fail TokenRejected"),
         ];
@@ -441,7 +429,7 @@ mod tests {
             (&unavailable, memory(3, own), "mint unshared"),
             (&unavailable, memory(3, None), "fail SecretUnavailable"),
             (&unavailable, memory(3, Some("static-token")), "fail SecretUnavailable"),
-            (&unavailable, Memory { minted: minted("ours", 0, false), ..memory(3, own) }, "use minted"),
+            (&unavailable, Memory { minted: minted("ours", 4), ..memory(3, own) }, "use minted"),
             (
                 &unavailable,
                 Memory { failure: Some((Slot::first("ours"), failure(60, now))), ..memory(3, own) },
@@ -458,12 +446,12 @@ mod tests {
     fn a_failure_that_is_stored_again_does_not_last_longer() {
         let now = some_time();
         let (slot, mut memory) = (Slot::first("ours"), Memory::default());
-        memory.note_failure(&slot, failure(60, now));
+        assert!(memory.note_failure(&slot, failure(60, now), now));
         let later = later(now, 50, 50);
-        memory.note_failure(&slot, failure(60, later));
+        assert!(memory.note_failure(&slot, failure(60, later), later));
         let left = |memory: &Memory| memory.failure.as_ref().unwrap().1.until.left(later).as_secs();
         assert_eq!(left(&memory), 10);
-        memory.note_failure(&Slot::first("theirs"), failure(60, later));
+        memory.note_failure(&Slot::first("theirs"), failure(60, later), later);
         assert_eq!(left(&memory), 60, "another one counts");
     }
 }

@@ -3,11 +3,11 @@
 
 use crate::deadline::Deadline;
 use crate::error::WatchError;
-use crate::token::acquire::Acquire;
 use crate::token::cache::{CachedToken, TokenCache};
-use crate::token::context::{Context, Settings};
+use crate::token::context::{Acquisition, Context, Settings};
 use crate::token::plan::{Memory, Need};
-use crate::token::store::Backend;
+use crate::token::store::SecretStore;
+use crate::zoho::oauth::TokenEndpoint;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,16 +15,10 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 /// Provides access tokens. Clones share everything.
-pub struct TokenSource<B> {
-    context: Arc<Context<B>>,
+pub struct TokenSource<S, T> {
+    context: Arc<Context<S, T>>,
     /// Whoever has it is the only acquisition of this process.
     memory: Arc<tokio::sync::Mutex<Memory>>,
-}
-
-impl<B> Clone for TokenSource<B> {
-    fn clone(&self) -> Self {
-        Self { context: self.context.clone(), memory: self.memory.clone() }
-    }
 }
 
 /// How long an invocation whose check is done waits for the next token. The rest is done during later invocations.
@@ -33,10 +27,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How long after a look that led to nothing the next one is due.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
-impl<B: Backend> TokenSource<B> {
+impl<S, T> Clone for TokenSource<S, T> {
+    fn clone(&self) -> Self {
+        Self { context: self.context.clone(), memory: self.memory.clone() }
+    }
+}
+
+impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
     /// Reads nothing yet.
-    pub fn new(backend: B, settings: Settings) -> Self {
-        let context = Context { backend, settings, cache: TokenCache::new() };
+    pub fn new(store: S, endpoint: T, settings: Settings) -> Self {
+        let context = Context { store, endpoint, settings, cache: TokenCache::new() };
         Self { context: Arc::new(context), memory: Arc::default() }
     }
 
@@ -74,8 +74,9 @@ impl<B: Backend> TokenSource<B> {
         if rejected.issued.is_some()
             && let Ok(memory) = self.memory.clone().try_lock_owned()
         {
-            let mut acquire = Acquire::new(self.context.clone(), memory);
-            let _in_time = deadline.limit(acquire.report_rejected(rejected, error)).await;
+            let need = Need::Replacement(rejected.token.clone());
+            let acquire = Acquisition::new(self.context.clone(), memory, need);
+            let _in_time = deadline.limit(acquire.report_rejected(error)).await;
         }
     }
 
@@ -89,9 +90,9 @@ impl<B: Backend> TokenSource<B> {
         let Some(token) = cache.usable(now.at) else { return };
         let Ok(memory) = self.memory.clone().try_lock_owned() else { return };
         cache.look_after(LOOK_AGAIN, now);
-        let acquire = Acquire::new(self.context.clone(), memory);
+        let acquire = Acquisition::new(self.context.clone(), memory, Need::Successor(token));
         let refreshed = spawn(async move {
-            if let Err(error) = acquire.run(Need::Successor(token)).await {
+            if let Err(error) = acquire.run().await {
                 tracing::warn!(%error, "the access token could not be refreshed ahead of its end");
             }
         });
@@ -109,7 +110,7 @@ impl<B: Backend> TokenSource<B> {
                     return Ok(token);
                 }
                 // In a task of its own: an invocation whose time runs out must not lose a token on its way.
-                joined(spawn(Acquire::new(self.context.clone(), memory).run(need.clone()))).await
+                joined(spawn(Acquisition::new(self.context.clone(), memory, need.clone()).run())).await
             })
             .await;
         acquired.unwrap_or_else(|| in_memory().ok_or_else(|| cache.timeout_error()))

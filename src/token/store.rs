@@ -2,7 +2,6 @@
 
 use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
-use crate::zoho::oauth::TokenEndpoint;
 use secrecy::SecretString;
 use std::future::Future;
 
@@ -43,12 +42,9 @@ pub enum StoreError {
 impl StoreError {
     /// The error under its public name.
     pub fn into_error(self) -> WatchError {
-        match self {
-            Self::Denied(message) => WatchError::new(ErrorType::SecretInvalid, message),
-            Self::Throttled(message) | Self::Unavailable(message) => {
-                WatchError::new(ErrorType::SecretUnavailable, message)
-            }
-        }
+        let is_denied = matches!(self, Self::Denied(_));
+        let kind = if is_denied { ErrorType::SecretInvalid } else { ErrorType::SecretUnavailable };
+        WatchError::new(kind, self.message())
     }
 
     /// What happened and what to do.
@@ -77,23 +73,4 @@ pub trait SecretStore: Send + Sync {
         label: &str,
         text: &SecretString,
     ) -> impl Future<Output = Result<Put, StoreError>> + Send;
-}
-
-/// The two services that the token protocol talks to.
-pub trait Backend: Send + Sync + 'static {
-    /// Stores credentials, tokens, leases, and failures.
-    fn store(&self) -> &impl SecretStore;
-
-    /// Issues tokens.
-    fn accounts(&self) -> &impl TokenEndpoint;
-}
-
-impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> Backend for (S, T) {
-    fn store(&self) -> &impl SecretStore {
-        &self.0
-    }
-
-    fn accounts(&self) -> &impl TokenEndpoint {
-        &self.1
-    }
 }

@@ -88,7 +88,7 @@ pub(crate) fn shared_records(input: &[u8]) -> String {
         random: Arc::new(|| 7),
     };
     let tokens =
-        TokenSource::new((Planted { kind, text: text.to_owned(), id: OnceLock::new() }, Accounts), settings);
+        TokenSource::new(Planted { kind, text: text.to_owned(), id: OnceLock::new() }, Accounts, settings);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let result = runtime.block_on(tokens.token(Deadline::after(Duration::from_secs(20))));
     match result {

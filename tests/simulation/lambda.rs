@@ -293,7 +293,7 @@ impl Lambda {
             clock: clock.clone(),
             random: Arc::new(|| fastrand::u64(..)),
         };
-        let tokens = TokenSource::new((Store(environment.clone()), network.clone()), settings);
+        let tokens = TokenSource::new(Store(environment.clone()), network.clone(), settings);
         let settings = checker::Settings {
             api_version: "v8".into(),
             request_timeout,

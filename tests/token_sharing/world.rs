@@ -216,7 +216,7 @@ impl World {
 /// One execution environment.
 #[derive(Clone)]
 pub(crate) struct Instance {
-    pub tokens: TokenSource<(Wire, Wire)>,
+    pub tokens: TokenSource<Wire, Wire>,
     checker: Arc<Checker<Wire, Wire>>,
     pub wire: Wire,
 }
@@ -254,7 +254,7 @@ impl Instance {
             clock: clock.clone(),
             random: Arc::new(|| fastrand::u64(..)),
         };
-        let tokens = TokenSource::new((wire.clone(), wire.clone()), settings);
+        let tokens = TokenSource::new(wire.clone(), wire.clone(), settings);
         let settings = checker::Settings {
             api_version: "v8".into(),
             request_timeout: Duration::from_secs(10),

@@ -12,6 +12,7 @@ use crate::timestamp::{Clock, Timestamp, milliseconds};
 use crate::token::SecretStore;
 use crate::watch::ids::{Job, JobRef, Location};
 use crate::watch::job::{Outcome, Status};
+use crate::watch::pacing::Reason;
 use crate::watch::report::{Limits, Report, ReportedError};
 use crate::watch::request::{Delivery, History, Request};
 use crate::zoho::client::Attempts;
@@ -271,54 +272,38 @@ fn log_check(request: &Request, result: &Result<Report, WatchError>, attempts: u
     let status = report.and_then(|report| report.status.as_deref());
     let outcome = report.and_then(|report| report.outcome).map(Outcome::name);
     let next_check_seconds = report.and_then(|report| report.next_check_seconds);
+    let next_check_reason = report.and_then(|report| report.next_check_reason).map(Reason::name);
     let milliseconds = milliseconds(took);
     let error = match result {
         Ok(report) => report.error.clone(),
         Err(error) => Some(error.into()),
     };
-    let Some(ReportedError { name: error_type, message: error }) = error else {
-        tracing::info!(
-            module,
-            job_id,
-            schedule,
-            watch,
-            status,
-            outcome,
-            attempts,
-            milliseconds,
-            next_check_seconds,
-            "check"
-        );
-        return;
-    };
-    if ErrorType::from_name(&error_type).is_some_and(ErrorType::is_retryable) {
-        tracing::warn!(
-            module,
-            job_id,
-            schedule,
-            watch,
-            status,
-            outcome,
-            attempts,
-            milliseconds,
-            error_type,
-            error,
-            "check"
-        );
-    } else {
-        tracing::error!(
-            module,
-            job_id,
-            schedule,
-            watch,
-            status,
-            outcome,
-            attempts,
-            milliseconds,
-            error_type,
-            error,
-            "check"
-        );
+    let error_type = error.as_ref().map(|error| error.name.as_str());
+    let error = error.as_ref().map(|error| error.message.as_str());
+    // A macro, because the level of an event is static. A field that is `None` is left out of the line.
+    macro_rules! check_line {
+        ($level:ident) => {
+            tracing::$level!(
+                module,
+                job_id,
+                schedule,
+                watch,
+                status,
+                outcome,
+                attempts,
+                milliseconds,
+                next_check_seconds,
+                next_check_reason,
+                error_type,
+                error,
+                "check"
+            )
+        };
+    }
+    match error_type.map(ErrorType::from_name) {
+        None => check_line!(info),
+        Some(Some(kind)) if kind.is_retryable() => check_line!(warn),
+        Some(_) => check_line!(error),
     }
 }
 

@@ -13,7 +13,7 @@ mod scenarios;
 #[path = "../examples/pacing/simulation.rs"]
 mod simulation;
 
-use mass_change_owner_status::watch::pacing::{Bounds, Earlier, Seen, next_check_seconds};
+use mass_change_owner_status::watch::pacing::{Bounds, Earlier, Seen, next_check};
 use policies::{PLAIN, POLICIES, SHIPPED};
 use proptest::option::of;
 use proptest::prelude::*;
@@ -67,7 +67,7 @@ proptest! {
 
     #[test]
     fn any_report_leads_to_a_wait_within_the_bounds(earlier in earlier(), seen in seen(), bounds in bounds()) {
-        let wait = next_check_seconds(&earlier, &seen, &bounds);
+        let wait = next_check(&earlier, &seen, &bounds).seconds;
         prop_assert!((bounds.min_seconds..=bounds.max_seconds).contains(&wait));
         prop_assert!(wait > 0 || bounds.max_seconds == 0);
     }
@@ -75,13 +75,13 @@ proptest! {
     #[test]
     fn the_lower_bound_prevails_over_an_upper_one_below_it(earlier in earlier(), seen in seen(), bounds in bounds()) {
         let swapped = Bounds { min_seconds: bounds.max_seconds, max_seconds: bounds.min_seconds };
-        prop_assert_eq!(next_check_seconds(&earlier, &seen, &swapped), swapped.min_seconds);
+        prop_assert_eq!(next_check(&earlier, &seen, &swapped).seconds, swapped.min_seconds);
     }
 
     #[test]
     fn no_wait_is_long_beside_the_time_watched(earlier in earlier(), seen in seen()) {
         let watched = earlier.first_checked_at.map_or(0, |first| i128::from(seen.now) - i128::from(first)).max(0);
-        let wait = next_check_seconds(&earlier, &seen, &UNBOUNDED);
+        let wait = next_check(&earlier, &seen, &UNBOUNDED).seconds;
         prop_assert!(i128::from(wait) <= (watched * 3 / 2).max(1));
     }
 
@@ -89,13 +89,13 @@ proptest! {
     fn without_counts_a_longer_watch_never_waits_less(earlier in earlier(), seen in seen(), more in any::<u32>()) {
         let seen = Seen { updated_count: None, ..seen };
         let later = Seen { now: seen.now.saturating_add(more.into()), ..seen };
-        let wait = |seen| next_check_seconds(&earlier, seen, &UNBOUNDED);
+        let wait = |seen| next_check(&earlier, seen, &UNBOUNDED).seconds;
         prop_assert!(wait(&later) >= wait(&seen));
     }
 
     #[test]
     fn more_left_to_do_never_means_a_shorter_wait(earlier in earlier(), seen in seen(), one in number(), other in number()) {
-        let wait = |total| next_check_seconds(&earlier, &Seen { total_count: Some(total), ..seen }, &UNBOUNDED);
+        let wait = |total| next_check(&earlier, &Seen { total_count: Some(total), ..seen }, &UNBOUNDED).seconds;
         prop_assert!(wait(one.min(other)) <= wait(one.max(other)));
     }
 
@@ -103,7 +103,7 @@ proptest! {
     fn a_watch_that_is_lied_to_still_ends(lies in prop::collection::vec(earlier(), 1..20), run in 1..100_000_u64) {
         let job = Job { queue: run / 3, run, shape: SHAPES[0], records: 50_000, counts: true };
         let watched = watch(&job, &USUAL, |check| {
-            next_check_seconds(&lies[check.number as usize % lies.len()], &check.seen, &check.bounds)
+            next_check(&lies[check.number as usize % lies.len()], &check.seen, &check.bounds).seconds
         });
         prop_assert!(u64::from(watched.checks) <= job.length() / USUAL.bounds.min_seconds + 2);
         prop_assert!(watched.late < USUAL.bounds.max_seconds);

@@ -12,7 +12,7 @@ pub(crate) struct Policy {
 /// The one that is shipped.
 pub(crate) const SHIPPED: Policy = Policy {
     name: "this function",
-    wait: |check| pacing::next_check_seconds(&check.earlier, &check.seen, &check.bounds),
+    wait: |check| pacing::next_check(&check.earlier, &check.seen, &check.bounds).seconds,
 };
 
 /// What anyone might write first.

@@ -3,6 +3,8 @@
 //! One pure function of the earlier report, this response, the clock, and the two bounds. `docs/pacing.md` explains the
 //! rule, and `cargo run --example pacing` measures it against others on simulated jobs.
 
+use std::cmp::Ordering;
+
 /// Without any information: a tenth of the time watched so far. No end is then noticed later than a tenth of the job's
 /// duration.
 const BLIND_PARTS: u64 = 10;
@@ -58,10 +60,53 @@ pub struct Bounds {
     pub max_seconds: u64,
 }
 
-/// Whole seconds to wait before the next check: within the bounds, and 0 only if both bounds are 0.
+/// When the next check is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NextCheck {
+    /// Whole seconds to wait: within the bounds, and 0 only if both bounds are 0.
+    pub seconds: u64,
+    /// What the wait follows from.
+    pub reason: Reason,
+}
+
+/// What a wait follows from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// The job has not started.
+    Queued,
+    /// Zoho reports no counts.
+    NoCounts,
+    /// There is no rate yet: how long the job has been watched.
+    TimeWatched,
+    /// How fast the job has progressed since the last check.
+    Rate,
+    /// The job has not progressed since the last check.
+    NoProgress,
+    /// A shorter wait is not allowed.
+    MinInterval,
+    /// A longer wait is not allowed.
+    MaxInterval,
+}
+
+impl Reason {
+    /// As the log has it: a bound under the name of its variable.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::NoCounts => "no counts",
+            Self::TimeWatched => "time watched",
+            Self::Rate => "rate",
+            Self::NoProgress => "no progress",
+            Self::MinInterval => "CHECK_INTERVAL_MIN_SECONDS",
+            Self::MaxInterval => "CHECK_INTERVAL_MAX_SECONDS",
+        }
+    }
+}
+
+/// Decides when the next check is.
 ///
 /// ```
-/// use mass_change_owner_status::watch::pacing::{Bounds, Earlier, Seen, next_check_seconds};
+/// use mass_change_owner_status::watch::pacing::{Bounds, Earlier, NextCheck, Reason, Seen, next_check};
 ///
 /// // 500 of 1,000 records at one per second: two fifths of the remaining time, and a minute.
 /// let earlier = Earlier {
@@ -78,20 +123,28 @@ pub struct Bounds {
 ///     total_count: Some(1_000),
 /// };
 /// let bounds = Bounds { min_seconds: 10, max_seconds: 900 };
-/// assert_eq!(next_check_seconds(&earlier, &seen, &bounds), 260);
+/// let expected = NextCheck { seconds: 260, reason: Reason::Rate };
+/// assert_eq!(next_check(&earlier, &seen, &bounds), expected);
 /// ```
-pub fn next_check_seconds(earlier: &Earlier, seen: &Seen, bounds: &Bounds) -> u64 {
-    unbounded(earlier, seen).max(1).min(bounds.max_seconds).max(bounds.min_seconds)
+pub fn next_check(earlier: &Earlier, seen: &Seen, bounds: &Bounds) -> NextCheck {
+    let (wait, reason) = unbounded(earlier, seen);
+    let seconds = wait.max(1).min(bounds.max_seconds).max(bounds.min_seconds);
+    let reason = match seconds.cmp(&wait) {
+        Ordering::Greater => Reason::MinInterval,
+        Ordering::Less => Reason::MaxInterval,
+        Ordering::Equal => reason,
+    };
+    NextCheck { seconds, reason }
 }
 
-fn unbounded(earlier: &Earlier, seen: &Seen) -> u64 {
+fn unbounded(earlier: &Earlier, seen: &Seen) -> (u64, Reason) {
     let watched = seconds_between(earlier.first_checked_at, seen.now).unwrap_or(0);
     let blind = watched / BLIND_PARTS;
     if seen.queued {
-        return blind;
+        return (blind, Reason::Queued);
     }
     let (Some(done), Some(total)) = (done(seen.updated_count, seen.failed_count), seen.total_count) else {
-        return watched / UNCOUNTED_PARTS;
+        return (watched / UNCOUNTED_PARTS, Reason::NoCounts);
     };
     let left = total.saturating_sub(done);
     let step = watched / STEP_PARTS;
@@ -105,14 +158,14 @@ fn unbounded(earlier: &Earlier, seen: &Seen) -> u64 {
             // A rate measured from an unknown beginning can shorten the wait, but not lengthen it.
             let horizon =
                 if was == 0 { blind } else { blind.max(scaled(seconds, RATED_HORIZON.0, RATED_HORIZON.1)) };
-            wait.min(horizon)
+            (wait.min(horizon), Reason::Rate)
         }
         Some(Before { done: was, .. }) if was == done && done > 0 => {
             let remaining = scaled(watched, left, done);
             let wait = (remaining / STALLED_PARTS).saturating_add(step);
-            wait.min(watched / STALLED_LIMIT_PARTS)
+            (wait.min(watched / STALLED_LIMIT_PARTS), Reason::NoProgress)
         }
-        _ => blind,
+        _ => (blind, Reason::TimeWatched),
     }
 }
 
@@ -153,7 +206,8 @@ fn scaled(value: u64, times: u64, parts: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bounds, Earlier, Seen, next_check_seconds};
+    use super::{Bounds, Earlier, NextCheck, Reason, Seen, next_check};
+    use Reason::{MaxInterval, MinInterval, NoCounts, NoProgress, Queued, Rate, TimeWatched};
 
     const BOUNDS: Bounds = Bounds { min_seconds: 10, max_seconds: 900 };
     /// An hour into a watch, 100 s after the check before, with half of a job done.
@@ -175,70 +229,96 @@ mod tests {
     fn waits() {
         let fresh = Earlier::default();
         let cases = [
-            ("the first check", fresh, SEEN, 10),
-            ("queued", EARLIER, Seen { queued: true, ..SEEN }, 360),
-            ("no counts", EARLIER, Seen { updated_count: None, ..SEEN }, 600),
-            ("no total", EARLIER, Seen { total_count: None, ..SEEN }, 600),
+            ("the first check", fresh, SEEN, (10, MinInterval)),
+            ("queued", EARLIER, Seen { queued: true, ..SEEN }, (360, Queued)),
+            ("no counts", EARLIER, Seen { updated_count: None, ..SEEN }, (600, NoCounts)),
+            ("no total", EARLIER, Seen { total_count: None, ..SEEN }, (600, NoCounts)),
             (
                 "a total of nothing",
                 EARLIER,
                 Seen { total_count: Some(0), updated_count: Some(0), ..SEEN },
-                360,
+                (360, TimeWatched),
             ),
             (
                 "nothing done yet",
                 Earlier { updated_count: Some(0), ..EARLIER },
                 Seen { updated_count: Some(0), ..SEEN },
-                360,
+                (360, TimeWatched),
             ),
             // 500 s to go at 1 a second: two fifths of it, and 60.
-            ("a steady rate", EARLIER, SEEN, 260),
+            ("a steady rate", EARLIER, SEEN, (260, Rate)),
             (
                 "failures are progress too",
                 EARLIER,
                 Seen { updated_count: Some(0), failed_count: Some(500), ..SEEN },
-                260,
+                (260, Rate),
             ),
-            ("speeding up", Earlier { updated_count: Some(300), ..EARLIER }, SEEN, 160),
-            ("slowing down", Earlier { updated_count: Some(450), ..EARLIER }, SEEN, 360),
+            ("speeding up", Earlier { updated_count: Some(300), ..EARLIER }, SEEN, (160, Rate)),
+            ("slowing down", Earlier { updated_count: Some(450), ..EARLIER }, SEEN, (360, Rate)),
             (
                 "a long view",
                 Earlier { checked_at: Some(13_200), updated_count: Some(480), ..EARLIER },
                 SEEN,
-                600,
+                (600, Rate),
             ),
-            ("near the end", EARLIER, Seen { updated_count: Some(990), ..SEEN }, 60),
-            ("all done, not finished", EARLIER, Seen { updated_count: Some(1_000), ..SEEN }, 60),
-            ("more done than there is", EARLIER, Seen { updated_count: Some(u64::MAX), ..SEEN }, 60),
-            ("begun since the last check", Earlier { updated_count: Some(0), ..EARLIER }, SEEN, 100),
-            ("stalled half way", Earlier { updated_count: Some(500), ..EARLIER }, SEEN, 420),
+            ("near the end", EARLIER, Seen { updated_count: Some(990), ..SEEN }, (60, Rate)),
+            ("all done, not finished", EARLIER, Seen { updated_count: Some(1_000), ..SEEN }, (60, Rate)),
+            ("more done than there is", EARLIER, Seen { updated_count: Some(u64::MAX), ..SEEN }, (60, Rate)),
+            ("begun since the last check", Earlier { updated_count: Some(0), ..EARLIER }, SEEN, (100, Rate)),
+            ("stalled half way", Earlier { updated_count: Some(500), ..EARLIER }, SEEN, (420, NoProgress)),
             (
                 "stalled early",
                 Earlier { updated_count: Some(5), ..EARLIER },
                 Seen { updated_count: Some(5), ..SEEN },
-                900,
+                (900, NoProgress),
             ),
-            ("counts that run backwards", Earlier { updated_count: Some(600), ..EARLIER }, SEEN, 360),
+            (
+                "counts that run backwards",
+                Earlier { updated_count: Some(600), ..EARLIER },
+                SEEN,
+                (360, TimeWatched),
+            ),
             (
                 "counts beyond a u64",
                 Earlier { updated_count: Some(u64::MAX), failed_count: Some(9), ..EARLIER },
                 SEEN,
-                360,
+                (360, TimeWatched),
             ),
-            ("no counts before", Earlier { updated_count: None, ..EARLIER }, SEEN, 360),
-            ("a first check in the future", Earlier { first_checked_at: Some(13_601), ..EARLIER }, SEEN, 10),
-            ("a last check in the future", Earlier { checked_at: Some(13_601), ..EARLIER }, SEEN, 360),
-            ("a last check before the first", Earlier { checked_at: Some(9_999), ..EARLIER }, SEEN, 360),
-            ("two checks in one second", Earlier { checked_at: Some(13_600), ..EARLIER }, SEEN, 360),
+            ("no counts before", Earlier { updated_count: None, ..EARLIER }, SEEN, (360, TimeWatched)),
+            (
+                "a first check in the future",
+                Earlier { first_checked_at: Some(13_601), ..EARLIER },
+                SEEN,
+                (10, MinInterval),
+            ),
+            (
+                "a last check in the future",
+                Earlier { checked_at: Some(13_601), ..EARLIER },
+                SEEN,
+                (360, TimeWatched),
+            ),
+            (
+                "a last check before the first",
+                Earlier { checked_at: Some(9_999), ..EARLIER },
+                SEEN,
+                (360, TimeWatched),
+            ),
+            (
+                "two checks in one second",
+                Earlier { checked_at: Some(13_600), ..EARLIER },
+                SEEN,
+                (360, TimeWatched),
+            ),
             (
                 "a first check before time began",
                 Earlier { first_checked_at: Some(i64::MIN), ..EARLIER },
                 SEEN,
-                900,
+                (900, MaxInterval),
             ),
         ];
-        for (case, earlier, seen, expected) in cases {
-            assert_eq!(next_check_seconds(&earlier, &seen, &BOUNDS), expected, "{case}");
+        for (case, earlier, seen, (seconds, reason)) in cases {
+            let expected = NextCheck { seconds, reason };
+            assert_eq!(next_check(&earlier, &seen, &BOUNDS), expected, "{case}");
         }
     }
 
@@ -253,7 +333,7 @@ mod tests {
             ((u64::MAX, 0), u64::MAX),
         ];
         for ((min_seconds, max_seconds), expected) in cases {
-            let wait = next_check_seconds(&Earlier::default(), &SEEN, &Bounds { min_seconds, max_seconds });
+            let wait = next_check(&Earlier::default(), &SEEN, &Bounds { min_seconds, max_seconds }).seconds;
             assert_eq!(wait, expected, "{min_seconds} to {max_seconds}");
         }
     }

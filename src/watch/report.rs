@@ -4,7 +4,7 @@ use crate::error::WatchError;
 use crate::timestamp::Timestamp;
 use crate::watch::ids::{Job, JobRef};
 use crate::watch::job::{Counts, JobStatus, Outcome};
-use crate::watch::pacing::{self, Bounds, Earlier, Seen};
+use crate::watch::pacing::{self, Bounds, Earlier, NextCheck, Reason, Seen};
 use crate::watch::request::{Failure, History};
 use serde::Serialize;
 use serde_json::Value;
@@ -43,6 +43,9 @@ pub struct Report {
     pub checked_at: Timestamp,
     /// Seconds to wait before the next check; null when the watch is over.
     pub next_check_seconds: Option<u64>,
+    /// What that wait follows from; for the log only.
+    #[serde(skip)]
+    pub next_check_reason: Option<Reason>,
     /// Why the watch cannot continue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ReportedError>,
@@ -132,10 +135,8 @@ impl Report {
         } else if limits.is_over(report.first_checked_at, now) {
             Self { outcome: Some(Outcome::WatchTimedOut), ..report }
         } else {
-            Self {
-                next_check_seconds: Some(next_check_seconds(history, status, now, limits.bounds)),
-                ..report
-            }
+            let NextCheck { seconds, reason } = next_check(history, status, now, limits.bounds);
+            Self { next_check_seconds: Some(seconds), next_check_reason: Some(reason), ..report }
         }
     }
 
@@ -166,6 +167,7 @@ impl Report {
             first_checked_at: history.first_checked_at.unwrap_or(now),
             checked_at: now,
             next_check_seconds: None,
+            next_check_reason: None,
             error: None,
             notification: None,
             schedule_deleted: None,
@@ -188,7 +190,7 @@ impl From<&Report> for History {
     }
 }
 
-fn next_check_seconds(history: &History, status: &JobStatus, now: Timestamp, bounds: Bounds) -> u64 {
+fn next_check(history: &History, status: &JobStatus, now: Timestamp, bounds: Bounds) -> NextCheck {
     let earlier = Earlier {
         first_checked_at: history.first_checked_at.map(Timestamp::epoch_seconds),
         checked_at: history.checked_at.map(Timestamp::epoch_seconds),
@@ -202,7 +204,7 @@ fn next_check_seconds(history: &History, status: &JobStatus, now: Timestamp, bou
         failed_count: status.counts.failed,
         total_count: status.counts.total,
     };
-    pacing::next_check_seconds(&earlier, &seen, &bounds)
+    pacing::next_check(&earlier, &seen, &bounds)
 }
 
 #[cfg(test)]

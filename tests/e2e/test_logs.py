@@ -39,6 +39,8 @@ def test_one_line_for_each_check(scene):
     running, retried, finished = checks(scene)
     assert (running["module"], running["job_id"], running["status"]) == ("Leads", JOB_ID, "RUNNING")
     assert running["attempts"] == 1
+    assert (running["next_check_seconds"], running["next_check_reason"]) == (10, "CHECK_INTERVAL_MIN_SECONDS")
+    assert set(running["span"]) >= {"requestId", "xrayTraceId"}
     assert retried["attempts"] == 2
     assert (finished["status"], finished["outcome"]) == ("COMPLETED", "PARTIALLY_SUCCEEDED")
     for line in (running, retried, finished):

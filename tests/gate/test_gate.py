@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,12 @@ def test_a_pin_that_the_lock_does_not_have_is_named() -> None:
     pyproject = {"dependency-groups": {"a": ["Moto[server]==5.2.5", "boto3==1.2"], "b": ["boto3==1.2", "h11==0.1"]}}
     locked = "moto==5.2.5 \\\n    --hash=sha256:00\nboto3==1.2 ; python_version > '3'\nh11==0.16 \\\n"
     assert lock.missing(pyproject, locked) == ["h11==0.1"]
+
+
+def test_every_mutant_of_the_simulation_fits_the_source() -> None:
+    mutants = runpy.run_path("tests/simulation/mutants.py")["MUTANTS"]
+    assert [name for name, file, old, _ in mutants if Path(file).read_text().count(old) != 1] == []
+    assert len(mutants) >= 10
 
 
 @pytest.mark.parametrize(

@@ -101,19 +101,21 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
 
     async fn acquire(&self, need: Need, deadline: Deadline) -> Result<Arc<CachedToken>, WatchError> {
         let cache = &self.context.cache;
-        let in_memory = || cache.usable(self.context.now().at).filter(|token| need.accepts(&token.token));
         let acquired = deadline
             .limit(async {
                 let memory = self.memory.clone().lock_owned().await;
                 // Another invocation of this process may have acquired one meanwhile.
-                if let Some(token) = in_memory() {
+                let in_memory =
+                    cache.usable(self.context.now().at).filter(|token| need.accepts(&token.token));
+                if let Some(token) = in_memory {
                     return Ok(token);
                 }
                 // In a task of its own: an invocation whose time runs out must not lose a token on its way.
-                joined(spawn(Acquisition::new(self.context.clone(), memory, need.clone()).run())).await
+                joined(spawn(Acquisition::new(self.context.clone(), memory, need).run())).await
             })
             .await;
-        acquired.unwrap_or_else(|| in_memory().ok_or_else(|| cache.timeout_error()))
+        // Even if there is a token by now: no time is left to use it, and what took the time is to blame for that.
+        acquired.unwrap_or_else(|| Err(cache.timeout_error()))
     }
 }
 

@@ -174,7 +174,7 @@ MATRIX: dict[str, tuple[Row, ...]] = {
         # A token that cannot be shared is used alone, unless Secrets Manager throttles.
         _final((*_without(LOST, STALLED), *FAILING, *FOREIGN, *TOO_LONG), RECOVERED),
         _final((*AWS_FAILING, *EXPIRED, *DENIED), RECOVERED),
-        _retried(THROTTLING, "SecretUnavailable"),
+        _retried((*STALLED, *THROTTLING), "SecretUnavailable"),
     ),
     "SNS, Publish": (
         _retried((*LOST, *FAILING, *TOO_LONG), "NotificationFailed"),

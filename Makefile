@@ -76,7 +76,7 @@ simulation-mutants: ## show that the simulation notices broken rules: docs/simul
 
 .PHONY: faults
 faults: build ## every cell of the fault matrix, and all of the endurance test
-	@ALL_FAULTS=1 $(PY) -m pytest -n 4 --dist loadfile tests/faults tests/e2e/test_endurance.py
+	@ALL_FAULTS=1 $(PY) -m pytest -n 4 --dist loadfile tests/faults tests/e2e/test_tls.py tests/e2e/test_endurance.py
 
 .PHONY: fault-matrix
 fault-matrix: .venv/ready ## generate docs/fault-matrix.md

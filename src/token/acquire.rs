@@ -2,7 +2,7 @@
 
 use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
-use crate::token::cache::{CachedToken, Owner, timed_out};
+use crate::token::cache::{CachedToken, Owner};
 use crate::token::clock::Timer;
 use crate::token::context::Acquisition;
 use crate::token::lease::LeaseWaiter;
@@ -27,14 +27,10 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// Puts of one token. Then this environment uses it alone.
 const MAX_PUTS: u32 = 4;
 
-/// What can take long, and how it reads as an error.
-type Operation = (ErrorType, &'static str, &'static str);
-const READ: Operation =
-    (ErrorType::SecretUnavailable, "reading the secret", "Secrets Manager did not respond");
-const WRITE: Operation =
-    (ErrorType::SecretUnavailable, "writing the secret", "Secrets Manager did not respond");
-const REQUEST: Operation =
-    (ErrorType::ZohoUnavailable, "requesting an access token", "Zoho's accounts server did not respond");
+const READ_TIMEOUT: &str = "timed out reading the secret (Secrets Manager did not respond). Try again later";
+const WRITE_TIMEOUT: &str = "timed out writing the secret (Secrets Manager did not respond). Try again later";
+const REQUEST_TIMEOUT: &str =
+    "timed out requesting an access token (Zoho's accounts server did not respond). Try again later";
 
 /// How long nobody requests a token after Zoho has rejected one that was new.
 const REJECTED_COOLDOWN: Duration = Duration::from_secs(1_800);
@@ -82,14 +78,22 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     }
 
     async fn next(&mut self) -> Next {
-        self.wait_for(&READ);
+        // What the last read returned says more than that this one takes long.
+        if self.memory.failed_reads == 0 {
+            self.wait_for(ErrorType::SecretUnavailable, READ_TIMEOUT);
+        }
         let read = self.observe().await;
         self.memory.failed_reads = if read.is_err() { self.memory.failed_reads.saturating_add(1) } else { 0 };
         plan(&self.need, read.as_ref(), &self.memory, self.context.now())
     }
 
-    fn wait_for(&self, (kind, doing, why): &Operation) {
-        self.context.cache.wait_for(timed_out(*kind, doing, why));
+    /// Something that can take long begins. What Zoho returned a moment ago explains a delay better than that does.
+    fn wait_for(&self, kind: ErrorType, timeout: &str) {
+        let error = match &self.memory.failure {
+            Some((_, last)) if last.until.age(self.context.now()) < LONGEST => last.error.clone(),
+            _ => WatchError::new(kind, timeout),
+        };
+        self.context.cache.wait_for(error);
     }
 
     /// Longer each time: a request for a token takes a fraction of a second, or else it is better to read less.
@@ -133,11 +137,10 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         self.minted(|term| match response {
             Ok(issued) => {
                 let shared = shared(issued, asked_at);
-                let token = context.cached(&shared, &stored, asked_at, Some(owner));
-                let (token, text) = (Arc::new(token), shared.to_text());
+                let token = Arc::new(context.cached(&shared, &stored, asked_at, Some(owner)));
                 // If time runs out before it is stored, the next invocation has it all the same.
                 context.cache.store(&token, now);
-                Ok(MintedToken { token, text, puts_left: MAX_PUTS })
+                Ok(MintedToken { token, text: shared.to_text(), puts_left: MAX_PUTS })
             }
             Err(error) => {
                 let shortest = if error.is_transient { Duration::ZERO } else { LASTING_COOLDOWN };
@@ -159,14 +162,14 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     /// Records the result of this lease, which is used up. In the next term, this environment need not wait.
     fn minted(&mut self, result: impl FnOnce(u32) -> Result<MintedToken, MintFailure>) {
         let memory = &mut *self.memory;
-        let (slot, term) = match (&mut memory.race, &memory.unshared, &memory.credentials) {
-            (Some(race), None, _) => {
+        let Some(stored) = &memory.credentials else { return };
+        let (slot, term) = match &mut memory.race {
+            Some(race) if memory.unshared.is_none() => {
                 let term = race.term();
                 race.advance_to(term.saturating_add(1));
                 (race.slot().clone(), term)
             }
-            (_, _, Some(stored)) => (Slot::first(&stored.version.id), memory.unshared_failures),
-            (_, _, None) => return,
+            _ => (Slot::first(&stored.version.id), memory.unshared_failures),
         };
         let result = result(term);
         memory.unshared_failures = if result.is_err() { term.saturating_add(1) } else { 0 };
@@ -182,7 +185,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     ) -> Option<(Timestamp, Result<IssuedToken, Box<TokenError>>)> {
         let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return None };
         let context = &self.context;
-        self.wait_for(&REQUEST);
+        self.wait_for(ErrorType::ZohoUnavailable, REQUEST_TIMEOUT);
         let mut unsent = None;
         for _ in 0..3 {
             let now = context.now();
@@ -193,6 +196,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
             let accounts = context.accounts(&stored.secret);
             match context.endpoint.request_token(&accounts, credentials, now.at, timeout).await {
                 Err(error) if error.unsent => {
+                    context.cache.wait_for(error.error.clone());
                     unsent = Some((now.at, Err(error)));
                     sleep(PAUSES.0.mul_f64(1.0 + 2.0 * context.random())).await;
                 }
@@ -238,7 +242,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
 
     /// Puts a version, and makes sure that `AWSCURRENT` has stayed where it was.
     async fn put(&mut self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
-        self.wait_for(&WRITE);
+        self.wait_for(ErrorType::SecretUnavailable, WRITE_TIMEOUT);
         let put = self.context.store.put(id, label, text).await;
         let memory = &mut *self.memory;
         match &put {

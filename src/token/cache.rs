@@ -99,11 +99,6 @@ impl CachedToken {
     }
 }
 
-/// The error of an invocation whose time runs out while an acquisition is `doing` this.
-pub(super) fn timed_out(kind: ErrorType, doing: &str, why: &str) -> WatchError {
-    WatchError::new(kind, format!("timed out {doing} ({why}). Try again later"))
-}
-
 /// What invocations and acquisitions share. An acquisition goes on when its invocation is over.
 #[derive(Debug)]
 pub(super) struct TokenCache(Mutex<State>);
@@ -125,7 +120,8 @@ const LOOK_SOON: i64 = 5;
 
 impl TokenCache {
     pub(super) fn new() -> Self {
-        let waiting_for = timed_out(ErrorType::SecretUnavailable, "reading the secret", "it has not begun");
+        let waiting_for =
+            WatchError::new(ErrorType::SecretUnavailable, "timed out before the secret was read");
         Self(Mutex::new(State { current: None, next_look: None, waiting_for }))
     }
 
@@ -165,8 +161,12 @@ impl TokenCache {
         self.state().next_look = Some(Timer::start(now, duration));
     }
 
-    pub(super) fn wait_for(&self, waiting_for: WatchError) {
-        self.state().waiting_for = waiting_for;
+    /// The error of an invocation whose time runs out from now on. Retryable: the next attempt, for which no time was
+    /// left, would have told a stray response from a permanent error.
+    pub(super) fn wait_for(&self, error: WatchError) {
+        let is_retryable = error.kind().is_retryable();
+        self.state().waiting_for =
+            if is_retryable { error } else { WatchError::new(ErrorType::ZohoUnavailable, error.message()) };
     }
 
     /// The error of an invocation whose time has run out.

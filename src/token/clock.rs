@@ -29,15 +29,19 @@ impl Timer {
 
     /// What is left of it, down to zero.
     pub(super) fn left(&self, now: Now) -> Duration {
-        let monotonic = now.instant.saturating_duration_since(self.started.instant);
         let wall =
             Duration::from_secs(u64::try_from(now.at.seconds_since(self.started.at)).unwrap_or_default());
-        self.duration.saturating_sub(monotonic.max(wall))
+        self.duration.saturating_sub(self.age(now).max(wall))
     }
 
     /// Whether nothing is left of it.
     pub(super) fn is_over(&self, now: Now) -> bool {
         self.left(now).is_zero()
+    }
+
+    /// How long ago it began, by the monotonic clock.
+    pub(super) fn age(&self, now: Now) -> Duration {
+        now.instant.saturating_duration_since(self.started.instant)
     }
 
     /// The whole of it.

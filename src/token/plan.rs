@@ -3,7 +3,7 @@
 //! The table of rules is in the documentation of [the module above](super); the table of cases is in the tests below.
 
 use crate::error::{ErrorType, WatchError};
-use crate::token::cache::{CachedToken, timed_out};
+use crate::token::cache::CachedToken;
 use crate::token::clock::{Now, Timer};
 use crate::token::lease::{Acquired, LeaseWaiter};
 use crate::token::record::{MintFailure, Slot};
@@ -170,9 +170,9 @@ fn with_secret(observed: &Observed, memory: &Memory, now: Now) -> Next {
     match memory.race.as_ref().map_or(Acquired::Free, |race| race.acquired(now)) {
         Acquired::Own(lease) => Next::Mint(lease),
         Acquired::Held(left) => {
-            let doing = "waiting for another execution environment to obtain an access token";
-            let why = "it holds the lease, and has stored neither a token nor an error";
-            Next::Wait(timed_out(ErrorType::TokenRateLimited, doing, why), Duration::ZERO..=left)
+            let timeout = "timed out waiting for another execution environment to obtain an access token (it holds the \
+                           lease, and has stored neither a token nor an error). Try again later";
+            Next::Wait(WatchError::new(ErrorType::TokenRateLimited, timeout), Duration::ZERO..=left)
         }
         Acquired::Free => match &memory.put_error {
             Some(StoreError::Unavailable(why)) if memory.failed_puts > MAX_FAILED_PUTS => {

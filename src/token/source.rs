@@ -127,13 +127,7 @@ where
     tokio::spawn(future.in_current_span())
 }
 
+/// The output of a task, which only its own panic or the end of the process can prevent.
 async fn joined<T>(task: JoinHandle<T>) -> T {
-    match task.await {
-        Ok(output) => output,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Only the end of the process cancels it.
-            Err(_) => std::future::pending().await,
-        },
-    }
+    task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

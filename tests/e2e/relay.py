@@ -1,27 +1,32 @@
-"""A TCP relay whose connections a test can end from the server's side, as servers and load balancers end idle ones."""
+"""A TCP relay: a test can end its connections, as servers and load balancers end idle ones, and put TLS in front."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
 from local.wire.steps import RESET_ON_CLOSE
 
+# What a relay does with a new connection first: the connection to forward, or None if it has ended it.
+Front = Callable[[socket.socket], socket.socket | None]
+
 
 class Relay:
-    """Listens on a new port and forwards everything to one address."""
+    """Listens on a new port and forwards everything to one address; with a `front`, for `https`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, front: Front | None = None) -> None:
         parts = urlsplit(url)
+        self._front = front
         assert parts.hostname
         assert parts.port
         self._target = (parts.hostname, parts.port)
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"{parts.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = f"{'https' if front else parts.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
         self.connections = 0
+        self.forwarded = 0
         self._open: list[tuple[socket.socket, threading.Thread]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -51,11 +56,23 @@ class Relay:
             except OSError:
                 return
             self.connections += 1
-            server = socket.create_connection(self._target)
-            reader = threading.Thread(target=_forward, args=(client, server), daemon=True)
-            self._open.append((client, reader))
-            reader.start()
-            threading.Thread(target=_forward, args=(server, client), daemon=True).start()
+            if self._front:
+                threading.Thread(target=self._handshake, args=(client,), daemon=True).start()
+            else:
+                self._serve(client)
+
+    def _handshake(self, client: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # the client refused, or has gone
+            if forwarded := self._front(client):
+                self._serve(forwarded)
+
+    def _serve(self, client: socket.socket) -> None:
+        self.forwarded += 1
+        server = socket.create_connection(self._target)
+        reader = threading.Thread(target=_forward, args=(client, server), daemon=True)
+        self._open.append((client, reader))
+        reader.start()
+        threading.Thread(target=_forward, args=(server, client), daemon=True).start()
 
 
 def _forward(source: socket.socket, target: socket.socket) -> None:
@@ -67,8 +84,8 @@ def _forward(source: socket.socket, target: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def relay(url: str) -> Iterator[Relay]:
-    made = Relay(url)
+def relay(url: str, front: Front | None = None) -> Iterator[Relay]:
+    made = Relay(url, front)
     try:
         yield made
     finally:

@@ -48,9 +48,9 @@ MUTANTS = [
     (
         "leases are ignored",
         "src/token/plan.rs",
-        "        Acquired::Held(left) => {\n            let doing",
+        "        Acquired::Held(left) => {\n            let timeout",
         "        Acquired::Held(left) if !left.is_zero() => Next::Mint(Timer::start(now, left)),\n"
-        "        Acquired::Held(left) => {\n            let doing",
+        "        Acquired::Held(left) => {\n            let timeout",
     ),
     (
         "every 401 gets another token",

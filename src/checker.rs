@@ -84,8 +84,9 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         attempts: &mut Attempts,
     ) -> Result<JobStatus, WatchError> {
         let no_token = |error| token_error(error, is_established);
-        let cached = phase::timed(phase::CALL_TOKEN, self.tokens.token(deadline)).await.map_err(no_token)?;
-        let _zoho = Phase::begin(phase::CALL_ZOHO);
+        let cached =
+            phase::timed(phase::INVOKE_TOKEN, self.tokens.token(deadline)).await.map_err(no_token)?;
+        let _zoho = Phase::begin(phase::INVOKE_ZOHO);
         let mut request = StatusRequest {
             host: &cached.api,
             api_version: &self.settings.api_version,

@@ -79,7 +79,7 @@ impl<D: Destinations> Courier<D> {
             report.notification = Some(Notification { message_id: published? });
         }
         if let Some(schedule) = &delivery.schedule {
-            let _deleting = Phase::begin(phase::CALL_SCHEDULE);
+            let _deleting = Phase::begin(phase::INVOKE_SCHEDULE);
             let deleted = deadline.limit(self.destinations.delete_schedule(schedule)).await;
             let late = "the watch is over, but deleting its schedule timed out";
             deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late)))?;
@@ -106,7 +106,7 @@ impl<D: Destinations> Courier<D> {
             tracing::info!(event_id = message.event_id, message_id, "this end was already announced");
             return Ok(message_id);
         }
-        let _publishing = Phase::begin(phase::CALL_PUBLISH);
+        let _publishing = Phase::begin(phase::INVOKE_PUBLISH);
         let published = deadline.limit(self.destinations.publish(message)).await;
         let late = "publishing to SNS timed out";
         let message_id =

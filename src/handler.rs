@@ -67,7 +67,7 @@ where
 
     /// Responds to one invocation.
     pub async fn handle(&self, invocation: Invocation<'_>) -> Result<Report, WatchError> {
-        let _call = Phase::begin(phase::CALL);
+        let _invoke = Phase::begin(phase::INVOKE);
         let started = Instant::now();
         let here = Location::of_function(invocation.function_arn, Some(&self.region));
         let request = Request::parse(invocation.payload, self.now(), &here);

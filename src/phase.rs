@@ -1,18 +1,18 @@
-//! Where INIT's and a call's time goes: a line for each phase, written at DEBUG; at INFO it costs a comparison.
+//! Where the time of INIT and of an invocation goes: a line for each phase at DEBUG. At INFO, it costs a comparison.
 //!
 //! A line has `phase`, `at_microseconds` (its beginning, counted from the start of the process) and `microseconds` (its
-//! length). The names are [`INIT`] to [`CALL_SCHEDULE`] below. What follows one another adds up to what encloses it:
+//! length). The names are [`INIT`] to [`INVOKE_SCHEDULE`] below. What follows one another adds up to what encloses it:
 //!
-//! * `init` = `init.process` + `init.config` + `init.aws` + the longer of `init.secret` and `init.connect`, which go side
-//!   by side where `ZOHO_API_DOMAIN` names the host, and one after the other where only the secret does.
-//! * `call` = `call.token` + `call.zoho` + `call.publish` + `call.schedule`, those that there are.
+//! * `init` = `init.process` + `init.config` + `init.aws` + the longer of `init.secret` and `init.connect`, which run in
+//!   parallel if a variable names the host. If only the secret does, they run one after the other.
+//! * `invoke` = `invoke.token` + `invoke.zoho` + `invoke.publish` + `invoke.schedule`, if they happen.
 
 use std::fs;
 use std::future::Future;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// All from the start of the process to the first request for an event.
+/// From the start of the process to the first request for an event.
 pub const INIT: &str = "init";
 /// Loading the executable, up to `main`.
 pub const INIT_PROCESS: &str = "init.process";
@@ -20,20 +20,20 @@ pub const INIT_PROCESS: &str = "init.process";
 pub const INIT_CONFIG: &str = "init.config";
 /// The SDK's configuration and client.
 pub const INIT_AWS: &str = "init.aws";
-/// The secret, and a token where the secret is none.
+/// The secret, and a token if the secret does not contain one.
 pub const INIT_SECRET: &str = "init.secret";
 /// The connection to Zoho, TLS included.
 pub const INIT_CONNECT: &str = "init.connect";
-/// All from a payload to its answer.
-pub const CALL: &str = "call";
+/// From a payload to its response.
+pub const INVOKE: &str = "invoke";
 /// A token: from memory, or as in `init.secret`.
-pub const CALL_TOKEN: &str = "call.token";
+pub const INVOKE_TOKEN: &str = "invoke.token";
 /// The check, with all its attempts.
-pub const CALL_ZOHO: &str = "call.zoho";
+pub const INVOKE_ZOHO: &str = "invoke.zoho";
 /// Publishing the report.
-pub const CALL_PUBLISH: &str = "call.publish";
+pub const INVOKE_PUBLISH: &str = "invoke.publish";
 /// Deleting the schedule.
-pub const CALL_SCHEDULE: &str = "call.schedule";
+pub const INVOKE_SCHEDULE: &str = "invoke.schedule";
 
 /// When the process began, as far as it can tell.
 static BEGINNING: OnceLock<Instant> = OnceLock::new();

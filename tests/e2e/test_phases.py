@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.scene import Scene
 
 INIT = ["init.process", "init.config", "init.aws", "init.secret", "init.connect", "init"]
-CALL = ["call.token", "call.zoho", "call"]
+INVOKE = ["invoke.token", "invoke.zoho", "invoke"]
 
 
 def phases(scene: Scene) -> list[dict]:
@@ -25,12 +25,12 @@ def debug_scene(make_scene) -> Scene:
     return make_scene(env={"AWS_LAMBDA_LOG_LEVEL": "DEBUG"})
 
 
-def test_init_and_call_are_the_sum_of_their_phases(debug_scene):
+def test_init_and_invoke_are_the_sum_of_their_phases(debug_scene):
     debug_scene.running_job()
     debug_scene.report()
     seen = phases(debug_scene)
-    assert sorted(phase["phase"] for phase in seen) == sorted(INIT + CALL)
-    for whole in ("init", "call"):
+    assert sorted(phase["phase"] for phase in seen) == sorted(INIT + INVOKE)
+    for whole in ("init", "invoke"):
         (enclosing,) = (phase for phase in seen if phase["phase"] == whole)
         parts = [phase for phase in seen if phase["phase"].startswith(whole + ".")]
         assert all(inside(part, enclosing) for part in parts)
@@ -42,7 +42,7 @@ def test_init_and_call_are_the_sum_of_their_phases(debug_scene):
 def test_the_end_of_a_watch_has_its_own_phases(debug_scene):
     debug_scene.finished_job()
     debug_scene.report(schedule_arn=debug_scene.create_schedule())
-    assert {"call.publish", "call.schedule"} <= {phase["phase"] for phase in phases(debug_scene)}
+    assert {"invoke.publish", "invoke.schedule"} <= {phase["phase"] for phase in phases(debug_scene)}
 
 
 def test_no_phase_is_logged_at_info(scene):

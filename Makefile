@@ -30,8 +30,14 @@ watch-job: ## build the terminal watch, target/release/watch-job
 	@$(CARGO) build --release --locked --features cli --bin watch-job
 
 .PHONY: run
-run: build watch-job ## watch a simulated job from its start to the email, without an account
+run: .venv/ready ## watch a simulated job from its start to the email, without an account
+	@$(MAKE) -j 2 build watch-job-for-a-demo
 	@$(PY) -m local.demo
+
+# Fast to build, unlike the one to install.
+.PHONY: watch-job-for-a-demo
+watch-job-for-a-demo:
+	@$(CARGO) build --quiet --locked --features cli --bin watch-job
 
 .PHONY: stack
 stack: build ## start the local stack with the function, for experiments; Ctrl-C stops it

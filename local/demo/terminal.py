@@ -12,14 +12,15 @@ from local.stack import Stack
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
+# The newest one counts.
 BUILDS = [ROOT / "target/release/watch-job", ROOT / "target/debug/watch-job"]
 PARTIALLY_SUCCEEDED = 3
 
 
 def run(narrator: Narrator, stack: Stack, speed: float) -> bool:
     """Run `watch-job` until its job ends; true if its exit code is the outcome of the job."""
-    built = [path for path in BUILDS if path.is_file()]
-    if not built:
+    built = max(filter(Path.is_file, BUILDS), key=lambda path: path.stat().st_mtime, default=None)
+    if built is None:
         narrator.step("The watch in a terminal is not built. `make watch-job` builds it.")
         return True
     narrator.step("The same watch runs in a terminal, for people without an AWS account: `watch-job`.")
@@ -34,7 +35,7 @@ def run(narrator: Narrator, stack: Stack, speed: float) -> bool:
         "ZOHO_CREDENTIALS": json.dumps(REFRESH_TOKEN_SECRET),
     }
     narrator.line(f"   watch-job Contacts {job_id}")
-    command = [max(built, key=lambda path: path.stat().st_mtime), "Contacts", job_id, "--min-interval", "1"]
+    command = [built, "Contacts", job_id, "--min-interval", "1"]
     if narrator.is_terminal:
         code = subprocess.run(command, env=env).returncode
     else:

@@ -80,6 +80,17 @@ fuzz: ## ten million executions of each fuzz target
 simulation-mutants: ## show that the simulation notices broken rules: docs/simulation.md
 	@$(PYTHON) tests/simulation/mutants.py
 
+target/tools/bin/cargo-mutants:
+	@$(CARGO) install --quiet --locked --version 27.1.0 --root target/tools cargo-mutants
+
+MUTANTS := PATH="$(CURDIR)/target/tools/bin:$$PATH" $(CARGO) mutants -o target
+
+# First the tests next to the code, which are fast, then more of them for what survives (exit status 2).
+.PHONY: mutants
+mutants: target/tools/bin/cargo-mutants ## break the core in every way, for hours: docs/mutation-testing.md
+	@$(MUTANTS) -- --locked --lib || test $$? = 2
+	@$(MUTANTS) --iterate -- --locked --lib --test token_sharing --test zoho_api --test robustness --test pacing --test messages
+
 .PHONY: faults
 faults: build ## every cell of the fault matrix, and all of the endurance test
 	@ALL_FAULTS=1 $(PY) -m pytest -n 4 --dist loadfile tests/faults tests/e2e/test_tls.py tests/e2e/test_endurance.py

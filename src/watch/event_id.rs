@@ -26,7 +26,9 @@ impl Ids {
     /// `started` is when the watch began, as far as the request or its schedule tells.
     ///
     /// A job has one final end, however often it is watched. It can outlive several watches, though: the ends that say
-    /// nothing final about it also name the watch, by its beginning, its schedule, or its caller's name for it.
+    /// nothing final about it also name the watch: by its beginning, and by its caller's name for it, because two watches
+    /// can begin in one second, at the end of an outage. A schedule has one watch, so that its name stands in only for a
+    /// beginning that is unknown.
     pub(super) fn of(
         report: &Report,
         outcome: Outcome,
@@ -45,8 +47,11 @@ impl Ids {
         let mut event_id = format!("{group_id}-{}", outcome.name());
         if outcome.leaves_the_job_open() {
             let at = |time: Timestamp| time.epoch_seconds().to_string();
-            let beginning = started.map(at).or_else(watch).unwrap_or_else(|| at(report.checked_at));
-            event_id.push_str(&format!("-{beginning}"));
+            let name = if schedule.is_some() && started.is_some() { None } else { watch() };
+            let began = started.map(at).or_else(|| name.is_none().then(|| at(report.checked_at)));
+            for part in began.into_iter().chain(name) {
+                event_id.push_str(&format!("-{part}"));
+            }
         }
         Self { event_id: bounded(event_id), group_id: bounded(group_id) }
     }
@@ -118,6 +123,7 @@ mod tests {
             (job(), WatchTimedOut, by(None, None), began, "Leads-1-WATCH_TIMED_OUT-1795424400"),
             (job(), WatchTimedOut, by(None, None), again, "Leads-1-WATCH_TIMED_OUT-1795510800"),
             (job(), WatchFailed, by(Some("s"), Some("w")), began, "Leads-1-WATCH_FAILED-1795424400"),
+            (job(), WatchTimedOut, by(None, Some("w")), began, "Leads-1-WATCH_TIMED_OUT-1795424400-w"),
             (job(), WatchFailed, by(Some("s"), None), None, "Leads-1-WATCH_FAILED-group.s"),
             (job(), WatchFailed, by(None, Some("Leads-1")), None, "Leads-1-WATCH_FAILED-Leads-1"),
             (job(), WatchFailed, by(None, Some("Leads-1-2")), None, "Leads-1-WATCH_FAILED-Leads-1-2"),

@@ -36,8 +36,8 @@ MUTANTS = [
     (
         "event ID without the start",
         "src/watch/event_id.rs",
-        'event_id.push_str(&format!("-{beginning}"));',
-        "let _ = beginning;",
+        'event_id.push_str(&format!("-{part}"));',
+        "let _ = part;",
     ),
     (
         "an outage is permanent",

@@ -323,6 +323,13 @@ mod tests {
     }
 
     #[test]
+    fn reasons_have_names_of_their_own() {
+        let reasons = [Queued, NoCounts, TimeWatched, Rate, NoProgress, MinInterval, MaxInterval];
+        let names: std::collections::HashSet<_> = reasons.map(Reason::name).into_iter().collect();
+        assert_eq!(names.len(), reasons.len());
+    }
+
+    #[test]
     fn odd_bounds() {
         let cases = [
             ((0, 0), 0),

@@ -175,6 +175,21 @@ fn a_meaning_either_passes_or_needs_somebody() {
 }
 
 #[test]
+fn a_message_quotes_what_a_service_returned_if_one_did() {
+    for (meaning, expected) in [
+        (
+            Meaning::NoResponse(Reason::TimedOut),
+            "could not be read: Secrets Manager did not respond (HTTP 400). ",
+        ),
+        (Meaning::NoCredentials, "`zoho` could not be read. There are no AWS"),
+        (Meaning::Throttled, "`zoho` could not be read (HTTP 400). "),
+    ] {
+        let message = message(Operation::GetSecretValue, "`zoho`", meaning, "HTTP 400", "eu-west-1");
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
 fn credentials_and_signatures_are_masked() {
     for (text, expected) in [
         ("key AKIAIOSFODNN7EXAMPLE ends", "key [redacted] ends"),

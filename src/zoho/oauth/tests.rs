@@ -231,6 +231,12 @@ fn credentials_that_the_server_echoes_are_masked() {
 }
 
 #[test]
+fn other_responses_are_quoted() {
+    let error = respond(503, "<html>Down for maintenance</html>").unwrap_err();
+    assert!(error.error.message().contains("Down for maintenance"), "{error:?}");
+}
+
+#[test]
 fn new_tokens_are_never_shown_whatever_they_look_like() {
     for (status, body) in [
         (200, r#"{"access_token":"hunter2"#),

@@ -183,6 +183,10 @@ schemas: ## write the JSON Schemas of requests, reports, errors, and messages in
 golden: ## write the messages for every way a watch ends into tests/golden
 	@WRITE_GOLDEN=1 $(CARGO) test --quiet --locked --all-features --test messages
 
+.PHONY: dashboard-picture
+dashboard-picture: build ## write docs/dashboard.svg from a run on the local stack (a minute and a half)
+	@$(PY) -m local.dashboard
+
 .PHONY: fmt
 fmt: .venv/ready ## format everything
 	@$(CARGO) fmt

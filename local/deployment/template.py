@@ -57,6 +57,11 @@ class Resolved:
     def properties(self, resource: str) -> dict[str, Any]:
         return self.resources[resource]["Properties"]
 
+    @property
+    def dashboard(self) -> dict[str, Any]:
+        """The body of the dashboard."""
+        return json.loads(self.properties("Dashboard")["DashboardBody"])
+
 
 @cache
 def source() -> dict[str, Any]:

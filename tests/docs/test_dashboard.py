@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+from local.cloudwatch import embedded_metric_format as emf
+from local.cloudwatch import insights
+from local.dashboard import __main__ as program
+from local.dashboard import picture, scenario
+from local.dashboard.widgets import Alarms, Chart, Table, evaluate
 from local.deployment import template
 from local.stack import Stack
-from tests import insights
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 WIDGETS = {
@@ -22,14 +26,17 @@ WIDGETS = {
 }
 
 
+Lines = tuple[list[dict[str, Any]], list[dict[str, Any]]]
+
+
 @pytest.fixture(scope="module")
-def lines() -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
+def lines() -> Iterator[Lines]:
     """The log lines and the metrics of four jobs: one ended, one runs, one is unknown, and one meets an outage."""
     with Stack() as stack:
         zoho = stack.zoho.control
         secret = stack.secret({"access_token": zoho.issue_token(life_seconds=1e9)})
         env = {"ZOHO_SECRET_ID": secret, "ZOHO_API_DOMAIN": stack.zoho.url, "AWS_LAMBDA_LOG_FORMAT": "JSON"}
-        with stack.function("zoho-check", env=env) as function:
+        with stack.function(template.resolve().references["CheckFunction"], env=env) as function:
             ended = zoho.start_job(job_id="1001", run_seconds=10)
             zoho.start_job(job_id="1002", run_seconds=1e6)
             report = function.invoke({"module": "Leads", "job_id": ended}).payload
@@ -44,7 +51,7 @@ def lines() -> Iterator[tuple[list[dict[str, Any]], list[dict[str, Any]]]]:
 
 
 def body() -> dict[str, Any]:
-    return json.loads(template.resolve().properties("Dashboard")["DashboardBody"])
+    return template.resolve().dashboard
 
 
 def query(resource: str) -> str:
@@ -135,3 +142,55 @@ def test_the_widgets_ask_what_the_saved_queries_ask(lines):
         widget["properties"]["query"].partition(" | ")[2] for widget in body()["widgets"] if widget["type"] == "log"
     }
     assert shown == saved
+
+
+@pytest.fixture
+def widgets(lines: Lines) -> list[tuple[dict[str, Any], Any]]:
+    """Every widget of the template with its content."""
+    resolved = template.resolve()
+    metrics = emf.points(lines[1])
+    began = min(point.at for point in metrics)
+    dashboard, observed = scenario.observed(resolved, lines[0], metrics, began, began + 30)
+    return [(widget, evaluate(widget, observed)) for widget in dashboard["widgets"]]
+
+
+def test_every_widget_is_evaluated(widgets):
+    assert len(widgets) == len(body()["widgets"])
+    kinds = {"alarm": Alarms, "metric": Chart, "log": Table}
+    assert all(isinstance(content, kinds[widget["type"]]) for widget, content in widgets)
+    charts = {
+        widget["properties"]["title"]: {label: sum(series.values()) for label, series in content.lines}
+        for widget, content in widgets
+        if isinstance(content, Chart)
+    }
+    assert charts["Ends of watches by outcome"] == {"SUCCEEDED": 1}
+    assert charts["Errors by name"] == {"JobNotFound": 1, "ZohoUnavailable": 1}
+    assert charts["Checks and attempts"] == {"checks": 5, "attempts": 7, "cold starts": 1}
+    assert charts["Tokens and rate limits"] == {"tokens minted": 0, "rate limits": 0}
+    assert all(0 < value < 60_000 for value in charts["Latency of Zoho's API"].values())
+    assert charts["Bound on the lateness of announcements"].keys() == {"p50", "maximum"}
+    tables = [content for _, content in widgets if isinstance(content, Table)]
+    assert [table.columns[0] for table in tables] == ["error_type", "module"]
+
+
+def test_the_states_of_the_alarms(lines):
+    """Nothing but rejected credentials raises the alarm on them, and only for as long as its period lasts."""
+    resolved = template.resolve()
+    function = {"FunctionName": resolved.references["CheckFunction"]}
+    rejected = emf.Point(100, "MassChangeOwnerStatus", "Errors", {**function, "ErrorType": "TokenRejected"}, 1)
+    for ended, expected in ((101, {"CredentialErrorsAlarm"}), (101 + 300 / scenario.SPEED, set())):
+        dashboard, observed = scenario.observed(resolved, [], [rejected], 98, ended)
+        (content,) = (evaluate(widget, observed) for widget in dashboard["widgets"] if widget["type"] == "alarm")
+        assert {name for name, state in content.states.items() if state == "ALARM"} == expected
+
+
+def test_the_picture_has_every_widget(widgets):
+    drawn = picture.svg(widgets, 1_800, "note")
+    titles = [widget["properties"]["title"] for widget, _ in widgets]
+    for text in (drawn, program.PICTURE.read_text(encoding="utf-8")):
+        texts = [
+            element.text
+            for element in ElementTree.fromstring(text).iter("{http://www.w3.org/2000/svg}text")
+            if element.get("class") == "title"
+        ]
+        assert texts == titles

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests import embedded_metric_format, schemas
+from local.cloudwatch import embedded_metric_format
+from tests import schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = sorted((ROOT / "events").glob("*.json"))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from local.cloudwatch import embedded_metric_format as emf
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
-from tests import embedded_metric_format as emf
 from tests.e2e.scene import Scene, status
 
 NAMESPACE = "MassChangeOwnerStatus"

@@ -3,6 +3,7 @@ Embedded metric format"), and what the schema cannot express: the members that a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import jsonschema
@@ -80,8 +81,7 @@ def check(document: dict[str, Any]) -> None:
                 assert isinstance(document[name], str), name
                 assert document[name], name
         for metric in directive["Metrics"]:
-            values = document[metric["Name"]]
-            values = values if isinstance(values, list) else [values]
+            values = _listed(document[metric["Name"]])
             assert 1 <= len(values) <= 100, metric
             assert all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values), metric
 
@@ -89,11 +89,41 @@ def check(document: dict[str, Any]) -> None:
 def values(documents: list[dict[str, Any]]) -> dict[tuple[str, ...], list[float]]:
     """Every value by the metric's name, unit, and the values of its dimensions."""
     found: dict[tuple[str, ...], list[float]] = {}
-    for document in documents:
-        for directive in document["_aws"]["CloudWatchMetrics"]:
-            (dimensions,) = directive["Dimensions"]
-            for metric in directive["Metrics"]:
-                key = (metric["Name"], metric["Unit"], *(document[name] for name in dimensions))
-                new = document[metric["Name"]]
-                found.setdefault(key, []).extend(new if isinstance(new, list) else [new])
+    for point in points(documents):
+        found.setdefault((point.name, point.unit, *point.dimensions.values()), []).append(point.value)
     return found
+
+
+@dataclass(frozen=True)
+class Point:
+    """One value of a metric. `at` is in seconds since the Unix epoch."""
+
+    at: float
+    namespace: str
+    name: str
+    dimensions: dict[str, str]
+    value: float
+    unit: str = "Count"
+
+
+def points(documents: list[dict[str, Any]]) -> list[Point]:
+    """Every value, in the order of the documents."""
+    return [
+        Point(
+            document["_aws"]["Timestamp"] / 1_000,
+            directive["Namespace"],
+            metric["Name"],
+            {name: document[name] for name in dimensions},
+            value,
+            metric["Unit"],
+        )
+        for document in documents
+        for directive in document["_aws"]["CloudWatchMetrics"]
+        for dimensions in directive["Dimensions"]
+        for metric in directive["Metrics"]
+        for value in _listed(document[metric["Name"]])
+    ]
+
+
+def _listed(values: Any) -> list[Any]:
+    return values if isinstance(values, list) else [values]

@@ -11,6 +11,7 @@ use crate::watch::job::JobStatus;
 use crate::zoho::client::{self, Attempts, StatusRequest};
 use crate::zoho::hosts::ApiHost;
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Checks jobs at Zoho.
 pub struct Checker<S, H> {
@@ -45,20 +46,30 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
     /// again and reports the error.
     pub async fn warm_up(&self) {
         let deadline = Deadline::after(WARM_UP_LIMIT);
-        match &self.settings.api_host {
-            // Both at once. The longer one comes first, so that the other one's work fits into its waits.
-            Some(api_host) => {
-                let _ = tokio::join!(
-                    phase::timed(phase::INIT_SECRET, self.tokens.token(deadline)),
-                    phase::timed(phase::INIT_CONNECT, self.http.preconnect(api_host)),
-                );
+        let expected = self.settings.api_host.as_ref();
+        let connect =
+            async |host: &Origin| phase::timed(phase::INIT_CONNECT, self.http.preconnect(host)).await;
+        let is_elsewhere = Notify::new();
+        let secret = async {
+            let token = phase::timed(phase::INIT_SECRET, self.tokens.token(deadline)).await;
+            if let Ok(token) = token
+                && Some(&token.api.origin) != expected
+            {
+                is_elsewhere.notify_one();
+                connect(&token.api.origin).await;
             }
-            None => {
-                if let Ok(token) = phase::timed(phase::INIT_SECRET, self.tokens.token(deadline)).await {
-                    phase::timed(phase::INIT_CONNECT, self.http.preconnect(&token.api.origin)).await;
+        };
+        let connection = async {
+            if let Some(host) = expected {
+                tokio::select! {
+                    biased;
+                    () = is_elsewhere.notified() => {}
+                    () = connect(host) => {}
                 }
             }
-        }
+        };
+        // Both at once. The longer one comes first, so that the other one's work fits into its waits.
+        tokio::join!(secret, connection);
     }
 
     /// The API host that checks go to. Gets an access token if there is none yet: its response can name the host.

@@ -14,6 +14,8 @@ const RUNNING: (u16, &str) = (200, r#"{"data":[{"Status":"RUNNING"}]}"#);
 const INVALID_TOKEN: (u16, &str) = (401, r#"{"code":"INVALID_TOKEN"}"#);
 const NO_SCOPE: (u16, &str) = (401, r#"{"code":"OAUTH_SCOPE_MISMATCH"}"#);
 const UNAVAILABLE: (u16, &str) = (503, "");
+/// Where connecting takes forever.
+const UNREACHABLE: &str = "https://www.zohoapis.jp";
 
 /// A secret of which each read returns the next content, and the last one from then on.
 #[derive(Clone)]
@@ -67,6 +69,9 @@ impl HttpClient for Zoho {
 
     async fn preconnect(&self, origin: &Origin) {
         self.log.lock().unwrap().push(format!("connect {origin}"));
+        if origin.as_str() == UNREACHABLE {
+            std::future::pending().await
+        }
     }
 }
 
@@ -178,6 +183,19 @@ async fn the_connection_is_opened_ahead_of_the_first_check() {
         checker.warm_up().await;
         assert_eq!(*zoho.log.lock().unwrap(), expected, "{contents}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn init_does_not_wait_for_a_host_that_is_not_the_right_one() {
+    let (mut checker, zoho) = checker(&[CREDENTIALS], &[], None);
+    checker.settings.api_host = Some(Origin::parse(UNREACHABLE).unwrap());
+    checker.warm_up().await;
+    let expected = [
+        "connect https://www.zohoapis.jp",
+        "POST https://accounts.zoho.com",
+        "connect https://www.zohoapis.eu",
+    ];
+    assert_eq!(*zoho.log.lock().unwrap(), expected);
 }
 
 #[test]

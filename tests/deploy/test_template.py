@@ -56,7 +56,6 @@ def test_the_secret_is_created_empty_unless_one_is_given_and_outlives_the_stack(
 
 def test_a_variable_is_set_only_if_its_parameter_is() -> None:
     optional = {
-        "ZohoDataCenter": ("ZOHO_DATA_CENTER", "EU"),
         "ZohoApiDomain": ("ZOHO_API_DOMAIN", "https://sandbox.zohoapis.com"),
         "ZohoAccountsDomain": ("ZOHO_ACCOUNTS_DOMAIN", "https://accounts.zoho.eu"),
     }
@@ -64,6 +63,13 @@ def test_a_variable_is_set_only_if_its_parameter_is() -> None:
         assert variable not in template.resolve().properties("CheckFunction")["Environment"]["Variables"]
         changed = template.resolve(**{parameter: value}).properties("CheckFunction")
         assert changed["Environment"]["Variables"][variable] == value
+
+
+def test_cold_starts_know_a_data_center_unless_the_parameter_is_empty() -> None:
+    variables = template.resolve().properties("CheckFunction")["Environment"]["Variables"]
+    assert variables["ZOHO_DATA_CENTER"] == "US"
+    changed = template.resolve(ZohoDataCenter="").properties("CheckFunction")
+    assert "ZOHO_DATA_CENTER" not in changed["Environment"]["Variables"]
 
 
 def test_tracing_can_be_switched_off_everywhere() -> None:

@@ -1,11 +1,12 @@
 //! The least HTTP/1.1 server that answers real clients: blocking, a thread for each connection, an answer in one write.
 
 use anyhow::{Context, Result, ensure};
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::{HandshakeKind, ServerConfig, ServerConnection, StreamOwned};
+use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 /// A request, whole.
@@ -21,6 +22,8 @@ pub type Answer = dyn Fn(&Request) -> Vec<u8> + Send + Sync;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     pub connections: u64,
+    /// Connections with a request whose TLS handshake resumed a session.
+    pub resumed: u64,
     pub requests: u64,
 }
 
@@ -28,6 +31,7 @@ impl Counts {
     pub fn since(self, earlier: Self) -> Self {
         Self {
             connections: self.connections - earlier.connections,
+            resumed: self.resumed - earlier.resumed,
             requests: self.requests - earlier.requests,
         }
     }
@@ -43,7 +47,16 @@ pub struct Server {
 #[derive(Default)]
 struct Counters {
     connections: AtomicU64,
+    resumed: AtomicU64,
     requests: AtomicU64,
+    /// The connections that are open, by their numbers.
+    open: Mutex<HashMap<u64, TcpStream>>,
+}
+
+impl Counters {
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, TcpStream>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Server {
@@ -55,12 +68,16 @@ impl Server {
         thread::spawn(move || {
             for socket in listener.incoming() {
                 let Ok(socket) = socket else { continue };
-                counters.connections.fetch_add(1, Ordering::Relaxed);
+                let number = counters.connections.fetch_add(1, Ordering::Relaxed);
+                if let Ok(socket) = socket.try_clone() {
+                    counters.open().insert(number, socket);
+                }
                 let (tls, answer, counters) = (tls.clone(), answer.clone(), counters.clone());
                 thread::spawn(move || {
                     if let Err(error) = converse(socket, tls, &*answer, &counters) {
                         eprintln!("stand-in: {error:#}");
                     }
+                    counters.open().remove(&number);
                 });
             }
         });
@@ -70,27 +87,57 @@ impl Server {
     pub fn counts(&self) -> Counts {
         Counts {
             connections: self.counters.connections.load(Ordering::Relaxed),
+            resumed: self.counters.resumed.load(Ordering::Relaxed),
             requests: self.counters.requests.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Ends every open connection, as a server does with those that were idle for too long.
+    pub fn end_connections(&self) {
+        for socket in self.counters.open().values() {
+            // Fails for a connection that the client has just ended.
+            let _ended = socket.shutdown(Shutdown::Both);
         }
     }
 }
 
 fn converse(
-    socket: TcpStream,
+    mut socket: TcpStream,
     tls: Option<Arc<ServerConfig>>,
     answer: &Answer,
     counters: &Counters,
 ) -> Result<()> {
     socket.set_nodelay(true)?;
-    match tls {
-        None => serve(socket, answer, counters),
-        Some(config) => serve(StreamOwned::new(ServerConnection::new(config)?, socket), answer, counters),
-    }
+    let Some(config) = tls else { return serve(socket, answer, counters, |_| false) };
+    accept_tunnel(&mut socket)?;
+    let stream = StreamOwned::new(ServerConnection::new(config)?, socket);
+    serve(stream, answer, counters, |stream| stream.conn.handshake_kind() == Some(HandshakeKind::Resumed))
 }
 
-fn serve(mut stream: impl Read + Write, answer: &Answer, counters: &Counters) -> Result<()> {
+/// Answers a client that takes this for a proxy and asks for a tunnel: to here, whatever host it names. That is how a
+/// host's real name leads to a stand-in.
+pub fn accept_tunnel(socket: &mut TcpStream) -> Result<()> {
+    let mut first = [0];
+    // A TLS connection begins with another byte than the C of CONNECT.
+    if matches!(socket.peek(&mut first), Ok(1)) && first == *b"C" {
+        read_request(socket, &mut Vec::new())?;
+        socket.write_all(b"HTTP/1.1 200 OK\r\n\r\n")?;
+    }
+    Ok(())
+}
+
+fn serve<S: Read + Write>(
+    mut stream: S,
+    answer: &Answer,
+    counters: &Counters,
+    is_resumed: impl Fn(&S) -> bool,
+) -> Result<()> {
     let mut buffer = Vec::new();
+    let mut is_first = true;
     while let Some(request) = read_request(&mut stream, &mut buffer)? {
+        if std::mem::take(&mut is_first) && is_resumed(&stream) {
+            counters.resumed.fetch_add(1, Ordering::Relaxed);
+        }
         counters.requests.fetch_add(1, Ordering::Relaxed);
         stream.write_all(&answer(&request))?;
         stream.flush()?;

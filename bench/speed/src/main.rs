@@ -1,8 +1,9 @@
 //! Measures the function and its peers, all in one run, against stand-ins of everything that they speak to.
 //!
 //! `speed` prints the tables, `speed --write docs/speed.md` also puts them into that file, between its two marks;
-//! `speed --check` measures nothing, but fails unless requests and connections are as promised; `speed --compare FILE...`
-//! takes builds of this function, the floor among them, to choose settings by.
+//! `speed --check` measures nothing, but fails unless requests, connections, and round trips are as promised;
+//! `speed --compare FILE...` takes builds of this function, the floor among them, to choose settings by. `SPEED_ROUNDS`
+//! is the number of rounds, 20 by default.
 
 mod http;
 mod machine;
@@ -10,24 +11,29 @@ mod measure;
 mod money;
 mod process;
 mod proxy;
+mod quota;
 mod runtime_api;
 mod stats;
 mod subject;
 mod tables;
+mod watch;
 mod world;
 
 use anyhow::{Context, Result, bail};
 use measure::Distances;
+use process::Start;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use subject::{BYTECODE, FLOOR, OURS, Subject, subjects};
+use std::time::Duration;
+use subject::{BYTECODE, DEFAULT, FLOOR, OURS, Subject, Variables, subjects, template_variables};
 use tables::Row;
-use world::World;
+use world::{FAR, World};
 
 /// Enough for medians that two runs share.
 const ROUNDS: u32 = 20;
-const ROUNDS_OF_DISTANCES: u32 = 5;
+/// Rounds for one round with everybody far away.
+const ROUNDS_FOR_A_FAR_ONE: u32 = 4;
 
 const BEGINNING: &str = "<!-- measured: make bench -->\n";
 const END: &str = "<!-- end of what was measured -->\n";
@@ -36,14 +42,17 @@ fn main() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let world = World::start(&root.join("target/bench"), &everybodys_roots(&root)?)?;
+    let template = template_variables(&root)?;
     let (subjects, unbuilt): (Vec<_>, Vec<_>) =
-        subjects(&root, &world, &world.near).into_iter().partition(Subject::is_built);
-    let ours = named(&subjects, OURS)?;
+        subjects(&root, &world, &world.near, &template).into_iter().partition(Subject::is_built);
     let unbuilt = unbuilt.iter().map(|subject| subject.name).collect::<Vec<_>>().join("; ");
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["--check"] => {
-            measure::check(&subjects, ours, &world)?;
-            println!("{} programs make the promised requests and connections", subjects.len());
+            measure::check(&subjects, &world)?;
+            println!("{} programs make the promised requests", subjects.len());
+            let far = |distance| default_at(distance, &root, &world, &template);
+            watch::check(&named(&subjects, DEFAULT)?.start, far, &world)?;
+            println!("the default deployment makes the promised requests, connections, and round trips");
             if !unbuilt.is_empty() {
                 println!("not built, so not checked (`make bench` does both): {unbuilt}");
             }
@@ -51,11 +60,11 @@ fn main() -> Result<()> {
         }
         _ if !unbuilt.is_empty() => bail!("not built: {unbuilt}. Run `make bench`"),
         [] => {
-            println!("{}", measured(&root, &world, subjects)?);
+            println!("{}", measured(&root, &world, subjects, &template)?);
             Ok(())
         }
         ["--write", path] => {
-            let tables = measured(&root, &world, subjects)?;
+            let tables = measured(&root, &world, subjects, &template)?;
             println!("{tables}");
             write_between_marks(&root.join(path), &tables)
         }
@@ -64,12 +73,22 @@ fn main() -> Result<()> {
     }
 }
 
-fn measured(root: &Path, world: &World, subjects: Vec<Subject>) -> Result<String> {
+fn rounds() -> u32 {
+    std::env::var("SPEED_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(ROUNDS)
+}
+
+/// The default deployment with everybody so far away.
+fn default_at(distance: Duration, root: &Path, world: &World, template: &Variables) -> Result<Start> {
+    Ok(named(&subjects(root, world, &world.at(distance)?, template), DEFAULT)?.start.clone())
+}
+
+fn measured(root: &Path, world: &World, subjects: Vec<Subject>, template: &Variables) -> Result<String> {
     let machine = machine::described()?;
     let stand_in = measure::stand_in(world, 2_000)?;
-    let steps = measure::steps(&named(&subjects, OURS)?.start, world)?;
-    let distances = distances(root, world);
-    let all_lives = measure::lives(&subjects, ROUNDS)?;
+    let default = named(&subjects, DEFAULT)?.start.clone();
+    let steps = watch::watch(&default, world, None)?;
+    let distances = distances(root, world, template)?;
+    let all_lives = measure::lives(&subjects, rounds())?;
     let mut rows = Vec::new();
     for (subject, lives) in subjects.into_iter().zip(all_lives) {
         let long_life = measure::long_life(&subject)?;
@@ -77,13 +96,15 @@ fn measured(root: &Path, world: &World, subjects: Vec<Subject>) -> Result<String
         let zip = subject.binary.as_deref().map(|binary| zipped(root, binary)).transpose()?;
         rows.push(Row { name: subject.name, lives, long_life, binary, zip });
     }
-    let fared = measure::distances(&distances, ROUNDS_OF_DISTANCES)?;
+    let watches = measure::watches(&default, &default_at(FAR, root, world, template)?, world, rounds())?;
+    let fared = measure::distances(&distances, rounds().div_ceil(ROUNDS_FOR_A_FAR_ONE))?;
     Ok(format!(
-        "{machine}\n\n{}\n{}\n### Requests and connections of this function\n\n{}\n### With 20 ms to everybody and back\n\n{}\n\
+        "{machine}\n\n{}\n{}\n### A watch of the default deployment\n\n{}\n{}\n### With 20 ms to everybody and back\n\n{}\n\
          ### Money\n\n{}",
         tables::comparison(&rows, &stand_in),
         tables::long_lives(&rows),
         tables::traffic(&steps),
+        tables::watches(&watches),
         tables::distances(&distances, &fared),
         tables::money(),
     ))
@@ -98,7 +119,7 @@ fn compare(subjects: &[Subject], binaries: &[&str]) -> Result<()> {
         candidate
     }));
     let names = ["floor"].iter().chain(binaries);
-    for (name, lives) in names.zip(measure::lives(&candidates, ROUNDS)?) {
+    for (name, lives) in names.zip(measure::lives(&candidates, rounds())?) {
         let resident = stats::mebibytes(lives.resident[1]);
         println!(
             "{name}: cold {} ms, processor {} ms, warm {} ms, {resident}",
@@ -112,10 +133,12 @@ fn compare(subjects: &[Subject], binaries: &[&str]) -> Result<()> {
 
 /// Everyone with a network, near and far; this function also without `ZOHO_API_DOMAIN`, so that only the secret says
 /// where Zoho is.
-fn distances(root: &Path, world: &World) -> Vec<Distances> {
+fn distances(root: &Path, world: &World, template: &Variables) -> Result<Vec<Distances>> {
     let mut distances = Vec::new();
-    for (near, far) in subjects(root, world, &world.near).into_iter().zip(subjects(root, world, &world.far)) {
-        if near.name == FLOOR || near.name.ends_with(BYTECODE) {
+    let [near, far] =
+        [world.near.clone(), world.at(FAR)?].map(|addresses| subjects(root, world, &addresses, template));
+    for (near, far) in near.into_iter().zip(far) {
+        if near.name == FLOOR || near.name == DEFAULT || near.name.ends_with(BYTECODE) {
             continue;
         }
         let (name, mut near, mut far) = (near.name, near.start, far.start);
@@ -127,7 +150,7 @@ fn distances(root: &Path, world: &World) -> Vec<Distances> {
             distances.push(Distances { name: "this function, the host in the secret", near, far });
         }
     }
-    distances
+    Ok(distances)
 }
 
 fn named<'a>(subjects: &'a [Subject], name: &str) -> Result<&'a Subject> {

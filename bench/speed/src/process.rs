@@ -1,8 +1,9 @@
 //! One execution environment: a process with a Runtime API of its own.
 
 use crate::runtime_api::RuntimeApi;
+use crate::subject::Variables;
 use anyhow::{Context, Result};
-use std::collections::BTreeMap;
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 pub struct Start {
     pub command: Vec<PathBuf>,
     pub directory: PathBuf,
-    pub variables: BTreeMap<String, String>,
+    pub variables: Variables,
 }
 
 /// A running process; killed when dropped.
@@ -46,6 +47,25 @@ impl Process {
         let started = Instant::now();
         let child = command.spawn().with_context(|| format!("starting {}", program.display()))?;
         Ok(Self { api, started, child })
+    }
+
+    /// What Lambda does after each response.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// What Lambda does when there is an event. Returns when it was.
+    pub fn thaw(&self) -> Result<Instant> {
+        self.signal(Signal::CONT)?;
+        Ok(Instant::now())
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Resident memory now, in bytes.

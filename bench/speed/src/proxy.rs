@@ -1,5 +1,7 @@
-//! A TCP proxy that is far away: everything that passes takes half a round trip, and so does opening a connection.
+//! A TCP proxy that is far away: everything that passes takes half a round trip, and opening a connection a whole one. A
+//! client that asks it for a tunnel gets one at once: that is no part of the distance.
 
+use crate::http::accept_tunnel;
 use anyhow::Result;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,12 +16,7 @@ pub fn start(target: SocketAddr, round_trip: Duration) -> Result<SocketAddr> {
     thread::spawn(move || {
         for near in listener.incoming() {
             let Ok(near) = near else { continue };
-            let opened = Instant::now() + round_trip;
-            thread::spawn(move || {
-                if let Ok(far) = TcpStream::connect(target) {
-                    join(near, far, round_trip / 2, opened);
-                }
-            });
+            thread::spawn(move || carry_both(near, target, round_trip));
         }
     });
     Ok(address)
@@ -27,11 +24,15 @@ pub fn start(target: SocketAddr, round_trip: Duration) -> Result<SocketAddr> {
 
 /// Carries bytes both ways. The kernel has accepted the connection at once; so what the client sends first is held back
 /// for the round trip that its handshake would have taken.
-fn join(near: TcpStream, far: TcpStream, one_way: Duration, opened: Instant) {
-    let clones = (near.try_clone(), far.try_clone());
-    let (Ok(near_out), Ok(far_out)) = clones else { return };
-    thread::spawn(move || carry(far, near_out, one_way, opened));
-    carry(near, far_out, one_way, opened);
+fn carry_both(mut near: TcpStream, target: SocketAddr, round_trip: Duration) {
+    if accept_tunnel(&mut near).is_err() {
+        return;
+    }
+    let opened = Instant::now() + round_trip;
+    let Ok(far) = TcpStream::connect(target) else { return };
+    let (Ok(near_out), Ok(far_out)) = (near.try_clone(), far.try_clone()) else { return };
+    thread::spawn(move || carry(far, near_out, round_trip / 2, opened));
+    carry(near, far_out, round_trip / 2, opened);
 }
 
 fn carry(mut from: TcpStream, mut to: TcpStream, one_way: Duration, opened: Instant) {

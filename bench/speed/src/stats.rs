@@ -11,6 +11,11 @@ impl Times {
         self.0.push(time);
     }
 
+    /// Each time with the other one of the same run.
+    pub fn plus(&self, others: &Self) -> Self {
+        Self(self.0.iter().zip(&others.0).map(|(time, other)| *time + *other).collect())
+    }
+
     /// The time that this share of all does not exceed; zero where there are none.
     pub fn quantile(&self, share: f64) -> Duration {
         let mut sorted = self.0.clone();

@@ -1,9 +1,11 @@
 //! What is measured: the function and its peers, each with the environment that Lambda would give it.
 
 use crate::process::Start;
-use crate::world::{Addresses, TOPIC_ARN, World, url};
+use crate::world::{Addresses, SHARING_SECRET, TOPIC_ARN, World};
+use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// One program.
 #[derive(Clone)]
@@ -26,13 +28,31 @@ impl Subject {
 }
 
 pub const OURS: &str = "this function";
+/// With what `template.yaml` gives it, a refresh token, and an access token that another environment has stored.
+pub const DEFAULT: &str = "this function, default deployment";
 /// How the names of those end that need not compile.
 pub const BYTECODE: &str = "with bytecode";
 pub const FLOOR: &str = "floor: an echo, no network";
 
+const FUNCTION: &str = "target/lambda/mass-change-owner-status/bootstrap";
+
+/// The function's variables.
+pub type Variables = BTreeMap<String, String>;
+
+/// What the template gives the function by default, as the project's own tests resolve it.
+pub fn template_variables(root: &Path) -> Result<Variables> {
+    const PROGRAM: &str = "import json; from local.deployment import template; \
+        function = template.resolve().properties('CheckFunction'); logging = function['LoggingConfig']; \
+        print(json.dumps(function['Environment']['Variables'] | {'AWS_LAMBDA_LOG_FORMAT': logging['LogFormat'], \
+        'AWS_LAMBDA_LOG_LEVEL': logging['ApplicationLogLevel']}))";
+    let output =
+        Command::new(root.join(".venv/bin/python")).args(["-B", "-c", PROGRAM]).current_dir(root).output()?;
+    serde_json::from_slice(&output.stdout).context("resolving template.yaml")
+}
+
 /// All of them. `root` is the repository.
-pub fn subjects(root: &Path, world: &World, addresses: &Addresses) -> Vec<Subject> {
-    let common = variables(world, addresses);
+pub fn subjects(root: &Path, world: &World, addresses: &Addresses, template: &Variables) -> Vec<Subject> {
+    let common = variables(addresses);
     let with = |more: &[(&str, String)]| {
         let mut variables = common.clone();
         variables.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
@@ -71,7 +91,8 @@ pub fn subjects(root: &Path, world: &World, addresses: &Addresses) -> Vec<Subjec
     vec![
         native(FLOOR, "target/peers/release/floor", common.clone()),
         // Its roots are compiled in; the authority's file takes their place.
-        native(OURS, "target/lambda/mass-change-owner-status/bootstrap", with(&[("SSL_CERT_FILE", ca)])),
+        native(OURS, FUNCTION, with(&[("SSL_CERT_FILE", ca.clone())])),
+        native(DEFAULT, FUNCTION, default_deployment(with(&[("SSL_CERT_FILE", ca)]), template, addresses)),
         native(
             "the obvious Rust",
             "target/peers/release/obvious",
@@ -84,7 +105,20 @@ pub fn subjects(root: &Path, world: &World, addresses: &Addresses) -> Vec<Subjec
     ]
 }
 
-fn variables(world: &World, addresses: &Addresses) -> BTreeMap<String, String> {
+/// The template's variables in place of the harness's. The data center's host has its real name; a proxy leads from there
+/// to the stand-in, because a process cannot be given a resolver of its own.
+fn default_deployment(mut variables: Variables, template: &Variables, addresses: &Addresses) -> Variables {
+    variables.remove("ZOHO_API_DOMAIN");
+    variables.extend(template.clone());
+    let mut set = |name: &str, value: &str| variables.insert(name.to_owned(), value.to_owned());
+    set("ZOHO_SECRET_ID", SHARING_SECRET);
+    set("STATUS_TOPIC_ARN", TOPIC_ARN);
+    set("HTTPS_PROXY", &addresses.zoho_by_name);
+    set("NO_PROXY", "localhost");
+    variables
+}
+
+fn variables(addresses: &Addresses) -> Variables {
     [
         ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
         ("LANG", "en_US.UTF-8".to_owned()),
@@ -102,9 +136,9 @@ fn variables(world: &World, addresses: &Addresses) -> BTreeMap<String, String> {
         ("AWS_LAMBDA_LOG_STREAM_NAME", "2026/11/23/[$LATEST]0".to_owned()),
         ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned()),
         ("AWS_ENDPOINT_URL_SECRETS_MANAGER", addresses.secrets_manager.clone()),
-        ("AWS_ENDPOINT_URL_SNS", url(world.sns.address.port())),
-        ("AWS_ENDPOINT_URL_SCHEDULER", url(world.scheduler.address.port())),
-        ("ZOHO_SECRET_ID", addresses.secret.to_owned()),
+        ("AWS_ENDPOINT_URL_SNS", addresses.sns.clone()),
+        ("AWS_ENDPOINT_URL_SCHEDULER", addresses.scheduler.clone()),
+        ("ZOHO_SECRET_ID", addresses.secret.clone()),
         ("ZOHO_API_DOMAIN", addresses.zoho.clone()),
         ("STATUS_TOPIC_ARN", TOPIC_ARN.to_owned()),
     ]

@@ -1,10 +1,12 @@
 //! The measurements as Markdown.
 
 use crate::http::Counts;
-use crate::measure::{Distances, Fared, Lives, LongLife, Steps};
+use crate::measure::{Distances, Fared, Lives, LongLife, Watches};
 use crate::money::ways;
+use crate::quota::SHARE;
 use crate::stats::{Times, mebibytes, megabytes, milliseconds, spread};
 use crate::subject::{FLOOR, OURS};
+use crate::watch::{Done, Step, StepTimes};
 use crate::world::FAR;
 use std::fmt::Write;
 use std::time::Duration;
@@ -83,19 +85,60 @@ pub fn long_lives(rows: &[Row]) -> String {
 }
 
 /// Requests and connections.
-pub fn traffic(steps: &Steps) -> String {
+pub fn traffic(steps: &[Done]) -> String {
     let mut text = String::from(
         "| requests (new connections) | Secrets Manager | Zoho | SNS | Scheduler |\n|---|--:|--:|--:|--:|\n",
     );
-    for (name, traffic) in steps.names.iter().zip(&steps.traffic) {
+    for Done { step, traffic, .. } in steps {
         let cell = |counts: Counts| match counts {
-            Counts { requests: 0, connections: 0 } => "–".to_owned(),
-            Counts { requests, connections } => format!("{requests} ({connections})"),
+            Counts { requests: 0, connections: 0, .. } => "–".to_owned(),
+            Counts { requests, connections, resumed: 0 } => format!("{requests} ({connections})"),
+            Counts { requests, connections, resumed } => {
+                format!("{requests} ({connections}, {resumed} resumed)")
+            }
         };
         let cells = [traffic.secrets_manager, traffic.zoho, traffic.sns, traffic.scheduler].map(cell);
-        line(&mut text, &[&[(*name).to_owned()][..], &cells].concat());
+        line(&mut text, &[&[step.name().to_owned()][..], &cells].concat());
     }
     text
+}
+
+/// The steps of a watch: near, far, in round trips, and with a fraction of a processor.
+pub fn watches(watches: &Watches) -> String {
+    let mut text = format!(
+        "| | near, ms | {} ms away, ms | in round trips | near, {:.0} % of a processor after INIT, ms |\n|---|--:|--:|--:|--:|\n",
+        FAR.as_millis(),
+        SHARE * 100.0,
+    );
+    let (near, far) = (rows(&watches.near), rows(&watches.far));
+    let throttled = watches.throttled.as_ref().map(rows);
+    for (place, (name, near)) in near.iter().enumerate() {
+        let far = &far[place].1;
+        line(
+            &mut text,
+            &[
+                (*name).to_owned(),
+                spread(near),
+                spread(far),
+                format!("{:.1}", ratio(far.median().saturating_sub(near.median()), FAR)),
+                throttled
+                    .as_ref()
+                    .map_or("not measured: needs root".to_owned(), |rows| spread(&rows[place].1)),
+            ],
+        );
+    }
+    text
+}
+
+/// The steps that people wait for. A cold start is INIT and the first check.
+fn rows(times: &StepTimes) -> Vec<(&'static str, Times)> {
+    let of = |step: Step| times[step as usize].clone();
+    vec![
+        ("cold start", of(Step::Init).plus(&of(Step::First))),
+        (Step::Further.name(), of(Step::Further)),
+        (Step::Sparse.name(), of(Step::Sparse)),
+        (Step::End.name(), of(Step::End)),
+    ]
 }
 
 /// Near and far, in round trips.

@@ -6,11 +6,12 @@ use anyhow::{Context, Result};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::ServerSessionMemoryCache;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub const RUNNING_JOB: &str = "3652397000009565021";
 pub const FINISHED_JOB: &str = "3652397000009565022";
@@ -20,20 +21,25 @@ const SCHEDULE_ARN: &str = "arn:aws:scheduler:eu-west-1:123456789012:schedule/de
 /// A round trip within a continent, say.
 pub const FAR: Duration = Duration::from_millis(20);
 
-/// Base URLs of the two sides that every check needs.
+/// Where everybody is, near or behind proxies.
 #[derive(Clone)]
 pub struct Addresses {
     pub secrets_manager: String,
+    pub sns: String,
+    pub scheduler: String,
     pub zoho: String,
-    /// The secret's name: one that says where Zoho is when nothing else does.
-    pub secret: &'static str,
+    /// A proxy that takes every host for Zoho's, under its real name.
+    pub zoho_by_name: String,
+    /// The name of a secret with an access token, and with the address of Zoho.
+    pub secret: String,
 }
+
+/// The name of the secret with a refresh token. A token is already stored for it.
+pub const SHARING_SECRET: &str = "zoho-shared";
 
 /// The stand-ins, and the certificates to trust them by.
 pub struct World {
     pub near: Addresses,
-    /// The same behind a proxy that adds [`FAR`].
-    pub far: Addresses,
     pub secrets_manager: Server,
     pub sns: Server,
     pub scheduler: Server,
@@ -69,31 +75,31 @@ impl World {
     pub fn start(directory: &Path, roots: &Path) -> Result<Self> {
         fs::create_dir_all(directory)?;
         let (tls, ca_pem) = certificates()?;
-        let tls = Arc::new(tls);
         let (ca_file, bundle_file) = (directory.join("ca.pem"), directory.join("bundle.pem"));
         fs::write(&ca_file, &ca_pem)?;
         let roots = fs::read_to_string(roots).with_context(|| format!("reading {}", roots.display()))?;
         fs::write(&bundle_file, format!("{roots}\n{ca_pem}"))?;
-        let start = |answer: Arc<http::Answer>| Server::start(Some(tls.clone()), answer);
-        let zoho = start(zoho())?;
-        let zoho_far = url(proxy::start(zoho.address, FAR)?.port());
-        let near = url(zoho.address.port());
-        let secrets_manager = start(secrets(&near, &zoho_far))?;
-        let secrets_far = url(proxy::start(secrets_manager.address, FAR)?.port());
-        Ok(Self {
-            near: Addresses {
-                secrets_manager: url(secrets_manager.address.port()),
-                zoho: near,
-                secret: "zoho",
-            },
-            far: Addresses { secrets_manager: secrets_far, zoho: zoho_far, secret: SECRET_FAR },
-            secrets_manager,
-            sns: start(always("text/xml", PUBLISHED))?,
-            scheduler: start(always("application/json", "{}"))?,
-            zoho,
-            ca_file,
-            bundle_file,
-        })
+        let start = |answer: Arc<http::Answer>| {
+            // Sessions of its own: one server knows nothing of another's.
+            let mut tls = tls.clone();
+            tls.session_storage = ServerSessionMemoryCache::new(256);
+            Server::start(Some(Arc::new(tls)), answer)
+        };
+        let [zoho, secrets_manager] = [zoho(), secrets()].map(start);
+        let [sns, scheduler] = [always("text/xml", PUBLISHED), always("application/json", "{}")].map(start);
+        let (zoho, secrets_manager, sns, scheduler) = (zoho?, secrets_manager?, sns?, scheduler?);
+        let near = addresses([&secrets_manager, &sns, &scheduler, &zoho].map(|server| server.address.port()));
+        Ok(Self { near, secrets_manager, sns, scheduler, zoho, ca_file, bundle_file })
+    }
+
+    /// Everybody behind proxies that are so far away.
+    pub fn at(&self, round_trip: Duration) -> Result<Addresses> {
+        let mut ports = [0; 4];
+        let servers = [&self.secrets_manager, &self.sns, &self.scheduler, &self.zoho];
+        for (port, server) in ports.iter_mut().zip(servers) {
+            *port = proxy::start(server.address, round_trip)?.port();
+        }
+        Ok(addresses(ports))
     }
 
     pub fn traffic(&self) -> Traffic {
@@ -106,9 +112,18 @@ impl World {
     }
 }
 
-/// The base URL of a port.
-pub fn url(port: u16) -> String {
-    format!("https://localhost:{port}")
+/// Of the ports of Secrets Manager, SNS, Scheduler, and Zoho.
+fn addresses(ports: [u16; 4]) -> Addresses {
+    let [secrets_manager, sns, scheduler, zoho] = ports.map(|port| format!("https://localhost:{port}"));
+    let port = ports[3];
+    Addresses {
+        secrets_manager,
+        sns,
+        scheduler,
+        zoho,
+        zoho_by_name: format!("http://127.0.0.1:{port}"),
+        secret: format!("{SECRET_AT}{port}"),
+    }
 }
 
 /// A request as a schedule sends it: the end of the job is published, and the schedule deleted.
@@ -130,8 +145,8 @@ fn certificates() -> Result<(ServerConfig, String)> {
     let ca_pem = authority.self_signed(&authority_key)?.pem();
     let issuer = Issuer::new(authority, authority_key);
     let key = KeyPair::generate()?;
-    let certificate =
-        CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()])?.signed_by(&key, &issuer)?;
+    let certificate = CertificateParams::new(["localhost", "127.0.0.1", ZOHO_HOST].map(str::to_owned))?
+        .signed_by(&key, &issuer)?;
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()?
@@ -145,27 +160,59 @@ fn always(content_type: &str, body: &str) -> Arc<http::Answer> {
     Arc::new(move |_: &Request| answer.clone())
 }
 
-/// The name of the secret that names the far Zoho.
-const SECRET_FAR: &str = "zoho-far";
+/// How the names of secrets begin that say at which port Zoho is.
+const SECRET_AT: &str = "zoho-at-";
 
-/// Answers with the secret that is asked for.
-fn secrets(near: &str, far: &str) -> Arc<http::Answer> {
-    let [near, far] = [near, far].map(|zoho| {
-        let secret =
-            json!({"access_token": "1000.8cb99dxxxxxxxxxxxxx9be93.9b8xxxxxxxxxxxxxxxf", "api_domain": zoho});
+/// The host of the data center that `template.yaml` has as its default.
+const ZOHO_HOST: &str = "www.zohoapis.com";
+
+/// The label under which access tokens are shared (`src/token/record.rs`).
+const TOKEN_LABEL: &str = "ZOHO_ACCESS_TOKEN";
+const ACCESS_TOKEN: &str = "1000.8cb99dxxxxxxxxxxxxx9be93.9b8xxxxxxxxxxxxxxxf";
+/// The version of the credentials, and the one of the first token for them: its ID follows from the other one.
+const CREDENTIALS_VERSION: &str = "11111111-2222-3333-4444-555555555555";
+const TOKEN_VERSION: &str = "token-666ff6ccaa5b3c07-3b76a5b36d81eca3b1986dbbea23d88f752a52d5";
+
+/// Answers with the secret, or the version of it, that is asked for.
+fn secrets() -> Arc<http::Answer> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let version = move |id: &str, label: &str, text: serde_json::Value| {
         let body = json!({
             "ARN": "arn:aws:secretsmanager:eu-west-1:123456789012:secret:zoho-AbCdEf",
             "Name": "zoho",
-            "VersionId": "11111111-2222-3333-4444-555555555555",
-            "SecretString": secret.to_string(),
-            "VersionStages": ["AWSCURRENT"],
-            "CreatedDate": 1_795_428_000.0,
+            "VersionId": id,
+            "SecretString": text.to_string(),
+            "VersionStages": [label],
+            "CreatedDate": now,
         });
         response("200 OK", "Content-Type: application/x-amz-json-1.1\r\n", body.to_string().as_bytes())
-    });
+    };
+    let credentials = version(
+        CREDENTIALS_VERSION,
+        "AWSCURRENT",
+        json!({
+            "client_id": "1000.GMB0YULZHJK411248S8I5GZ4CHUEX0",
+            "client_secret": "122c324d3496d5d777ceeebc129470715fbb856b7",
+            "refresh_token": ACCESS_TOKEN,
+            "data_center": "US",
+        }),
+    );
+    let token = version(
+        TOKEN_VERSION,
+        TOKEN_LABEL,
+        json!({"access_token": ACCESS_TOKEN, "api_domain": format!("https://{ZOHO_HOST}"), "expires_at": now + 3_600}),
+    );
     Arc::new(move |request: &Request| {
         let wanted = String::from_utf8_lossy(&request.body);
-        if wanted.contains(SECRET_FAR) { far.clone() } else { near.clone() }
+        if wanted.contains(SHARING_SECRET) {
+            return if wanted.contains(TOKEN_LABEL) { token.clone() } else { credentials.clone() };
+        }
+        let port: String = match wanted.split_once(SECRET_AT) {
+            Some((_, rest)) => rest.chars().take_while(char::is_ascii_digit).collect(),
+            None => String::new(),
+        };
+        let text = json!({"access_token": ACCESS_TOKEN, "api_domain": format!("https://localhost:{port}")});
+        version(CREDENTIALS_VERSION, "AWSCURRENT", text)
     })
 }
 

@@ -28,7 +28,7 @@ pub trait Destinations: Send + Sync {
         schedule: &ScheduleArn,
     ) -> impl Future<Output = Result<Option<Timestamp>, WatchError>> + Send;
 
-    /// Opens the connections that publishing and deleting a schedule will need, side by side. Sends nothing.
+    /// Opens the connections that publishing and deleting a schedule will need, in parallel. Sends nothing.
     fn prepare(&self, publish: bool, schedule: bool) -> impl Future<Output = ()> + Send;
 }
 
@@ -41,7 +41,7 @@ struct Announced {
     started: Option<Timestamp>,
 }
 
-/// Delivers reports, and remembers what this process needs not do twice.
+/// Delivers reports, and remembers what this process need not do twice.
 pub struct Courier<D> {
     destinations: D,
     /// The ends that were published for a schedule, with their message IDs.

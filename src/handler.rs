@@ -163,7 +163,7 @@ where
     }
 
     /// Whether this watch has had a good response before: a report says so. A schedule sends the same request each time,
-    /// so there the time tells: a watch whose first checks failed for good has ended since.
+    /// so there the time tells: a watch whose first checks failed permanently has already ended.
     fn is_established(&self, request: &Request) -> bool {
         let History { checks, first_checked_at, .. } = request.history;
         let schedule = request.delivery.schedule.as_ref();

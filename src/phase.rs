@@ -90,8 +90,8 @@ fn log(phase: &'static str, began: Instant, took: Duration) {
     tracing::debug!(phase, at_microseconds = microseconds(at), microseconds = microseconds(took), "phase");
 }
 
-/// What this process has used so far, from the kernel's books: a process that has done nothing but load has waited for
-/// next to nothing else, and the time of its start is on record in hundredths of a second only.
+/// The processor time that this process has used so far. A process that has only loaded its code has waited for almost
+/// nothing else, and the kernel records the time of its start only in hundredths of a second.
 fn processor_time() -> Duration {
     let nanoseconds = fs::read_to_string("/proc/self/schedstat")
         .ok()

@@ -46,7 +46,7 @@ impl Function {
 ///
 /// # Errors
 ///
-/// `InvalidConfiguration`, which names every variable at fault.
+/// `InvalidConfiguration`, which names every invalid variable.
 pub async fn function(environment: &Environment) -> Result<Function, WatchError> {
     let configuring = Phase::begin(phase::INIT_CONFIG);
     let deadline = CurrentDeadline::default();

@@ -29,13 +29,13 @@ impl Timestamp {
         Self(seconds.clamp(0, Self::LAST))
     }
 
-    /// Parses RFC 3339 in any offset; fractions of a second are cut off. `None` where it is no such time.
+    /// Parses RFC 3339 in any offset; fractions of a second are cut off. `None` if it is not a valid time.
     pub fn parse(text: &str) -> Option<Self> {
         let seconds = OffsetDateTime::parse(text, &Rfc3339).ok()?.unix_timestamp();
         (0..=Self::LAST).contains(&seconds).then_some(Self(seconds))
     }
 
-    /// RFC 3339, or seconds or milliseconds since the epoch, as a number or as text; `None` where it is no such time.
+    /// RFC 3339, or seconds or milliseconds since the epoch, as a number or as text; `None` if it is not a valid time.
     pub fn from_json(value: &Value) -> Option<Self> {
         let text = value.as_str().map(str::trim);
         let Some(number) = value.as_f64().or_else(|| text?.parse().ok()) else { return Self::parse(text?) };

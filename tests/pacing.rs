@@ -149,7 +149,7 @@ fn elsewhere_at_most_one_job_in_a_hundred_is_noticed_too_late() {
     }
 }
 
-/// The figures that the targets were set beside: a simulation that counts otherwise would prove nothing.
+/// The figures that the targets were set with: a simulation that counts differently would prove nothing.
 #[test]
 fn known_policies_need_the_known_number_of_checks() {
     let checks = |name| {

@@ -57,7 +57,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// A sentence for every variable at fault, not only for the first. None repeats a value that was rejected.
+    /// A sentence for every invalid variable, not only for the first. None repeats a value that was rejected.
     pub fn new(environment: &Environment) -> Result<Self, Vec<String>> {
         let mut variables = Variables { environment, problems: Vec::new() };
         let secret_id = variables.required("ZOHO_SECRET_ID", values::secret_id);

@@ -66,14 +66,14 @@ pub struct TransportError {
     message: String,
     /// How far the request got.
     pub stage: Stage,
-    /// What stood in its way, as far as that decides what to do about it.
+    /// The cause, as far as it decides what to do about it.
     pub reason: Reason,
 }
 
-/// What stood in the way of a response.
+/// Why there was no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
-    /// Nothing came in time.
+    /// It timed out.
     TimedOut,
     /// The server's certificate is from an authority that is not among the root certificates.
     UnknownAuthority,

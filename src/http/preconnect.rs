@@ -1,9 +1,9 @@
 //! Opens a client's first connection before there is a request for it.
 //!
-//! A cold start reads the secret and opens the connection to Zoho side by side, so that the first check is one round
-//! trip. reqwest has no call for that, and a throw-away request would be seen (and counted) by Zoho. So a connector
-//! layer lets a warm-up request get as far as its connection, keeps that one back and ends the request there: nothing
-//! is sent. The next request that wants a connection is handed this one.
+//! A cold start reads the secret and opens the connection to Zoho in parallel, so that the first check takes one round
+//! trip. reqwest has no method for that, and Zoho would see (and count) a warm-up request. So a connector layer lets a
+//! warm-up request get as far as its connection, keeps the connection, and ends the request: nothing is sent. The next
+//! request that needs a connection takes this one.
 
 use std::any::Any;
 use std::fmt;

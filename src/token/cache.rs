@@ -106,7 +106,7 @@ pub(super) struct TokenCache(Mutex<State>);
 #[derive(Debug)]
 struct State {
     current: Option<Arc<CachedToken>>,
-    /// When an invocation next looks at the secret beside its check; `None` for never.
+    /// When an invocation next looks at the secret during its check; `None` for never.
     next_look: Option<Timer>,
     /// Why an invocation has no token if its time runs out now.
     waiting_for: WatchError,

@@ -30,8 +30,8 @@ enum ObservedLease {
     Claimed { claim: Lease, timer: Timer, is_done: Option<bool> },
     /// This environment holds it.
     Own(Timer),
-    /// Another environment holds it, for so long from when this one first saw it. Only the monotonic clock counts: it
-    /// can be late (after a freeze), but never early.
+    /// Another environment holds it for this duration, counted from when this one first saw it. Only the monotonic clock
+    /// counts: it can be late (after a freeze), but never early.
     Held { seen: Instant, duration: Duration },
 }
 

@@ -67,7 +67,7 @@ pub(super) struct Memory {
     pub minted: Option<Minted>,
     /// Why tokens cannot be shared in this acquisition.
     pub unshared: Option<String>,
-    /// Why tokens are not shared any more in this process.
+    /// Why this process no longer shares tokens.
     pub stopped: Option<String>,
     /// Failures in a row of requests without a lease.
     pub unshared_failures: u32,

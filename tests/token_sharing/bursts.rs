@@ -100,7 +100,7 @@ async fn burst(plan: Plan) -> Burst {
     Burst { world, results, took }
 }
 
-/// All instances that lived have the one token that is shared, minted within `mints` requests, none side by side.
+/// All instances that lived have the one token that is shared, minted within `mints` requests, nXX.
 fn assert_one_token(seed: u64, burst: &Burst, mints: u32, within: Duration) {
     let state = format!("seed {seed}, {:?}", burst.world.state().mint_requests);
     let shared = burst.world.shared_token().expect(&state);

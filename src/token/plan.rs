@@ -311,6 +311,19 @@ mod tests {
     }
 
     #[test]
+    fn a_need_accepts_any_token_but_the_one_that_it_replaces() {
+        let this = AccessToken::parse("this").unwrap();
+        for (need, accepts_this) in [
+            (Need::Any, true),
+            (Need::Replacement(this.clone()), false),
+            (Need::Successor(token("this")), false),
+        ] {
+            let accepts = |token: &str| need.accepts(&AccessToken::parse(token).unwrap());
+            assert_eq!((accepts("this"), accepts("another")), (accepts_this, true), "{need:?}");
+        }
+    }
+
+    #[test]
     fn a_rejected_token_is_not_stored_any_more() {
         let rejected = |text| AccessToken::parse(text).unwrap();
         for (need, is_kept) in [

@@ -217,7 +217,6 @@ impl Environment {
             return;
         }
         match response.status.as_u16() {
-            200 if !is_garbled => state.ledger.watches[life.watch].has_status = true,
             204 | 400 | 403 | 404 if !is_garbled => life.sent.permanent_error = true,
             401 => {
                 life.sent.rejections += 1;

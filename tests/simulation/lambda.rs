@@ -36,8 +36,8 @@ const MAX_TOKEN_REQUESTS: u32 = 6;
 pub(crate) const MAX_EVENT_AGE_SECONDS: u64 = 3_600;
 
 /// Checks, a minute apart, by which a new execution environment has a token: the longest failure that environments share
-/// is over after half an hour.
-const RECOVERY_CHECKS: u32 = 31;
+/// is over after half an hour, and some checks can be stalled.
+const RECOVERY_CHECKS: u32 = 35;
 
 type Function = Handler<Store, Network, Ends>;
 
@@ -161,6 +161,9 @@ impl Lambda {
         }
         if fault == Some(Fault::LostResponse) {
             return Err(service_error("Lambda.SdkClientException"));
+        }
+        if result.as_ref().is_ok_and(|report| !report["status"].is_null()) {
+            world.state().ledger.watches[watch].has_status = true;
         }
         result
     }

@@ -1,6 +1,7 @@
 //! What happened, and the rules that it must keep.
 
 use crate::lambda::MAX_EVENT_AGE_SECONDS;
+use crate::watches::GROUP;
 use crate::world::World;
 use crate::zoho::{Job, JobEnd, Problem};
 use mass_change_owner_status::timestamp::Timestamp;
@@ -34,7 +35,7 @@ pub(crate) struct Watch {
     pub is_over: bool,
     /// Errors that its state machine has caught.
     pub caught: Vec<String>,
-    /// Zoho has given the status of the job.
+    /// Whoever watches has received the status of the job.
     pub has_status: bool,
     /// A schedule whose input does not name the start: only an environment that has asked Scheduler for it knows that the
     /// watch has worked before.
@@ -48,7 +49,8 @@ struct End {
     outcome: String,
     /// Only for an end that says nothing final about the job.
     watch: Option<usize>,
-    /// An event came late: its schedule is gone, and nobody can say any more when it was created.
+    /// An event came late: its schedule is gone, and its environment cannot find out when it was created. The end is named
+    /// after the schedule.
     is_late: bool,
 }
 
@@ -183,19 +185,13 @@ impl World {
             job: seen.job,
             outcome: outcome.clone(),
             watch: (!is_final).then_some(*watch),
-            is_late: !is_final && is_late,
+            is_late: !is_final && is_late && event_id.contains(&format!("-{GROUP}.")),
         };
         let known = ledger.ends_by_event_id.entry(event_id.clone()).or_insert_with(|| end.clone());
         if (known.job, &known.outcome, known.watch) != (end.job, &end.outcome, end.watch) {
             problems.push(format!("the event ID {event_id} stands for {known:?} and for {end:?}"));
         }
-        let in_time = End { is_late: false, ..end.clone() };
-        let is_known = ledger.event_ids_by_end.get(&in_time) == Some(event_id);
-        // A late event need not be named after the schedule: an environment can remember when it was created.
-        let known = ledger
-            .event_ids_by_end
-            .entry(if is_known { in_time } else { end })
-            .or_insert_with(|| event_id.clone());
+        let known = ledger.event_ids_by_end.entry(end).or_insert_with(|| event_id.clone());
         if known != event_id {
             problems.push(format!("one end has the event IDs {known} and {event_id}"));
         }

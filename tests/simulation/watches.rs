@@ -13,6 +13,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+/// The schedule group.
+pub(crate) const GROUP: &str = "watches";
+
 /// Starts a watch of this job in some way, and follows it to its end.
 pub(crate) async fn watch(lambda: Arc<Lambda>, definition: Arc<Value>, job: usize, starts_in: u64) {
     let world = lambda.world.clone();
@@ -44,7 +47,7 @@ pub(crate) async fn watch(lambda: Arc<Lambda>, definition: Arc<Value>, job: usiz
 /// A schedule with a constant input.
 async fn scheduled(lambda: Arc<Lambda>, watch: usize, mut request: Value, name: String) {
     let world = lambda.world.clone();
-    let arn_of = |name: &str| format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/{name}");
+    let arn_of = |name: &str| format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/{GROUP}/{name}");
     // A name is used again only if the input says which watch is meant.
     let created_at = world.now();
     let name = if world.chance(0.7) {

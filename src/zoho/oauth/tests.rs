@@ -175,15 +175,19 @@ fn messages_name_the_host_where_it_comes_from_and_what_to_do() {
         (
             by_data_center(),
             r#"{"error":"invalid_client"}"#,
-            &["`client_id`", EU, "correct `data_center`"][..],
+            &["does not know the `client_id` in the secret (", EU, "correct `data_center`"][..],
         ),
         (
             by_data_center(),
             r#"{"error":"invalid_code"}"#,
-            &[EU, "one-time code", "exchange it", "invalid_code"],
+            &["rejected the `refresh_token` in the secret (", EU, "exchange it", "invalid_code"],
         ),
-        (by_data_center(), r#"{"error":"invalid_client_secret"}"#, &[EU, "`client_secret`"]),
-        (by_data_center(), "{}", &[EU, "ZOHO_ACCOUNTS_DOMAIN"]),
+        (
+            by_data_center(),
+            r#"{"error":"invalid_client_secret"}"#,
+            &["rejected the `client_secret` in the secret (", EU],
+        ),
+        (by_data_center(), "{}", &["is not the documented JSON (", EU, "ZOHO_ACCOUNTS_DOMAIN"]),
         (
             variable,
             r#"{"error":"invalid_client"}"#,

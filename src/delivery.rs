@@ -200,3 +200,18 @@ impl<K: PartialEq, V: Clone> Memory<K, V> {
 fn out_of_time(kind: ErrorType, what: &str) -> WatchError {
     WatchError::new(kind, format!("{what}. Give the function a longer timeout"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_entries_are_remembered() {
+        let memory = Memory::default();
+        (0..=REMEMBERED).for_each(|key| memory.put(key, key));
+        assert_eq!(
+            (memory.get(&0), memory.get(&1), memory.get(&REMEMBERED)),
+            (None, Some(1), Some(REMEMBERED))
+        );
+    }
+}

@@ -100,6 +100,7 @@ fn errors() {
         (400, THROTTLED, TokenRateLimited, false),
         (200, THROTTLED, TokenRateLimited, false),
         (429, "slow down", TokenRateLimited, false),
+        (400, r#"{"error":"slow_down"}"#, TokenRateLimited, false),
         (429, r#"{"error":"invalid_client"}"#, TokenRateLimited, false),
         (500, r#"{"error":"server_error"}"#, ZohoUnavailable, true),
         (200, r#"{"error":"server_error"}"#, ZohoUnavailable, true),

@@ -278,6 +278,13 @@ fn a_token_of_another_data_center_is_named_with_the_setting_to_correct() {
 }
 
 #[test]
+fn a_status_has_at_most_100_characters() {
+    let with_length =
+        |length| respond(200, &format!(r#"{{"data":[{{"Status":"{}"}}]}}"#, "X".repeat(length)));
+    assert!(with_length(100).is_ok() && with_length(101).is_err());
+}
+
+#[test]
 fn bodies_are_quoted_in_short_and_on_one_line() {
     let page = format!("<html>\n{}</html>", "x".repeat(5_000));
     for status in [200, 403, 404, 500] {

@@ -128,8 +128,9 @@ fn the_targets_are_reached_with_counts() {
     assert_eq!(jobs.len(), 90);
     let (shipped, plain) = (tally(&jobs, &USUAL, SHIPPED.wait), tally(&jobs, &USUAL, PLAIN.wait));
     assert_eq!(shipped.too_late, 0, "{shipped:?}");
-    assert!(shipped.worst <= 0.1 && shipped.mean <= 0.015, "{shipped:?}");
-    assert!(shipped.checks <= 4_000 && shipped.checks < plain.checks, "{shipped:?}, {plain:?}");
+    // The figures of docs/pacing.md.
+    assert!(shipped.checks <= 3_551 && shipped.worst < 0.067 && shipped.mean < 0.0126, "{shipped:?}");
+    assert!(shipped.checks < plain.checks, "{shipped:?}, {plain:?}");
     assert!(shipped.worst < plain.worst && shipped.mean < plain.mean, "{shipped:?}, {plain:?}");
 }
 

@@ -10,18 +10,23 @@ use std::cmp::Ordering;
 const BLIND_PARTS: u64 = 10;
 /// Without counts, later checks bring no information either: fewer checks, at most 17 % late, are the better tradeoff.
 const UNCOUNTED_PARTS: u64 = 6;
-/// The share of the remaining time, as predicted by the rate since the last check, that is waited.
-const RATED_SHARE: (u64, u64) = (2, 5);
+/// The share of the remaining time that is waited while the job is as fast as in the mean of the whole watch.
+const RATED_SHARE: (u64, u64) = (3, 5);
+/// The same while it is slower than that: it may become faster again. One percent is for counts that are whole numbers.
+const SLOW_SHARE: (u64, u64) = (9, 20);
+const SLOW: (u64, u64) = (99, 100);
 /// How far ahead a rate is trusted, relative to how long it was measured.
 const RATED_HORIZON: (u64, u64) = (3, 2);
+/// A part of the time watched that is added to every wait after progress. Otherwise, the last steps before the end would
+/// become shorter and shorter.
+const STEP_PARTS: u64 = 65;
 /// The part of the remaining time, as predicted by the mean rate of the whole watch, that is waited when nothing has
 /// changed since the last check. Small: a job that progresses in steps gives no sign before its last one.
-const STALLED_PARTS: u64 = 10;
+const STALLED_PARTS: u64 = 16;
+/// A part of the time watched that is added to that.
+const STALLED_STEP_PARTS: u64 = 25;
 /// However slow the mean rate, the wait during a standstill is at most this part of the time watched.
 const STALLED_LIMIT_PARTS: u64 = 4;
-/// A part of the time watched that is added to every wait after a count. Otherwise, the last steps before the end would
-/// become shorter and shorter.
-const STEP_PARTS: u64 = 60;
 
 /// What an earlier report says about the watch so far. Every field may be absent or invalid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -108,7 +113,8 @@ impl Reason {
 /// ```
 /// use mass_change_owner_status::watch::pacing::{Bounds, Earlier, NextCheck, Reason, Seen, next_check};
 ///
-/// // 500 of 1,000 records at one per second: two fifths of the remaining time, and a minute.
+/// // From 400 to 500 of 1,000 records in 100 s, faster than in the mean: three fifths of the 346 s that it takes to double
+/// // if the job goes on accelerating, and a sixty-fifth of the hour watched.
 /// let earlier = Earlier {
 ///     first_checked_at: Some(10_000),
 ///     checked_at: Some(13_500),
@@ -123,7 +129,7 @@ impl Reason {
 ///     total_count: Some(1_000),
 /// };
 /// let bounds = Bounds { min_seconds: 10, max_seconds: 900 };
-/// let expected = NextCheck { seconds: 260, reason: Reason::Rate };
+/// let expected = NextCheck { seconds: 262, reason: Reason::Rate };
 /// assert_eq!(next_check(&earlier, &seen, &bounds), expected);
 /// ```
 pub fn next_check(earlier: &Earlier, seen: &Seen, bounds: &Bounds) -> NextCheck {
@@ -146,23 +152,23 @@ fn unbounded(earlier: &Earlier, seen: &Seen) -> (u64, Reason) {
     let (Some(done), Some(total)) = (done(seen.updated_count, seen.failed_count), seen.total_count) else {
         return (watched / UNCOUNTED_PARTS, Reason::NoCounts);
     };
-    let left = total.saturating_sub(done);
-    let step = watched / STEP_PARTS;
 
     match Before::of(earlier, seen.now, watched) {
         Some(Before { done: was, seconds }) if was < done => {
-            let remaining = scaled(seconds, left, done.saturating_sub(was));
-            // Not all of it, because the job may be accelerating: from its first quarter on, a job whose progress grows
-            // with the square of time needs at least two fifths of the time that its present rate predicts.
-            let wait = scaled(remaining, RATED_SHARE.0, RATED_SHARE.1).saturating_add(step);
+            let gained = done.saturating_sub(was);
+            // The present rate against the mean one.
+            let is_slow = gained < scaled(scaled(done, seconds, watched), SLOW.0, SLOW.1);
+            let share = if is_slow { SLOW_SHARE } else { RATED_SHARE };
+            let remaining = remaining(seconds, gained, done, total);
+            let wait = scaled(remaining, share.0, share.1).saturating_add(watched / STEP_PARTS);
             // A rate measured from an unknown beginning can shorten the wait, but not lengthen it.
             let horizon =
                 if was == 0 { blind } else { blind.max(scaled(seconds, RATED_HORIZON.0, RATED_HORIZON.1)) };
             (wait.min(horizon), Reason::Rate)
         }
         Some(Before { done: was, .. }) if was == done && done > 0 => {
-            let remaining = scaled(watched, left, done);
-            let wait = (remaining / STALLED_PARTS).saturating_add(step);
+            let remaining = scaled(watched, total.saturating_sub(done), done);
+            let wait = (remaining / STALLED_PARTS).saturating_add(watched / STALLED_STEP_PARTS);
             (wait.min(watched / STALLED_LIMIT_PARTS), Reason::NoProgress)
         }
         _ => (blind, Reason::TimeWatched),
@@ -183,6 +189,19 @@ impl Before {
         let seconds = seconds_between(earlier.checked_at, now)?;
         (1..=watched).contains(&seconds).then_some(Self { done, seconds })
     }
+}
+
+/// Seconds until everything is done if the job goes on accelerating: if what is done goes on growing by the present factor
+/// in each period. Far less than at the present rate while little is done, and nearly the same in the end.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an estimate; a cast to an integer saturates"
+)]
+fn remaining(seconds: u64, gained: u64, done: u64, total: u64) -> u64 {
+    let [seconds, gained, done, total] = [seconds, gained, done, total].map(|number| number as f64);
+    ((total / done).ln() * seconds * done / gained) as u64
 }
 
 /// Records that are processed, whether updated or failed.
@@ -245,15 +264,15 @@ mod tests {
                 Seen { updated_count: Some(0), ..SEEN },
                 (360, TimeWatched),
             ),
-            // 500 s to go at 1 a second: two fifths of it, and 60.
-            ("a steady rate", EARLIER, SEEN, (260, Rate)),
+            // A quarter more in 100 s, so twice as much in 346 s: three fifths of it, and 55.
+            ("faster than in the mean", EARLIER, SEEN, (262, Rate)),
             (
                 "failures are progress too",
                 EARLIER,
                 Seen { updated_count: Some(0), failed_count: Some(500), ..SEEN },
-                (260, Rate),
+                (262, Rate),
             ),
-            ("speeding up", Earlier { updated_count: Some(300), ..EARLIER }, SEEN, (160, Rate)),
+            ("speeding up", Earlier { updated_count: Some(300), ..EARLIER }, SEEN, (158, Rate)),
             ("slowing down", Earlier { updated_count: Some(450), ..EARLIER }, SEEN, (360, Rate)),
             (
                 "a long view",
@@ -261,11 +280,18 @@ mod tests {
                 SEEN,
                 (600, Rate),
             ),
-            ("near the end", EARLIER, Seen { updated_count: Some(990), ..SEEN }, (60, Rate)),
-            ("all done, not finished", EARLIER, Seen { updated_count: Some(1_000), ..SEEN }, (60, Rate)),
-            ("more done than there is", EARLIER, Seen { updated_count: Some(u64::MAX), ..SEEN }, (60, Rate)),
-            ("begun since the last check", Earlier { updated_count: Some(0), ..EARLIER }, SEEN, (100, Rate)),
-            ("stalled half way", Earlier { updated_count: Some(500), ..EARLIER }, SEEN, (420, NoProgress)),
+            ("near the end", EARLIER, Seen { updated_count: Some(990), ..SEEN }, (55, Rate)),
+            // 199 s to go: nine twentieths of it, and 55.
+            (
+                "slower than in the mean",
+                Earlier { updated_count: Some(985), ..EARLIER },
+                Seen { updated_count: Some(990), ..SEEN },
+                (144, Rate),
+            ),
+            ("all done, not finished", EARLIER, Seen { updated_count: Some(1_000), ..SEEN }, (55, Rate)),
+            ("more done than there is", EARLIER, Seen { updated_count: Some(u64::MAX), ..SEEN }, (55, Rate)),
+            ("begun since the last check", Earlier { updated_count: Some(0), ..EARLIER }, SEEN, (96, Rate)),
+            ("stalled half way", Earlier { updated_count: Some(500), ..EARLIER }, SEEN, (369, NoProgress)),
             (
                 "stalled early",
                 Earlier { updated_count: Some(5), ..EARLIER },

@@ -157,6 +157,23 @@ fn unavailable() -> Zoho {
     Zoho(503, String::new())
 }
 
+#[tokio::test]
+async fn how_late_an_announcement_can_be() {
+    let last_seen = json!({"first_checked_at": ago(600), "checked_at": ago(60)});
+    for (status, extra, is_known) in
+        [("COMPLETED", &last_seen, true), ("COMPLETED", &json!({}), false), ("RUNNING", &last_seen, false)]
+    {
+        let payload = with(&json!({"module": "Leads", "job_id": "1"}), extra).to_string();
+        let request = Request::parse(&payload, Timestamp::now(), &Location::default());
+        let deadline = Deadline::after(Duration::from_secs(10));
+        let invocation = Invocation { payload: &payload, function_arn: FUNCTION, deadline };
+        let report = function(job(status), Ends::default()).handle(invocation).await.unwrap();
+        let bound = lateness_bound_seconds(&request, &report);
+        assert_eq!(bound.is_some_and(|seconds| (60..65).contains(&seconds)), is_known, "{status} {extra}");
+        assert_eq!(report.next_check_reason.is_some(), status == "RUNNING", "{status}");
+    }
+}
+
 #[test]
 fn what_an_error_means_for_a_watch() {
     use ErrorType::*;

@@ -391,6 +391,21 @@ async fn a_version_has_its_content_its_id_and_its_time() {
 }
 
 #[tokio::test]
+async fn only_the_version_with_the_label_counts() {
+    let without_labels = SECRET.replace(r#"["AWSCURRENT"]"#, "[]");
+    for (response, label, is_found) in [
+        (SECRET, "AWSCURRENT", true),
+        (SECRET, "ZOHO_ACCESS_TOKEN", false),
+        // Labels are optional in a response.
+        (&without_labels, "ZOHO_ACCESS_TOKEN", true),
+    ] {
+        let canned = Canned::new(&[body(response)]);
+        let found = sdk(canned.client(), true).secret("prod/zoho".into()).labeled(label).await.unwrap();
+        assert_eq!(found.is_some(), is_found, "{label} in {response}");
+    }
+}
+
+#[tokio::test]
 async fn an_endless_response_is_not_read_to_its_end() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());

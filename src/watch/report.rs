@@ -293,6 +293,20 @@ mod tests {
     }
 
     #[test]
+    fn a_report_tells_the_next_request_what_happened_so_far() {
+        let counts = Counts { total: Some(10), updated: Some(4), not_updated: Some(5), failed: Some(1) };
+        let now = at("2026-11-23T10:00:00Z");
+        let payload = json!({"module": "Leads", "job_id": "1", "first_checked_at": "2026-11-23T09:00:00Z", "checks": 6});
+        let parse = |payload: &Value| Request::parse(&payload.to_string(), now, &Location::default());
+        let request = parse(&payload);
+        let status = JobStatus { status: Status::normalize("RUNNING").unwrap(), counts };
+        let report = Report::of_check(&request.job.unwrap(), &request.history, &status, now, &LIMITS);
+        let history = History::from(&report);
+        assert_eq!(history, parse(&serde_json::to_value(report).unwrap()).history);
+        assert_eq!((history.checks, history.failed_count), (Some(7), Some(1)));
+    }
+
+    #[test]
     fn a_watch_ends_at_its_limit() {
         for (now, outcome, over) in [
             ("2026-11-24T09:59:59Z", json!(null), false),

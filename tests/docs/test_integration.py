@@ -147,17 +147,18 @@ def make_table(dynamodb: Any, name: str, key: str) -> Any:
     )
 
 
-def test_a_consumer_reacts_once(stack, function, topic, table, monkeypatch, capsys):
+@pytest.fixture
+def consumer(stack: Stack, table: Any, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The sample, with a table of its own."""
     name = stack.unique("seen")
     make_table(table, name, "event_id")
-    for variable, value in {
-        **CREDENTIALS,
-        "AWS_ENDPOINT_URL": stack.endpoint_url,
-        "AWS_DEFAULT_REGION": REGION,
-    }.items():
+    variables = {**CREDENTIALS, "AWS_ENDPOINT_URL": stack.endpoint_url, "AWS_DEFAULT_REGION": REGION, "TABLE": name}
+    for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
-    monkeypatch.setenv("TABLE", name)
-    consumer = load("consumer")
+    return load("consumer")
+
+
+def test_a_consumer_reacts_once(stack, function, topic, consumer, capsys):
     subscriber = subscribe(stack, topic)
     job_id = stack.zoho.control.start_job(run_seconds=1, total=10)
     stack.zoho.control.advance(2)
@@ -171,17 +172,7 @@ def test_a_consumer_reacts_once(stack, function, topic, table, monkeypatch, caps
     assert capsys.readouterr().out == f"Leads job {job_id} ended: SUCCEEDED\n"
 
 
-def test_a_consumer_that_fails_sees_the_message_again(stack, table, monkeypatch):
-    name = stack.unique("seen")
-    make_table(table, name, "event_id")
-    for variable, value in {
-        **CREDENTIALS,
-        "AWS_ENDPOINT_URL": stack.endpoint_url,
-        "AWS_DEFAULT_REGION": REGION,
-    }.items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.setenv("TABLE", name)
-    consumer = load("consumer")
+def test_a_consumer_that_fails_sees_the_message_again(consumer, monkeypatch):
     seen = []
     monkeypatch.setattr(consumer, "react", lambda report: seen.append(report) or 1 / (len(seen) - 1))
     event = {

@@ -5,7 +5,7 @@ use crate::error::{ErrorType, WatchError};
 use crate::phase::{self, Phase};
 use crate::timestamp::Timestamp;
 use crate::watch::ids::ScheduleArn;
-use crate::watch::message::Message;
+use crate::watch::message::{Message, Settings};
 use crate::watch::report::{Notification, Report};
 use crate::watch::request::Delivery;
 use serde_json::Value;
@@ -44,6 +44,7 @@ struct Announced {
 /// Delivers reports, and remembers what this process need not do twice.
 pub struct Courier<D> {
     destinations: D,
+    settings: Settings,
     /// The ends that were published for a schedule, with their message IDs.
     announced: Memory<Announced, String>,
     /// When schedules were created.
@@ -52,8 +53,8 @@ pub struct Courier<D> {
 
 impl<D: Destinations> Courier<D> {
     /// Sends nothing yet.
-    pub fn new(destinations: D) -> Self {
-        Self { destinations, announced: Memory::default(), created: Memory::default() }
+    pub fn new(destinations: D, settings: Settings) -> Self {
+        Self { destinations, settings, announced: Memory::default(), created: Memory::default() }
     }
 
     /// Publishes the report if that is requested and the watch is over. Only then deletes the schedule.
@@ -69,7 +70,9 @@ impl<D: Destinations> Courier<D> {
         started: Option<Timestamp>,
         deadline: Deadline,
     ) -> Result<Report, WatchError> {
-        let Some(message) = compose(&mut report, delivery, started) else { return Ok(report) };
+        let Some(message) = compose(&mut report, delivery, started, self.settings) else {
+            return Ok(report);
+        };
         if delivery.notify {
             // The connection to Scheduler is opened meanwhile. Its request is sent only after the message is published.
             let (published, _) = tokio::join!(
@@ -160,8 +163,13 @@ impl<D: Destinations> Courier<D> {
 }
 
 /// Composes the message of a watch that is over, and adds it to the report if that is requested.
-pub fn compose(report: &mut Report, delivery: &Delivery, started: Option<Timestamp>) -> Option<Message> {
-    let message = report.outcome.map(|outcome| Message::about(report, outcome, delivery, started));
+pub fn compose(
+    report: &mut Report,
+    delivery: &Delivery,
+    started: Option<Timestamp>,
+    settings: Settings,
+) -> Option<Message> {
+    let message = report.outcome.map(|outcome| Message::about(report, outcome, delivery, started, settings));
     if delivery.announcement {
         report.announcement = Some(message.as_ref().map_or(Value::Null, Message::to_announcement));
     }

@@ -12,6 +12,7 @@ use crate::timestamp::{Clock, Timestamp, milliseconds};
 use crate::token::SecretStore;
 use crate::watch::ids::{Job, JobRef, Location};
 use crate::watch::job::{Outcome, Status};
+use crate::watch::message::Settings;
 use crate::watch::pacing::Reason;
 use crate::watch::report::{Limits, Report, ReportedError};
 use crate::watch::request::{Delivery, History, Request};
@@ -53,11 +54,12 @@ where
     pub fn new(
         checker: Checker<S, H>,
         destinations: D,
+        settings: Settings,
         limits: Limits,
         region: String,
         clock: Clock,
     ) -> Self {
-        Self { checker, courier: Courier::new(destinations), limits, region, clock }
+        Self { checker, courier: Courier::new(destinations, settings), limits, region, clock }
     }
 
     /// Does what the first invocation needs ahead of it.
@@ -203,7 +205,7 @@ pub fn respond_without_configuration(
                 now,
             );
             let delivery = Delivery { announcement: true, ..request.delivery.clone() };
-            delivery::compose(&mut report, &delivery, request.history.began);
+            delivery::compose(&mut report, &delivery, request.history.began, Settings::default());
             Ok(report)
         }
     };

@@ -4,6 +4,7 @@
 //! field by field, is described here.
 
 use crate::error::ErrorType;
+use crate::watch::chat::CustomNotification;
 use crate::watch::job::Outcome;
 use crate::watch::report::Report;
 use schemars::generate::SchemaSettings;
@@ -192,23 +193,30 @@ pub enum DataType {
 /// The body of an SNS message before SNS takes it apart: one text for each protocol.
 #[derive(Debug, JsonSchema)]
 pub struct Message {
-    /// The report, as JSON text: what Lambda, SQS, and HTTPS subscribers receive.
+    /// The report, as JSON text: what Lambda and SQS subscribers receive, and HTTPS subscribers unless there is an
+    /// `https` below.
     #[schemars(extend("contentMediaType" = "application/json"))]
     pub default: String,
     /// A few plain lines.
     pub email: String,
     /// One line of ASCII.
     pub sms: String,
+    /// Only if `CHAT_NOTIFICATIONS` is set: a custom notification of Amazon Q Developer, as JSON text, which HTTPS
+    /// subscribers receive instead of the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("contentMediaType" = "application/json"))]
+    pub https: Option<String>,
 }
 
 /// The committed files by name, and their schemas.
-pub fn documents() -> [(&'static str, Schema); 5] {
+pub fn documents() -> [(&'static str, Schema); 6] {
     [
         ("request", of::<Payload>()),
         ("report", of::<Report>()),
         ("error", of::<Error>()),
         ("message", of::<Message>()),
         ("announcement", of::<Announcement>()),
+        ("chat", of::<CustomNotification>()),
     ]
 }
 

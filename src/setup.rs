@@ -16,7 +16,7 @@ use crate::phase::{self, Phase};
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::{self, SecretStore, TokenSource};
 use crate::watch::ids::ScheduleArn;
-use crate::watch::message::Message;
+use crate::watch::message::{self, Message};
 use crate::watch::pacing::Bounds;
 use crate::watch::report::{Limits, Report};
 use crate::zoho::data_center::DataCenter;
@@ -75,7 +75,8 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     let clock: Clock = Arc::new(Timestamp::now);
     let checker = checker(sdk.secret(config.secret_id.clone()), connections, &config, &clock);
     let limits = limits(&config);
-    let handler = Handler::new(checker, Aws::new(sdk, config.topic_arn), limits, region, clock);
+    let settings = message::Settings { chat: config.chat_notifications };
+    let handler = Handler::new(checker, Aws::new(sdk, config.topic_arn), settings, limits, region, clock);
     Ok(Function { handler, deadline })
 }
 

@@ -5,7 +5,7 @@ use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::ids::{Job, JobId, JobRef, ModuleName};
 use mass_change_owner_status::watch::job::{Counts, JobStatus, Outcome, Status};
-use mass_change_owner_status::watch::message::Message;
+use mass_change_owner_status::watch::message::{Message, Settings};
 use mass_change_owner_status::watch::pacing::Bounds;
 use mass_change_owner_status::watch::report::{Limits, Report};
 use mass_change_owner_status::watch::request::{Delivery, History};
@@ -94,10 +94,12 @@ fn cases() -> Vec<(&'static str, Report)> {
 /// The message under one heading for each channel.
 fn golden(report: &Report) -> String {
     let outcome = report.outcome.unwrap();
-    let message = Message::about(report, outcome, &Delivery::default(), history().began);
+    let message =
+        Message::about(report, outcome, &Delivery::default(), history().began, Settings { chat: true });
     let channels: Value = serde_json::from_str(&message.body).unwrap();
     let text = |channel: &str| channels[channel].as_str().unwrap().to_owned();
     let default: Value = serde_json::from_str(&text("default")).unwrap();
+    let chat: Value = serde_json::from_str(&text("https")).unwrap();
     let attributes: Vec<String> =
         message.attributes.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let sections = [
@@ -105,6 +107,7 @@ fn golden(report: &Report) -> String {
         ("email", text("email")),
         ("sms", text("sms")),
         ("default", serde_json::to_string_pretty(&default).unwrap()),
+        ("https (with CHAT_NOTIFICATIONS)", serde_json::to_string_pretty(&chat).unwrap()),
         ("Attributes", attributes.join("\n")),
     ];
     sections.map(|(heading, text)| format!("=== {heading} ===\n{text}\n")).join("\n")

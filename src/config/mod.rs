@@ -36,6 +36,8 @@ pub struct Config {
     pub check_interval_max_seconds: u64,
     /// `WATCH_LIMIT_SECONDS`: maximum duration of a watch.
     pub watch_limit_seconds: u64,
+    /// `CHAT_NOTIFICATIONS`: whether messages have a text for Amazon Q Developer in chat applications.
+    pub chat_notifications: bool,
     /// `SSL_CERT_FILE`: a PEM bundle that replaces the built-in root certificates.
     pub cert_file: Option<PathBuf>,
     /// `HTTPS_PROXY` and `NO_PROXY`, also in lowercase.
@@ -73,6 +75,7 @@ impl Config {
         let check_interval_min_seconds = least.unwrap_or_else(|| most.map_or(10, |most| most.min(10)));
         let check_interval_max_seconds = most.unwrap_or_else(|| check_interval_min_seconds.max(900));
         let watch_limit_seconds = variables.seconds("WATCH_LIMIT_SECONDS", YEAR_SECONDS).unwrap_or(86_400);
+        let chat_notifications = variables.parsed("CHAT_NOTIFICATIONS", values::switch).unwrap_or(false);
         if check_interval_min_seconds > check_interval_max_seconds {
             variables.problems.push(format!(
                 "CHECK_INTERVAL_MIN_SECONDS ({check_interval_min_seconds}) is greater than CHECK_INTERVAL_MAX_SECONDS \
@@ -92,6 +95,7 @@ impl Config {
             check_interval_min_seconds,
             check_interval_max_seconds,
             watch_limit_seconds,
+            chat_notifications,
             cert_file: environment.get("SSL_CERT_FILE").map(PathBuf::from),
             proxy,
         })

@@ -1,7 +1,7 @@
 use super::*;
 use std::collections::HashSet;
 
-const OWN: [&str; 11] = [
+const OWN: [&str; 12] = [
     "ZOHO_SECRET_ID",
     "STATUS_TOPIC_ARN",
     "ZOHO_DATA_CENTER",
@@ -12,6 +12,7 @@ const OWN: [&str; 11] = [
     "CHECK_INTERVAL_MIN_SECONDS",
     "CHECK_INTERVAL_MAX_SECONDS",
     "WATCH_LIMIT_SECONDS",
+    "CHAT_NOTIFICATIONS",
     "HTTPS_PROXY",
 ];
 
@@ -44,6 +45,7 @@ fn defaults() {
     assert_eq!((config.check_interval_min_seconds, config.check_interval_max_seconds), (10, 900));
     assert_eq!(config.watch_limit_seconds, 86_400);
     assert_eq!((config.topic_arn, config.api_domain, config.accounts_domain), (None, None, None));
+    assert!(!config.chat_notifications, "off by default");
     assert!(config.data_center.is_none() && config.cert_file.is_none() && config.proxy.is_none());
 }
 

@@ -105,10 +105,10 @@ pub(super) fn endpoint_url(text: &str) -> Result<(), Invalid> {
     valid.then_some(()).ok_or_else(invalid)
 }
 
-/// A switch of the AWS SDK.
-pub(super) fn switch(text: &str) -> Result<(), Invalid> {
-    let valid = ["true", "false"].iter().any(|value| text.eq_ignore_ascii_case(value));
-    valid.then_some(()).ok_or_else(|| Invalid::new("is not a switch", "Set true or false"))
+/// `true` or `false` in any letter case, as the AWS SDK reads its own switches.
+pub(super) fn switch(text: &str) -> Result<bool, Invalid> {
+    let parsed = text.to_ascii_lowercase().parse::<bool>();
+    parsed.map_err(|_| Invalid::new("is not a switch", "Set true or false"))
 }
 
 /// Part of AWS credentials: it becomes part of an HTTP header.

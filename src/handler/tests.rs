@@ -123,7 +123,8 @@ fn checker(zoho: &Zoho) -> Checker<Store, Zoho> {
 
 fn function(zoho: Zoho, ends: Ends) -> Handler<Store, Zoho, Ends> {
     let limits = Limits { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, watch_limit_seconds: DAY };
-    Handler::new(checker(&zoho), ends, limits, "eu-west-1".into(), Arc::new(Timestamp::now))
+    let settings = Settings::default();
+    Handler::new(checker(&zoho), ends, settings, limits, "eu-west-1".into(), Arc::new(Timestamp::now))
 }
 
 /// One invocation: the report, or the name of the error.

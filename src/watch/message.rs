@@ -2,6 +2,7 @@
 
 use crate::redact;
 use crate::timestamp::Timestamp;
+use crate::watch::chat::{CustomNotification, Text};
 use crate::watch::event_id::Ids;
 use crate::watch::job::Outcome;
 use crate::watch::report::Report;
@@ -26,10 +27,23 @@ pub struct Message {
 /// Subjects are "less than 100 characters long" (SNS API reference, Publish).
 const SUBJECT_LIMIT: usize = 99;
 
+/// What a message has only if the operator asks for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// `CHAT_NOTIFICATIONS`: HTTPS subscribers get what Amazon Q Developer shows in a chat instead of the report.
+    pub chat: bool,
+}
+
 impl Message {
     /// The message about a watch that ends with this report. `started` is when the watch began, as far as the request or
     /// its schedule tells.
-    pub fn about(report: &Report, outcome: Outcome, delivery: &Delivery, started: Option<Timestamp>) -> Self {
+    pub fn about(
+        report: &Report,
+        outcome: Outcome,
+        delivery: &Delivery,
+        started: Option<Timestamp>,
+        settings: Settings,
+    ) -> Self {
         let module = attribute(report.job.module());
         let job_id = attribute(report.job.job_id());
         let Ids { event_id, group_id } = Ids::of(report, outcome, delivery, started);
@@ -41,18 +55,31 @@ impl Message {
         ];
         attributes.extend(report.status.clone().map(|status| ("status", status)));
         let headline = headline(report, outcome);
-        let document = json!({
+        let subject = subject(&module, &headline);
+        let facts = facts(report, outcome, &module, &job_id);
+        let advice = advice(outcome, &module);
+        let mut document = json!({
             "default": json_text(report),
-            "email": email(report, outcome, &module, &job_id),
+            "email": email(&facts, advice.as_deref()),
             "sms": format!("Zoho CRM {module} owner change, job {job_id}: {headline}"),
         });
-        Self {
-            subject: subject(&module, &headline),
-            body: document.to_string(),
-            attributes,
-            event_id,
-            group_id,
+        if settings.chat {
+            let notification = CustomNotification::from(Text {
+                title: &subject,
+                lines: &facts,
+                advice: advice.as_deref(),
+                module: &module,
+                job_id: &job_id,
+                outcome: outcome.name(),
+                event_id: &event_id,
+                group_id: &group_id,
+            });
+            let text = serde_json::to_string(&notification).unwrap_or_default();
+            if let Some(texts) = document.as_object_mut() {
+                texts.insert("https".to_owned(), text.into());
+            }
         }
+        Self { subject, body: document.to_string(), attributes, event_id, group_id }
     }
 
     /// The message as the SNS task of a state machine takes it.
@@ -109,7 +136,13 @@ pub fn headline(report: &Report, outcome: Outcome) -> String {
     parts.join(", ")
 }
 
-fn email(report: &Report, outcome: Outcome, module: &str, job_id: &str) -> String {
+fn email(facts: &[String], advice: Option<&str>) -> String {
+    let advice = advice.map(|advice| format!("\nWhat to do: {advice}"));
+    facts.iter().cloned().chain(advice).collect::<Vec<_>>().join("\n")
+}
+
+/// What is known, a line each. The first one says it in a sentence.
+fn facts(report: &Report, outcome: Outcome, module: &str, job_id: &str) -> Vec<String> {
     let counts = counts(report).join(", ");
     let counts = if counts.is_empty() { counts } else { format!(": {counts}") };
     let news = match outcome {
@@ -140,8 +173,7 @@ fn email(report: &Report, outcome: Outcome, module: &str, job_id: &str) -> Strin
         report.checked_at
     ));
     lines.extend(report.error.as_ref().map(|error| format!("Reason: {}: {}", error.name, error.message)));
-    lines.extend(advice(outcome, module).map(|advice| format!("\nWhat to do: {advice}")));
-    lines.join("\n")
+    lines
 }
 
 /// What the reader can do about this outcome.

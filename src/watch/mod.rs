@@ -1,5 +1,6 @@
 //! What a watch is, without any I/O: the request, the job, the pace, the report, and the message.
 
+pub mod chat;
 mod event_id;
 pub mod ids;
 pub mod job;

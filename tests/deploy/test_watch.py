@@ -14,6 +14,7 @@ from local.deployment.template import ROOT
 from local.stack import Publication
 from local.wait import wait_until
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
+from tests import schemas
 from tests.deploy.reports import JOB_ID
 from tests.deploy.scenarios import ANNOUNCE, BAD_JOB, BEGIN, COMPLETED, FAILED_WATCH, LAP
 
@@ -264,3 +265,24 @@ def test_credential_errors_are_what_the_alarm_counts(deploy: Callable[..., Deplo
         }
 
     wait_until(lambda: bool(counted & written()), "a value of the metric")
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_text_for_a_chat_is_published_by_both_triggers_if_it_is_wanted(
+    deploy: Callable[..., Deployment], wanted: bool
+) -> None:
+    deployment = deploy(ChatNotifications=str(wanted).lower())
+    start_job(deployment, failed=500)
+    deployment.watch(REQUEST).wait()
+    assert deployment.function.invoke({**REQUEST, "notify": True}).ok
+
+    announced, notified = deployment.published()
+    assert announced.texts.keys() == notified.texts.keys()
+    assert ("https" in announced.texts) == wanted
+    for publication in (announced, notified) if wanted else ():
+        schemas.check("message", publication.texts)
+        chat = json.loads(publication.texts["https"])
+        schemas.check("chat", chat)
+        assert chat["content"]["title"] == publication.subject
+        assert chat["metadata"]["threadId"] == f"Leads-{JOB_ID}"
+        assert publication.report["outcome"] == "PARTIALLY_SUCCEEDED", "all others get the report"

@@ -10,6 +10,7 @@ use mass_change_owner_status::checker::{self, Checker};
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::handler::{Handler, Invocation};
 use mass_change_owner_status::token::{self, TokenSource};
+use mass_change_owner_status::watch::message::Settings as MessageSettings;
 use mass_change_owner_status::watch::pacing::Bounds;
 use mass_change_owner_status::watch::report::Limits;
 use serde_json::{Value, json};
@@ -305,7 +306,14 @@ impl Lambda {
         };
         let checker = Checker::new(tokens, network, settings);
         let ends = Ends(environment.clone());
-        let function = Handler::new(checker, ends, self.settings.limits, REGION.into(), clock);
+        let function = Handler::new(
+            checker,
+            ends,
+            MessageSettings::default(),
+            self.settings.limits,
+            REGION.into(),
+            clock,
+        );
         Arc::new(Instance { environment, function: Arc::new(function), state: Mutex::new(Use::Busy) })
     }
 }

@@ -25,7 +25,7 @@ fn report(outcome: Outcome, counts: [Option<u64>; 4]) -> Report {
 }
 
 fn message(report: &Report, outcome: Outcome) -> Message {
-    Message::about(report, outcome, &Delivery::default(), None)
+    Message::about(report, outcome, &Delivery::default(), None, Settings::default())
 }
 
 fn document(message: &Message) -> Value {
@@ -157,4 +157,21 @@ fn numbers_and_durations_for_people() {
     ] {
         assert_eq!(duration(seconds), text);
     }
+}
+
+#[test]
+fn a_chat_gets_its_own_text_only_if_it_is_wanted() {
+    let report = report(Outcome::PartiallySucceeded, [Some(50_000), Some(49_500), Some(0), Some(500)]);
+    let about =
+        |settings| Message::about(&report, Outcome::PartiallySucceeded, &Delivery::default(), None, settings);
+    let (without, with) = (about(Settings::default()), about(Settings { chat: true }));
+    let mut document = document(&with);
+    let https = document.as_object_mut().unwrap().remove("https").unwrap();
+    assert_eq!(document, super::tests::document(&without), "nothing else changes");
+    assert_eq!((&with.subject, &with.attributes), (&without.subject, &without.attributes));
+    let chat: Value = serde_json::from_str(https.as_str().unwrap()).unwrap();
+    assert_eq!((&chat["version"], &chat["source"]), (&json!("1.0"), &json!("custom")));
+    assert_eq!(chat["id"], with.event_id.as_str());
+    assert_eq!(chat["content"]["title"], with.subject.as_str());
+    assert_eq!(chat["metadata"]["threadId"], "Leads-3652397000009565021");
 }

@@ -29,8 +29,8 @@ In **every** cell, the tests also check that
 the watch: its `WATCH_FAILED` report is what is published. If the result in the warm environment differs, it follows
 after a comma.
 
-Faults of TLS (certificates, versions, handshakes) are in `tests/e2e/test_tls.py`, ten for each of five services. All are
-an outage of that service, and no request is sent.
+Faults of TLS (certificates, versions, handshakes) are in `tests/e2e/test_tls.py`, ten for each of five services. All
+are an outage of that service, and no request is sent.
 """
 
 

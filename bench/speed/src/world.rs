@@ -191,8 +191,8 @@ fn secrets() -> Arc<http::Answer> {
         CREDENTIALS_VERSION,
         "AWSCURRENT",
         json!({
-            "client_id": "1000.GMB0YULZHJK411248S8I5GZ4CHUEX0",
-            "client_secret": "122c324d3496d5d777ceeebc129470715fbb856b7",
+            "client_id": "1000.SIMULATEDCLIENTID",
+            "client_secret": "simulated-client-secret",
             "refresh_token": ACCESS_TOKEN,
             "data_center": "US",
         }),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -42,7 +43,8 @@ def tls(
 ) -> Front:
     """A handshake with a certificate for this name."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version, context.maximum_version = versions
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        context.minimum_version, context.maximum_version = versions
     context.set_ciphers("ALL:@SECLEVEL=0")
     authority.issue_cert(name, **validity).configure_cert(context)
     return lambda client: after(context.wrap_socket(client, server_side=True))

@@ -91,8 +91,8 @@ MUTANTS = [
     (
         "a schedule ends with its first check",
         "src/delivery.rs",
-        "let Some(message) = compose(&mut report, delivery, started) else { return Ok(report) };",
-        "let Some(message) = compose(&mut report, delivery, started) else {\n"
+        "self.settings) else {\n            return Ok(report);\n        };",
+        "self.settings) else {\n"
         "            if let Some(schedule) = &delivery.schedule {\n"
         "                self.destinations.delete_schedule(schedule).await?;\n            }\n"
         "            return Ok(report);\n        };",

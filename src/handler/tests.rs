@@ -477,6 +477,10 @@ async fn a_state_machine_gets_every_end_with_its_announcement() {
         }
         assert_eq!(ends.log(), Vec::<String>::new(), "{case}: the state machine publishes");
     }
+    // Whoever reports a failure gets its announcement in any case.
+    let failed = json!({"request": valid, "failure": {"Error": "States.Timeout", "Cause": "60 s"}});
+    let report = invoke(&function(unavailable(), Ends::default()), &failed).await.unwrap();
+    assert_eq!(report["announcement"]["attributes"]["outcome"]["StringValue"], "WATCH_FAILED");
     let retryable = with(&json!({"request": valid}), &wrapped);
     assert_eq!(invoke(&function(unavailable(), Ends::default()), &retryable).await, Err("ZohoUnavailable"));
 }

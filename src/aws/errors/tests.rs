@@ -83,6 +83,10 @@ fn every_error_of_every_operation() {
         (400, "RequestThrottledException", "", Meaning::Throttled),
         (400, "TooManyRequestsException", "", Meaning::Throttled),
         (400, "RequestLimitExceeded", "", Meaning::Throttled),
+        // Names that no table has yet.
+        (400, "SomethingThrottled", "", Meaning::Throttled),
+        (400, "SomethingExpired", "", Meaning::Expired),
+        (400, "KMSSomething", "", Meaning::Key),
         (400, "BandwidthLimitExceeded", "", Meaning::Throttled),
         (400, "ProvisionedThroughputExceededException", "", Meaning::Throttled),
         (400, "TransactionInProgressException", "", Meaning::Throttled),
@@ -206,6 +210,7 @@ fn credentials_and_signatures_are_masked() {
         ("arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", ""),
         ("Signature expired: 20261124T095814Z is now earlier than 20261124T095815Z", ""),
         ("User is not authorized to perform: secretsmanager:GetSecretValue because …", ""),
+        ("abcdefghijklmnopqrstuvwxyz0123456789abcdxyz", ""),
         ("a=b", ""),
         ("", ""),
     ] {

@@ -12,14 +12,18 @@ from local.stack import Stack
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
-# The newest one counts.
 BUILDS = [ROOT / "target/release/watch-job", ROOT / "target/debug/watch-job"]
 PARTIALLY_SUCCEEDED = 3
 
 
+def newest_build() -> Path | None:
+    """The binary of `make watch-job`, of the Rust tests, or of `make run`."""
+    return max(filter(Path.is_file, BUILDS), key=lambda path: path.stat().st_mtime, default=None)
+
+
 def run(narrator: Narrator, stack: Stack, speed: float) -> bool:
     """Run `watch-job` until its job ends; true if its exit code is the outcome of the job."""
-    built = max(filter(Path.is_file, BUILDS), key=lambda path: path.stat().st_mtime, default=None)
+    built = newest_build()
     if built is None:
         narrator.step("The watch in a terminal is not built. `make watch-job` builds it.")
         return True

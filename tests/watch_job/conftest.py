@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from local.demo.terminal import newest_build
 from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN, Zoho
 
-ROOT = Path(__file__).resolve().parents[2]
-# The newer one counts: that of `make watch-job`, or that of the Rust tests.
-BUILDS = [ROOT / "target/debug/watch-job", ROOT / "target/release/watch-job"]
 CREDENTIALS = {
     "client_id": DEFAULT_CLIENT_ID,
     "client_secret": DEFAULT_CLIENT_SECRET,
@@ -49,7 +47,7 @@ class Terminal:
 
 @pytest.fixture
 def terminal() -> Iterator[Terminal]:
-    builds = [path for path in BUILDS if path.is_file()]
-    assert builds, "watch-job is missing: make watch-job"
+    build = newest_build()
+    assert build, "watch-job is missing: make watch-job"
     with Zoho() as zoho:
-        yield Terminal(zoho, max(builds, key=lambda path: path.stat().st_mtime))
+        yield Terminal(zoho, build)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 
 from local.aws_endpoint.moto_process import CREDENTIALS, REGION
+from local.demo.terminal import newest_build
 from local.stack import Stack
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
-from tests.watch_job.conftest import BUILDS
 
 
 def test_two_watches_share_one_token_through_the_secret():
-    watch_job = max((path for path in BUILDS if path.is_file()), key=lambda path: path.stat().st_mtime)
+    watch_job = newest_build()
+    assert watch_job, "watch-job is missing: make watch-job"
     with Stack() as stack:
         secret_id = stack.secret(REFRESH_TOKEN_SECRET)
         job_id = stack.zoho.control.start_job(run_seconds=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,7 @@ from local.cloudwatch.embedded_metric_format import Point
 from local.cloudwatch.metrics import Metrics
 from local.dashboard.widgets import Observed
 from local.deployment import Deployment
+from local.deployment.deployment import Execution
 from local.deployment.template import Resolved
 from local.stack import Stack
 
@@ -39,8 +41,8 @@ def run() -> tuple[dict[str, Any], Observed]:
                 event()
             time.sleep(max(0.0, began + END_SECONDS - time.time()))
             ended = time.time()
-            depth = _messages_in_the_queue(deployment)
-            executions = _executions(deployment)
+            depth = len(deployment.dead_letters())
+            executions = [execution for execution in deployment.executions() if not execution.running]
             throttled = [call.at for call in stack.calls("lambda", "Invoke") if call.status == 429]
         # The function has stopped: its output is complete.
         resolved = deployment.template
@@ -58,10 +60,7 @@ def observed(
         for name, resource in resolved.resources.items()
         if resource["Type"] == "AWS::CloudWatch::Alarm"
     }
-    stretched = [
-        Point((point.at - began) * SPEED, point.namespace, point.name, point.dimensions, point.value, point.unit)
-        for point in points
-    ]
+    stretched = [replace(point, at=(point.at - began) * SPEED) for point in points]
     clocked = [{**line, "timestamp": clock((_seconds(line["timestamp"]) - began) * SPEED)} for line in lines]
     return resolved.dashboard, Observed(clocked, Metrics(stretched, (ended - began) * SPEED), alarms)
 
@@ -117,7 +116,7 @@ def _of_aws(
     resolved: Resolved,
     lines: list[dict[str, Any]],
     throttled: list[float],
-    executions: list[tuple[str, str, float]],
+    executions: list[Execution],
     queue: tuple[float, int],
 ) -> list[Point]:
     """The metrics that AWS itself writes."""
@@ -131,29 +130,18 @@ def _of_aws(
     points.append(Point(ended, "AWS/SQS", "ApproximateNumberOfMessagesVisible", name, depth))
     names = {"FAILED": "ExecutionsFailed", "ABORTED": "ExecutionsAborted", "TIMED_OUT": "ExecutionsTimedOut"}
     points += [
-        Point(at, "AWS/States", names[status], {"StateMachineArn": machine}, 1)
-        for machine, status, at in executions
-        if status in names
+        Point(
+            execution.ended["stopDate"].timestamp(),
+            "AWS/States",
+            names[execution.status],
+            {"StateMachineArn": execution.ended["stateMachineArn"]},
+            1,
+        )
+        for execution in executions
+        if execution.status in names
     ]
     return points
 
 
-def _messages_in_the_queue(deployment: Deployment) -> int:
-    sqs = deployment.stack.client("sqs")
-    url = sqs.get_queue_url(QueueName=f"{deployment.name}-DeadLetterQueue")["QueueUrl"]
-    name = "ApproximateNumberOfMessages"
-    return int(sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])["Attributes"][name])
-
-
-def _executions(deployment: Deployment) -> list[tuple[str, str, float]]:
-    """State machine, status, and end of each execution that has ended."""
-    found = []
-    for execution in deployment.executions():
-        described = deployment.stack.client("stepfunctions").describe_execution(executionArn=execution.arn)
-        if "stopDate" in described:
-            found.append((described["stateMachineArn"], described["status"], described["stopDate"].timestamp()))
-    return found
-
-
 def _seconds(timestamp: str) -> float:
-    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(timestamp).timestamp()

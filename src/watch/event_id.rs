@@ -47,9 +47,9 @@ impl Ids {
         let mut event_id = format!("{group_id}-{}", outcome.name());
         if outcome.leaves_the_job_open() {
             let at = |time: Timestamp| time.epoch_seconds().to_string();
-            let name = if schedule.is_some() && started.is_some() { None } else { watch() };
-            let began = started.map(at).or_else(|| name.is_none().then(|| at(report.checked_at)));
-            for part in began.into_iter().chain(name) {
+            let name = watch().filter(|_| schedule.is_none() || started.is_none());
+            let began = started.or_else(|| name.is_none().then_some(report.checked_at));
+            for part in began.map(at).into_iter().chain(name) {
                 event_id.push_str(&format!("-{part}"));
             }
         }

@@ -264,7 +264,7 @@ release: build sbom ## write the release into target/dist: package, template, sn
 .PHONY: release-check
 release-check: release ## build the release a second time and compare it with the first one
 	@cp $(DIST)/SHA256SUMS target/first.sha256
-	@rm -rf target/lambda target/*/release
+	@rm -rf target/lambda target/release target/x86_64-unknown-linux-gnu/release
 	@$(MAKE) release
 	@cmp target/first.sha256 $(DIST)/SHA256SUMS && echo "two builds, one hash"
 

@@ -4,6 +4,7 @@ use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::phase::{self, Phase};
 use crate::timestamp::Timestamp;
+use crate::watch::event::Event;
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::{Message, Settings};
 use crate::watch::report::{Notification, Report};
@@ -162,18 +163,25 @@ impl<D: Destinations> Courier<D> {
     }
 }
 
-/// Composes the message of a watch that is over, and adds it to the report if that is requested.
+/// Composes the message of a watch that is over, and adds it to the report if that is requested. A notice about a watch
+/// that continues is only added to the report: the state machine that asked for it sends it.
 pub fn compose(
     report: &mut Report,
     delivery: &Delivery,
     started: Option<Timestamp>,
     settings: Settings,
 ) -> Option<Message> {
-    let message = report.outcome.map(|outcome| Message::about(report, outcome, delivery, started, settings));
+    let event = report.event();
+    let message = event.map(|event| Message::about(report, event, delivery, started, settings));
+    let (end, notice) = match event {
+        Some(Event::Notice(_)) => (None, message),
+        _ => (message, None),
+    };
     if delivery.announcement {
-        report.announcement = Some(message.as_ref().map_or(Value::Null, Message::to_announcement));
+        report.announcement = Some(end.as_ref().map_or(Value::Null, Message::to_announcement));
+        report.notice = notice.as_ref().map(Message::to_announcement);
     }
-    message
+    end
 }
 
 /// The latest few entries. A process that watches more schedules than this at a time repeats itself.

@@ -275,6 +275,8 @@ fn log_check(request: &Request, result: &Result<Report, WatchError>, attempts: u
     let outcome = report.and_then(|report| report.outcome).map(Outcome::name);
     let next_check_seconds = report.and_then(|report| report.next_check_seconds);
     let next_check_reason = report.and_then(|report| report.next_check_reason).map(Reason::name);
+    let notice = report.filter(|report| report.notice.is_some()).and_then(|report| report.notice_due);
+    let notice = notice.map(|notice| notice.kind.name());
     let milliseconds = milliseconds(took);
     let error = match result {
         Ok(report) => report.error.clone(),
@@ -296,6 +298,7 @@ fn log_check(request: &Request, result: &Result<Report, WatchError>, attempts: u
                 milliseconds,
                 next_check_seconds,
                 next_check_reason,
+                notice,
                 error_type,
                 error,
                 "check"

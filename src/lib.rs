@@ -15,7 +15,7 @@
 //! | [`aws`] | the clients of AWS's services, and what their errors mean |
 //! | [`token`] | one access token for all execution environments |
 //! | [`zoho`] | Zoho's API, accounts server, data centers, and credentials |
-//! | [`watch`] | what a watch is, without I/O: request, job, pacing, report, message |
+//! | [`watch`] | what a watch is, without I/O: request, job, pacing, report, notice, message |
 //! | [`http`] | the one HTTP client, and what every exchange has in common |
 //! | [`error`] | the public error names |
 //! | [`phase`], [`logging`], [`metrics`] | where the time goes; log lines; metrics |
@@ -28,6 +28,7 @@
 //! use mass_change_owner_status::timestamp::Timestamp;
 //! use mass_change_owner_status::watch::ids::Location;
 //! use mass_change_owner_status::watch::job::{Counts, JobStatus, Outcome, Status};
+//! use mass_change_owner_status::watch::notice::Intervals;
 //! use mass_change_owner_status::watch::pacing::Bounds;
 //! use mass_change_owner_status::watch::report::{Limits, Report};
 //! use mass_change_owner_status::watch::request::Request;
@@ -42,7 +43,11 @@
 //!     counts: Counts { total: Some(50_000), updated: Some(49_500), not_updated: Some(0), failed: Some(500) },
 //! };
 //!
-//! let limits = Limits { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, watch_limit_seconds: 86_400 };
+//! let limits = Limits {
+//!     bounds: Bounds { min_seconds: 10, max_seconds: 900 },
+//!     watch_limit_seconds: 86_400,
+//!     notices: Intervals::default(),
+//! };
 //! let report = Report::of_check(&request.job.unwrap(), &request.history, &status, now, &limits);
 //! assert_eq!(report.outcome, Some(Outcome::PartiallySucceeded));
 //! ```

@@ -6,6 +6,7 @@
 use crate::error::ErrorType;
 use crate::watch::chat::CustomNotification;
 use crate::watch::job::Outcome;
+use crate::watch::notice::Kind;
 use crate::watch::report::Report;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -145,9 +146,40 @@ pub struct Announcement {
     pub attributes: Attributes,
 }
 
-/// The attributes of an SNS message, for filter policies.
+/// A notice about an unfinished job, composed for a state machine that publishes it.
+#[derive(Debug, JsonSchema)]
+pub struct Notice {
+    /// `Subject` of the SNS message.
+    pub subject: String,
+    /// `Message` of the SNS message, with the structure `json`.
+    pub message: String,
+    /// `MessageAttributes` of the SNS message.
+    pub attributes: NoticeAttributes,
+}
+
+/// The attributes of the message about the end of a watch, for filter policies.
 #[derive(Debug, JsonSchema)]
 pub struct Attributes {
+    /// How the watch ended.
+    pub outcome: OutcomeAttribute,
+    /// What every message has.
+    #[serde(flatten)]
+    pub common: CommonAttributes,
+}
+
+/// The attributes of a notice, for filter policies.
+#[derive(Debug, JsonSchema)]
+pub struct NoticeAttributes {
+    /// What the notice says.
+    pub notice: NoticeAttribute,
+    /// What every message has.
+    #[serde(flatten)]
+    pub common: CommonAttributes,
+}
+
+/// The attributes that every message has.
+#[derive(Debug, JsonSchema)]
+pub struct CommonAttributes {
     /// API name of the module.
     pub module: Attribute,
     /// ID of the job.
@@ -155,9 +187,7 @@ pub struct Attributes {
     /// Zoho's status value; absent if this check got none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Attribute>,
-    /// How the watch ended.
-    pub outcome: OutcomeAttribute,
-    /// The same in every delivery of one end of a watch, and never the same for two ends.
+    /// The same in every delivery of one message, and never the same for two.
     pub event_id: Attribute,
 }
 
@@ -181,6 +211,17 @@ pub struct OutcomeAttribute {
     /// The outcome.
     #[serde(rename = "StringValue")]
     pub string_value: Outcome,
+}
+
+/// A string attribute that contains the kind of a notice.
+#[derive(Debug, JsonSchema)]
+pub struct NoticeAttribute {
+    /// `String`.
+    #[serde(rename = "DataType")]
+    pub data_type: DataType,
+    /// The kind.
+    #[serde(rename = "StringValue")]
+    pub string_value: Kind,
 }
 
 /// The type of an attribute.
@@ -209,13 +250,14 @@ pub struct Message {
 }
 
 /// The committed files by name, and their schemas.
-pub fn documents() -> [(&'static str, Schema); 6] {
+pub fn documents() -> [(&'static str, Schema); 7] {
     [
         ("request", of::<Payload>()),
         ("report", of::<Report>()),
         ("error", of::<Error>()),
         ("message", of::<Message>()),
         ("announcement", of::<Announcement>()),
+        ("notice", of::<Notice>()),
         ("chat", of::<CustomNotification>()),
     ]
 }

@@ -108,7 +108,7 @@ pub fn checker<S: SecretStore + 'static>(
     Checker::new(tokens, connections, settings)
 }
 
-/// What bounds a watch, as the environment says.
+/// What bounds a watch and when it is heard of, as the environment says.
 pub fn limits(config: &Config) -> Limits {
     Limits {
         bounds: Bounds {
@@ -116,6 +116,7 @@ pub fn limits(config: &Config) -> Limits {
             max_seconds: config.check_interval_max_seconds,
         },
         watch_limit_seconds: config.watch_limit_seconds,
+        notices: config.notices,
     }
 }
 

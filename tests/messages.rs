@@ -1,4 +1,5 @@
-//! Every message that people and programs receive, as it is sent: tests/golden has a file for each way a watch ends.
+//! Every message that people and programs receive, as it is sent: tests/golden has a file for each way a watch ends, and
+//! for each notice.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use mass_change_owner_status::error::{ErrorType, WatchError};
@@ -6,6 +7,7 @@ use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::ids::{Job, JobId, JobRef, ModuleName};
 use mass_change_owner_status::watch::job::{Counts, JobStatus, Outcome, Status};
 use mass_change_owner_status::watch::message::{Message, Settings};
+use mass_change_owner_status::watch::notice::Intervals;
 use mass_change_owner_status::watch::pacing::Bounds;
 use mass_change_owner_status::watch::report::{Limits, Report};
 use mass_change_owner_status::watch::request::{Delivery, History};
@@ -16,8 +18,11 @@ use std::path::Path;
 /// `make golden` sets this variable, which makes the test write the files.
 const WRITE: &str = "WRITE_GOLDEN";
 
-const LIMITS: Limits =
-    Limits { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, watch_limit_seconds: 86_400 };
+const LIMITS: Limits = Limits {
+    bounds: Bounds { min_seconds: 10, max_seconds: 900 },
+    watch_limit_seconds: 86_400,
+    notices: Intervals { still_running: Some(7_200), no_progress: Some(3_600) },
+};
 
 fn job() -> Job {
     Job { module: ModuleName::parse("Leads").unwrap(), job_id: JobId::parse("3652397000009565021").unwrap() }
@@ -44,6 +49,22 @@ fn checked(status: &str, counts: [u64; 4], now: &str) -> Report {
     Report::of_check(&job(), &history(), &status, Timestamp::parse(now).unwrap(), &LIMITS)
 }
 
+/// The job has changed since the check before, or it has not.
+fn noticed(updated_before: u64, now: &str) -> Report {
+    let counts =
+        Counts { total: Some(50_000), updated: Some(21_000), not_updated: Some(28_800), failed: Some(200) };
+    let status = JobStatus { status: Status::normalize("RUNNING").unwrap(), counts };
+    let before = History {
+        checks: Some(31),
+        checked_at: Timestamp::parse("2026-11-23T11:50:00Z"),
+        updated_count: Some(updated_before),
+        failed_count: Some(200),
+        last_progress_at: Timestamp::parse("2026-11-23T11:02:00Z"),
+        ..history()
+    };
+    Report::of_check(&job(), &before, &status, Timestamp::parse(now).unwrap(), &LIMITS)
+}
+
 fn ended(job: JobRef, outcome: Outcome, kind: ErrorType, message: &str, now: &str) -> Report {
     let error = WatchError::new(kind, message);
     Report::of_error(job, &history(), outcome, (&error).into(), 1, Timestamp::parse(now).unwrap())
@@ -68,6 +89,8 @@ fn cases() -> Vec<(&'static str, Report)> {
                 next_day,
             ),
         ),
+        ("notice-still-running", noticed(20_000, "2026-11-23T12:00:10Z")),
+        ("notice-no-progress", noticed(21_000, "2026-11-23T12:03:00Z")),
         (
             "watch-failed",
             ended(
@@ -93,9 +116,9 @@ fn cases() -> Vec<(&'static str, Report)> {
 
 /// The message under one heading for each channel.
 fn golden(report: &Report) -> String {
-    let outcome = report.outcome.unwrap();
+    let event = report.event().unwrap();
     let message =
-        Message::about(report, outcome, &Delivery::default(), history().began, Settings { chat: true });
+        Message::about(report, event, &Delivery::default(), history().began, Settings { chat: true });
     let channels: Value = serde_json::from_str(&message.body).unwrap();
     let text = |channel: &str| channels[channel].as_str().unwrap().to_owned();
     let default: Value = serde_json::from_str(&text("default")).unwrap();

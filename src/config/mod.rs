@@ -8,6 +8,7 @@ use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
 use crate::http::Origin;
 use crate::invalid::Invalid;
+use crate::watch::notice;
 use crate::zoho::data_center::DataCenter;
 use std::fmt;
 use std::path::PathBuf;
@@ -36,6 +37,8 @@ pub struct Config {
     pub check_interval_max_seconds: u64,
     /// `WATCH_LIMIT_SECONDS`: maximum duration of a watch.
     pub watch_limit_seconds: u64,
+    /// `STILL_RUNNING_NOTICE_SECONDS` and `NO_PROGRESS_NOTICE_SECONDS`: how often a watch that continues sends a notice.
+    pub notices: notice::Intervals,
     /// `CHAT_NOTIFICATIONS`: whether messages have a text for Amazon Q Developer in chat applications.
     pub chat_notifications: bool,
     /// `SSL_CERT_FILE`: a PEM bundle that replaces the built-in root certificates.
@@ -75,6 +78,10 @@ impl Config {
         let check_interval_min_seconds = least.unwrap_or_else(|| most.map_or(10, |most| most.min(10)));
         let check_interval_max_seconds = most.unwrap_or_else(|| check_interval_min_seconds.max(900));
         let watch_limit_seconds = variables.seconds("WATCH_LIMIT_SECONDS", YEAR_SECONDS).unwrap_or(86_400);
+        let notices = notice::Intervals {
+            still_running: variables.interval("STILL_RUNNING_NOTICE_SECONDS"),
+            no_progress: variables.interval("NO_PROGRESS_NOTICE_SECONDS"),
+        };
         let chat_notifications = variables.parsed("CHAT_NOTIFICATIONS", values::switch).unwrap_or(false);
         if check_interval_min_seconds > check_interval_max_seconds {
             variables.problems.push(format!(
@@ -95,6 +102,7 @@ impl Config {
             check_interval_min_seconds,
             check_interval_max_seconds,
             watch_limit_seconds,
+            notices,
             chat_notifications,
             cert_file: environment.get("SSL_CERT_FILE").map(PathBuf::from),
             proxy,
@@ -126,7 +134,12 @@ impl Variables<'_> {
     }
 
     fn seconds(&mut self, name: &str, max: u64) -> Option<u64> {
-        self.parsed(name, |text| values::seconds(text, max))
+        self.parsed(name, |text| values::seconds(text, 1..=max))
+    }
+
+    /// 0 turns off what has this interval: a template's parameter that is a number cannot be empty.
+    fn interval(&mut self, name: &str) -> Option<u64> {
+        self.parsed(name, |text| values::seconds(text, 0..=YEAR_SECONDS)).filter(|seconds| *seconds > 0)
     }
 
     /// Lowercase first, as curl does.

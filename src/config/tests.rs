@@ -1,7 +1,7 @@
 use super::*;
 use std::collections::HashSet;
 
-const OWN: [&str; 12] = [
+const OWN: [&str; 14] = [
     "ZOHO_SECRET_ID",
     "STATUS_TOPIC_ARN",
     "ZOHO_DATA_CENTER",
@@ -12,6 +12,8 @@ const OWN: [&str; 12] = [
     "CHECK_INTERVAL_MIN_SECONDS",
     "CHECK_INTERVAL_MAX_SECONDS",
     "WATCH_LIMIT_SECONDS",
+    "STILL_RUNNING_NOTICE_SECONDS",
+    "NO_PROGRESS_NOTICE_SECONDS",
     "CHAT_NOTIFICATIONS",
     "HTTPS_PROXY",
 ];
@@ -45,8 +47,18 @@ fn defaults() {
     assert_eq!((config.check_interval_min_seconds, config.check_interval_max_seconds), (10, 900));
     assert_eq!(config.watch_limit_seconds, 86_400);
     assert_eq!((config.topic_arn, config.api_domain, config.accounts_domain), (None, None, None));
+    assert_eq!(config.notices, notice::Intervals::default(), "off by default");
     assert!(!config.chat_notifications, "off by default");
     assert!(config.data_center.is_none() && config.cert_file.is_none() && config.proxy.is_none());
+}
+
+#[test]
+fn notices_are_on_if_they_have_an_interval() {
+    for (text, interval) in [("", None), ("0", None), ("3600", Some(3_600))] {
+        let config =
+            config(&[("STILL_RUNNING_NOTICE_SECONDS", text), ("NO_PROGRESS_NOTICE_SECONDS", "60")]).unwrap();
+        assert_eq!(config.notices, notice::Intervals { still_running: interval, no_progress: Some(60) });
+    }
 }
 
 #[test]
@@ -115,6 +127,10 @@ fn forms_of_values() {
         ("REQUEST_TIMEOUT_SECONDS", "900", true),
         ("REQUEST_TIMEOUT_SECONDS", "901", false),
         ("WATCH_LIMIT_SECONDS", "1.5", false),
+        ("WATCH_LIMIT_SECONDS", "0", false),
+        ("STILL_RUNNING_NOTICE_SECONDS", "0", true),
+        ("STILL_RUNNING_NOTICE_SECONDS", "7200", true),
+        ("NO_PROGRESS_NOTICE_SECONDS", "-1", false),
         ("HTTPS_PROXY", "http://user:password@proxy.internal:3128", true),
         ("https_proxy", "proxy.internal:3128", true),
         ("HTTPS_PROXY", "socks5://proxy.internal", false),

@@ -8,12 +8,14 @@ use crate::http::origin::parse_url;
 use crate::invalid::Invalid;
 use crate::zoho::data_center::DataCenter;
 use reqwest::{NoProxy, Proxy};
+use std::ops::RangeInclusive;
 
 /// A whole number of seconds in these bounds.
-pub(super) fn seconds(text: &str, max: u64) -> Result<u64, Invalid> {
-    let parsed = text.parse::<u64>().ok().filter(|seconds| (1..=max).contains(seconds));
+pub(super) fn seconds(text: &str, bounds: RangeInclusive<u64>) -> Result<u64, Invalid> {
+    let parsed = text.parse::<u64>().ok().filter(|seconds| bounds.contains(seconds));
     parsed.ok_or_else(|| {
-        Invalid::new("is not a valid number of seconds", format!("Set a whole number from 1 to {max}"))
+        let (min, max) = bounds.into_inner();
+        Invalid::new("is not a valid number of seconds", format!("Set a whole number from {min} to {max}"))
     })
 }
 

@@ -4,6 +4,7 @@ use crate::http::{Origin, Request as HttpRequest, Response, TransportError};
 use crate::token::{self, Put, StoreError, TokenSource, Version};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::Message;
+use crate::watch::notice::Intervals;
 use crate::watch::pacing::Bounds;
 use ::http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
@@ -121,10 +122,17 @@ fn checker(zoho: &Zoho) -> Checker<Store, Zoho> {
     Checker::new(tokens, zoho.clone(), settings)
 }
 
+fn limits() -> Limits {
+    Limits {
+        bounds: Bounds { min_seconds: 10, max_seconds: 900 },
+        watch_limit_seconds: DAY,
+        notices: Intervals::default(),
+    }
+}
+
 fn function(zoho: Zoho, ends: Ends) -> Handler<Store, Zoho, Ends> {
-    let limits = Limits { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, watch_limit_seconds: DAY };
     let settings = Settings::default();
-    Handler::new(checker(&zoho), ends, settings, limits, "eu-west-1".into(), Arc::new(Timestamp::now))
+    Handler::new(checker(&zoho), ends, settings, limits(), "eu-west-1".into(), Arc::new(Timestamp::now))
 }
 
 /// One invocation: the report, or the name of the error.
@@ -172,6 +180,34 @@ async fn how_late_an_announcement_can_be() {
         let bound = lateness_bound_seconds(&request, &report);
         assert_eq!(bound.is_some_and(|seconds| (60..65).contains(&seconds)), is_known, "{status} {extra}");
         assert_eq!(report.next_check_reason.is_some(), status == "RUNNING", "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_notice_is_for_the_state_machine_that_asked() {
+    let notices = Intervals { still_running: Some(3_600), no_progress: None };
+    let at = |checked_at| json!({"module": "Leads", "job_id": "1", "first_checked_at": ago(3_700), "checked_at": checked_at});
+    let (due, sent) = (at(ago(200)), at(ago(50)));
+    let asked = json!({"announcement": true, "watch": "w"});
+    for (case, payload, status, is_noticed) in [
+        ("due", with(&due, &asked), "RUNNING", true),
+        ("sent at an earlier check", with(&sent, &asked), "RUNNING", false),
+        ("the job is finished", with(&due, &asked), "COMPLETED", false),
+        ("nobody would send it", due.clone(), "RUNNING", false),
+        ("published by the function", with(&due, &json!({"notify": true})), "RUNNING", false),
+    ] {
+        let ends = Ends::default();
+        let function =
+            Handler { limits: Limits { notices, ..limits() }, ..function(job(status), ends.clone()) };
+        let report = invoke(&function, &payload).await.unwrap();
+        assert_eq!(report.get("notice").is_some(), is_noticed, "{case}");
+        assert_eq!(ends.log(), [""; 0], "{case}");
+        if is_noticed {
+            let due_at = ago(100).epoch_seconds();
+            let id = report["notice"]["attributes"]["event_id"]["StringValue"].as_str().unwrap();
+            assert!((0..5).any(|late| id == format!("Leads-1-STILL_RUNNING-{}-w", due_at - late)), "{id}");
+            assert_eq!(report["announcement"], Value::Null);
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub struct CustomNotification {
     pub version: &'static str,
     /// `custom`.
     pub source: &'static str,
-    /// The same in every delivery of one end of a watch.
+    /// The `event_id` of the message.
     pub id: String,
     /// What people read.
     pub content: Content,
@@ -36,7 +36,7 @@ pub struct Content {
     pub description: String,
     /// What to do, if anything.
     pub next_steps: Vec<String>,
-    /// The module and the outcome.
+    /// The module, and the outcome or the notice.
     pub keywords: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ pub struct Metadata {
     pub thread_id: String,
     /// The first line of the thread.
     pub summary: String,
-    /// The outcome.
+    /// The outcome or the notice.
     pub event_type: String,
     /// The ID of the job.
     pub related_resources: Vec<String>,
@@ -62,7 +62,7 @@ pub(super) struct Text<'a> {
     pub(super) advice: Option<&'a str>,
     pub(super) module: &'a str,
     pub(super) job_id: &'a str,
-    pub(super) outcome: &'a str,
+    pub(super) event: &'a str,
     pub(super) event_id: &'a str,
     pub(super) group_id: &'a str,
 }
@@ -79,12 +79,12 @@ impl From<Text<'_>> for CustomNotification {
                 title: plain(text.title),
                 description: plain(&text.lines.join("\n")),
                 next_steps: text.advice.map(plain).into_iter().collect(),
-                keywords: vec![module.clone(), text.outcome.to_owned()],
+                keywords: vec![module.clone(), text.event.to_owned()],
             },
             metadata: Metadata {
                 thread_id: text.group_id.to_owned(),
                 summary: format!("Zoho CRM {module} owner change, job {job_id}"),
-                event_type: text.outcome.to_owned(),
+                event_type: text.event.to_owned(),
                 related_resources: vec![job_id],
             },
         }

@@ -1,8 +1,8 @@
-//! The IDs of a message: one for each end of a watch, and one for each job.
+//! The IDs of a message: one for each event, and one for each job.
 
 use crate::timestamp::Timestamp;
+use crate::watch::event::Event;
 use crate::watch::ids::{JobRef, ScheduleArn};
-use crate::watch::job::Outcome;
 use crate::watch::report::Report;
 use crate::watch::request::Delivery;
 use sha2::{Digest, Sha256};
@@ -13,10 +13,10 @@ const LONGEST_ID: usize = 128;
 /// How much of a module's name stands in an ID: the job ID tells jobs apart.
 const LONGEST_MODULE: usize = 70;
 
-/// The IDs of the message about one end of a watch.
+/// The IDs of the message about one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ids {
-    /// The same in every delivery about this end, and never the same for two different ends.
+    /// The same in every delivery about this event, and never the same for two different events.
     pub(super) event_id: String,
     /// The same for all messages about one job.
     pub(super) group_id: String,
@@ -28,13 +28,8 @@ impl Ids {
     /// A job has one final end, however often it is watched. It can outlive several watches, though: the ends that say
     /// nothing final about it also name the watch: by its beginning, and by its caller's name for it, because two watches
     /// can begin in one second, at the end of an outage. A schedule has one watch, so that its name stands in only for a
-    /// beginning that is unknown.
-    pub(super) fn of(
-        report: &Report,
-        outcome: Outcome,
-        delivery: &Delivery,
-        started: Option<Timestamp>,
-    ) -> Self {
+    /// beginning that is unknown. A notice has the end of its interval in the place of the beginning.
+    pub(super) fn of(report: &Report, event: Event, delivery: &Delivery, started: Option<Timestamp>) -> Self {
         let schedule = delivery.schedule.as_ref().map(schedule_name);
         let caller = || delivery.watch.as_deref().map(|name| allowed(name, LONGEST_ID));
         let watch = || schedule.clone().or_else(caller);
@@ -44,8 +39,12 @@ impl Ids {
             }
             JobRef::AsWritten { .. } => watch().unwrap_or_else(|| "unknown".to_owned()),
         };
-        let mut event_id = format!("{group_id}-{}", outcome.name());
-        if outcome.leaves_the_job_open() {
+        let mut event_id = format!("{group_id}-{}", event.name());
+        let (is_final, started) = match event {
+            Event::End(outcome) => (!outcome.leaves_the_job_open(), started),
+            Event::Notice(notice) => (false, Some(notice.due_at)),
+        };
+        if !is_final {
             let at = |time: Timestamp| time.epoch_seconds().to_string();
             let name = watch().filter(|_| schedule.is_none() || started.is_none());
             let began = started.or_else(|| name.is_none().then_some(report.checked_at));
@@ -81,6 +80,8 @@ fn bounded(id: String) -> String {
 mod tests {
     use super::*;
     use crate::watch::ids::{Job, JobId, ModuleName};
+    use crate::watch::job::Outcome;
+    use crate::watch::notice::{Kind, Notice};
     use crate::watch::report::ReportedError;
     use crate::watch::request::History;
     use std::collections::HashMap;
@@ -133,13 +134,29 @@ mod tests {
             (written("x"), WatchFailed, by(None, None), None, "unknown-WATCH_FAILED-1795428000"),
         ] {
             let report = report(job, AT);
-            let ids = Ids::of(&report, outcome, &delivery, started);
+            let ids = Ids::of(&report, Event::End(outcome), &delivery, started);
             assert_eq!(ids.event_id, expected);
             // Whenever the message is sent again.
             let later = Report { checked_at: report.checked_at.plus_seconds(60), ..report };
             if !expected.ends_with("1795428000") {
-                assert_eq!(Ids::of(&later, outcome, &delivery, started), ids);
+                assert_eq!(Ids::of(&later, Event::End(outcome), &delivery, started), ids);
             }
+        }
+    }
+
+    #[test]
+    fn a_notice_is_named_after_its_interval() {
+        let began = Timestamp::parse("2026-11-23T09:00:00Z");
+        let report = report(valid("Leads", "1"), AT);
+        for (kind, due_at, delivery, expected) in [
+            (Kind::StillRunning, "10:00:00", by(None, Some("w")), "Leads-1-STILL_RUNNING-1795428000-w"),
+            (Kind::StillRunning, "11:00:00", by(None, Some("w")), "Leads-1-STILL_RUNNING-1795431600-w"),
+            (Kind::NoProgress, "11:00:00", by(None, Some("w")), "Leads-1-NO_PROGRESS-1795431600-w"),
+            (Kind::NoProgress, "11:00:00", by(None, None), "Leads-1-NO_PROGRESS-1795431600"),
+        ] {
+            let due_at = Timestamp::parse(&format!("2026-11-23T{due_at}Z")).unwrap();
+            let event = Event::Notice(Notice { kind, due_at });
+            assert_eq!(Ids::of(&report, event, &delivery, began).event_id, expected);
         }
     }
 
@@ -154,7 +171,7 @@ mod tests {
             (valid("Leads", "1"), by(None, Some(&"x".repeat(200)))),
             (written(&"x ".repeat(90)), by(None, Some(&"y".repeat(200)))),
         ] {
-            let ids = Ids::of(&report(job, AT), Outcome::WatchFailed, &delivery, None);
+            let ids = Ids::of(&report(job, AT), Event::End(Outcome::WatchFailed), &delivery, None);
             for id in [&ids.event_id, &ids.group_id] {
                 assert!(id.len() <= LONGEST_ID && id.is_ascii() && !id.contains(' '), "{id}");
             }

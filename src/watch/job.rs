@@ -25,6 +25,16 @@ pub struct Counts {
     pub failed: Option<u64>,
 }
 
+impl Counts {
+    /// Records that are dealt with, updated or failed; `None` if Zoho reports neither count.
+    pub fn done(&self) -> Option<u64> {
+        match (self.updated, self.failed) {
+            (None, None) => None,
+            (updated, failed) => Some(updated.unwrap_or(0).saturating_add(failed.unwrap_or(0))),
+        }
+    }
+}
+
 /// Zoho's status value in one spelling: upper case, with spaces and hyphens replaced by `_`.
 ///
 /// This endpoint documents `SCHEDULED`, `RUNNING`, `COMPLETED`, and `FAILED`. Related endpoints return `in progress`,
@@ -121,12 +131,7 @@ impl JobStatus {
 
     /// Whole percent of the total that is updated or failed, rounded down, 0 to 100; `None` where it cannot be known.
     pub fn progress_percent(&self) -> Option<u8> {
-        let Counts { total, updated, failed, .. } = self.counts;
-        let done = match (updated, failed) {
-            (None, None) => None,
-            (updated, failed) => Some(updated.unwrap_or(0).saturating_add(failed.unwrap_or(0))),
-        };
-        match (total.filter(|total| *total > 0), done) {
+        match (self.counts.total.filter(|total| *total > 0), self.counts.done()) {
             (Some(total), Some(done)) => {
                 let percent =
                     u128::from(done).saturating_mul(100).checked_div(u128::from(total)).unwrap_or(0);

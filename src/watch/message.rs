@@ -1,10 +1,12 @@
-//! The message about the end of a watch, for programs and for people.
+//! The message about the end of a watch, or about a job that is still unfinished, for programs and for people.
 
 use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::watch::chat::{CustomNotification, Text};
+use crate::watch::event::Event;
 use crate::watch::event_id::Ids;
 use crate::watch::job::Outcome;
+use crate::watch::notice::Kind;
 use crate::watch::report::Report;
 use crate::watch::request::Delivery;
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ pub struct Message {
     pub body: String,
     /// String attributes, for filter policies.
     pub attributes: Vec<(&'static str, String)>,
-    /// The same in every delivery about one end of a watch, and never the same for two ends.
+    /// The same in every delivery about one event, and never the same for two.
     pub event_id: String,
     /// What a FIFO topic keeps in order: the messages about one job.
     pub group_id: String,
@@ -35,29 +37,29 @@ pub struct Settings {
 }
 
 impl Message {
-    /// The message about a watch that ends with this report. `started` is when the watch began, as far as the request or
-    /// its schedule tells.
+    /// The message about an event that this report shows. `started` is when the watch began, as far as the request or its
+    /// schedule tells.
     pub fn about(
         report: &Report,
-        outcome: Outcome,
+        event: Event,
         delivery: &Delivery,
         started: Option<Timestamp>,
         settings: Settings,
     ) -> Self {
         let module = attribute(report.job.module());
         let job_id = attribute(report.job.job_id());
-        let Ids { event_id, group_id } = Ids::of(report, outcome, delivery, started);
+        let Ids { event_id, group_id } = Ids::of(report, event, delivery, started);
         let mut attributes = vec![
             ("module", module.clone()),
             ("job_id", job_id.clone()),
-            ("outcome", outcome.name().to_owned()),
+            (attribute_name(event), event.name().to_owned()),
             ("event_id", event_id.clone()),
         ];
         attributes.extend(report.status.clone().map(|status| ("status", status)));
-        let headline = headline(report, outcome);
+        let headline = headline(report, event);
         let subject = subject(&module, &headline);
-        let facts = facts(report, outcome, &module, &job_id);
-        let advice = advice(outcome, &module);
+        let facts = facts(report, event, &module, &job_id);
+        let advice = advice(event, &module);
         let mut document = json!({
             "default": json_text(report),
             "email": email(&facts, advice.as_deref()),
@@ -70,7 +72,7 @@ impl Message {
                 advice: advice.as_deref(),
                 module: &module,
                 job_id: &job_id,
-                outcome: outcome.name(),
+                event: event.name(),
                 event_id: &event_id,
                 group_id: &group_id,
             });
@@ -90,6 +92,14 @@ impl Message {
             .map(|(name, value)| ((*name).to_owned(), json!({"DataType": "String", "StringValue": value})))
             .collect();
         json!({"subject": self.subject, "message": self.body, "attributes": attributes})
+    }
+}
+
+/// A subscription with a filter policy on `outcome` gets no notices.
+fn attribute_name(event: Event) -> &'static str {
+    match event {
+        Event::End(_) => "outcome",
+        Event::Notice(_) => "notice",
     }
 }
 
@@ -122,18 +132,31 @@ fn error_name(report: &Report) -> &str {
 }
 
 /// What a sales manager wants to know, in a few words.
-pub fn headline(report: &Report, outcome: Outcome) -> String {
+pub fn headline(report: &Report, event: Event) -> String {
     let mut parts = counts(report);
-    match outcome {
-        Outcome::Succeeded | Outcome::PartiallySucceeded if parts.is_empty() => {
-            parts.push("completed".into())
+    let news = match event {
+        Event::End(Outcome::Succeeded | Outcome::PartiallySucceeded) => {
+            parts.is_empty().then(|| "completed".to_owned())
         }
-        Outcome::Succeeded | Outcome::PartiallySucceeded => {}
-        Outcome::Failed => parts.insert(0, "FAILED".into()),
-        Outcome::WatchTimedOut => parts.insert(0, "still unfinished, no longer watched".into()),
-        Outcome::WatchFailed => parts.insert(0, format!("no longer watched ({})", error_name(report))),
-    }
+        Event::End(Outcome::Failed) => Some("FAILED".to_owned()),
+        Event::End(Outcome::WatchTimedOut) => Some("still unfinished, no longer watched".to_owned()),
+        Event::End(Outcome::WatchFailed) => Some(format!("no longer watched ({})", error_name(report))),
+        Event::Notice(notice) => Some(match notice.kind {
+            Kind::StillRunning => "still unfinished".to_owned(),
+            Kind::NoProgress => format!("no progress for {}", stalled_for(report)),
+        }),
+    };
+    parts.splice(0..0, news);
     parts.join(", ")
+}
+
+/// How long the counts have not changed.
+fn stalled_for(report: &Report) -> String {
+    between(report.last_progress_at.unwrap_or(report.first_checked_at), report.checked_at)
+}
+
+fn between(start: Timestamp, end: Timestamp) -> String {
+    duration(u64::try_from(end.seconds_since(start)).unwrap_or(0))
 }
 
 fn email(facts: &[String], advice: Option<&str>) -> String {
@@ -142,17 +165,23 @@ fn email(facts: &[String], advice: Option<&str>) -> String {
 }
 
 /// What is known, a line each. The first one says it in a sentence.
-fn facts(report: &Report, outcome: Outcome, module: &str, job_id: &str) -> Vec<String> {
+fn facts(report: &Report, event: Event, module: &str, job_id: &str) -> Vec<String> {
     let counts = counts(report).join(", ");
     let counts = if counts.is_empty() { counts } else { format!(": {counts}") };
-    let news = match outcome {
-        Outcome::Succeeded => format!("is complete{counts}."),
-        Outcome::PartiallySucceeded => format!("is complete, but not for every record{counts}."),
-        Outcome::Failed => format!("failed{counts}."),
-        Outcome::WatchTimedOut => format!("is still unfinished and is no longer watched{counts}."),
-        Outcome::WatchFailed => {
+    let news = match event {
+        Event::End(Outcome::Succeeded) => format!("is complete{counts}."),
+        Event::End(Outcome::PartiallySucceeded) => format!("is complete, but not for every record{counts}."),
+        Event::End(Outcome::Failed) => format!("failed{counts}."),
+        Event::End(Outcome::WatchTimedOut) => {
+            format!("is still unfinished and is no longer watched{counts}.")
+        }
+        Event::End(Outcome::WatchFailed) => {
             format!("is no longer watched ({}). The job itself may continue in Zoho.", error_name(report))
         }
+        Event::Notice(notice) => match notice.kind {
+            Kind::StillRunning => format!("is still unfinished{counts}."),
+            Kind::NoProgress => format!("has made no progress for {}{counts}.", stalled_for(report)),
+        },
     };
     let mut lines = vec![format!("The change of owner in Zoho CRM {module} {news}"), String::new()];
     for (name, count) in [
@@ -165,29 +194,35 @@ fn facts(report: &Report, outcome: Outcome, module: &str, job_id: &str) -> Vec<S
     }
     lines.push(format!("Job: {job_id}"));
     lines.extend(report.status.as_ref().map(|status| format!("Status in Zoho: {status}")));
-    let watched = report.checked_at.seconds_since(report.first_checked_at);
+    let Report { first_checked_at, checked_at, .. } = *report;
     lines.push(format!(
-        "Watched for {}, from {} to {}",
-        duration(u64::try_from(watched).unwrap_or(0)),
-        report.first_checked_at,
-        report.checked_at
+        "Watched for {}, from {first_checked_at} to {checked_at}",
+        between(first_checked_at, checked_at)
     ));
+    lines.extend(report.next_check_seconds.map(|wait| format!("Next check: in {}", duration(wait))));
     lines.extend(report.error.as_ref().map(|error| format!("Reason: {}: {}", error.name, error.message)));
     lines
 }
 
-/// What the reader can do about this outcome.
-pub fn advice(outcome: Outcome, module: &str) -> Option<String> {
-    match outcome {
-        Outcome::Succeeded => None,
-        Outcome::PartiallySucceeded | Outcome::Failed => Some(format!(
+/// What the reader can do about this event.
+pub fn advice(event: Event, module: &str) -> Option<String> {
+    match event {
+        Event::End(Outcome::Succeeded) => None,
+        Event::End(Outcome::PartiallySucceeded | Outcome::Failed) => Some(format!(
             "Zoho does not report which records were not changed, or why. In Zoho CRM, open {module} and filter by the \
              previous owner to find them."
         )),
-        Outcome::WatchTimedOut => {
+        Event::End(Outcome::WatchTimedOut) => {
             Some(format!("Look at the job in Zoho CRM (Setup, Data Administration). {WATCH_AGAIN}"))
         }
-        Outcome::WatchFailed => Some(format!("Fix the cause. {WATCH_AGAIN}")),
+        Event::End(Outcome::WatchFailed) => Some(format!("Fix the cause. {WATCH_AGAIN}")),
+        Event::Notice(notice) => match notice.kind {
+            Kind::StillRunning => None,
+            Kind::NoProgress => Some(
+                "Look at the job in Zoho CRM (Setup, Data Administration). The watch continues and announces the end."
+                    .to_owned(),
+            ),
+        },
     }
 }
 
@@ -247,8 +282,13 @@ pub fn duration(seconds: u64) -> String {
 
 /// The report as it is before it is delivered.
 fn json_text(report: &Report) -> String {
-    let undelivered =
-        Report { announcement: None, notification: None, schedule_deleted: None, ..report.clone() };
+    let undelivered = Report {
+        announcement: None,
+        notice: None,
+        notification: None,
+        schedule_deleted: None,
+        ..report.clone()
+    };
     serde_json::to_string(&undelivered).unwrap_or_default()
 }
 

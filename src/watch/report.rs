@@ -2,15 +2,17 @@
 
 use crate::error::WatchError;
 use crate::timestamp::Timestamp;
+use crate::watch::event::Event;
 use crate::watch::ids::{Job, JobRef};
 use crate::watch::job::{Counts, JobStatus, Outcome};
+use crate::watch::notice::{self, Notice};
 use crate::watch::pacing::{self, Bounds, Earlier, NextCheck, Reason, Seen};
 use crate::watch::request::{Failure, History};
 use serde::Serialize;
 use serde_json::Value;
 
-/// What a check found, and how the watch continues. The first fourteen keys are always present; the last four only
-/// where they apply.
+/// What a check found, and how the watch continues. The first fourteen keys are always present; the others only where
+/// they apply.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Report {
@@ -46,6 +48,12 @@ pub struct Report {
     /// What that wait follows from; for the log only.
     #[serde(skip)]
     pub next_check_reason: Option<Reason>,
+    /// When the counts last changed; only with `NO_PROGRESS_NOTICE_SECONDS`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_progress_at: Option<Timestamp>,
+    /// The notice that is due at this check.
+    #[serde(skip)]
+    pub notice_due: Option<Notice>,
     /// Why the watch cannot continue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<ReportedError>,
@@ -59,15 +67,21 @@ pub struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
     pub announcement: Option<Value>,
+    /// The composed notice about an unfinished job, if one is due and the request asked for announcements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Notice>"))]
+    pub notice: Option<Value>,
 }
 
-/// What bounds a watch.
+/// What bounds a watch, and when it is heard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// `CHECK_INTERVAL_MIN_SECONDS` and `CHECK_INTERVAL_MAX_SECONDS`.
     pub bounds: Bounds,
     /// `WATCH_LIMIT_SECONDS`: the maximum duration of a watch.
     pub watch_limit_seconds: u64,
+    /// How often a watch that continues sends a notice.
+    pub notices: notice::Intervals,
 }
 
 /// An error as a report carries it.
@@ -136,8 +150,29 @@ impl Report {
             Self { outcome: Some(Outcome::WatchTimedOut), ..report }
         } else {
             let NextCheck { seconds, reason } = next_check(history, status, now, limits.bounds);
-            Self { next_check_seconds: Some(seconds), next_check_reason: Some(reason), ..report }
+            let last_progress_at = limits
+                .notices
+                .no_progress
+                .and_then(|_| notice::last_progress_at(history, &status.counts, now));
+            let notice_due = limits.notices.due(&notice::Watched {
+                first_checked_at: report.first_checked_at,
+                last_progress_at,
+                previous_check_at: history.checked_at,
+                now,
+            });
+            Self {
+                next_check_seconds: Some(seconds),
+                next_check_reason: Some(reason),
+                last_progress_at,
+                notice_due,
+                ..report
+            }
         }
+    }
+
+    /// What there is to tell: the end of the watch, or the notice that is due.
+    pub fn event(&self) -> Option<Event> {
+        self.outcome.map(Event::End).or(self.notice_due.map(Event::Notice))
     }
 
     /// The report of a watch that ends with this error. `checks` is 1 if this invocation checked the job, otherwise 0.
@@ -168,10 +203,13 @@ impl Report {
             checked_at: now,
             next_check_seconds: None,
             next_check_reason: None,
+            last_progress_at: None,
+            notice_due: None,
             error: None,
             notification: None,
             schedule_deleted: None,
             announcement: None,
+            notice: None,
         }
     }
 }
@@ -186,6 +224,7 @@ impl From<&Report> for History {
             updated_count: report.updated_count,
             failed_count: report.failed_count,
             total_count: report.total_count,
+            last_progress_at: report.last_progress_at,
         }
     }
 }
@@ -237,8 +276,11 @@ mod tests {
         Timestamp::parse(text).unwrap()
     }
 
-    const LIMITS: Limits =
-        Limits { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, watch_limit_seconds: 86_400 };
+    const LIMITS: Limits = Limits {
+        bounds: Bounds { min_seconds: 10, max_seconds: 900 },
+        watch_limit_seconds: 86_400,
+        notices: notice::Intervals { still_running: None, no_progress: None },
+    };
 
     fn report(status: &str, counts: Counts, request: Value, now: &str) -> Value {
         let request = Request::parse(&request.to_string(), at(now), &Location::default());

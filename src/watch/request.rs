@@ -63,6 +63,8 @@ pub struct History {
     pub failed_count: Option<u64>,
     /// Total records at the last check.
     pub total_count: Option<u64>,
+    /// When the counts last changed.
+    pub last_progress_at: Option<Timestamp>,
 }
 
 /// Why a payload is not a valid request, and what could still be read of it.
@@ -87,7 +89,7 @@ pub struct Failure {
 const LONGEST_CAUSE: usize = 1_000;
 
 /// Every field that is read, in a request, a report, an envelope, or a wrapper. All others are skipped.
-const KNOWN: [&str; 18] = [
+const KNOWN: [&str; 19] = [
     "module",
     "job_id",
     "schedule_arn",
@@ -106,6 +108,7 @@ const KNOWN: [&str; 18] = [
     "updated_count",
     "failed_count",
     "total_count",
+    "last_progress_at",
 ];
 
 const EXAMPLE: &str = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;
@@ -245,6 +248,7 @@ impl History {
             updated_count: fields.parse("updated_count"),
             failed_count: fields.parse("failed_count"),
             total_count: fields.parse("total_count"),
+            last_progress_at: time("last_progress_at").and_then(past),
         }
     }
 

@@ -30,6 +30,13 @@ def report(**changes: Any) -> dict[str, Any]:
     }
 
 
+def noticed_report(**changes: Any) -> dict[str, Any]:
+    """What the function returns for an unfinished job of which the topic is to hear."""
+    attributes = {"notice": {"DataType": "String", "StringValue": "STILL_RUNNING"}}
+    message = json.dumps({"default": json.dumps(report(**changes))})
+    return report(notice={"subject": "STILL_RUNNING", "message": message, "attributes": attributes}, **changes)
+
+
 def final_report(outcome: str = "SUCCEEDED", **changes: Any) -> dict[str, Any]:
     """What the function returns at the end of a watch."""
     plain = {**report(outcome=outcome, next_check_seconds=None), **changes}

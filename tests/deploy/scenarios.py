@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.deploy.reports import JOB_ID, failed_report, final_report, report
+from tests.deploy.reports import JOB_ID, failed_report, final_report, noticed_report, report
 
 REQUEST = {"module": "Leads", "job_id": JOB_ID}
 QUIET = {**REQUEST, "notify": False}
 
 BEGIN = ["Read input", "Check status", "Finished?"]
 LAP = ["Wait for next check", "Check status", "Finished?"]
+NOTICE = ["Send notice", "Finished?"]
 ANNOUNCE = ["Announce end", "How did it end?"]
 UNDELIVERED = ["Announce end", "Send to dead-letter queue", "How did it end?"]
 COMPOSE = ["Read input", "Check status", "Compose failure", "Finished?"]
@@ -27,7 +28,8 @@ FAILED_WATCH, COMPLETED, BAD_JOB = "Watch failed", "Job completed", "Job failed 
 class Scenario:
     """What the function does (see scripted_function.py), what SNS and SQS do, and how the execution ends.
 
-    `error` is None for an execution that succeeds. `announced` is the outcome in the attributes of the message.
+    `error` is None for an execution that succeeds. `announced` is the outcome in the attributes of the message. `notices`
+    counts the messages about an unfinished job.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Scenario:
     states: list[str]
     error: str | None = None
     announced: str | None = None
+    notices: int = 0
     request: Any = field(default_factory=lambda: REQUEST)
     compose: dict[str, Any] | None = None
     sns_denies: bool = False
@@ -182,6 +185,33 @@ SCENARIOS = [
         "Surprise",
         "WATCH_FAILED",
         request=[REQUEST],
+    ),
+    Scenario(
+        "a job that is unfinished for long",
+        ({"report": noticed_report()}, {"report": report()}, {"report": noticed_report()}, ends("SUCCEEDED")),
+        [*BEGIN, *NOTICE, *LAP, *LAP, *NOTICE, *LAP, *ANNOUNCE, COMPLETED],
+        announced="SUCCEEDED",
+        notices=2,
+    ),
+    Scenario(
+        "the caller wants no announcement of an unfinished job",
+        ({"report": noticed_report()}, ends("SUCCEEDED")),
+        [*BEGIN, *LAP, "How did it end?", COMPLETED],
+        request=QUIET,
+    ),
+    Scenario(
+        "a notice that SNS rejects",
+        ({"report": noticed_report()}, ends("FAILED")),
+        [*BEGIN, *NOTICE, *LAP, *UNDELIVERED, BAD_JOB],
+        "FAILED",
+        sns_denies=True,
+        dead_letters=1,
+    ),
+    Scenario(
+        "a notice at the check that uses up the history",
+        ({"report": noticed_report(checks=1000)}, {"report": report(checks=1000)}),
+        [*BEGIN, *NOTICE, "Continue in a new execution"],
+        notices=1,
     ),
     Scenario(
         "a history that is used up",

@@ -64,6 +64,7 @@ def case(scenario: Scenario) -> dict[str, Any]:
         "tasks": {
             "Check status": [function(step) for step in scenario.script],
             "Compose failure": [function(scenario.compose or {"report": described})],
+            "Send notice": [denied if scenario.sns_denies else {"result": {"MessageId": "1"}}],
             "Announce end": [denied if scenario.sns_denies else {"result": {"MessageId": "1"}}],
             "Send to dead-letter queue": [denied if scenario.sqs_denies else {"result": {}}],
             "Continue in a new execution": [{"result": {"ExecutionArn": "arn:successor"}}],
@@ -94,6 +95,8 @@ def test_a_watch_ends_as_in_the_first_interpreter(watched: dict[str, dict[str, A
         assert message["MessageAttributes"]["outcome"]["StringValue"] == scenario.announced
     elif not scenario.sns_denies:
         assert published == []
+    if not scenario.sns_denies:
+        assert len(result["calls"]["Send notice"]) == scenario.notices
     assert len(result["calls"]["Send to dead-letter queue"]) >= scenario.dead_letters
     first = result["calls"]["Check status"][0]["Payload"]
     assert first == {"request": scenario.request, "watch": "a-watch", "announcement": True, "notify": False}

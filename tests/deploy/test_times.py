@@ -137,7 +137,14 @@ def test_the_loop_runs_through_wait_only(watch: dict[str, Any]) -> None:
     # A failure that was not composed leads to the fixed announcement before anything can lead back to a composition.
     order = [rule["Next"] for rule in rules]
     assert order.index("Announce end") < order.index("Use fixed announcement") < order.index("Wait for next check")
-    cut = {"Wait for next check", "Compose failure", "Use fixed announcement"}
+    # What sending a notice returns, or fails with, takes the place of the notice.
+    notice = watch["States"]["Send notice"]
+    assert {"Variable": "$.check.report.notice.subject", "IsPresent": True} in next(
+        rule["And"] for rule in rules if rule["Next"] == "Send notice"
+    )
+    assert {path["ResultPath"] for path in [notice, *notice["Catch"]]} == {"$.check.report.notice"}
+    assert notice["ResultSelector"].keys() == {"message_id.$"}
+    cut = {"Wait for next check", "Compose failure", "Use fixed announcement", "Send notice"}
     assert not has_cycle({name: targets - cut for name, targets in edges.items()})
 
 
@@ -156,14 +163,14 @@ def has_cycle(edges: dict[str, set[str]]) -> bool:
 
 
 def test_an_execution_cannot_outgrow_its_history(watch: dict[str, Any]) -> None:
-    """25,000 events are the limit. A check takes 9 events, a failed attempt 3, and the end less than 100."""
+    """25,000 events are the limit. A check takes 9, a failed attempt 3, a notice 7, and the end less than 100."""
     rules = watch["States"]["Finished?"]["Choices"]
     (limit,) = [rule for rule in rules if rule["Next"] == "Continue in a new execution"]
     checks = next(test["NumericGreaterThanEquals"] for test in limit["And"] if "NumericGreaterThanEquals" in test)
     more = watch["States"]["Continue in a new execution"]["Parameters"]["Input"]["continue_at_check.$"]
     assert more == f"States.MathAdd($.check.report.checks, {checks})"
-    failed_attempts_per_check = 5
-    assert checks * (9 + 3 * failed_attempts_per_check) + 100 < 25_000
+    for failed_attempts, notices in ((5, 0), (2, 1)):
+        assert checks * (9 + 3 * failed_attempts + 7 * notices) + 100 < 25_000
 
 
 def test_a_list_of_the_longest_inline_input_fits_into_a_state(many: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -265,6 +266,39 @@ def test_credential_errors_are_what_the_alarm_counts(deploy: Callable[..., Deplo
         }
 
     wait_until(lambda: bool(counted & written()), "a value of the metric")
+
+
+def test_notices_about_an_unfinished_job_come_before_its_end(deploy: Callable[..., Deployment]) -> None:
+    """A job that stands still from the third to the seventh of its ten seconds, and a check every second."""
+    deployment = deploy(StillRunningNoticeSeconds=4, NoProgressNoticeSeconds=2, CheckIntervalMaxSeconds=1)
+    start_job(deployment, run_seconds=10, shape="stall")
+
+    execution = deployment.watch(REQUEST)
+
+    assert execution.status == "SUCCEEDED"
+    *notices, end = deployment.published()
+    assert end.attributes["outcome"]["StringValue"] == "SUCCEEDED"
+    kinds = [notice.attributes["notice"]["StringValue"] for notice in notices]
+    assert set(kinds) == {"STILL_RUNNING", "NO_PROGRESS"}
+    assert execution.states.count("Send notice") == len(notices)
+    assert len({message.attributes["event_id"]["StringValue"] for message in [*notices, end]}) == len(notices) + 1
+    for notice in notices:
+        assert "outcome" not in notice.attributes
+        assert (notice.report["outcome"], notice.report["finished"]) == (None, False)
+        schemas.check("report", notice.report)
+        schemas.check("message", notice.texts)
+
+
+def test_a_notice_is_composed_for_a_state_machine_only(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy(StillRunningNoticeSeconds=60)
+    start_job(deployment, run_seconds=600)
+    an_hour_ago = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    earlier = {"first_checked_at": an_hour_ago, "checked_at": an_hour_ago}
+    asked = deployment.function.invoke({**REQUEST, **earlier, "announcement": True}).payload
+    schemas.check("report", asked)
+    schemas.check("notice", asked["notice"])
+    assert "notice" not in deployment.function.invoke({**REQUEST, **earlier}).payload
+    assert not deployment.published()
 
 
 @pytest.mark.parametrize("wanted", [True, False])

@@ -40,8 +40,12 @@ def test_a_watch_ends_as_the_table_says(
 
     assert execution.ended.get("error") == scenario.error
     assert execution.states == scenario.states
-    announced = [message.attributes["outcome"] for message in deployment.messages()]
-    assert [outcome for outcome in announced if outcome] == ([scenario.announced] if scenario.announced else [])
+    messages = [message.attributes for message in deployment.messages()]
+    announced = [attributes["outcome"] for attributes in messages if "outcome" in attributes]
+    assert announced == ([scenario.announced] if scenario.announced else [])
+    notices = [attributes for attributes in messages if "notice" in attributes]
+    assert len(notices) == scenario.notices
+    assert len(messages) == len(announced) + len(notices)
     letters = deployment.dead_letters()
     assert len(letters) == scenario.dead_letters
     for letter in letters:

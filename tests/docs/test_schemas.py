@@ -71,21 +71,27 @@ def test_examples(name, example):
 def test_the_page_about_the_topic():
     page = yaml.safe_load((ROOT / "docs/asyncapi.yaml").read_text(encoding="utf-8"))
     assert page["asyncapi"].startswith("3.")
-    (message,) = page["components"]["messages"].values()
-    reference = message["payload"]["schema"]["$ref"]
-    assert (ROOT / "docs" / reference).resolve() == schemas.FOLDER / "report.schema.json"
-    headers = message["headers"]["properties"]
-    attributes = json.loads((schemas.FOLDER / "announcement.schema.json").read_text(encoding="utf-8"))["$defs"][
-        "Attributes"
-    ]
-    assert headers.keys() == attributes["properties"].keys()
-    assert sorted(message["headers"]["required"]) == sorted(attributes["required"])
-    for example in message["examples"]:
-        schemas.check("report", example["payload"])
-        assert example["headers"].keys() == headers.keys()
+    messages = page["components"]["messages"]
+    for name, schema, definition in [
+        ("end", "announcement", "Attributes"),
+        ("notice", "notice", "NoticeAttributes"),
+    ]:
+        message = messages[name]
+        reference = message["payload"]["schema"]["$ref"]
+        assert (ROOT / "docs" / reference).resolve() == schemas.FOLDER / "report.schema.json"
+        headers = message["headers"]["properties"]
+        composed = json.loads((schemas.FOLDER / f"{schema}.schema.json").read_text(encoding="utf-8"))
+        attributes = composed["$defs"][definition]
+        assert headers.keys() == attributes["properties"].keys()
+        assert sorted(message["headers"]["required"]) == sorted(attributes["required"])
+        for example in message["examples"]:
+            schemas.check("report", example["payload"])
+            assert example["headers"].keys() == headers.keys()
+    assert messages.keys() == {"end", "notice"}
     (channel,) = page["channels"].values()
-    (operation,) = page["operations"].values()
-    for reference in (*channel["messages"].values(), operation["channel"]):
+    operations = page["operations"].values()
+    references = [reference for operation in operations for reference in (operation["channel"], *operation["messages"])]
+    for reference in (*channel["messages"].values(), *references):
         node = page
         for part in reference["$ref"].removeprefix("#/").split("/"):
             node = node[part]

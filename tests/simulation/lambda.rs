@@ -11,6 +11,7 @@ use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::handler::{Handler, Invocation};
 use mass_change_owner_status::token::{self, TokenSource};
 use mass_change_owner_status::watch::message::Settings as MessageSettings;
+use mass_change_owner_status::watch::notice::Intervals;
 use mass_change_owner_status::watch::pacing::Bounds;
 use mass_change_owner_status::watch::report::Limits;
 use serde_json::{Value, json};
@@ -63,7 +64,11 @@ impl Settings {
         };
         Self {
             timeout: Duration::from_secs([30, 30, 30, 10, 3][rng.usize(0..5)]),
-            limits: Limits { bounds: Bounds { min_seconds, max_seconds }, watch_limit_seconds },
+            limits: Limits {
+                bounds: Bounds { min_seconds, max_seconds },
+                watch_limit_seconds,
+                notices: Intervals::default(),
+            },
             concurrency: [2, 10, 100][rng.usize(0..3)],
             idle_seconds: [60, 400, 3_000][rng.usize(0..3)],
         }

@@ -74,6 +74,7 @@ mod tests {
     use mass_change_owner_status::timestamp::Timestamp;
     use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
     use mass_change_owner_status::watch::job::{Counts, JobStatus, Status};
+    use mass_change_owner_status::watch::notice::Intervals;
     use mass_change_owner_status::watch::pacing::Bounds;
     use mass_change_owner_status::watch::report::Limits;
 
@@ -85,7 +86,7 @@ mod tests {
         let job = Job { module: ModuleName::parse("Leads").unwrap(), job_id: JobId::parse("1").unwrap() };
         let status = JobStatus { status: Status::normalize(status).unwrap(), counts };
         let bounds = Bounds { min_seconds: 10, max_seconds: 900 };
-        let limits = Limits { bounds, watch_limit_seconds: 86_400 };
+        let limits = Limits { bounds, watch_limit_seconds: 86_400, notices: Intervals::default() };
         Report::of_check(&job, &History::default(), &status, at(now), &limits)
     }
 

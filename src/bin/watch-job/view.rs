@@ -3,6 +3,7 @@
 use crate::progress::{self, Progress};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mass_change_owner_status::error::WatchError;
+use mass_change_owner_status::watch::event::Event;
 use mass_change_owner_status::watch::ids::Job;
 use mass_change_owner_status::watch::job::Outcome;
 use mass_change_owner_status::watch::message::{advice, counts, duration, headline};
@@ -170,7 +171,7 @@ fn last_lines(report: &Report, outcome: Outcome, again: &str) -> Vec<String> {
     let watched = u64::try_from(report.checked_at.seconds_since(report.first_checked_at)).unwrap_or(0);
     let checks = if report.checks == 1 { "check" } else { "checks" };
     let mut lines = vec![
-        format!("Zoho CRM {module} owner change: {}", headline(report, outcome)),
+        format!("Zoho CRM {module} owner change: {}", headline(report, Event::End(outcome))),
         format!("Watched for {}, {} {checks}.", duration(watched), report.checks),
     ];
     lines.extend(report.error.as_ref().map(|error| format!("{}: {}", error.name, error.message)));
@@ -178,7 +179,7 @@ fn last_lines(report: &Report, outcome: Outcome, again: &str) -> Vec<String> {
         lines.push("The job itself may continue in Zoho. To watch it again:".to_owned());
         lines.push(format!("  {again}"));
     } else {
-        lines.extend(advice(outcome, module));
+        lines.extend(advice(Event::End(outcome), module));
     }
     lines
 }

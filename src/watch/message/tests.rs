@@ -25,7 +25,7 @@ fn report(outcome: Outcome, counts: [Option<u64>; 4]) -> Report {
 }
 
 fn message(report: &Report, outcome: Outcome) -> Message {
-    Message::about(report, outcome, &Delivery::default(), None, Settings::default())
+    Message::about(report, Event::End(outcome), &Delivery::default(), None, Settings::default())
 }
 
 fn document(message: &Message) -> Value {
@@ -163,7 +163,7 @@ fn numbers_and_durations_for_people() {
 fn a_chat_gets_its_own_text_only_if_it_is_wanted() {
     let report = report(Outcome::PartiallySucceeded, [Some(50_000), Some(49_500), Some(0), Some(500)]);
     let about =
-        |settings| Message::about(&report, Outcome::PartiallySucceeded, &Delivery::default(), None, settings);
+        |settings| Message::about(&report, report.event().unwrap(), &Delivery::default(), None, settings);
     let (without, with) = (about(Settings::default()), about(Settings { chat: true }));
     let mut document = document(&with);
     let https = document.as_object_mut().unwrap().remove("https").unwrap();

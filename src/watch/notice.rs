@@ -1,0 +1,174 @@
+//! Notices about a job that is still unfinished. None is sent unless the operator sets how often.
+//!
+//! A notice is due at the first check after each interval. Whether one is follows from the times of two checks, so that
+//! nobody has to remember what was sent, and a check that is repeated composes the same notice.
+
+use crate::timestamp::Timestamp;
+use crate::watch::job::Counts;
+use crate::watch::request::History;
+use strum::IntoStaticStr;
+
+/// The interval of each kind of notice, in seconds; `None` for no such notices.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Intervals {
+    /// `STILL_RUNNING_NOTICE_SECONDS`, counted from the first check.
+    pub still_running: Option<u64>,
+    /// `NO_PROGRESS_NOTICE_SECONDS`, counted from the last time that the counts of the job changed.
+    pub no_progress: Option<u64>,
+}
+
+/// What a notice says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", schemars(rename_all = "SCREAMING_SNAKE_CASE"))]
+pub enum Kind {
+    /// The job is unfinished.
+    StillRunning,
+    /// The job is unfinished, and its counts have not changed.
+    NoProgress,
+}
+
+impl Kind {
+    /// The name as a message carries it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+/// A notice that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Notice {
+    /// What it says.
+    pub kind: Kind,
+    /// When its interval was over: tells this notice from the others of the watch.
+    pub due_at: Timestamp,
+}
+
+/// What decides which notice is due, besides the intervals.
+#[derive(Debug, Clone, Copy)]
+pub struct Watched {
+    /// The first check of the watch.
+    pub first_checked_at: Timestamp,
+    /// See [`last_progress_at`].
+    pub last_progress_at: Option<Timestamp>,
+    /// The check before this one; `None` if this is the first.
+    pub previous_check_at: Option<Timestamp>,
+    /// This check.
+    pub now: Timestamp,
+}
+
+impl Intervals {
+    /// The notice that is due at this check of an unfinished job. If both are, the one about no progress, which says more.
+    pub fn due(&self, watched: &Watched) -> Option<Notice> {
+        let Watched { first_checked_at, last_progress_at, .. } = *watched;
+        let no_progress = self.no_progress.zip(last_progress_at);
+        let still_running = self.still_running.map(|every| (every, first_checked_at));
+        [(Kind::NoProgress, no_progress), (Kind::StillRunning, still_running)].into_iter().find_map(
+            |(kind, interval)| {
+                let (every, since) = interval?;
+                Some(Notice { kind, due_at: watched.due_at(every, since)? })
+            },
+        )
+    }
+}
+
+impl Watched {
+    /// The last multiple of the interval, if it falls between the two checks.
+    fn due_at(&self, every: u64, since: Timestamp) -> Option<Timestamp> {
+        let every = i64::try_from(every).ok()?;
+        let count = self.now.seconds_since(since).checked_div(every)?;
+        let due_at = since.plus_seconds(count.saturating_mul(every));
+        (count > 0 && due_at > self.previous_check_at?).then_some(due_at)
+    }
+}
+
+/// When the counts of the job last changed, as far as the checks show; `None` if Zoho reports no counts. Where the history
+/// does not say, the check before this one, so that a notice comes too late rather than without a reason.
+pub fn last_progress_at(history: &History, counts: &Counts, now: Timestamp) -> Option<Timestamp> {
+    let done = counts.done()?;
+    let done_before =
+        Counts { updated: history.updated_count, failed: history.failed_count, ..Counts::default() }.done();
+    let unchanged_since =
+        history.last_progress_at.or(history.checked_at).filter(|_| done_before == Some(done));
+    Some(unchanged_since.unwrap_or(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A time of day.
+    fn at(time: &str) -> Timestamp {
+        Timestamp::parse(&format!("2026-11-23T{time}Z")).unwrap()
+    }
+
+    #[test]
+    fn a_notice_is_due_once_in_an_interval() {
+        let both = Intervals { still_running: Some(7_200), no_progress: Some(3_600) };
+        let still_running = Intervals { no_progress: None, ..both };
+        let no_progress = Intervals { still_running: None, ..both };
+        let running = |time: &str| Some(Notice { kind: Kind::StillRunning, due_at: at(time) });
+        let stalled = |time: &str| Some(Notice { kind: Kind::NoProgress, due_at: at(time) });
+        // The intervals, the last progress, the check before and this one of a watch that began at ten o'clock.
+        for (intervals, progress, previous, now, expected) in [
+            (Intervals::default(), Some("10:00:00"), Some("10:00:00"), "23:00:00", None),
+            (still_running, None, None, "12:00:00", None),
+            (still_running, None, Some("11:50:00"), "11:59:59", None),
+            (still_running, None, Some("11:50:00"), "12:00:00", running("12:00:00")),
+            (still_running, None, Some("11:50:00"), "12:04:00", running("12:00:00")),
+            (still_running, None, Some("11:59:59"), "12:04:00", running("12:00:00")),
+            (still_running, None, Some("12:00:00"), "12:15:00", None),
+            (still_running, None, Some("13:50:00"), "14:05:00", running("14:00:00")),
+            // After an outage, the last one only.
+            (still_running, None, Some("11:00:00"), "16:30:00", running("16:00:00")),
+            (no_progress, None, Some("11:50:00"), "15:00:00", None),
+            (no_progress, Some("12:10:00"), Some("13:00:00"), "13:09:59", None),
+            (no_progress, Some("12:10:00"), Some("13:00:00"), "13:15:00", stalled("13:10:00")),
+            (no_progress, Some("12:10:00"), Some("13:15:00"), "13:30:00", None),
+            (no_progress, Some("12:10:00"), Some("14:05:00"), "14:20:00", stalled("14:10:00")),
+            (both, Some("11:00:00"), Some("11:59:00"), "12:01:00", stalled("12:00:00")),
+            (both, Some("11:30:00"), Some("11:59:00"), "12:01:00", running("12:00:00")),
+        ] {
+            let watched = Watched {
+                first_checked_at: at("10:00:00"),
+                last_progress_at: progress.map(at),
+                previous_check_at: previous.map(at),
+                now: at(now),
+            };
+            assert_eq!(intervals.due(&watched), expected, "{intervals:?} {watched:?}");
+        }
+    }
+
+    #[test]
+    fn progress_is_a_change_of_the_counts() {
+        let now = "12:00:00";
+        let previous = "11:50:00";
+        // Updated and failed at the check before, what it said about progress, and updated and failed now.
+        for (before, known, counts, expected) in [
+            ((Some(5), Some(1)), Some("11:00:00"), (Some(5), Some(1)), Some("11:00:00")),
+            ((Some(5), Some(1)), Some("11:00:00"), (Some(6), Some(1)), Some(now)),
+            ((Some(5), Some(1)), Some("11:00:00"), (Some(5), Some(2)), Some(now)),
+            ((Some(5), None), None, (Some(5), Some(0)), Some(previous)),
+            ((None, None), Some("11:00:00"), (Some(0), None), Some(now)),
+            ((Some(5), None), Some("11:00:00"), (None, None), None),
+            ((None, None), None, (None, None), None),
+        ] {
+            let history = History {
+                updated_count: before.0,
+                failed_count: before.1,
+                checked_at: Some(at(previous)),
+                last_progress_at: known.map(at),
+                ..History::default()
+            };
+            let counts = Counts { updated: counts.0, failed: counts.1, ..Counts::default() };
+            assert_eq!(
+                last_progress_at(&history, &counts, at(now)),
+                expected.map(at),
+                "{history:?} {counts:?}"
+            );
+        }
+        let counts = Counts { updated: Some(0), ..Counts::default() };
+        assert_eq!(last_progress_at(&History::default(), &counts, at(now)), Some(at(now)), "the first check");
+    }
+}

@@ -28,8 +28,8 @@ FAILED_WATCH, COMPLETED, BAD_JOB = "Watch failed", "Job completed", "Job failed 
 class Scenario:
     """What the function does (see scripted_function.py), what SNS and SQS do, and how the execution ends.
 
-    `error` is None for an execution that succeeds. `announced` is the outcome in the attributes of the message. `notices`
-    counts the messages about an unfinished job.
+    `error` is None for an execution that succeeds. `announced` is the outcome in the attributes of the message.
+    `notices` counts the messages about an unfinished job.
     """
 
     name: str

@@ -145,5 +145,7 @@ mod tests {
         let diagnostic = Diagnostic::from(WatchError::new(ErrorType::JobNotFound, "no such job\nhere"));
         assert_eq!(diagnostic.error_type, "JobNotFound");
         assert_eq!(diagnostic.error_message, "no such job here");
+        let error = WatchError::new(ErrorType::JobNotFound, "no such job");
+        assert_eq!(format!("{error:?}"), "JobNotFound: no such job");
     }
 }

@@ -135,6 +135,13 @@ mod tests {
     }
 
     #[test]
+    fn durations_in_logs_are_whole_milliseconds() {
+        for (nanoseconds, expected) in [(999_999, 0), (1_000_000, 1), (2_500_000_000, 2_500)] {
+            assert_eq!(milliseconds(Duration::from_nanos(nanoseconds)), expected);
+        }
+    }
+
+    #[test]
     fn absurd_numbers_are_clamped() {
         assert_eq!(Timestamp::from_epoch_seconds(i64::MAX).to_string(), "9999-12-31T23:59:59Z");
         assert_eq!(Timestamp::from_epoch_seconds(i64::MIN).to_string(), "1970-01-01T00:00:00Z");

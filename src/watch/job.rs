@@ -25,14 +25,9 @@ pub struct Counts {
     pub failed: Option<u64>,
 }
 
-impl Counts {
-    /// Records that are dealt with, updated or failed; `None` if Zoho reports neither count.
-    pub fn done(&self) -> Option<u64> {
-        match (self.updated, self.failed) {
-            (None, None) => None,
-            (updated, failed) => Some(updated.unwrap_or(0).saturating_add(failed.unwrap_or(0))),
-        }
-    }
+/// Records that are processed, whether updated or failed; `None` if Zoho does not report how many are updated.
+pub fn processed(updated: Option<u64>, failed: Option<u64>) -> Option<u64> {
+    Some(updated?.saturating_add(failed.unwrap_or(0)))
 }
 
 /// Zoho's status value in one spelling: upper case, with spaces and hyphens replaced by `_`.
@@ -131,7 +126,10 @@ impl JobStatus {
 
     /// Whole percent of the total that is updated or failed, rounded down, 0 to 100; `None` where it cannot be known.
     pub fn progress_percent(&self) -> Option<u8> {
-        match (self.counts.total.filter(|total| *total > 0), self.counts.done()) {
+        let Counts { total, updated, failed, .. } = self.counts;
+        // A share of failed records alone is a lower bound.
+        let done = processed(updated.or(failed.and(Some(0))), failed);
+        match (total.filter(|total| *total > 0), done) {
             (Some(total), Some(done)) => {
                 let percent =
                     u128::from(done).saturating_mul(100).checked_div(u128::from(total)).unwrap_or(0);

@@ -4,7 +4,7 @@
 //! nobody has to remember what was sent, and a check that is repeated composes the same notice.
 
 use crate::timestamp::Timestamp;
-use crate::watch::job::Counts;
+use crate::watch::job::{Counts, processed};
 use crate::watch::request::History;
 use strum::IntoStaticStr;
 
@@ -86,9 +86,8 @@ impl Watched {
 /// When the counts of the job last changed, as far as the checks show; `None` if Zoho reports no counts. Where the history
 /// does not say, the check before this one, so that a notice comes too late rather than without a reason.
 pub fn last_progress_at(history: &History, counts: &Counts, now: Timestamp) -> Option<Timestamp> {
-    let done = counts.done()?;
-    let done_before =
-        Counts { updated: history.updated_count, failed: history.failed_count, ..Counts::default() }.done();
+    let done = processed(counts.updated, counts.failed)?;
+    let done_before = processed(history.updated_count, history.failed_count);
     let unchanged_since =
         history.last_progress_at.or(history.checked_at).filter(|_| done_before == Some(done));
     Some(unchanged_since.unwrap_or(now))

@@ -3,6 +3,7 @@
 //! One pure function of the earlier report, this response, the clock, and the two bounds. `docs/pacing.md` explains the
 //! rule, and `cargo run --example pacing` measures it against others on simulated jobs.
 
+use crate::watch::job::processed;
 use std::cmp::Ordering;
 
 /// Without any information: a tenth of the time watched so far. No end is then noticed later than a tenth of the job's
@@ -149,7 +150,8 @@ fn unbounded(earlier: &Earlier, seen: &Seen) -> (u64, Reason) {
     if seen.queued {
         return (blind, Reason::Queued);
     }
-    let (Some(done), Some(total)) = (done(seen.updated_count, seen.failed_count), seen.total_count) else {
+    let (Some(done), Some(total)) = (processed(seen.updated_count, seen.failed_count), seen.total_count)
+    else {
         return (watched / UNCOUNTED_PARTS, Reason::NoCounts);
     };
 
@@ -185,7 +187,7 @@ impl Before {
     /// `None` if the earlier report does not tell, or if it is impossible: a check later than this one, or earlier than
     /// the first.
     fn of(earlier: &Earlier, now: i64, watched: u64) -> Option<Self> {
-        let done = done(earlier.updated_count, earlier.failed_count)?;
+        let done = processed(earlier.updated_count, earlier.failed_count)?;
         let seconds = seconds_between(earlier.checked_at, now)?;
         (1..=watched).contains(&seconds).then_some(Self { done, seconds })
     }
@@ -202,11 +204,6 @@ impl Before {
 fn remaining(seconds: u64, gained: u64, done: u64, total: u64) -> u64 {
     let [seconds, gained, done, total] = [seconds, gained, done, total].map(|number| number as f64);
     ((total / done).ln() * seconds * done / gained) as u64
-}
-
-/// Records that are processed, whether updated or failed.
-fn done(updated: Option<u64>, failed: Option<u64>) -> Option<u64> {
-    Some(updated?.saturating_add(failed.unwrap_or(0)))
 }
 
 /// `None` if the time is absent or in the future.
@@ -287,6 +284,13 @@ mod tests {
                 Earlier { updated_count: Some(985), ..EARLIER },
                 Seen { updated_count: Some(990), ..SEEN },
                 (144, Rate),
+            ),
+            // 99 percent of the mean rate still count as that.
+            (
+                "hardly slower than in the mean",
+                Earlier { updated_count: Some(964), ..EARLIER },
+                Seen { updated_count: Some(990), ..SEEN },
+                (77, Rate),
             ),
             ("all done, not finished", EARLIER, Seen { updated_count: Some(1_000), ..SEEN }, (55, Rate)),
             ("more done than there is", EARLIER, Seen { updated_count: Some(u64::MAX), ..SEEN }, (55, Rate)),

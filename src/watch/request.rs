@@ -6,6 +6,7 @@ use crate::json::{Fields, Kind};
 use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::watch::ids::{Job, JobId, JobRef, Location, ModuleName, ScheduleArn};
+use crate::watch::job::processed;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::value::RawValue;
 
@@ -123,7 +124,7 @@ impl Request {
         let mut text = String::new();
         match object(payload, &mut text, "the payload") {
             Ok(fields) => Self::from_fields(&fields, now, here),
-            Err(problem) => Self::invalid(invalid_input(&problem), JobRef::NONE, Delivery::default()),
+            Err(problem) => Self::unreadable(&problem),
         }
     }
 
@@ -136,7 +137,7 @@ impl Request {
         let mut text = String::new();
         let mut request = match object(wrapped.get(), &mut text, "the input") {
             Ok(inner) => Self::unwrapped(&inner, now, here),
-            Err(problem) => Self::invalid(invalid_input(&problem), JobRef::NONE, Delivery::default()),
+            Err(problem) => Self::unreadable(&problem),
         };
         request.apply(fields);
         request
@@ -149,7 +150,6 @@ impl Request {
         else {
             return Self::bare(fields, None, now, here);
         };
-        let delivery = Delivery { notify: true, ..Delivery::default() };
         let mut text = String::new();
         let parsed = envelope(source, detail_type, fields.parse("resources")).and_then(|envelope| {
             let detail = fields.get_nullable("detail").map_or("null", RawValue::get);
@@ -157,7 +157,7 @@ impl Request {
         });
         match parsed {
             Ok((envelope, detail)) => Self::bare(&detail, Some(&envelope), now, here),
-            Err(problem) => Self::invalid(invalid_input(&problem), JobRef::NONE, delivery),
+            Err(problem) => Self::unreadable(&problem),
         }
     }
 
@@ -216,6 +216,10 @@ impl Request {
         }
     }
 
+    fn unreadable(problem: &str) -> Self {
+        Self::invalid(invalid_input(problem), JobRef::NONE, Delivery::default())
+    }
+
     fn invalid(error: WatchError, job: JobRef, delivery: Delivery) -> Self {
         let job = Err(Box::new(InvalidRequest { error, job }));
         Self { job, delivery, history: History::default(), failure: None }
@@ -255,7 +259,7 @@ impl History {
     /// Whether the job was nearly done at the last check, so that this one may find it finished: nine tenths of the
     /// records, by the counts.
     pub fn is_near_the_end(&self) -> bool {
-        let done = self.updated_count.map(|updated| updated.saturating_add(self.failed_count.unwrap_or(0)));
+        let done = processed(self.updated_count, self.failed_count);
         let (Some(done), Some(total)) = (done, self.total_count) else { return false };
         done.saturating_add(total / 10) >= total
     }

@@ -97,6 +97,8 @@ fn the_report_inside_is_the_plain_one() {
     let plain = message(&report, Outcome::Succeeded);
     report.announcement = Some(Value::Null);
     report.notification = Some(crate::watch::report::Notification { message_id: "x".into() });
+    report.schedule_deleted = Some(true);
+    report.notice = Some(Value::Null);
     assert_eq!(message(&report, Outcome::Succeeded), plain);
 }
 
@@ -114,6 +116,10 @@ fn a_failed_watch_has_no_status_and_may_have_no_names() {
 #[test]
 fn subjects_keep_within_their_limit() {
     let mut report = report(Outcome::PartiallySucceeded, [Some(50_000), Some(49_500), Some(0), Some(500)]);
+    let fixed = "Zoho CRM  owner change: 49,500 of 50,000 updated, 500 failed".len();
+    let fitting = "M".repeat(SUBJECT_LIMIT - fixed);
+    report.job = job(&fitting);
+    assert!(message(&report, Outcome::PartiallySucceeded).subject.contains(&format!("CRM {fitting} owner")));
     report.job = job(&"M".repeat(255));
     let subject = message(&report, Outcome::PartiallySucceeded).subject;
     assert_eq!(subject.len(), SUBJECT_LIMIT);

@@ -64,3 +64,26 @@ impl<'a> ErrorEnvelope<'a> {
         Duration::try_from_secs_f64(seconds).ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_an_error() {
+        for (json, message) in [
+            (r#"{"code": "NO_PERMISSION", "message": "m"}"#, Some("m")),
+            (r#"{"code": 7, "message": "m"}"#, Some("m")),
+            (r#"{"code": null, "message": "m"}"#, None),
+            (r#"{"status": "error", "message": "m"}"#, Some("m")),
+            (r#"{"status": "success", "message": "m"}"#, None),
+            (r#"{"error": "invalid_code", "error_description": "d"}"#, Some("d")),
+            (r#"{"data": [{"code": "NO_PERMISSION", "message": "m"}]}"#, Some("m")),
+            (r#"{"data": [{"Status": "RUNNING"}]}"#, None),
+            (r#"{"message": "m"}"#, None),
+        ] {
+            let envelope = ErrorEnvelope::find(serde_json::from_str(json).unwrap());
+            assert_eq!(envelope.map(|envelope| envelope.message).as_deref(), message, "{json}");
+        }
+    }
+}

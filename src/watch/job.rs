@@ -1,5 +1,6 @@
 //! What the status of a mass change owner job means.
 
+use crate::watch::pacing;
 use serde::Serialize;
 use strum::IntoStaticStr;
 
@@ -23,11 +24,6 @@ pub struct Counts {
     pub not_updated: Option<u64>,
     /// Records whose owner could not be changed.
     pub failed: Option<u64>,
-}
-
-/// Records that are processed, whether updated or failed; `None` if Zoho does not report how many are updated.
-pub fn processed(updated: Option<u64>, failed: Option<u64>) -> Option<u64> {
-    Some(updated?.saturating_add(failed.unwrap_or(0)))
 }
 
 /// Zoho's status value in one spelling: upper case, with spaces and hyphens replaced by `_`.
@@ -128,7 +124,7 @@ impl JobStatus {
     pub fn progress_percent(&self) -> Option<u8> {
         let Counts { total, updated, failed, .. } = self.counts;
         // A share of failed records alone is a lower bound.
-        let done = processed(updated.or(failed.and(Some(0))), failed);
+        let done = pacing::processed(updated.or(failed.and(Some(0))), failed);
         match (total.filter(|total| *total > 0), done) {
             (Some(total), Some(done)) => {
                 let percent =

@@ -4,7 +4,8 @@
 //! nobody has to remember what was sent, and a check that is repeated composes the same notice.
 
 use crate::timestamp::Timestamp;
-use crate::watch::job::{Counts, processed};
+use crate::watch::job::Counts;
+use crate::watch::pacing::processed;
 use crate::watch::request::History;
 use strum::IntoStaticStr;
 

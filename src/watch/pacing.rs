@@ -1,9 +1,9 @@
 //! How long to wait before the next check: few checks, and the end noticed soon.
 //!
 //! One pure function of the earlier report, this response, the clock, and the two bounds. `docs/pacing.md` explains the
-//! rule, and `cargo run --example pacing` measures it against others on simulated jobs.
+//! rule, and `cargo run --example pacing` measures it against others on simulated jobs. It
+//! imports nothing from this package, because the benchmarks compile the file on its own.
 
-use crate::watch::job::processed;
 use std::cmp::Ordering;
 
 /// Without any information: a tenth of the time watched so far. No end is then noticed later than a tenth of the job's
@@ -204,6 +204,11 @@ impl Before {
 fn remaining(seconds: u64, gained: u64, done: u64, total: u64) -> u64 {
     let [seconds, gained, done, total] = [seconds, gained, done, total].map(|number| number as f64);
     ((total / done).ln() * seconds * done / gained) as u64
+}
+
+/// Records that are processed, whether updated or failed; `None` if Zoho does not report how many are updated.
+pub fn processed(updated: Option<u64>, failed: Option<u64>) -> Option<u64> {
+    Some(updated?.saturating_add(failed.unwrap_or(0)))
 }
 
 /// `None` if the time is absent or in the future.

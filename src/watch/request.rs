@@ -6,7 +6,7 @@ use crate::json::{Fields, Kind};
 use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::watch::ids::{Job, JobId, JobRef, Location, ModuleName, ScheduleArn};
-use crate::watch::job::processed;
+use crate::watch::pacing::processed;
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::value::RawValue;
 

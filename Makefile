@@ -54,8 +54,8 @@ NEXTEST_XML := target/nextest/default/junit.xml
 
 # A failed suite does not keep the others from running. The last line counts all tests.
 .PHONY: test
-test: .venv/javascript/ready ## run every test: Rust, then the suites against the packaged binary
-	@$(MAKE) -j 2 package build-tests
+test: ## run every test: Rust, then the suites against the packaged binary
+	@$(MAKE) -j 3 package build-tests .venv/javascript/ready
 	@mkdir -p $(REPORTS) && rm -f $(NEXTEST_XML) $(REPORTS)/*
 	@failed=; \
 	$(PINNED) $(CARGO) nextest run --locked --all-features --status-level slow --final-status-level slow || failed=1; \
@@ -63,9 +63,10 @@ test: .venv/javascript/ready ## run every test: Rust, then the suites against th
 	$(PY) -m pytest -n 4 --dist loadfile --junit-xml $(REPORTS)/pytest.xml || failed=1; \
 	$(PY) -m local.gate.tests_ran $(NEXTEST_XML) $(REPORTS)/doc.log $(REPORTS)/pytest.xml && test -z "$$failed"
 
+# What nextest runs. Without it, so that the build begins while the tools are being installed.
 .PHONY: build-tests
-build-tests: .venv/ready
-	@$(PINNED) $(CARGO) nextest run --cargo-quiet --locked --all-features --no-run
+build-tests:
+	@$(CARGO) test --quiet --locked --all-features --no-run
 
 .PHONY: simulate
 simulate: ## a million watches in virtual time: FIRST_SEED=... for others than last time
@@ -105,7 +106,7 @@ step = @echo "check: $(1)"
 
 # Three lanes with a build directory each: one builder alone leaves a processor idle while it links.
 .PHONY: check
-check: .venv/ready ## run the whole gate: every lint, then every test
+check: ## run the whole gate: every lint, then every test
 	@$(MAKE) -j 3 package lint-rust-then-build-tests lint-all-else
 	@$(MAKE) bench-check
 	@$(MAKE) test
@@ -123,7 +124,7 @@ lint-all-else: lint-python deny msrv secrets bench-lint bench-harness
 
 # With --examples, rustdoc needs the dependencies with the same features as clippy: they are checked once.
 .PHONY: lint-rust
-lint-rust: .venv/ready
+lint-rust:
 	$(call step,rustfmt)
 	@$(CARGO) fmt --check
 	$(call step,clippy)

@@ -197,6 +197,8 @@ def test_a_job_of_a_list(listed: dict[str, dict[str, Any]], name: str) -> None:
 COUNTED = ["Wait for final counts", "Find map run", "Count jobs", "Compose summary", "Compose message"]
 BEGIN = ["Read input", "Summary only?", "Where are the jobs?"]
 END = ["Announce result", "How did it end?"]
+# AWS's documentation of ResultWriter has the whole result of a failed item in the output: many of them exceed a state.
+TOO_LARGE = {"module": "Leads", "job_id": "too large"}
 LISTS = {
     "all succeed": ({"jobs": [JOB]}, (1, 1, 0), [*BEGIN, "Watch jobs", *COUNTED, *END, "List completed"], None),
     "some do not": (
@@ -210,6 +212,12 @@ LISTS = {
         (2, 1, 0),
         [*BEGIN, "Watch jobs", *COUNTED, *END, "Jobs unaccounted for"],
         "JobsUnaccountedFor",
+    ),
+    "results that exceed what a state can hold": (
+        {"jobs": [TOO_LARGE]},
+        (1_000, 0, 1_000),
+        [*BEGIN, "Watch jobs", *COUNTED, *END, "Too many unsuccessful jobs"],
+        "ToleratedFailuresExceeded",
     ),
     "summary only": (
         {"jobs": [JOB], "notify_each": False},
@@ -237,7 +245,11 @@ def lists() -> dict[str, dict[str, Any]]:
             "input": request,
             "context": CONTEXT,
             "tasks": {
-                "Watch job": [{"result": {"ExecutionArn": "arn:job"}}],
+                "Watch job": [
+                    {"error": "States.DataLimitExceeded"}
+                    if request == {"jobs": [TOO_LARGE]}
+                    else {"result": {"ExecutionArn": "arn:job"}}
+                ],
                 "Find map run": [{"result": {"MapRuns": [{"MapRunArn": "arn:map"}]}}],
                 "Count jobs": [{"result": {"ItemCounts": {"Total": total, "Succeeded": good, "Failed": bad}}}],
                 "Announce result": [{"result": {"MessageId": "1"}}],

@@ -186,5 +186,14 @@ def test_the_four_ways_to_read_a_list_watch_its_jobs_alike(many: dict[str, Any])
     assert len(maps) == 4
     items = [list(state["ItemProcessor"]["States"].values()) for state in maps]
     assert all(item == items[0] for item in items)
-    same = ["ItemSelector", "MaxConcurrencyPath", "ToleratedFailurePercentagePath", "Catch", "Next"]
+    same = ["ItemSelector", "MaxConcurrencyPath", "ToleratedFailurePercentagePath", "Next"]
     assert all(state[key] == maps[0][key] for state in maps for key in same)
+    assert all(state["Catch"][1:] == maps[0]["Catch"][1:] for state in maps)
+
+
+def test_results_that_no_state_can_hold_do_not_hide_the_counts(many: dict[str, Any]) -> None:
+    """Without ResultWriter, the results of all jobs become the output of the map before ResultPath discards them."""
+    for state in (state for state in many["States"].values() if state["Type"] == "Map"):
+        first = state["Catch"][0]
+        assert first["ErrorEquals"] == ["States.DataLimitExceeded"]
+        assert first["Next"] == ("Compose failure" if "ResultWriter" in state else "Wait for final counts")

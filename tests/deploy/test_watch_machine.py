@@ -83,6 +83,7 @@ def test_the_fixed_announcement_is_complete(deploy_stub: Callable[..., Deploymen
     (published,) = deployment.published()
     assert published.texts.keys() == {"default", "email", "sms"}
     assert json.loads(published.texts["default"])["outcome"] == "WATCH_FAILED"
+    assert "AGAIN=1" in published.texts["email"], "whoever is told to start a watch again is told how"
     assert published.subject.isascii()
     assert published.attributes["event_id"]["StringValue"] == "a-watch-WATCH_FAILED"
 

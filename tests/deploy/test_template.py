@@ -36,6 +36,12 @@ def test_what_is_optional_is_absent_by_default() -> None:
         assert full.properties(alarm)["AlarmActions"] == [TOPIC]
 
 
+def test_the_guide_counts_the_alarm_metrics_that_the_account_pays_for() -> None:
+    alarms = [template.resolve().properties(alarm) for alarm in ALARMS]
+    metrics = sum(sum("MetricStat" in one for one in alarm.get("Metrics", [])) or 1 for alarm in alarms)
+    assert f"{metrics} alarm metrics" in (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+
+
 def test_an_account_without_quota_reserves_nothing() -> None:
     assert template.resolve().properties("CheckFunction")["ReservedConcurrentExecutions"] == "5"
     without = template.resolve(ReservedConcurrency=-1).properties("CheckFunction")
@@ -135,8 +141,8 @@ def test_every_parameter_is_in_a_group() -> None:
     assert sorted(grouped) == sorted(source["Parameters"])
 
 
-def test_the_names_stay_within_the_limits_for_a_stack_name_of_40_characters() -> None:
-    resolved = template.resolve("s" * 40)
+def test_the_names_stay_within_the_limits_for_a_stack_name_of_56_characters() -> None:
+    resolved = template.resolve("s" * 56)
     assert len(resolved.properties("ScheduleGroup")["Name"]) <= 64
     for machine in ("WatchStateMachine", "WatchListedJobStateMachine", "WatchManyStateMachine"):
         assert len(resolved.properties(machine)["StateMachineName"]) <= 80

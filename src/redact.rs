@@ -13,9 +13,10 @@ const MASK: &str = "[redacted]";
 /// A secret that is shorter would mask ordinary words.
 const SHORTEST_SECRET: usize = 4;
 
-/// One line: control characters and runs of white space become one space; what looks like a Zoho token is masked.
+/// One line: control characters and runs of white space become one space; what looks like a Zoho token or client secret
+/// is masked.
 pub fn one_line(text: &str) -> String {
-    mask_zoho_tokens(
+    mask_zoho_credentials(
         &text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).fold(
             String::with_capacity(text.len()),
             |mut line, word| {
@@ -65,13 +66,13 @@ pub fn without<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
 }
 
 /// Whether `text` contains one of the known secrets, in whatever letter case and punctuation, or what looks like a Zoho
-/// token. For a value that is passed on as it is, where masking is not an option.
+/// token or client secret. For a value that is passed on as it is, where masking is not an option.
 pub fn contains_secret(text: &str, secrets: &[&str]) -> bool {
     let fold = |text: &str| -> String {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     let folded = fold(text);
-    matches!(mask_zoho_tokens(text), Cow::Owned(_))
+    mask_zoho_credentials(text) != text
         || secrets
             .iter()
             .map(|secret| fold(secret))
@@ -104,6 +105,21 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
         next = error.source();
     }
     quote(&texts.join(": "))
+}
+
+fn mask_zoho_credentials(text: &str) -> Cow<'_, str> {
+    match mask_zoho_tokens(text) {
+        Cow::Borrowed(text) => mask_client_secrets(text),
+        Cow::Owned(text) => Cow::Owned(mask_client_secrets(&text).into_owned()),
+    }
+}
+
+/// Zoho's client secrets have 42 hexadecimal digits. No other length: hashes have 40 or 64, and the name of an execution
+/// can be one.
+fn mask_client_secrets(text: &str) -> Cow<'_, str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_secret = |word: &&str| word.len() == 42 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    without(text, &words.filter(is_secret).collect::<Vec<_>>())
 }
 
 /// Zoho's access and refresh tokens have the form `1000.<32 hex>.<32 hex>`; one-time codes and client IDs begin alike.
@@ -151,6 +167,22 @@ mod tests {
         assert_eq!(one_line(&format!("token={token}, again {token}")), "token=[redacted], again [redacted]");
         assert_eq!(one_line(token), "[redacted]");
         assert_eq!(one_line("version 1000.2 of 50000"), "version 1000.2 of 50000");
+    }
+
+    #[test]
+    fn client_secrets_are_masked_wherever_they_stand() {
+        let secret = "5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9c";
+        for (text, expected) in [
+            (secret.to_owned(), "[redacted]"),
+            (secret.to_uppercase(), "[redacted]"),
+            (format!(r#"{{"client_secret":"{secret}"}}"#), r#"{"client_secret":"[redacted]"}"#),
+            (format!("token=1000.{secret}&{secret}"), "token=[redacted]&[redacted]"),
+        ] {
+            assert_eq!(one_line(&text), expected);
+        }
+        for hash in [&secret[..40], &format!("{secret}{}", &secret[..22]), &format!("{}xy", &secret[..40])] {
+            assert_eq!(one_line(hash), hash);
+        }
     }
 
     #[test]

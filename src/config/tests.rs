@@ -185,8 +185,6 @@ fn a_secret_in_any_variable_is_not_shown() {
             }
         }
     }
-    // Hexadecimal digits are also a name. A proxy is used, and shown nowhere.
-    let mut expected = HashSet::from([("ZOHO_SECRET_ID", client_secret)]);
-    expected.extend([client_secret, token, &url].map(|value| ("HTTPS_PROXY", value)));
-    assert_eq!(accepted, expected);
+    // A proxy is used, and shown nowhere.
+    assert_eq!(accepted, HashSet::from([client_secret, token, &url].map(|value| ("HTTPS_PROXY", value))));
 }

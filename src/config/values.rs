@@ -31,7 +31,7 @@ pub(super) fn secret_id(text: &str) -> Result<String, Invalid> {
         (1..=512).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
     };
-    // A bare token consists of the same characters as a name.
+    // A bare token and a client secret consist of the same characters as a name.
     let is_token = crate::redact::one_line(text) != text;
     if name.is_some_and(is_name) && !is_token {
         return Ok(text.to_owned());

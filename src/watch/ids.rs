@@ -2,6 +2,7 @@
 
 use crate::arn::Arn;
 use crate::invalid::Invalid;
+use crate::redact;
 use serde::Serialize;
 use std::fmt;
 
@@ -103,7 +104,9 @@ impl ModuleName {
         let mut bytes = name.bytes();
         let valid = bytes.next().is_some_and(|first| first.is_ascii_alphabetic())
             && bytes.all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-            && name.len() <= LONGEST_MODULE_NAME;
+            && name.len() <= LONGEST_MODULE_NAME
+            // A client secret in the wrong field would go into URLs, logs, and messages.
+            && redact::one_line(name) == name;
         if valid {
             Ok(Self(name.to_owned()))
         } else {
@@ -307,6 +310,8 @@ mod tests {
             ("Léads", None),
             (" Leads", None),
             ("My Module", None),
+            // A client secret.
+            ("a5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9", None),
         ] {
             let parsed = ModuleName::parse(text);
             assert_eq!(parsed.as_ref().ok().map(ModuleName::as_str), expected, "{text:?}");

@@ -178,6 +178,23 @@ def test_no_credentials_when_the_secret_is_malformed(make_scene, secret):
     assert leaks(json.dumps(result.payload) + scene.fn.output, list(CREDENTIALS.values())) == []
 
 
+@pytest.mark.parametrize("field", ["module", "job_id", "schedule_arn", "watch", "failure"])
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_no_credentials_when_they_are_in_the_request(make_scene, field, is_whole):
+    # As Zoho issues them: nothing but the form tells that this is a secret.
+    client_secret = "5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9c"
+    misplaced = json.dumps({**CREDENTIALS, "client_secret": client_secret}) if is_whole else client_secret
+    value = {"Error": misplaced, "Cause": misplaced} if field == "failure" else misplaced
+    scene = make_scene(env={"AWS_LAMBDA_LOG_LEVEL": "TRACE", "RUST_LOG": "trace"})
+    request = {"module": "Leads", "job_id": "x", field: value}
+    shown = [scene.fn.invoke({**request, "announcement": True}).payload, scene.fn.invoke(request).payload]
+    if field != "schedule_arn":
+        shown.append(scene.fn.invoke({**request, "schedule_arn": scene.create_schedule()}).payload)
+    shown += [f"{message.subject} {message.message} {message.attributes}" for message in scene.published()]
+    scene.fn.stop()
+    assert leaks(json.dumps(shown) + scene.fn.output, [client_secret, *CREDENTIALS.values()]) == []
+
+
 def test_the_search_would_find_a_leak(stack):
     with stack.function(stack.unique("leaky"), binary=SCRIPTED_FUNCTION) as leaky:
         leaky.invoke({"token": TOKEN})

@@ -245,6 +245,37 @@ fn what_a_state_machine_caught() {
     }
 }
 
+/// The parts of a secret, and the whole, in every field in turn: nothing that is shown has any of them.
+#[test]
+fn a_secret_in_any_field_is_not_shown() {
+    const CLIENT_SECRET: &str = "5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9c";
+    const REFRESH_TOKEN: &str = "1000.0123456789abcdef0123456789abcdef.0123456789abcdef0123456789abcdef";
+    let whole = json!({"client_id": "1000.LEAKYCLIENTIDLEAKYCLIENTIDLEAK", "client_secret": CLIENT_SECRET,
+        "refresh_token": REFRESH_TOKEN});
+    for name in KNOWN {
+        for secret in [json!(CLIENT_SECRET), json!(REFRESH_TOKEN), json!(whole.to_string()), whole.clone()] {
+            for broken in [false, true] {
+                let mut fields = json!({"module": "Leads", "job_id": if broken { "x" } else { "1" }});
+                fields[name] = if name == "failure" {
+                    json!({"Error": secret, "Cause": secret.to_string()})
+                } else {
+                    secret.clone()
+                };
+                for payload in [
+                    fields.clone(),
+                    json!({"request": fields}),
+                    json!({"source": "x", "detail-type": "y", "detail": fields}),
+                ] {
+                    let shown = format!("{:?}", parse(&payload)).to_lowercase();
+                    for part in ["5f3a9c0d", "0123456789abcdef", "leakyclient"] {
+                        assert!(!shown.contains(part), "{payload}: {shown}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn white_space_around_a_name_is_pointed_out() {
     for payload in [json!({"module": " Leads", "job_id": "1"}), json!({"module": "Leads", "job_id": "1\n"})] {

@@ -150,7 +150,7 @@ impl JobId {
         } else {
             Err(Invalid::new(
                 "is not a job ID (1 to 20 digits)",
-                "Use an ID such as \"3652397000009565021\", in quotes",
+                "Use an ID such as 3652397000009565021, with every digit and nothing else",
             ))
         }
     }
@@ -181,13 +181,15 @@ impl ScheduleArn {
     /// Why the text is not valid.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         Self::split(text).ok_or_else(|| {
-            if text.contains("<aws.scheduler.") {
-                // Whoever wrote this did what the other message says.
+            if text.to_ascii_lowercase().contains("aws.scheduler.") {
+                // Whoever wrote this did what the other message says, or nearly.
                 return Invalid::new(
                     "is a context attribute of EventBridge Scheduler that was not replaced by its value",
-                    "Only Scheduler replaces it, in the Input of a schedule's own target; a state machine, a rule, a \
-                     test event, or `aws lambda invoke` passes it on as it is. Let Scheduler invoke the function \
-                     directly, or pass the schedule's own ARN",
+                    "Only Scheduler replaces it, in the Input of a schedule's own target, and only if it is spelled \
+                     <aws.scheduler.schedule-arn> there: Terraform's jsonencode escapes the angle brackets, so write \
+                     the Input without it, or undo the escapes with replace(). A state machine, a rule, a test event, \
+                     or `aws lambda invoke` passes it on as it is: let Scheduler invoke the function directly, or pass \
+                     the schedule's own ARN",
                 );
             }
             Invalid::new(

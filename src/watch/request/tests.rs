@@ -100,8 +100,22 @@ fn an_invalid_payload_is_described_with_its_field_and_an_example() {
         (json!({"source": 1, "detail-type": "y", "detail": {}}), &["envelope is malformed"]),
         (
             json!({"module": "Leads", "job_id": "1", "schedule_arn": "<aws.scheduler.schedule-arn>"}),
-            &["context attribute", "not replaced"],
+            &["context attribute", "not replaced", "jsonencode", "A state machine"],
         ),
+        (
+            json!({"module": "Leads", "job_id": "1", "schedule_arn": "\\u003caws.scheduler.schedule-arn\\u003e"}),
+            &["context attribute", "not replaced", "jsonencode"],
+        ),
+        (
+            json!({"module": "Leads", "job_id": "1", "schedule_arn": "&lt;aws.scheduler.schedule-arn&gt;"}),
+            &["context attribute", "only if it is spelled <aws.scheduler.schedule-arn>"],
+        ),
+        (
+            json!({"module": "Leads", "job_id": "1", "schedule_arn": "aws.scheduler.schedule_arn"}),
+            &["context attribute", "only if it is spelled <aws.scheduler.schedule-arn>"],
+        ),
+        // It is in quotes already, and they are part of it.
+        (json!({"module": "Leads", "job_id": "\"1\""}), &["`job_id` \"\\\"1\\\"\"", "nothing else"]),
         (
             json!({"module": "Leads", "job_id": "1", "schedule_arn": ARN.replace("eu-west-1", "eu-west-2")}),
             &["Region \"eu-west-2\"", "\"eu-west-1\""],

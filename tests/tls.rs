@@ -93,6 +93,38 @@ async fn a_certificate_of_an_unknown_authority_is_named_as_the_reason() {
     assert_eq!(error.reason, Reason::UnknownAuthority, "{error}");
 }
 
+#[tokio::test]
+async fn a_certificate_for_another_host_is_named_as_the_reason() {
+    let server = server();
+    let path = std::env::temp_dir().join(format!("authority-of-another-{}.pem", std::process::id()));
+    std::fs::write(&path, &server.certificate).unwrap();
+    let connections = Connections::new(Settings { cert_file: Some(&path), ..Settings::default() }).unwrap();
+    let other = Origin::parse(&server.origin.as_str().replace("localhost", "127.0.0.1")).unwrap();
+    let error = connections.send(request(&other)).await.unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(error.reason, Reason::InvalidCertificate, "{error}");
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_connect_is_named_as_the_reason() {
+    for response in
+        ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n", ""]
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let proxy = reqwest::Proxy::https(format!("http://{}", listener.local_addr().unwrap())).unwrap();
+        std::thread::spawn(move || {
+            for mut client in listener.incoming().map_while(Result::ok) {
+                let _request = client.read(&mut [0; 4096]).unwrap();
+                client.write_all(response.as_bytes()).unwrap();
+            }
+        });
+        let connections = Connections::new(Settings { proxy: Some(proxy), ..Settings::default() }).unwrap();
+        let host = Origin::parse_host("www.zohoapis.com").unwrap();
+        let error = connections.send(request(&host)).await.unwrap_err();
+        assert_eq!(error.reason, Reason::Proxy, "{response:?}: {error}");
+    }
+}
+
 /// Tunnels connections, and reports the first line of each request for one.
 fn proxy() -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

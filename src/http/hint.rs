@@ -7,11 +7,25 @@ pub(crate) const TRY_LATER: &str = "Try again later";
 
 /// After a request that got no response. `vpc_endpoint` is the AWS service whose VPC endpoint is a way to the server.
 pub(crate) fn no_response(reason: Reason, vpc_endpoint: Option<&str>) -> String {
-    if reason == Reason::UnknownAuthority {
-        return "Its certificate is from an unknown certificate authority: set SSL_CERT_FILE to a PEM bundle with \
-                that authority's certificate"
-            .into();
-    }
+    let hint = match reason {
+        Reason::UnknownAuthority => {
+            "Its certificate is from an unknown certificate authority: set SSL_CERT_FILE to a PEM bundle with \
+             that authority's certificate"
+        }
+        Reason::InvalidCertificate => {
+            "Its certificate is not valid for this host, or not now: check the host, what inspects TLS on the way, and \
+             the clock"
+        }
+        Reason::Proxy => {
+            "The proxy that HTTPS_PROXY names did not connect: check its address, its user and password, and that it \
+             allows this host; NO_PROXY lists the hosts that are reached without it"
+        }
+        Reason::TimedOut | Reason::Other => return network_path(vpc_endpoint),
+    };
+    hint.into()
+}
+
+fn network_path(vpc_endpoint: Option<&str>) -> String {
     let way_out = match vpc_endpoint {
         Some(service) => format!("a VPC endpoint for {service} or a NAT gateway"),
         None => "a NAT gateway".to_owned(),
@@ -37,6 +51,8 @@ mod tests {
             (Reason::TimedOut, Some("sns"), "a VPC endpoint for sns or a NAT gateway"),
             (Reason::Other, None, "it needs a NAT gateway and a security group"),
             (Reason::UnknownAuthority, Some("sns"), "SSL_CERT_FILE"),
+            (Reason::InvalidCertificate, Some("sns"), "not valid for this host"),
+            (Reason::Proxy, Some("sns"), "The proxy that HTTPS_PROXY names"),
         ] {
             let hint = no_response(reason, vpc_endpoint);
             assert!(hint.contains(part), "{hint}");

@@ -77,6 +77,10 @@ pub enum Reason {
     TimedOut,
     /// The server's certificate is from an authority that is not among the root certificates.
     UnknownAuthority,
+    /// The server's certificate is for another host or another time.
+    InvalidCertificate,
+    /// The proxy that `HTTPS_PROXY` names could not be reached, or did not connect.
+    Proxy,
     /// Anything else; the message says what.
     Other,
 }
@@ -103,10 +107,15 @@ impl TransportError {
     fn from_reqwest(error: reqwest::Error, responding: bool) -> Self {
         let error = error.without_url();
         let causes = || redact::causes(&error);
+        let names = |cause| causes().contains(cause);
         let reason = if error.is_timeout() {
             Reason::TimedOut
-        } else if causes().contains("UnknownIssuer") {
+        } else if names("UnknownIssuer") {
             Reason::UnknownAuthority
+        } else if names("invalid peer certificate") {
+            Reason::InvalidCertificate
+        } else if names("tunnel error") {
+            Reason::Proxy
         } else {
             Reason::Other
         };

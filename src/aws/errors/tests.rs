@@ -246,6 +246,8 @@ fn page() -> String {
     let other = [
         (Meaning::NoResponse(Reason::TimedOut), "no connection, no response, or a response that is cut off"),
         (Meaning::NoResponse(Reason::UnknownAuthority), "a certificate of an unknown authority"),
+        (Meaning::NoResponse(Reason::InvalidCertificate), "a certificate for another host or another time"),
+        (Meaning::NoResponse(Reason::Proxy), "a proxy that does not connect"),
         (Meaning::NotAws, "an empty body, a web page, or an HTTP 4xx without a code"),
         (Meaning::NoCredentials, "no AWS credentials"),
     ];

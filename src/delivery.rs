@@ -2,6 +2,7 @@
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
+use crate::http::{Reason, hint};
 use crate::phase::{self, Phase};
 use crate::timestamp::Timestamp;
 use crate::watch::event::Event;
@@ -86,7 +87,7 @@ impl<D: Destinations> Courier<D> {
             let _deleting = Phase::begin(phase::INVOKE_SCHEDULE);
             let deleted = deadline.limit(self.destinations.delete_schedule(schedule)).await;
             let late = "the watch is over, but deleting its schedule timed out";
-            deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late)))?;
+            deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")))?;
             report.schedule_deleted = Some(true);
         }
         Ok(report)
@@ -114,7 +115,7 @@ impl<D: Destinations> Courier<D> {
         let published = deadline.limit(self.destinations.publish(message)).await;
         let late = "publishing to SNS timed out";
         let message_id =
-            published.unwrap_or_else(|| Err(out_of_time(ErrorType::NotificationFailed, late)))?;
+            published.unwrap_or_else(|| Err(out_of_time(ErrorType::NotificationFailed, late, "sns")))?;
         if let Some(end) = end {
             self.announced.put(end, message_id.clone());
         }
@@ -149,7 +150,7 @@ impl<D: Destinations> Courier<D> {
         let found = deadline.limit(self.destinations.schedule_created_at(schedule)).await;
         let late = "reading the schedule of this watch timed out";
         let created_at = found
-            .unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late)))
+            .unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")))
             .inspect_err(|error| tracing::warn!(%error, "the start of this watch is unknown for now"))?;
         match created_at {
             Some(created_at) => self.created.put(schedule.clone(), created_at),
@@ -213,13 +214,23 @@ impl<K: PartialEq, V: Clone> Memory<K, V> {
     }
 }
 
-fn out_of_time(kind: ErrorType, what: &str) -> WatchError {
-    WatchError::new(kind, format!("{what}. Give the function a longer timeout"))
+/// The time can have run out before, or because this service does not respond.
+fn out_of_time(kind: ErrorType, what: &str, service: &str) -> WatchError {
+    let hint = hint::no_response(Reason::TimedOut, Some(service));
+    WatchError::new(kind, format!("{what}. {hint}, or give the function a longer timeout"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_service_that_does_not_respond_in_time_may_be_out_of_reach() {
+        let error = out_of_time(ErrorType::NotificationFailed, "publishing to SNS timed out", "sns");
+        for part in ["publishing to SNS timed out. Check", "a VPC endpoint for sns", "a longer timeout"] {
+            assert!(error.message().contains(part), "{part:?} is not in {error}");
+        }
+    }
 
     #[test]
     fn the_latest_entries_are_remembered() {

@@ -1,6 +1,7 @@
 //! One acquisition of a token: observe, plan, act, until there is a token or an error.
 
 use crate::error::{ErrorType, WatchError};
+use crate::http::{Reason, Stage, TransportError, hint};
 use crate::timestamp::Timestamp;
 use crate::token::cache::{CachedToken, Owner};
 use crate::token::clock::Timer;
@@ -11,7 +12,7 @@ use crate::token::plan::{Minted, MintedToken, Next, StoredCredentials, plan};
 use crate::token::record::{LEASE_LABEL, Lease, MintFailure, SharedToken, Slot, TOKEN_LABEL};
 use crate::token::store::{Put, SecretStore, StoreError};
 use crate::zoho::credentials::TokenGrant;
-use crate::zoho::oauth::{IssuedToken, TokenEndpoint, TokenError};
+use crate::zoho::oauth::{self, IssuedToken, TokenEndpoint, TokenError};
 use secrecy::SecretString;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -27,10 +28,12 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 /// Puts of one token. Then this environment uses it alone.
 const MAX_PUTS: u32 = 4;
 
-const READ_TIMEOUT: &str = "timed out reading the secret (Secrets Manager did not respond). Try again later";
-const WRITE_TIMEOUT: &str = "timed out writing the secret (Secrets Manager did not respond). Try again later";
-const REQUEST_TIMEOUT: &str =
-    "timed out requesting an access token (Zoho's accounts server did not respond). Try again later";
+/// What an invocation reports whose time runs out before Secrets Manager responds.
+fn store_timeout(what: &str) -> WatchError {
+    let hint = hint::no_response(Reason::TimedOut, Some("secretsmanager"));
+    let message = format!("timed out {what} the secret (Secrets Manager did not respond). {hint}");
+    WatchError::new(ErrorType::SecretUnavailable, message)
+}
 
 /// How long nobody requests a token after Zoho has rejected one that was new.
 const REJECTED_COOLDOWN: Duration = Duration::from_secs(1_800);
@@ -80,7 +83,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     async fn next(&mut self) -> Next {
         // What the last read returned says more than that this one takes long.
         if self.memory.failed_reads == 0 {
-            self.wait_for(ErrorType::SecretUnavailable, READ_TIMEOUT);
+            self.wait_for(store_timeout("reading"));
         }
         let read = self.observe().await;
         self.memory.failed_reads = if read.is_err() { self.memory.failed_reads.saturating_add(1) } else { 0 };
@@ -88,10 +91,10 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     }
 
     /// Something that can take long begins. What Zoho returned a moment ago explains a delay better than that does.
-    fn wait_for(&self, kind: ErrorType, timeout: &str) {
+    fn wait_for(&self, timeout: WatchError) {
         let error = match &self.memory.failure {
             Some((_, last)) if last.until.age(self.context.now()) < LONGEST => last.error.clone(),
-            _ => WatchError::new(kind, timeout),
+            _ => timeout,
         };
         self.context.cache.wait_for(error);
     }
@@ -185,7 +188,9 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     ) -> Option<(Timestamp, Result<IssuedToken, Box<TokenError>>)> {
         let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return None };
         let context = &self.context;
-        self.wait_for(ErrorType::ZohoUnavailable, REQUEST_TIMEOUT);
+        let accounts = context.accounts(&stored.secret);
+        let late = TransportError::new(Stage::Responding, "no response before the end of the invocation");
+        self.wait_for(oauth::no_response(&accounts, &late).error);
         let mut unsent = None;
         for _ in 0..3 {
             let now = context.now();
@@ -193,7 +198,6 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
                 break;
             }
             let timeout = lease.left(now).min(context.mint_timeout());
-            let accounts = context.accounts(&stored.secret);
             match context.endpoint.request_token(&accounts, credentials, now.at, timeout).await {
                 Err(error) if error.unsent => {
                     context.cache.wait_for(error.error.clone());
@@ -242,7 +246,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
 
     /// Puts a version, and makes sure that `AWSCURRENT` has stayed where it was.
     async fn put(&mut self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
-        self.wait_for(ErrorType::SecretUnavailable, WRITE_TIMEOUT);
+        self.wait_for(store_timeout("writing"));
         let put = self.context.store.put(id, label, text).await;
         let memory = &mut *self.memory;
         match &put {

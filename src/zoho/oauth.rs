@@ -131,7 +131,7 @@ fn form_body(credentials: &Credentials) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-fn no_response(accounts: &AccountsHost, error: &TransportError) -> Box<TokenError> {
+pub(crate) fn no_response(accounts: &AccountsHost, error: &TransportError) -> Box<TokenError> {
     let (setting, hint) = (accounts.source.setting(), hint::no_response(error.reason, None));
     let message = format!(
         "Zoho's accounts server did not respond ({accounts}: {error}). {hint}. If the host is wrong, correct {setting}"

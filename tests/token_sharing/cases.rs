@@ -156,6 +156,9 @@ fn a_token_that_arrives_after_the_deadline_is_not_lost() {
         let instance = Instance::start(&world, 0);
         let error = instance.tokens.token(seconds(2)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorType::ZohoUnavailable);
+        for part in ["https://accounts.zoho", "outbound network path", "correct "] {
+            assert!(error.message().contains(part), "{part:?} is not in {error}");
+        }
         pass(60).await;
         let token = instance.tokens.token(seconds(2)).await.unwrap();
         assert!(world.accepts(token.token.expose()));
@@ -362,6 +365,12 @@ fn a_throttled_or_stalled_secret_is_an_error_of_the_secret() {
             for _ in 0..3 {
                 let error = Instance::start(&world, 0).tokens.token(seconds(3)).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorType::SecretUnavailable, "{name}: {error}");
+                let is_unanswered = name == "stalled writes";
+                assert_eq!(
+                    error.message().contains("a VPC endpoint for secretsmanager"),
+                    is_unanswered,
+                    "{error}"
+                );
             }
             // What cannot be written at all for a long time is another matter: the check goes on without sharing.
             assert!(mints(&world) == 0 || name == "stalled writes", "{name}");

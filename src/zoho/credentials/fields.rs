@@ -26,14 +26,18 @@ impl Fields {
     /// `None` if the text, which is already unwrapped, is not meant as an object.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, Invalid> {
         if !text.starts_with('{') {
-            return Ok(wrapping::assignments(text, is_known).filter(|object| !object.is_empty()).map(Self));
+            return Ok(Some(wrapping::assignments(text, is_known))
+                .filter(|object| !object.is_empty())
+                .map(Self));
         }
         if is_placeholder(text) {
             return Err(Invalid::new("is a template reference that was not resolved", FORMS));
         }
-        let mut object = wrapping::object(text).map_err(|error| {
-            let what = format!("is not a JSON object (line {}, column {})", error.line(), error.column());
-            Invalid::new(what, FORMS)
+        let mut object = wrapping::object(text).or_else(|error| {
+            wrapping::without_any_quotes(text, is_known).ok_or_else(|| {
+                let what = format!("is not a JSON object (line {}, column {})", error.line(), error.column());
+                Invalid::new(what, FORMS)
+            })
         })?;
         // A console's key/value editor makes `{"my-secret": "{…}"}` of an object that is pasted as a value.
         for _ in 0..wrapping::MAX_LAYERS {

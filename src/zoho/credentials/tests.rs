@@ -60,6 +60,7 @@ fn wrapped_tokens() {
     for text in [
         " 1000.abc.def\r\n",
         "\u{feff}1000.abc.def",
+        "\u{ef}\u{bb}\u{bf}1000.abc.def",
         "1000.abc.def\0",
         "1\u{0}0\u{0}00.abc.def",
         "\u{200b}1000.abc.def\u{a0}",
@@ -104,6 +105,12 @@ fn wrapped_objects() {
     let wrapped = [
         OBJECT.to_owned(),
         format!("\u{feff}{OBJECT}\r\n"),
+        format!("\u{ef}\u{bb}\u{bf}{OBJECT}"),
+        format!("\u{ff}\u{fe}{}", OBJECT.chars().flat_map(|c| [c, '\0']).collect::<String>()),
+        OBJECT.replace(' ', "\u{a0}"),
+        OBJECT.replace('"', ""),
+        OBJECT.replace(['"', ' '], ""),
+        OBJECT.replace("_id\"", "_id").replace("{\"", "{"),
         format!("{OBJECT}\0"),
         OBJECT.chars().flat_map(|c| [c, '\0']).collect(),
         format!("'{OBJECT}'"),
@@ -139,6 +146,9 @@ fn wrapped_objects() {
         "export CLIENT_ID=\"1000.ID\"\r\nexport CLIENT_SECRET=\"cs\"\r\nexport REFRESH_TOKEN='1000.rt'"
             .to_owned(),
         "client_id=1000.ID&client_secret=cs&refresh_token=1000.rt".to_owned(),
+        "refresh_token=1000.rt&client_id=1000.ID&client_secret=cs&grant_type=refresh_token".to_owned(),
+        "# Zoho\nclient_id=1000.ID\nclient_secret=cs\nrefresh_token=1000.rt".to_owned(),
+        "---\nzoho:\n  client_id: 1000.ID\n  client_secret: cs\n  refresh_token: 1000.rt\n".to_owned(),
         r#"{"clientId": "1000.ID", "client-secret": "cs", "REFRESH_TOKEN": "1000.rt"}"#.to_owned(),
         r#"{" client_id": " 1000.ID ", "client_secret": "'cs'", "refresh_token": "1000.rt\n"}"#.to_owned(),
     ];
@@ -161,6 +171,10 @@ fn invalid_secrets() {
         ("{\"hunter2\"", "not a JSON object (line 1"),
         ("{{resolve:secretsmanager:hunter2}}", "template reference"),
         ("${hunter2}", "neither"),
+        (r#"[{"access_token": "hunter2"}]"#, "neither"),
+        ("{hunter2:3}", "not a JSON object"),
+        (r#"{"access_token": "hunter2"}{"access_token": "hunter3"}"#, "not a JSON object"),
+        ("{access_token:hunter2}{access_token:hunter3}", "not a JSON object"),
         ("{}", "none of the fields"),
         (r#"{"placeholder": "hunter2"}"#, "none of the fields"),
         (r#"{"hunter2": ""}"#, "none of the fields"),

@@ -34,9 +34,11 @@ fn unwrap_layer(text: &str) -> String {
         .unwrap_or_else(|| text.to_owned())
 }
 
-/// White space, control characters, byte order marks, and other characters of no width.
+/// White space, control characters, byte order marks (`ï»¿` and `ÿþ` as well, which they become if they are read as
+/// Latin-1), and other characters of no width.
 fn is_invisible(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
+    let has_no_width = matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}');
+    c.is_whitespace() || c.is_control() || has_no_width || "\u{ef}\u{bb}\u{bf}\u{ff}\u{fe}".contains(c)
 }
 
 fn is_quote(c: char) -> bool {
@@ -109,6 +111,7 @@ pub(super) fn object(text: &str) -> Result<Object, serde_json::Error> {
     if !repaired.contains('"') {
         repaired = repaired.replace(['\'', '\u{2018}', '\u{2019}'], "\"");
     }
+    repaired = repaired.replace('\u{a0}', " ");
     repaired.retain(|c| !c.is_control());
     parse_object(&repaired).or_else(|| parse_object(&without_last_commas(&repaired))).map_or(parsed, Ok)
 }
@@ -128,15 +131,23 @@ fn without_last_commas(text: &str) -> String {
     kept
 }
 
-/// Lines such as `client_id=1000.…` or `export client_id: 1000.…`, or the same as a form, if every key is a known one.
-pub(super) fn assignments(text: &str, is_known: impl Fn(&str) -> bool) -> Option<Object> {
-    let lines = text.split(['\n', '\r', '&']).map(str::trim).filter(|line| !line.is_empty());
-    lines
-        .map(|line| {
-            let line = line.strip_prefix("export ").unwrap_or(line);
-            let (key, value) = line.split_once(['=', ':'])?;
-            let value = serde_json::value::to_raw_value(value).ok()?;
-            is_known(key.trim()).then(|| (key.trim().to_owned(), value))
-        })
-        .collect()
+/// Lines such as `client_id=1000.…` or `export client_id: 1000.…`, or the same as a form. Other lines are comments, or
+/// about something else.
+pub(super) fn assignments(text: &str, is_known: impl Fn(&str) -> bool) -> Object {
+    let assignment = |line: &str| {
+        let line = line.trim();
+        let (key, value) = line.strip_prefix("export ").unwrap_or(line).split_once(['=', ':'])?;
+        let value = serde_json::value::to_raw_value(value).ok()?;
+        // What begins like JSON is not a name.
+        (is_known(key.trim()) && !key.contains(['{', '['])).then(|| (key.trim().to_owned(), value))
+    };
+    text.split(['\n', '\r', '&']).filter_map(assignment).collect()
+}
+
+/// An object whose quotes a shell has removed: `{client_id:1000.…,client_secret:…}`.
+pub(super) fn without_any_quotes(text: &str, is_known: impl Fn(&str) -> bool) -> Option<Object> {
+    let fields = text.strip_prefix('{')?.strip_suffix('}')?;
+    // Of two objects, neither is meant.
+    let object = (!fields.contains(['{', '}'])).then(|| assignments(&fields.replace(',', "\n"), is_known));
+    object.filter(|object| !object.is_empty())
 }

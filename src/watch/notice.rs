@@ -123,6 +123,7 @@ mod tests {
             // After an outage, the last one only.
             (still_running, None, Some("11:00:00"), "16:30:00", running("16:00:00")),
             (no_progress, None, Some("11:50:00"), "15:00:00", None),
+            (no_progress, Some("12:15:00"), Some("12:00:00"), "12:15:00", None),
             (no_progress, Some("12:10:00"), Some("13:00:00"), "13:09:59", None),
             (no_progress, Some("12:10:00"), Some("13:00:00"), "13:15:00", stalled("13:10:00")),
             (no_progress, Some("12:10:00"), Some("13:15:00"), "13:30:00", None),

@@ -1,9 +1,11 @@
 //! One row for each response of the token endpoint that is known, documented, or reported.
 
 use super::*;
+use crate::http::Response;
 use crate::zoho::data_center::{DataCenter, DataCenterSource};
 use crate::zoho::hosts::HostSource;
 use ::http::header::RETRY_AFTER;
+use secrecy::SecretString;
 
 const SECRETS: [&str; 3] = ["client-one", "secret-two", "refresh-three"];
 
@@ -33,6 +35,57 @@ fn respond_with(
 
 fn respond(status: u16, body: &str) -> Result<IssuedToken, Box<TokenError>> {
     respond_with(&by_data_center(), status, &HeaderMap::new(), body)
+}
+
+/// An accounts server that responds once, to a request that may take up to the limit.
+struct Accounts(Result<Response, TransportError>);
+
+impl HttpClient for Accounts {
+    async fn send(&self, request: Request<'_>) -> Result<Response, TransportError> {
+        assert_eq!((request.method, request.body_limit), (Method::POST, 65_536));
+        self.0.clone()
+    }
+
+    async fn preconnect(&self, _: &Origin) {}
+}
+
+#[tokio::test]
+async fn a_response_without_its_body_keeps_the_meaning_of_its_status() {
+    let oversized = |status| Err(TransportError::new(Stage::Oversized(status), "the body is too large"));
+    let whole = Response {
+        status: StatusCode::OK,
+        headers: HeaderMap::new(),
+        body: br#"{"access_token":"t"}"#.into(),
+    };
+    for (sent, expected) in [
+        (Ok(whole), Ok("t")),
+        (
+            oversized(StatusCode::TOO_MANY_REQUESTS),
+            Err((ErrorType::TokenRateLimited, "HTTP 429 with more than 64 KiB")),
+        ),
+        (
+            oversized(StatusCode::BAD_GATEWAY),
+            Err((ErrorType::ZohoUnavailable, "HTTP 502 with more than 64 KiB")),
+        ),
+        (
+            Err(TransportError::new(Stage::Connecting, "refused")),
+            Err((ErrorType::ZohoUnavailable, "did not respond (https://accounts.zoho.eu")),
+        ),
+    ] {
+        let [client_id, client_secret, refresh_token] = SECRETS.map(SecretString::from);
+        let credentials = Credentials { client_id, client_secret, grant: Grant::RefreshToken(refresh_token) };
+        let now = Timestamp::from_epoch_seconds(0);
+        let timeout = Duration::from_secs(1);
+        let issued = Accounts(sent).request_token(&by_data_center(), &credentials, now, timeout).await;
+        match (issued, expected) {
+            (Ok(issued), Ok(token)) => assert_eq!(issued.token.expose(), token),
+            (Err(failure), Err((kind, part))) => {
+                assert_eq!(failure.error.kind(), kind);
+                assert!(failure.error.message().contains(part), "{}", failure.error);
+            }
+            (issued, expected) => panic!("{} instead of {expected:?}", issued.is_ok()),
+        }
+    }
 }
 
 #[test]

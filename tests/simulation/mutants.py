@@ -115,10 +115,7 @@ def rule(output: str) -> str:
 
 def main() -> int:
     shutil.rmtree(COPY, ignore_errors=True)
-    COPY.mkdir(parents=True)
-    for name in ("Cargo.toml", "Cargo.lock", "src", "tests", "statemachine", "examples", "events", "docs"):
-        source = ROOT / name
-        (shutil.copytree if source.is_dir() else shutil.copy2)(source, COPY / name)
+    shutil.copytree(ROOT, COPY, ignore=shutil.ignore_patterns("target", ".*"))
     survivors = 0
     for name, file, old, new in MUTANTS:
         if sys.argv[1:] and name not in sys.argv[1:]:

@@ -1,7 +1,7 @@
 //! One acquisition of a token: observe, plan, act, until there is a token or an error.
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::{Reason, Stage, TransportError, hint};
+use crate::http::{Reason, hint};
 use crate::timestamp::Timestamp;
 use crate::token::cache::{CachedToken, Owner};
 use crate::token::clock::Timer;
@@ -189,8 +189,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return None };
         let context = &self.context;
         let accounts = context.accounts(&stored.secret);
-        let late = TransportError::new(Stage::Responding, "no response before the end of the invocation");
-        self.wait_for(oauth::no_response(&accounts, &late).error);
+        self.wait_for(oauth::out_of_time(&accounts));
         let mut unsent = None;
         for _ in 0..3 {
             let now = context.now();
@@ -231,11 +230,11 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
                 Ok(minted)
             }
             Err(failure) => {
-                if self.memory.unshared.is_none() {
-                    let put = self.put(&slot.failure_id(failure.term), LEASE_LABEL, &failure.to_text()).await;
-                    if let Err(error) = put {
-                        tracing::debug!(error = error.message(), "the failure could not be stored");
-                    }
+                let id = slot.failure_id(failure.term);
+                if self.memory.unshared.is_none()
+                    && let Err(error) = self.put(&id, LEASE_LABEL, &failure.to_text()).await
+                {
+                    tracing::debug!(error = error.message(), "the failure could not be stored");
                 }
                 self.memory.note_failure(&slot, failure, self.context.now());
                 return;

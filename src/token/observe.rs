@@ -74,10 +74,9 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
             self.memory.unshared = Some(why.clone());
             return known.ok_or(StoreError::Denied(why));
         }
-        match Secret::parse(version.text.expose_secret(), self.context.settings.data_center) {
-            Ok(secret) => Ok(Arc::new(StoredCredentials { version, secret })),
-            Err(invalid) => Err(StoreError::Denied(invalid.of("the secret that ZOHO_SECRET_ID names"))),
-        }
+        let secret = Secret::parse(version.text.expose_secret(), self.context.settings.data_center)
+            .map_err(|invalid| StoreError::Denied(invalid.of("the secret that ZOHO_SECRET_ID names")))?;
+        Ok(Arc::new(StoredCredentials { version, secret }))
     }
 
     /// Follows the chain of tokens: from the labeled one, if it belongs to the credentials, otherwise from the first. A
@@ -126,13 +125,11 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     /// The shared token, if it can be used and is accepted.
     fn accept(&self, credentials: &StoredCredentials, version: &Version) -> Option<Arc<CachedToken>> {
         let shared = SharedToken::parse(&version.text).filter(|shared| self.need.accepts(&shared.token))?;
-        let token = match self.memory.minted_token() {
-            Some(ours) if ours.token == shared.token => ours.clone(),
-            _ => {
-                let owner = is_ours(&version.id).then_some(Owner::Another);
-                Arc::new(self.context.cached(&shared, credentials, version.created, owner))
-            }
-        };
+        let ours = self.memory.minted_token().filter(|ours| ours.token == shared.token).cloned();
+        let token = ours.unwrap_or_else(|| {
+            let owner = is_ours(&version.id).then_some(Owner::Another);
+            Arc::new(self.context.cached(&shared, credentials, version.created, owner))
+        });
         token.is_usable(self.context.now().at).then_some(token)
     }
 

@@ -131,7 +131,13 @@ fn form_body(credentials: &Credentials) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
-pub(crate) fn no_response(accounts: &AccountsHost, error: &TransportError) -> Box<TokenError> {
+/// What an invocation reports whose time runs out before the accounts server responds.
+pub(crate) fn out_of_time(accounts: &AccountsHost) -> WatchError {
+    let late = TransportError::new(Stage::Responding, "no response before the end of the invocation");
+    no_response(accounts, &late).error
+}
+
+fn no_response(accounts: &AccountsHost, error: &TransportError) -> Box<TokenError> {
     let (setting, hint) = (accounts.source.setting(), hint::no_response(error.reason, None));
     let message = format!(
         "Zoho's accounts server did not respond ({accounts}: {error}). {hint}. If the host is wrong, correct {setting}"

@@ -172,15 +172,12 @@ pub fn compose(
     started: Option<Timestamp>,
     settings: Settings,
 ) -> Option<Message> {
-    let event = report.event();
-    let message = event.map(|event| Message::about(report, event, delivery, started, settings));
-    let (end, notice) = match event {
-        Some(Event::Notice(_)) => (None, message),
-        _ => (message, None),
-    };
+    let about = |event| Message::about(report, event, delivery, started, settings);
+    let end = report.outcome.map(|outcome| about(Event::End(outcome)));
     if delivery.announcement {
+        let notice = report.notice_due.map(|notice| about(Event::Notice(notice)).to_announcement());
+        report.notice = notice;
         report.announcement = Some(end.as_ref().map_or(Value::Null, Message::to_announcement));
-        report.notice = notice.as_ref().map(Message::to_announcement);
     }
     end
 }

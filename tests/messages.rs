@@ -4,6 +4,7 @@
 
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
+use mass_change_owner_status::watch::event::Event;
 use mass_change_owner_status::watch::ids::{Job, JobId, JobRef, ModuleName};
 use mass_change_owner_status::watch::job::{Counts, JobStatus, Outcome, Status};
 use mass_change_owner_status::watch::message::{Message, Settings};
@@ -116,7 +117,7 @@ fn cases() -> Vec<(&'static str, Report)> {
 
 /// The message under one heading for each channel.
 fn golden(report: &Report) -> String {
-    let event = report.event().unwrap();
+    let event = report.outcome.map(Event::End).or(report.notice_due.map(Event::Notice)).unwrap();
     let message =
         Message::about(report, event, &Delivery::default(), history().began, Settings { chat: true });
     let channels: Value = serde_json::from_str(&message.body).unwrap();

@@ -2,7 +2,6 @@
 
 use crate::error::WatchError;
 use crate::timestamp::Timestamp;
-use crate::watch::event::Event;
 use crate::watch::ids::{Job, JobRef};
 use crate::watch::job::{Counts, JobStatus, Outcome};
 use crate::watch::notice::{self, Notice};
@@ -168,11 +167,6 @@ impl Report {
                 ..report
             }
         }
-    }
-
-    /// What there is to tell: the end of the watch, or the notice that is due.
-    pub fn event(&self) -> Option<Event> {
-        self.outcome.map(Event::End).or(self.notice_due.map(Event::Notice))
     }
 
     /// The report of a watch that ends with this error. `checks` is 1 if this invocation checked the job, otherwise 0.

@@ -53,6 +53,16 @@ fn server() -> Server {
     Server { origin, certificate: certified.cert.pem(), handshakes }
 }
 
+/// A client for which the certificate of this server is that of an authority.
+fn trusting(server: &Server) -> Connections {
+    let port = server.origin.as_str().rsplit(':').next().unwrap();
+    let path = std::env::temp_dir().join(format!("authority-{}-{port}.pem", std::process::id()));
+    std::fs::write(&path, &server.certificate).unwrap();
+    let connections = Connections::new(Settings { cert_file: Some(&path), ..Settings::default() }).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    connections
+}
+
 fn request(origin: &Origin) -> Request<'_> {
     Request {
         method: Method::GET,
@@ -69,10 +79,7 @@ fn request(origin: &Origin) -> Request<'_> {
 #[tokio::test]
 async fn later_handshakes_of_a_process_resume() {
     let server = server();
-    let path = std::env::temp_dir().join(format!("authority-{}.pem", std::process::id()));
-    std::fs::write(&path, &server.certificate).unwrap();
-    let connections = Connections::new(Settings { cert_file: Some(&path), ..Settings::default() }).unwrap();
-    std::fs::remove_file(&path).unwrap();
+    let connections = trusting(&server);
     let mut kinds = Vec::new();
     for _ in 0..2 {
         connections.send(request(&server.origin)).await.unwrap();
@@ -96,12 +103,9 @@ async fn a_certificate_of_an_unknown_authority_is_named_as_the_reason() {
 #[tokio::test]
 async fn a_certificate_for_another_host_is_named_as_the_reason() {
     let server = server();
-    let path = std::env::temp_dir().join(format!("authority-of-another-{}.pem", std::process::id()));
-    std::fs::write(&path, &server.certificate).unwrap();
-    let connections = Connections::new(Settings { cert_file: Some(&path), ..Settings::default() }).unwrap();
+    let connections = trusting(&server);
     let other = Origin::parse(&server.origin.as_str().replace("localhost", "127.0.0.1")).unwrap();
     let error = connections.send(request(&other)).await.unwrap_err();
-    std::fs::remove_file(&path).unwrap();
     assert_eq!(error.reason, Reason::InvalidCertificate, "{error}");
 }
 

@@ -6,6 +6,7 @@
 use crate::arn::{self, Arn};
 use crate::http::origin::parse_url;
 use crate::invalid::Invalid;
+use crate::redact;
 use crate::zoho::data_center::DataCenter;
 use reqwest::{NoProxy, Proxy};
 use std::ops::RangeInclusive;
@@ -32,8 +33,7 @@ pub(super) fn secret_id(text: &str) -> Result<String, Invalid> {
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
     };
     // A bare token and a client secret consist of the same characters as a name.
-    let is_token = crate::redact::one_line(text) != text;
-    if name.is_some_and(is_name) && !is_token {
+    if name.is_some_and(is_name) && !redact::contains_secret(text, &[]) {
         return Ok(text.to_owned());
     }
     Err(Invalid::new(

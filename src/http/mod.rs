@@ -106,30 +106,28 @@ impl TransportError {
 
     fn from_reqwest(error: reqwest::Error, responding: bool) -> Self {
         let error = error.without_url();
-        let causes = || redact::causes(&error);
-        let names = |cause| causes().contains(cause);
+        let causes = redact::causes(&error);
         let reason = if error.is_timeout() {
             Reason::TimedOut
-        } else if names("UnknownIssuer") {
+        } else if causes.contains("UnknownIssuer") {
             Reason::UnknownAuthority
-        } else if names("invalid peer certificate") {
+        } else if causes.contains("invalid peer certificate") {
             Reason::InvalidCertificate
-        } else if names("tunnel error") {
+        } else if causes.contains("tunnel error") {
             Reason::Proxy
         } else {
             Reason::Other
         };
         let (stage, message) = match (error.is_connect(), error.is_timeout(), responding) {
             (true, true, _) => (Stage::Connecting, "connecting timed out".to_owned()),
-            (true, false, _) => (Stage::Connecting, format!("connection failed: {}", causes())),
+            (true, false, _) => (Stage::Connecting, format!("connection failed: {}", causes)),
             (false, true, _) => (Stage::Responding, "the response timed out".to_owned()),
             (false, false, false) => {
-                (Stage::Unanswered, format!("the connection closed before a response: {}", causes()))
+                (Stage::Unanswered, format!("the connection closed before a response: {}", causes))
             }
-            (false, false, true) => (
-                Stage::Responding,
-                format!("the connection closed in the middle of a response: {}", causes()),
-            ),
+            (false, false, true) => {
+                (Stage::Responding, format!("the connection closed in the middle of a response: {}", causes))
+            }
         };
         Self { message, stage, reason }
     }

@@ -155,7 +155,8 @@ fn stalled_for(report: &Report) -> String {
     between(report.last_progress_at.unwrap_or(report.first_checked_at), report.checked_at)
 }
 
-fn between(start: Timestamp, end: Timestamp) -> String {
+/// The time from start to end, for people; `0 s` if the end is earlier.
+pub fn between(start: Timestamp, end: Timestamp) -> String {
     duration(u64::try_from(end.seconds_since(start)).unwrap_or(0))
 }
 

@@ -6,7 +6,7 @@ use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::watch::event::Event;
 use mass_change_owner_status::watch::ids::Job;
 use mass_change_owner_status::watch::job::Outcome;
-use mass_change_owner_status::watch::message::{advice, counts, duration, headline};
+use mass_change_owner_status::watch::message::{advice, between, counts, duration, headline};
 use mass_change_owner_status::watch::report::Report;
 use mass_change_owner_status::watch::request::History;
 use std::io::{self, IsTerminal, Write};
@@ -168,11 +168,11 @@ fn title(report: &Report) -> String {
 /// The end of the watch, and what to do.
 fn last_lines(report: &Report, outcome: Outcome, again: &str) -> Vec<String> {
     let module = report.job.module().unwrap_or("unknown");
-    let watched = u64::try_from(report.checked_at.seconds_since(report.first_checked_at)).unwrap_or(0);
+    let watched = between(report.first_checked_at, report.checked_at);
     let checks = if report.checks == 1 { "check" } else { "checks" };
     let mut lines = vec![
         format!("Zoho CRM {module} owner change: {}", headline(report, Event::End(outcome))),
-        format!("Watched for {}, {} {checks}.", duration(watched), report.checks),
+        format!("Watched for {watched}, {} {checks}.", report.checks),
     ];
     lines.extend(report.error.as_ref().map(|error| format!("{}: {}", error.name, error.message)));
     if outcome.leaves_the_job_open() {

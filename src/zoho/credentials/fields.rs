@@ -26,9 +26,7 @@ impl Fields {
     /// `None` if the text, which is already unwrapped, is not meant as an object.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, Invalid> {
         if !text.starts_with('{') {
-            return Ok(Some(wrapping::assignments(text, is_known))
-                .filter(|object| !object.is_empty())
-                .map(Self));
+            return Ok(wrapping::assignments(text, is_known).map(Self));
         }
         if is_placeholder(text) {
             return Err(Invalid::new("is a template reference that was not resolved", FORMS));

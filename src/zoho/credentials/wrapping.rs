@@ -132,8 +132,8 @@ fn without_last_commas(text: &str) -> String {
 }
 
 /// Lines such as `client_id=1000.…` or `export client_id: 1000.…`, or the same as a form. Other lines are comments, or
-/// about something else.
-pub(super) fn assignments(text: &str, is_known: impl Fn(&str) -> bool) -> Object {
+/// about something else. `None` if there is no such line.
+pub(super) fn assignments(text: &str, is_known: impl Fn(&str) -> bool) -> Option<Object> {
     let assignment = |line: &str| {
         let line = line.trim();
         let (key, value) = line.strip_prefix("export ").unwrap_or(line).split_once(['=', ':'])?;
@@ -141,13 +141,13 @@ pub(super) fn assignments(text: &str, is_known: impl Fn(&str) -> bool) -> Object
         // What begins like JSON is not a name.
         (is_known(key.trim()) && !key.contains(['{', '['])).then(|| (key.trim().to_owned(), value))
     };
-    text.split(['\n', '\r', '&']).filter_map(assignment).collect()
+    let object: Object = text.split(['\n', '\r', '&']).filter_map(assignment).collect();
+    (!object.is_empty()).then_some(object)
 }
 
 /// An object whose quotes a shell has removed: `{client_id:1000.…,client_secret:…}`.
 pub(super) fn without_any_quotes(text: &str, is_known: impl Fn(&str) -> bool) -> Option<Object> {
     let fields = text.strip_prefix('{')?.strip_suffix('}')?;
     // Of two objects, neither is meant.
-    let object = (!fields.contains(['{', '}'])).then(|| assignments(&fields.replace(',', "\n"), is_known));
-    object.filter(|object| !object.is_empty())
+    (!fields.contains(['{', '}'])).then(|| assignments(&fields.replace(',', "\n"), is_known)).flatten()
 }

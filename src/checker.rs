@@ -6,7 +6,7 @@ use crate::http::{HttpClient, Origin};
 use crate::phase::{self, Phase};
 use crate::timestamp::Clock;
 use crate::token::{SecretStore, TokenSource};
-use crate::watch::ids::{JobId, ModuleName};
+use crate::watch::ids::Job;
 use crate::watch::job::JobStatus;
 use crate::zoho::client::{self, Attempts, StatusRequest};
 use crate::zoho::hosts::ApiHost;
@@ -80,34 +80,30 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
     /// Returns the status of a job. If Zoho rejects the token, gets another one, once. Refreshes the token concurrently
     /// with the request if that is due.
     ///
-    /// `is_established`: whether this watch has had a good response before. A response that is not JSON is then an
-    /// outage (`ZohoUnavailable`); otherwise it is a configuration mistake (`ZohoUnexpectedResponse`).
+    /// `repeats_timeouts`: whether a request that timed out is sent again within the invocation.
     ///
     /// # Errors
     ///
     /// What the token source or Zoho's last response amounts to.
     pub async fn check(
         &self,
-        module: &ModuleName,
-        job_id: &JobId,
-        is_established: bool,
+        job: &Job,
+        repeats_timeouts: bool,
         deadline: Deadline,
         attempts: &mut Attempts,
     ) -> Result<JobStatus, WatchError> {
-        let no_token = |error| token_error(error, is_established);
-        let cached =
-            phase::timed(phase::INVOKE_TOKEN, self.tokens.token(deadline)).await.map_err(no_token)?;
+        let cached = phase::timed(phase::INVOKE_TOKEN, self.tokens.token(deadline)).await?;
         let _zoho = Phase::begin(phase::INVOKE_ZOHO);
         let mut request = StatusRequest {
             host: &cached.api,
             api_version: &self.settings.api_version,
-            module,
-            job_id,
+            module: &job.module,
+            job_id: &job.job_id,
             token: &cached.token,
             timeout: self.settings.request_timeout,
             deadline,
             clock: &self.settings.clock,
-            is_established,
+            repeats_timeouts,
         };
         let (first, ()) = tokio::join!(
             client::fetch_status(&self.http, &request, attempts),
@@ -118,8 +114,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
             other => return other,
         };
         tracing::debug!(error = %rejection, "Zoho rejected the access token; getting another one");
-        let Some(replacement) = self.tokens.replace_rejected(&cached, deadline).await.map_err(no_token)?
-        else {
+        let Some(replacement) = self.tokens.replace_rejected(&cached, deadline).await? else {
             return Err(rejection);
         };
         (request.host, request.token) = (&replacement.api, &replacement.token);
@@ -131,16 +126,6 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         }
         second
     }
-}
-
-/// A web page in place of a token response is an outage, too, if the accounts server has worked in this watch before.
-fn token_error(error: WatchError, is_established: bool) -> WatchError {
-    if !is_established || error.kind() != ErrorType::ZohoUnexpectedResponse {
-        return error;
-    }
-    let message =
-        format!("{}. Earlier checks in this watch succeeded, so this may be an outage", error.message());
-    WatchError::new(ErrorType::ZohoUnavailable, message)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use crate::redact;
 use lambda_runtime::Diagnostic;
 use std::fmt;
+use std::time::Duration;
 use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// The public names of the errors: Lambda's `errorType`, which a state machine's `Retry` and `Catch` match exactly.
@@ -75,6 +76,19 @@ impl fmt::Display for ErrorType {
     }
 }
 
+/// What a response says about its sender, where the name of the error alone does not tell.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ErrorCause {
+    /// The name of the error says it all.
+    #[default]
+    Stated,
+    /// What responded is probably not Zoho: a web page, garbage, nothing. A configuration mistake at the first check of a
+    /// watch, an outage once the watch has worked.
+    NotJson,
+    /// HTTP 204: there is no such job, or not yet.
+    NoContent,
+}
+
 /// A failed invocation: the public name and one line that says what happened and what to do.
 ///
 /// Carries no source on purpose: the runtime logs errors with `{:?}`, and the sources (SDK errors, HTTP errors) may
@@ -83,12 +97,48 @@ impl fmt::Display for ErrorType {
 pub struct WatchError {
     kind: ErrorType,
     message: String,
+    cause: ErrorCause,
+    retry_after: Option<Duration>,
 }
 
 impl WatchError {
     /// An error of this type; the message becomes one line, with anything that looks like a Zoho token taken out.
     pub fn new(kind: ErrorType, message: impl AsRef<str>) -> Self {
-        Self { kind, message: redact::one_line(message.as_ref()) }
+        let message = redact::one_line(message.as_ref());
+        Self { kind, message, cause: ErrorCause::Stated, retry_after: None }
+    }
+
+    /// The same error with this cause.
+    #[must_use]
+    pub fn because(self, cause: ErrorCause) -> Self {
+        Self { cause, ..self }
+    }
+
+    /// The same error with the time that the server asked to wait.
+    #[must_use]
+    pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
+        Self { retry_after, ..self }
+    }
+
+    /// The same error as it is reported by a watch that has worked: what is not JSON is an outage there.
+    #[must_use]
+    pub fn of_watch_that_worked(self) -> Self {
+        if self.cause != ErrorCause::NotJson || self.kind != ErrorType::ZohoUnexpectedResponse {
+            return self;
+        }
+        let message =
+            format!("{}. Earlier checks in this watch succeeded, so this may be an outage", self.message);
+        Self { kind: ErrorType::ZohoUnavailable, message, ..self }
+    }
+
+    /// What the response says about its sender.
+    pub fn cause(&self) -> ErrorCause {
+        self.cause
+    }
+
+    /// How long the server asked to wait.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// The public name.

@@ -100,13 +100,13 @@ where
                 self.courier.prepare(&request.delivery, deadline).await;
             }
         };
-        let (checked, ()) = tokio::join!(
-            self.checker.check(&job.module, &job.job_id, is_established, deadline, attempts),
-            prepare
-        );
+        let (checked, ()) = tokio::join!(self.checker.check(job, true, deadline, attempts), prepare);
         let status = match checked {
             Ok(status) => status,
-            Err(error) => return self.fail(request, error, 1, deadline).await,
+            Err(error) => {
+                let error = if is_established { error.of_watch_that_worked() } else { error };
+                return self.fail(request, error, 1, deadline).await;
+            }
         };
         warn_if_unknown(&status.status);
         let history = if status.status.is_finished() {

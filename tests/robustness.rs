@@ -93,7 +93,6 @@ fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> Result<JobStatus, 
         body,
         now: Timestamp::now(),
         secrets: &["token"],
-        is_established: false,
     })
 }
 

@@ -65,7 +65,7 @@ async fn check_within(
         timeout,
         deadline: Deadline::after(left),
         clock: &clock,
-        is_established: false,
+        repeats_timeouts: true,
     };
     let result = client::fetch_status(&api.http, &request, &mut attempts).await;
     (result, attempts)

@@ -4,6 +4,7 @@ use super::*;
 use crate::http::{Request, Response, TransportError};
 use crate::timestamp::Timestamp;
 use crate::token::{self, Put, StoreError, Version};
+use crate::watch::ids::{JobId, ModuleName};
 use ::http::{HeaderMap, Method, StatusCode};
 use secrecy::SecretString;
 use std::collections::VecDeque;
@@ -159,9 +160,9 @@ async fn one_replacement_token_on_a_401() {
     ] {
         let (checker, zoho) = checker(contents, responses, None);
         let mut attempts = Attempts::default();
-        let (module, job_id) = (ModuleName::parse("Leads").unwrap(), JobId::parse("1").unwrap());
+        let job = Job { module: ModuleName::parse("Leads").unwrap(), job_id: JobId::parse("1").unwrap() };
         let deadline = Deadline::after(Duration::from_secs(60));
-        let result = checker.check(&module, &job_id, false, deadline, &mut attempts).await;
+        let result = checker.check(&job, true, deadline, &mut attempts).await;
         let result = result.map(|job| job.status.as_str().to_owned()).map_err(|error| error.kind());
         assert_eq!(result.as_deref(), expected.as_ref().copied(), "{name}");
         assert_eq!(*zoho.log.lock().unwrap(), sent, "{name}");
@@ -196,19 +197,4 @@ async fn init_does_not_wait_for_a_host_that_is_not_the_right_one() {
         "connect https://www.zohoapis.eu",
     ];
     assert_eq!(*zoho.log.lock().unwrap(), expected);
-}
-
-#[test]
-fn a_web_page_from_the_accounts_server_does_not_end_a_watch_that_worked() {
-    use ErrorType::*;
-    for (kind, is_established, expected) in [
-        (ZohoUnexpectedResponse, false, ZohoUnexpectedResponse),
-        (ZohoUnexpectedResponse, true, ZohoUnavailable),
-        (TokenRejected, true, TokenRejected),
-        (SecretInvalid, true, SecretInvalid),
-    ] {
-        let error = token_error(WatchError::new(kind, "the response is not JSON"), is_established);
-        assert_eq!(error.kind(), expected);
-        assert!(error.message().starts_with("the response is not JSON"), "{error}");
-    }
 }

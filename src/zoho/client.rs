@@ -3,7 +3,7 @@
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::http::hint;
-use crate::http::{HttpClient, Request, Stage, TransportError};
+use crate::http::{HttpClient, Reason, Request, Stage, TransportError};
 use crate::metrics;
 use crate::timestamp::{Clock, milliseconds};
 use crate::watch::ids::{JobId, ModuleName};
@@ -35,8 +35,8 @@ pub struct StatusRequest<'a> {
     pub deadline: Deadline,
     /// The wall clock: a `Retry-After` may be a date.
     pub clock: &'a Clock,
-    /// Whether this watch has had a good response before.
-    pub is_established: bool,
+    /// Whether a request that timed out is sent again within the invocation.
+    pub repeats_timeouts: bool,
 }
 
 /// Requests sent so far in this invocation.
@@ -106,12 +106,14 @@ async fn attempt(http: &impl HttpClient, request: &StatusRequest<'_>) -> Result<
         body,
         now: (request.clock)(),
         secrets: &secrets,
-        is_established: request.is_established,
     };
     match sent.await {
         Ok(whole) => response::classify(&response(whole.status, &whole.headers, &whole.body)),
         Err(error) => match error.stage {
             Stage::Oversized(status) => Err(response(status, &HeaderMap::new(), &[]).oversized()),
+            _ if error.reason == Reason::TimedOut && !request.repeats_timeouts => {
+                Err(no_response(host, &error, Retry::No))
+            }
             Stage::Unanswered => Err(no_response(host, &error, Retry::Reconnect)),
             Stage::Connecting | Stage::Responding => Err(no_response(host, &error, Retry::Backoff)),
         },

@@ -1,6 +1,6 @@
 //! Zoho's accounts server: the token request, and what the responses mean. Sources: docs/zoho-api.md, "OAuth".
 
-use crate::error::{ErrorType, WatchError};
+use crate::error::{ErrorCause, ErrorType, WatchError};
 use crate::http::hint;
 use crate::http::{HttpClient, Origin, Request, Stage, TransportError, retry_after, summary};
 use crate::json::{self, Fields};
@@ -235,8 +235,10 @@ impl TokenResponse<'_> {
             Kind::ServerError | Kind::Undocumented => ERROR_COOLDOWN,
             _ => REJECTED_COOLDOWN,
         };
+        // A web page in place of a token response is an outage, too, if the watch has worked.
+        let cause = if kind == Kind::Undocumented { ErrorCause::NotJson } else { ErrorCause::Stated };
         Box::new(TokenError {
-            error: WatchError::new(kind.error_type(), message),
+            error: WatchError::new(kind.error_type(), message).because(cause),
             cooldown,
             is_transient: kind == Kind::ServerError || (kind == Kind::Undocumented && may_be_stray),
             unsent: false,

@@ -6,7 +6,7 @@
 
 mod envelope;
 
-use crate::error::{ErrorType, WatchError};
+use crate::error::{ErrorCause, ErrorType, WatchError};
 use crate::http::{retry_after, summary};
 use crate::json::{self, Fields};
 use crate::redact;
@@ -50,9 +50,6 @@ pub struct StatusResponse<'a> {
     pub now: Timestamp,
     /// What must not be shown, in case Zoho echoes it.
     pub secrets: &'a [&'a str],
-    /// Whether this watch has had a good response before: what is not JSON is then an outage, otherwise a configuration
-    /// mistake.
-    pub is_established: bool,
 }
 
 /// What a response means.
@@ -78,7 +75,6 @@ pub struct StatusResponse<'a> {
 ///     body,
 ///     now: Timestamp::now(),
 ///     secrets: &[],
-///     is_established: false,
 /// };
 /// let job = classify(&response(StatusCode::OK, br#"{"data":[{"Status":"RUNNING"}]}"#)).unwrap();
 /// assert_eq!(job.status.as_str(), "RUNNING");
@@ -89,7 +85,9 @@ pub fn classify(response: &StatusResponse<'_>) -> Result<JobStatus, Box<StatusEr
     let status = response.status;
     if status == StatusCode::NO_CONTENT {
         // By the status alone: whatever follows a 204 is not part of the response.
-        return Err(response.error(Kind::JobNotFound, &summary(status, "", ""), None));
+        let mut error = response.error(Kind::JobNotFound, &summary(status, "", ""), None);
+        error.error = error.error.because(ErrorCause::NoContent);
+        return Err(error);
     }
     let text = String::from_utf8_lossy(response.body);
     let json = json::parse(&text);
@@ -156,15 +154,10 @@ impl StatusResponse<'_> {
     /// Something else than Zoho's API probably responded.
     fn not_zohos(&self, what: &str, returned: &str, retry: Retry) -> Box<StatusError> {
         let host = self.host;
-        let (kind, advice) = if self.is_established {
-            let advice =
-                "Earlier responses in this watch were valid, so this looks like an outage: try again later";
-            (ErrorType::ZohoUnavailable, advice.to_owned())
-        } else {
-            (ErrorType::ZohoUnexpectedResponse, format!("Check {SETTINGS}, and proxies on the way"))
-        };
-        let message = format!("{what} ({host}, returned {returned}). {advice}");
-        Box::new(StatusError { error: WatchError::new(kind, message), retry })
+        let message =
+            format!("{what} ({host}, returned {returned}). Check {SETTINGS}, and proxies on the way");
+        let error = WatchError::new(ErrorType::ZohoUnexpectedResponse, message);
+        Box::new(StatusError { error: error.because(ErrorCause::NotJson), retry })
     }
 
     /// JSON with a 2xx, but not what Zoho documents.
@@ -180,7 +173,7 @@ impl StatusResponse<'_> {
         let (what, advice) = (kind.what(), kind.advice(self.host));
         let message = format!("{what} ({}, returned {returned}). {advice}", self.host);
         Box::new(StatusError {
-            error: WatchError::new(kind.error_type(), message),
+            error: WatchError::new(kind.error_type(), message).with_retry_after(retry_after),
             retry: kind.retry(retry_after),
         })
     }

@@ -24,7 +24,7 @@ where
     let result = match checker.api_host(deadline).await {
         Ok(host) => {
             let mut attempts = Attempts::default();
-            let checked = checker.check(&job.module, &job.job_id, false, deadline, &mut attempts).await;
+            let checked = checker.check(job, true, deadline, &mut attempts).await;
             checked.map(|_| ()).or_else(unless_not_found).map(|()| host)
         }
         Err(error) => Err(error),

@@ -35,9 +35,11 @@ where
     view.begin(job);
     loop {
         let deadline = Deadline::after(CHECK_TIME);
-        let is_established = history.checks.is_some();
         let mut attempts = Attempts::default();
-        let checked = checker.check(&job.module, &job.job_id, is_established, deadline, &mut attempts).await;
+        let checked = checker
+            .check(job, true, deadline, &mut attempts)
+            .await
+            .map_err(|error| if history.checks.is_some() { error.of_watch_that_worked() } else { error });
         let now = clock();
         let error = match checked {
             Ok(status) => {

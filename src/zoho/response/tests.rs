@@ -21,7 +21,6 @@ fn respond_from(
     headers: &HeaderMap,
     status: u16,
     body: &str,
-    is_established: bool,
 ) -> Result<JobStatus, Box<StatusError>> {
     classify(&StatusResponse {
         host,
@@ -30,12 +29,11 @@ fn respond_from(
         body: body.as_bytes(),
         now: Timestamp::from_epoch_seconds(1_795_428_000), // 2026-11-23T10:00:00Z
         secrets: &[TOKEN],
-        is_established,
     })
 }
 
 fn respond(status: u16, body: &str) -> Result<JobStatus, Box<StatusError>> {
-    respond_from(&api_host(), &HeaderMap::new(), status, body, false)
+    respond_from(&api_host(), &HeaderMap::new(), status, body)
 }
 
 fn coded(code: &str, details: &str) -> String {
@@ -167,9 +165,8 @@ fn errors() {
         (200, r#"{"code":null,"message":null,"status":"error"}"#.into(), ZohoUnexpectedResponse),
         (400, r#"{"code":1234}"#.into(), ZohoUnexpectedResponse),
     ] {
-        for is_established in [false, true] {
-            let error =
-                respond_from(&api_host(), &HeaderMap::new(), status, &body, is_established).expect_err(&body);
+        {
+            let error = respond(status, &body).expect_err(&body);
             assert_eq!(error.error.kind(), expected, "{status} {body}");
             let is_retried = matches!(expected, ZohoRateLimited | ZohoUnavailable);
             assert_eq!(error.retry != Retry::No, is_retried, "{status} {body}");
@@ -196,10 +193,14 @@ fn what_is_not_json() {
         (302, "{}"),
         (307, "null"),
     ] {
-        for (is_established, expected) in [(false, ZohoUnexpectedResponse), (true, ZohoUnavailable)] {
-            let error =
-                respond_from(&api_host(), &HeaderMap::new(), status, body, is_established).unwrap_err();
-            assert_eq!(error.error.kind(), expected, "{status} {body:.20}");
+        {
+            let error = respond(status, body).unwrap_err();
+            assert_eq!(error.error.kind(), ZohoUnexpectedResponse, "{status} {body:.20}");
+            assert_eq!(
+                error.error.clone().of_watch_that_worked().kind(),
+                ZohoUnavailable,
+                "{status} {body:.20}"
+            );
             assert_eq!(error.retry, Retry::Backoff, "{status} {body:.20}");
             assert!(error.error.message().contains(&format!("HTTP {status}")), "{:?}", error.error);
         }
@@ -208,14 +209,13 @@ fn what_is_not_json() {
 
 #[test]
 fn oversized_responses_keep_the_meaning_of_their_status() {
-    for (status, is_established, expected) in [
-        (200, false, ZohoUnexpectedResponse),
-        (200, true, ZohoUnavailable),
-        (404, false, ZohoUnexpectedResponse),
-        (401, false, TokenRejected),
-        (403, true, PermissionDenied),
-        (429, false, ZohoRateLimited),
-        (500, false, ZohoUnavailable),
+    for (status, expected) in [
+        (200, ZohoUnexpectedResponse),
+        (404, ZohoUnexpectedResponse),
+        (401, TokenRejected),
+        (403, PermissionDenied),
+        (429, ZohoRateLimited),
+        (500, ZohoUnavailable),
     ] {
         let error = StatusResponse {
             host: &api_host(),
@@ -224,7 +224,6 @@ fn oversized_responses_keep_the_meaning_of_their_status() {
             body: &[],
             now: Timestamp::from_epoch_seconds(0),
             secrets: &[],
-            is_established,
         }
         .oversized();
         assert_eq!(error.error.kind(), expected, "{status}");
@@ -270,7 +269,7 @@ fn a_token_of_another_data_center_is_named_with_the_setting_to_correct() {
     ] {
         let conflicting = Some(Origin::parse_host("www.zohoapis.eu").unwrap());
         let host = ApiHost { source, conflicting, ..api_host() };
-        let error = respond_from(&host, &HeaderMap::new(), 401, &plain("INVALID_TOKEN"), false).unwrap_err();
+        let error = respond_from(&host, &HeaderMap::new(), 401, &plain("INVALID_TOKEN")).unwrap_err();
         for part in ["https://www.zohoapis.com, set by", "names https://www.zohoapis.eu", advice] {
             assert!(error.error.message().contains(part), "{part:?} is not in {}", error.error);
         }
@@ -304,7 +303,7 @@ fn waits_that_zoho_asks_for() {
         if let Some(value) = header {
             headers.insert(::http::header::RETRY_AFTER, value.parse().unwrap());
         }
-        respond_from(&api_host(), &headers, 429, body, false).unwrap_err().retry
+        respond_from(&api_host(), &headers, 429, body).unwrap_err().retry
     };
     let after = |seconds| Retry::After(Duration::from_secs(seconds));
     for (header, body, expected) in [

@@ -10,7 +10,7 @@ use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::token::{
     CachedToken, LEASE_LABEL, Put, SecretStore, Settings, StoreError, TOKEN_LABEL, TokenSource, Version,
 };
-use mass_change_owner_status::watch::ids::{JobId, ModuleName};
+use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
 use mass_change_owner_status::watch::job::JobStatus;
 use mass_change_owner_status::zoho::client::Attempts;
 use secrecy::{ExposeSecret, SecretString};
@@ -267,8 +267,8 @@ impl Instance {
 
     /// One check, as the function does it.
     pub(crate) async fn check(&self, deadline: Deadline) -> Result<JobStatus, WatchError> {
-        let (module, job_id) = (ModuleName::parse("Leads").unwrap(), JobId::parse("1").unwrap());
-        self.checker.check(&module, &job_id, false, deadline, &mut Attempts::default()).await
+        let job = Job { module: ModuleName::parse("Leads").unwrap(), job_id: JobId::parse("1").unwrap() };
+        self.checker.check(&job, true, deadline, &mut Attempts::default()).await
     }
 
     /// Sets the clock.

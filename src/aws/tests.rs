@@ -150,8 +150,9 @@ async fn run(operation: &str, replies: &[Reply]) -> (Outcome, Canned) {
         }),
         "publish" => of_watch(sdk.topic(TOPIC.into()).publish(&message()).await, |_| "published"),
         "delete" => of_watch(sdk.scheduler().delete(&schedule()).await, |()| "deleted"),
-        "created" => of_watch(sdk.scheduler().created_at(&schedule()).await, |created| {
-            if created == Some(Timestamp::from_epoch_seconds(1_795_428_000)) { "created" } else { "none" }
+        "created" => of_watch(sdk.scheduler().read(&schedule()).await, |read| {
+            let created_at = read.and_then(|(schedule, _)| schedule.created_at);
+            if created_at == Some(Timestamp::from_epoch_seconds(1_795_428_000)) { "created" } else { "none" }
         }),
         _ => unreachable!(),
     };

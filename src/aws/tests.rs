@@ -255,7 +255,13 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
             1,
             "scheduler:DeleteSchedule",
         ),
-        ("created", vec![json(403, "AccessDeniedException")], "none", 1, ""),
+        (
+            "created",
+            vec![json(403, "AccessDeniedException")],
+            "ScheduleNotDeleted",
+            1,
+            "scheduler:GetSchedule",
+        ),
         // Not about the secret: it is not reported as invalid.
         ("current", vec![json(400, "UnrecognizedClientException")], "Unavailable", 1, "AWS_SESSION_TOKEN"),
         ("current", vec![json(400, "ExpiredTokenException")], "Unavailable", 3, "had expired"),

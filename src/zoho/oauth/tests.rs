@@ -52,7 +52,11 @@ impl HttpClient for Accounts {
 
 #[tokio::test]
 async fn only_what_did_not_reach_the_server_is_unsent() {
-    let failure = |stage, reason| Err(TransportError { reason, ..TransportError::new(stage, "it failed") });
+    let failure = |stage, reason| {
+        let mut error = TransportError::new(stage, "it failed");
+        error.reason = reason;
+        Err(error)
+    };
     let body = br#"{"access_token":"t"}"#.into();
     let whole = Response { status: StatusCode::OK, headers: HeaderMap::new(), body };
     for (sent, expected) in [

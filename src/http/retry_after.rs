@@ -1,8 +1,9 @@
 //! The `Retry-After` header: whole seconds, or an HTTP date (RFC 9110, section 10.2.3).
 
 use ::http::{HeaderMap, header::RETRY_AFTER};
-use aws_smithy_types::date_time::{DateTime, Format};
 use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
 
 /// How long the server asks to wait, counted from `now` (seconds since the epoch). `None` if it does not say, or if what
 /// it says is neither form. A date in the past is a wait of zero.
@@ -12,7 +13,7 @@ pub(crate) fn parse(headers: &HeaderMap, now: i64) -> Option<Duration> {
         // Too many digits for a number is longer than any invocation.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
-    let until = DateTime::from_str(text, Format::HttpDate).ok()?.secs();
+    let until = OffsetDateTime::parse(text, &Rfc2822).ok()?.unix_timestamp();
     Some(Duration::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0)))
 }
 

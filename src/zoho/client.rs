@@ -3,7 +3,7 @@
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::http::hint;
-use crate::http::{HttpClient, Reason, Request, Stage, TransportError};
+use crate::http::{HttpClient, HttpRequest as Request, NoResponse as Reason, Stage, TransportError};
 use crate::metrics;
 use crate::timestamp::{Clock, milliseconds};
 use crate::watch::ids::{JobId, ModuleName};

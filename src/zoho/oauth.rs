@@ -2,7 +2,7 @@
 
 use crate::error::{ErrorCause, ErrorType, WatchError};
 use crate::http::hint;
-use crate::http::{HttpClient, Origin, Request, Stage, TransportError, retry_after, summary};
+use crate::http::{HttpClient, HttpRequest as Request, Origin, Stage, TransportError, retry_after, summary};
 use crate::json::{self, Fields};
 use crate::metrics;
 use crate::redact;

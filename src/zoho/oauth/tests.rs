@@ -1,7 +1,7 @@
 //! One row for each response of the token endpoint that is known, documented, or reported.
 
 use super::*;
-use crate::http::Response;
+use crate::http::HttpResponse as Response;
 use crate::zoho::data_center::{DataCenter, DataCenterSource};
 use crate::zoho::hosts::HostSource;
 use ::http::header::RETRY_AFTER;
@@ -258,7 +258,7 @@ fn messages_name_the_host_where_it_comes_from_and_what_to_do() {
 
 #[test]
 fn hints_about_no_response_depend_on_the_cause() {
-    use crate::http::Reason;
+    use crate::http::NoResponse as Reason;
     for (reason, part) in
         [(Reason::TimedOut, "outbound network path"), (Reason::UnknownAuthority, "SSL_CERT_FILE")]
     {

@@ -3,7 +3,7 @@
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::http::{HttpClient, Origin};
-use crate::phase::{self, Phase};
+use crate::phase;
 use crate::timestamp::Clock;
 use crate::token::{SecretStore, TokenSource};
 use crate::watch::ids::Job;
@@ -92,8 +92,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         deadline: Deadline,
         attempts: &mut Attempts,
     ) -> Result<JobStatus, WatchError> {
-        let cached = phase::timed(phase::INVOKE_TOKEN, self.tokens.token(deadline)).await?;
-        let _zoho = Phase::begin(phase::INVOKE_ZOHO);
+        let cached = self.tokens.token(deadline).await?;
         let mut request = StatusRequest {
             host: &cached.api,
             api_version: &self.settings.api_version,

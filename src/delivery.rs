@@ -2,8 +2,7 @@
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
-use crate::http::{Reason, hint};
-use crate::phase::{self, Phase};
+use crate::http::{NoResponse, hint};
 use crate::timestamp::{Clock, Timestamp};
 use crate::watch::event::Event;
 use crate::watch::ids::{Location, ScheduleArn};
@@ -207,7 +206,6 @@ impl<D: Destinations> Courier<D> {
         report: &Report,
         context: Context<'_>,
     ) -> Result<ScheduleUpdate, String> {
-        let _updating = Phase::begin(phase::INVOKE_SCHEDULE);
         let read = self.destinations.read_schedule(arn).await.map_err(|error| error.to_string())?;
         let (schedule, whole) = read.ok_or_else(|| "it does not exist".to_owned())?;
         let now = (self.clock)();
@@ -271,7 +269,6 @@ impl<D: Destinations> Courier<D> {
             .as_ref()
             .is_none_or(|found| found.is_of(context.delivered, (self.clock)(), context.here));
         if is_of_watch && schedule.is_some() {
-            let _deleting = Phase::begin(phase::INVOKE_SCHEDULE);
             let deleted = context.deadline.limit(self.destinations.delete_schedule(arn)).await;
             let late = "the watch is over, but deleting its schedule timed out";
             deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")))?;
@@ -311,7 +308,6 @@ impl<D: Destinations> Courier<D> {
     }
 
     async fn publish(&self, message: &Message, deadline: Deadline) -> Result<String, WatchError> {
-        let _publishing = Phase::begin(phase::INVOKE_PUBLISH);
         let published = deadline.limit(self.destinations.publish(message)).await;
         let late = "publishing to SNS timed out";
         published.unwrap_or_else(|| Err(out_of_time(ErrorType::NotificationFailed, late, "sns")))
@@ -357,6 +353,6 @@ pub fn compose(report: Report, request: &Request, settings: &MessageSettings) ->
 
 /// The time can have run out before, or because this service does not respond.
 fn out_of_time(kind: ErrorType, what: &str, service: &str) -> WatchError {
-    let hint = hint::no_response(Reason::TimedOut, Some(service));
+    let hint = hint::no_response(NoResponse::TimedOut, Some(service));
     WatchError::new(kind, format!("{what}. {hint}, or give the function a longer timeout"))
 }

@@ -1,8 +1,7 @@
 //! The environment variables of the process.
 
 use std::collections::HashMap;
-use std::ffi::OsString;
-use std::process::Command;
+use std::ffi::{OsStr, OsString};
 
 /// The variables that are set, without white space at their ends. An empty one counts as unset: templates leave empty
 /// what was not given.
@@ -33,52 +32,42 @@ impl FromIterator<(String, String)> for Environment {
 /// trimmed. Does nothing if there are none to change, which is the rule.
 ///
 /// The AWS SDK reads its variables by itself, and takes an empty one for a value: it panics at an empty
-/// `AWS_ENDPOINT_URL`. A program cannot change its own environment safely, but it can give its successor another one.
+/// `AWS_ENDPOINT_URL`. A program cannot change its own environment safely, but it can start its replacement with a
+/// different one.
 ///
 /// # Errors
 ///
 /// The operating system's error if the program cannot be started again.
+#[cfg(unix)]
 pub fn restart_without_empty_variables() -> std::io::Result<()> {
-    let changes = changes(std::env::vars_os());
+    use std::os::unix::process::CommandExt as _;
+    let changes: Vec<_> = std::env::vars_os().filter_map(|(name, value)| change(name, &value)).collect();
     if changes.is_empty() {
         return Ok(());
     }
     let mut arguments = std::env::args_os();
-    let mut command = Command::new(std::env::current_exe()?);
+    let mut command = std::process::Command::new(std::env::current_exe()?);
     for (name, value) in changes {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
     }
-    replace_process(&mut command, arguments.next().unwrap_or_default(), arguments)
+    Err(command.arg0(arguments.next().unwrap_or_default()).args(arguments).exec())
 }
 
-#[cfg(unix)]
-fn replace_process(
-    command: &mut Command,
-    name: OsString,
-    arguments: std::env::ArgsOs,
-) -> std::io::Result<()> {
-    use std::os::unix::process::CommandExt as _;
-    Err(command.arg0(name).args(arguments).exec())
-}
-
+/// Does nothing: a process cannot be replaced here.
 #[cfg(not(unix))]
-fn replace_process(_: &mut Command, _: OsString, _: std::env::ArgsOs) -> std::io::Result<()> {
+pub fn restart_without_empty_variables() -> std::io::Result<()> {
     Ok(())
 }
 
-/// The `AWS_*` variables to trim, and those to remove.
-fn changes(variables: impl Iterator<Item = (OsString, OsString)>) -> Vec<(OsString, Option<String>)> {
-    variables
-        .filter_map(|(name, value)| {
-            let is_aws = name.to_str()?.starts_with("AWS_");
-            let (value, trimmed) = (value.to_str()?, value.to_str()?.trim());
-            (is_aws && (trimmed != value || value.is_empty()))
-                .then(|| (name, Some(trimmed.to_owned()).filter(|value| !value.is_empty())))
-        })
-        .collect()
+/// The variable of AWS's with its value trimmed, or without one, if it has to change.
+fn change(name: OsString, value: &OsStr) -> Option<(OsString, Option<String>)> {
+    let (is_aws, value) = (name.to_str()?.starts_with("AWS_"), value.to_str()?);
+    let trimmed = value.trim();
+    let changes = is_aws && (trimmed.len() < value.len() || value.is_empty());
+    changes.then(|| (name, Some(trimmed.to_owned()).filter(|value| !value.is_empty())))
 }
 
 #[cfg(test)]
@@ -106,7 +95,7 @@ mod tests {
             ("ZOHO_API_DOMAIN", "", None),
             ("PATH", "", None),
         ] {
-            let change = changes([(name.into(), value.into())].into_iter()).pop();
+            let change = change(name.into(), value.as_ref());
             let expected = expected.map(|value| (name.into(), value.map(str::to_owned)));
             assert_eq!(change, expected, "{name}={value:?}");
         }

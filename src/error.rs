@@ -1,7 +1,6 @@
 //! Every way in which an invocation can fail, under the names that callers rely on.
 
 use crate::redact;
-use lambda_runtime::Diagnostic;
 use std::fmt;
 use std::time::Duration;
 use strum::{EnumString, IntoStaticStr, VariantArray};
@@ -166,22 +165,13 @@ impl fmt::Debug for WatchError {
 
 impl std::error::Error for WatchError {}
 
-impl From<WatchError> for Diagnostic {
-    fn from(error: WatchError) -> Self {
-        Self { error_type: error.kind.name().to_owned(), error_message: error.message }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn lambda_gets_the_public_name_and_one_line() {
-        let diagnostic = Diagnostic::from(WatchError::new(ErrorType::JobNotFound, "no such job\nhere"));
-        assert_eq!(diagnostic.error_type, "JobNotFound");
-        assert_eq!(diagnostic.error_message, "no such job here");
-        let error = WatchError::new(ErrorType::JobNotFound, "no such job");
-        assert_eq!(format!("{error:?}"), "JobNotFound: no such job");
+    fn an_error_prints_its_public_name_and_one_line() {
+        let error = WatchError::new(ErrorType::JobNotFound, "no such job\nhere");
+        assert_eq!(format!("{error:?}"), "JobNotFound: no such job here");
     }
 }

@@ -5,7 +5,6 @@ use crate::deadline::Deadline;
 use crate::delivery::{self, Context, Courier, Destinations, Response};
 use crate::error::{ErrorCause, WatchError};
 use crate::http::HttpClient;
-use crate::phase::{self, Phase};
 use crate::record::{self, Checked};
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::SecretStore;
@@ -18,8 +17,6 @@ use crate::watch::report::{Limits, Report, State, seconds_between};
 use crate::watch::request::{Ask, Caller, Request};
 use crate::watch::rule::Verdict;
 use crate::zoho::client::Attempts;
-use lambda_runtime::LambdaInvocation;
-use serde_json::value::RawValue;
 use std::time::{Duration, Instant};
 
 /// The function: everything that lives from one invocation to the next.
@@ -82,7 +79,6 @@ where
     ///
     /// What [`Verdict::Error`] leaves to the caller, and what fails after the check.
     pub async fn handle(&self, invocation: Invocation<'_>) -> Result<Response, WatchError> {
-        let _invoke = Phase::begin(phase::INVOKE);
         let began = Instant::now();
         let here = Location::of_function(invocation.function_arn, Some(&self.region));
         let delivered = Request::parse(invocation.payload, (self.clock)(), &here);
@@ -228,16 +224,6 @@ pub fn respond_without_configuration(
     });
     record::invocation(&Checked { request: &request, result: &result, attempts: 0 }, Duration::ZERO);
     result
-}
-
-/// Wraps a payload that is not JSON in a JSON string, so that it reaches the handler and is rejected there as
-/// `InvalidInput`. The runtime would report it under the name of a Rust type.
-pub fn wrap_invalid_json(mut invocation: LambdaInvocation) -> LambdaInvocation {
-    if serde_json::from_slice::<&RawValue>(&invocation.body).is_err() {
-        let text = String::from_utf8_lossy(&invocation.body);
-        invocation.body = serde_json::Value::from(text).to_string().into();
-    }
-    invocation
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `schema` | JSON Schemas of the public shapes (feature `schemas`, for tests) |
 //! | [`setup`] | builds the function from its environment |
+//! | [`runtime`] | the Lambda Runtime API: takes invocations, sends back responses |
 //! | [`handler`] | one invocation, from the payload to the response; what ends a watch; the log line |
 //! | [`checker`] | one check: a token, the status request, one replacement token on a 401 |
 //! | [`delivery`] | publish, then delete the schedule |
@@ -69,6 +70,7 @@ pub mod metrics;
 pub mod phase;
 pub mod record;
 pub mod redact;
+pub mod runtime;
 #[cfg(feature = "schemas")]
 pub mod schema;
 pub mod setup;

@@ -11,7 +11,7 @@ use crate::delivery::{Destinations, Response};
 use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
 use crate::handler::{Handler, Invocation};
-use crate::http::{self, Connections};
+use crate::http::{Connections, HttpSettings};
 use crate::phase::{self, Phase};
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::{self, SecretStore, TokenSource};
@@ -57,7 +57,7 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
         Ok(config) => (Some(config), Vec::new()),
         Err(problems) => (None, problems),
     };
-    let connections = Connections::new(http::Settings {
+    let connections = Connections::new(HttpSettings {
         cert_file: environment.get("SSL_CERT_FILE").map(Path::new),
         proxy: config.as_ref().and_then(|config| config.proxy.clone()),
         deadline: deadline.clone(),

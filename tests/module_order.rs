@@ -9,7 +9,7 @@ use syn::visit::Visit;
 
 /// From the top to the bottom. A module can import from every layer below its own, and from no other.
 const LAYERS: &[&[&str]] = &[
-    &["setup", "schema"],
+    &["setup", "schema", "runtime"],
     &["handler"],
     &["checker", "delivery"],
     &["config", "aws"],

@@ -5,7 +5,9 @@
 use http::{HeaderMap, Method};
 use mass_change_owner_status::config::Config;
 use mass_change_owner_status::environment::Environment;
-use mass_change_owner_status::http::{Connections, HttpClient, Origin, Reason, Request, Settings};
+use mass_change_owner_status::http::{
+    Connections, HttpClient, HttpRequest, HttpSettings, NoResponse, Origin,
+};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{HandshakeKind, ServerConfig, ServerConnection, Stream};
 use std::io::{Read, Write};
@@ -58,13 +60,14 @@ fn trusting(server: &Server) -> Connections {
     let port = server.origin.as_str().rsplit(':').next().unwrap();
     let path = std::env::temp_dir().join(format!("authority-{}-{port}.pem", std::process::id()));
     std::fs::write(&path, &server.certificate).unwrap();
-    let connections = Connections::new(Settings { cert_file: Some(&path), ..Settings::default() }).unwrap();
+    let connections =
+        Connections::new(HttpSettings { cert_file: Some(&path), ..HttpSettings::default() }).unwrap();
     std::fs::remove_file(&path).unwrap();
     connections
 }
 
-fn request(origin: &Origin) -> Request<'_> {
-    Request {
+fn request(origin: &Origin) -> HttpRequest<'_> {
+    HttpRequest {
         method: Method::GET,
         origin,
         path: "/".into(),
@@ -95,9 +98,9 @@ async fn later_handshakes_of_a_process_resume() {
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_named_as_the_reason() {
     let server = server();
-    let connections = Connections::new(Settings::default()).unwrap();
+    let connections = Connections::new(HttpSettings::default()).unwrap();
     let error = connections.send(request(&server.origin)).await.unwrap_err();
-    assert_eq!(error.reason, Reason::UnknownAuthority, "{error}");
+    assert_eq!(error.reason, NoResponse::UnknownAuthority, "{error}");
 }
 
 #[tokio::test]
@@ -106,7 +109,7 @@ async fn a_certificate_for_another_host_is_named_as_the_reason() {
     let connections = trusting(&server);
     let other = Origin::parse(&server.origin.as_str().replace("localhost", "127.0.0.1")).unwrap();
     let error = connections.send(request(&other)).await.unwrap_err();
-    assert_eq!(error.reason, Reason::InvalidCertificate, "{error}");
+    assert_eq!(error.reason, NoResponse::InvalidCertificate, "{error}");
 }
 
 #[tokio::test]
@@ -122,10 +125,11 @@ async fn a_proxy_that_does_not_connect_is_named_as_the_reason() {
                 client.write_all(response.as_bytes()).unwrap();
             }
         });
-        let connections = Connections::new(Settings { proxy: Some(proxy), ..Settings::default() }).unwrap();
+        let connections =
+            Connections::new(HttpSettings { proxy: Some(proxy), ..HttpSettings::default() }).unwrap();
         let host = Origin::parse_host("www.zohoapis.com").unwrap();
         let error = connections.send(request(&host)).await.unwrap_err();
-        assert_eq!(error.reason, Reason::Proxy, "{response:?}: {error}");
+        assert_eq!(error.reason, NoResponse::Proxy, "{response:?}: {error}");
     }
 }
 
@@ -170,7 +174,8 @@ async fn a_proxy_is_used_unless_the_host_is_an_exception() {
             variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let proxy = Config::new(&environment).unwrap().proxy;
         let connections =
-            Connections::new(Settings { cert_file: Some(&path), proxy, ..Settings::default() }).unwrap();
+            Connections::new(HttpSettings { cert_file: Some(&path), proxy, ..HttpSettings::default() })
+                .unwrap();
         // Also a connection that is opened ahead.
         connections.preconnect(&server.origin).await;
         connections.send(request(&server.origin)).await.unwrap();

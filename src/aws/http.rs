@@ -1,7 +1,7 @@
 //! The AWS SDK's extension point for an HTTP client: its requests go through ours, so that there is one TLS stack and
 //! one set of root certificates, and the SDK's own (3 MB, 30 ms at the start of a process) is not even compiled.
 
-use crate::http::{Connections, Reason, Response};
+use crate::http::{Connections, HttpResponse as WholeResponse, NoResponse, preconnect};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -10,28 +10,25 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use std::future::Future;
-use std::sync::Arc;
+use http::HeaderValue;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// The longest body that is read, successful or not. The longest that these services send is a secret of 64 KiB.
 const BODY_LIMIT: usize = 1 << 20;
 
-tokio::task_local! {
-    /// Set while an operation is called only to open its connection.
-    static PRECONNECTING: ();
+static TRACE: Mutex<Option<HeaderValue>> = Mutex::new(None);
+
+/// Passes the trace of the present invocation on to AWS's services, for X-Ray and for Lambda's detection of loops. The
+/// SDK would take it from the process's environment, which cannot be changed safely.
+pub fn set_trace(trace: Option<HeaderValue>) {
+    *TRACE.lock().unwrap_or_else(PoisonError::into_inner) = trace;
 }
 
 /// Serves the SDK's requests through these connections. One attempt takes at most `request_timeout`, and less if the
 /// invocation has little time left.
 pub(crate) fn sdk_http_client(connections: Arc<Connections>, request_timeout: Duration) -> SharedHttpClient {
     SharedHttpClient::new(Adapter { connections, request_timeout })
-}
-
-/// Calls an operation up to the point where its request would be sent, and opens the connection that it will need. Only
-/// the SDK knows which host that is: it depends on the Region, the partition, FIPS, and endpoint URLs.
-pub(crate) async fn preconnect<F: Future>(operation: F) {
-    let _always_fails = PRECONNECTING.scope((), operation).await;
 }
 
 #[derive(Clone)]
@@ -60,21 +57,22 @@ impl HttpConnector for Adapter {
                 .try_into_http1x()
                 .map_err(|error| ConnectorError::user(error.into()))?
                 .map(|body| reqwest::Body::from(body.bytes().unwrap_or_default().to_vec()));
-            let request =
+            let mut request =
                 reqwest::Request::try_from(request).map_err(|error| ConnectorError::user(error.into()))?;
-            if PRECONNECTING.try_with(|()| ()).is_ok() {
-                connections.preconnect_url(request.url()).await;
-                return Err(ConnectorError::user("the connection is open; nothing is sent".into()));
+            if let Some(trace) = TRACE.lock().unwrap_or_else(PoisonError::into_inner).clone() {
+                request.headers_mut().insert("x-amzn-trace-id", trace);
             }
-            let Response { status, headers, body } =
-                connections.exchange(request, request_timeout, BODY_LIMIT).await.map_err(|error| {
-                    // Both kinds are retried by the SDK.
-                    if error.reason == Reason::TimedOut {
-                        ConnectorError::timeout(error.into())
-                    } else {
-                        ConnectorError::io(error.into())
-                    }
-                })?;
+            let exchanged = connections.exchange(request, request_timeout, BODY_LIMIT).await;
+            let WholeResponse { status, headers, body } = exchanged.map_err(|error| {
+                if preconnect::is_opening() {
+                    // Not an error that the SDK repeats.
+                    ConnectorError::user(error.into())
+                } else if error.reason == NoResponse::TimedOut {
+                    ConnectorError::timeout(error.into())
+                } else {
+                    ConnectorError::io(error.into())
+                }
+            })?;
             let mut response = http::Response::new(SdkBody::from(body));
             *response.status_mut() = status;
             *response.headers_mut() = headers;

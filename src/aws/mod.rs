@@ -1,8 +1,7 @@
 //! AWS: the only place with clients of its services.
 
 mod errors;
-pub(crate) mod http;
-mod reporter;
+pub mod http;
 pub(crate) mod scheduler;
 pub mod sdk;
 pub(crate) mod secrets_manager;

@@ -1,8 +1,7 @@
 //! The AWS SDK's clients, on the function's own HTTP client.
 
-use crate::aws::errors::{self, Meaning};
+use crate::aws::errors::Reporter;
 use crate::aws::http::sdk_http_client;
-use crate::aws::reporter::Reporter;
 use crate::aws::scheduler::Scheduler;
 use crate::aws::secrets_manager::SecretsManager;
 use crate::aws::sns::Topic;
@@ -14,19 +13,8 @@ use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_scheduler::operation::{delete_schedule::DeleteScheduleError, get_schedule::GetScheduleError};
-use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
-use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use aws_sdk_sns::config::retry::{RetryPartition, TokenBucket};
-use aws_sdk_sns::operation::publish::PublishError;
-use aws_smithy_runtime_api::client::interceptors::context::{Error as OperationError, InterceptorContext};
-use aws_smithy_runtime_api::client::orchestrator::OrchestratorError;
-use aws_smithy_runtime_api::client::retries::classifiers::{
-    ClassifyRetry, RetryAction, RetryClassifierPriority,
-};
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use secrecy::SecretString;
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -47,8 +35,8 @@ impl Sdk {
         request_timeout: Duration,
     ) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        // The default chain begins with these too. Named here, the rest of the chain (with a client of STS) is not built
-        // for nothing on Lambda, where they are always set.
+        // The default chain begins with these too. Named here, the rest of the chain (with a client of STS) does not have
+        // to be built on Lambda, where they are always set.
         let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
         if keys.iter().all(|name| environment.get(name).is_some()) {
             loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
@@ -71,7 +59,7 @@ impl Sdk {
         region: String,
         credentials: impl Iterator<Item = &'a str>,
     ) -> Self {
-        // Shorter ones are no real ones, and may be words.
+        // Shorter values are not credentials and may be words.
         let credentials = credentials.filter(|text| text.len() >= 8).map(SecretString::from).collect();
         // Attempts are bounded by the invocation. A quota for the whole process would deny them to the invocations that
         // follow an outage.
@@ -83,20 +71,15 @@ impl Sdk {
     pub fn secret(&self, secret_id: String) -> SecretsManager {
         let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
             .retry_partition(self.partition.clone())
-            .retry_classifier(Repeat)
             .build();
-        SecretsManager::new(
-            aws_sdk_secretsmanager::Client::from_conf(config),
-            self.reporter.clone(),
-            secret_id,
-        )
+        let client = aws_sdk_secretsmanager::Client::from_conf(config);
+        SecretsManager::new(client, self.reporter.clone(), secret_id)
     }
 
     /// The topic with this ARN, in the Region that the ARN names.
     pub fn topic(&self, arn: String) -> Topic {
-        let mut config = aws_sdk_sns::config::Builder::from(&self.config)
-            .retry_partition(self.partition.clone())
-            .retry_classifier(Repeat);
+        let mut config =
+            aws_sdk_sns::config::Builder::from(&self.config).retry_partition(self.partition.clone());
         let mut reporter = self.reporter.clone();
         if let Some(arn) = crate::arn::Arn::parse(&arn) {
             reporter.region = arn.region.to_owned();
@@ -109,13 +92,13 @@ impl Sdk {
     pub fn scheduler(&self) -> Scheduler {
         let config = aws_sdk_scheduler::config::Builder::from(&self.config)
             .retry_partition(self.partition.clone())
-            .retry_classifier(Repeat)
             .build();
         Scheduler::new(aws_sdk_scheduler::Client::from_conf(config), self.reporter.clone())
     }
 }
 
-/// Three attempts, backing off from 100 ms: a connection that died while the environment was frozen costs a moment.
+/// Three attempts, backing off from 100 ms: a connection that died while the environment was frozen costs a moment. What
+/// is repeated is the SDK's decision.
 fn retry_config() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(100))
 }
@@ -127,49 +110,6 @@ pub async fn region(environment: &Environment) -> Option<String> {
         return Some(region.to_owned());
     }
     ProfileFileRegionProvider::new().region().await.map(|region| region.to_string())
-}
-
-/// Repeats within an invocation what the table of errors says may succeed a moment later. The SDK's own classifiers do
-/// not know of conflicts, and take a limit for a rate.
-#[derive(Debug)]
-struct Repeat;
-
-impl ClassifyRetry for Repeat {
-    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
-        let Some(Err(error)) = context.output_or_error() else { return RetryAction::NoActionIndicated };
-        let (Some(response), Some(error)) =
-            (context.response(), OrchestratorError::as_operation_error(error))
-        else {
-            return RetryAction::NoActionIndicated;
-        };
-        let (code, message) = metadata::<GetSecretValueError>(error)
-            .or_else(|| metadata::<PutSecretValueError>(error))
-            .or_else(|| metadata::<PublishError>(error))
-            .or_else(|| metadata::<DeleteScheduleError>(error))
-            .or_else(|| metadata::<GetScheduleError>(error))
-            .unwrap_or_default();
-        let meaning = errors::classify(response.status().as_u16(), code, message.unwrap_or_default());
-        match meaning {
-            Meaning::Throttled => RetryAction::throttling_error(),
-            meaning if meaning.is_repeated() => RetryAction::transient_error(),
-            meaning if meaning.is_permanent() => RetryAction::RetryForbidden,
-            _ => RetryAction::NoActionIndicated,
-        }
-    }
-
-    fn name(&self) -> &'static str {
-        "the function's table of AWS errors"
-    }
-
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
-    }
-}
-
-fn metadata<E: ProvideErrorMetadata + Error + Send + Sync + 'static>(
-    error: &OperationError,
-) -> Option<(Option<&str>, Option<&str>)> {
-    error.downcast_ref::<E>().map(|error| (error.code(), error.message()))
 }
 
 #[cfg(test)]
@@ -193,7 +133,7 @@ pub(super) mod testing {
 
     /// The clients on the HTTP client that ships, with another server.
     pub(crate) fn sdk_at(endpoint: &str) -> Sdk {
-        let connections = Arc::new(Connections::new(crate::http::Settings::default()).unwrap());
+        let connections = Arc::new(Connections::new(crate::http::HttpSettings::default()).unwrap());
         let client = sdk_http_client(connections, Duration::from_secs(5));
         Sdk::new(config(client, true, Some(endpoint)), "eu-west-1".into(), KNOWN.into_iter())
     }

@@ -1,7 +1,6 @@
 //! AWS Secrets Manager as the store of credentials and tokens.
 
-use crate::aws::errors::{Meaning, Operation};
-use crate::aws::reporter::{AwsError, Reporter};
+use crate::aws::errors::{self, AwsError, Meaning, Reporter};
 use crate::timestamp::Timestamp;
 use crate::token::{Put, SecretStore, StoreError, Version};
 use aws_sdk_secretsmanager::Client;
@@ -23,37 +22,28 @@ impl SecretsManager {
 
     /// The version with this label or ID. The error says whether there is none.
     async fn get(&self, label: Option<&str>, version: Option<&str>) -> Result<Option<Version>, AwsError> {
-        let result = self
+        let request = self
             .client
             .get_secret_value()
             .secret_id(&self.secret_id)
             .set_version_stage(label.map(str::to_owned))
-            .set_version_id(version.map(str::to_owned))
-            .send()
-            .await;
-        let (meaning, returned) = match result {
+            .set_version_id(version.map(str::to_owned));
+        let output = match request.send().await {
             Ok(output) if !is_asked_for(&output, label, version) => return Ok(None),
-            Ok(output) => match (output.secret_string, output.secret_binary) {
-                (Some(text), _) => {
-                    return Ok(Some(Version {
-                        id: output.version_id.unwrap_or_default(),
-                        created: Timestamp::from_epoch_seconds(
-                            output.created_date.map_or(0, |date| date.secs()),
-                        ),
-                        text: text.into(),
-                    }));
-                }
-                (None, Some(_)) => (
-                    Meaning::Invalid,
-                    "it holds binary data, but must hold its JSON as text, in SecretString",
-                ),
-                (None, None) => (Meaning::NotAws, "a response without a secret"),
-            },
+            Ok(output) => output,
             Err(error) => {
-                return Err(self.reporter.report(Operation::GetSecretValue, &self.secret_id, &error));
+                return Err(self.reporter.report(&errors::GET_SECRET_VALUE, &self.secret_id, &error));
             }
         };
-        Err(self.reporter.error(Operation::GetSecretValue, &self.secret_id, meaning, returned))
+        let Some(text) = output.secret_string else {
+            let (meaning, returned) = match output.secret_binary {
+                Some(_) => (Meaning::Binary, "it has a SecretBinary"),
+                None => (Meaning::NotAws, "a response without a secret"),
+            };
+            return Err(self.reporter.error(&errors::GET_SECRET_VALUE, &self.secret_id, meaning, returned));
+        };
+        let created = Timestamp::from_epoch_seconds(output.created_date.map_or(0, |date| date.secs()));
+        Ok(Some(Version { id: output.version_id.unwrap_or_default(), created, text: text.into() }))
     }
 
     /// The version with this label or ID, if there is one.
@@ -73,10 +63,17 @@ fn is_asked_for(output: &GetSecretValueOutput, label: Option<&str>, version: Opt
         && label.is_none_or(|label| stages.is_empty() || stages.iter().any(|stage| stage == label))
 }
 
+/// Whether an operator has to act before the secret can be used is known only where AWS says so.
 fn store_error(AwsError { meaning, message }: AwsError) -> StoreError {
     match meaning {
         Meaning::Throttled => StoreError::Throttled(message),
-        meaning if meaning.is_permanent() => StoreError::Denied(message),
+        Meaning::Missing
+        | Meaning::Empty
+        | Meaning::Binary
+        | Meaning::AccessDenied
+        | Meaning::Key
+        | Meaning::Replica
+        | Meaning::Full => StoreError::Denied(message),
         _ => StoreError::Unavailable(message),
     }
 }
@@ -109,13 +106,11 @@ impl SecretStore for SecretsManager {
             Ok(output) if output.version_id() == Some(id) => {
                 return Ok(Put::Done { stages: output.version_stages.unwrap_or_default() });
             }
-            Ok(_) => self.reporter.error(
-                Operation::PutSecretValue,
-                &self.secret_id,
-                Meaning::NotAws,
-                "a response without the version's ID",
-            ),
-            Err(error) => self.reporter.report(Operation::PutSecretValue, &self.secret_id, &error),
+            Ok(_) => {
+                let returned = "a response without the version's ID";
+                self.reporter.error(&errors::PUT_SECRET_VALUE, &self.secret_id, Meaning::NotAws, returned)
+            }
+            Err(error) => self.reporter.report(&errors::PUT_SECRET_VALUE, &self.secret_id, &error),
         };
         match error {
             AwsError { meaning: Meaning::Exists, .. } => Ok(Put::Taken),

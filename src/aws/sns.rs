@@ -1,8 +1,6 @@
 //! Publishing to an SNS topic.
 
-use crate::aws::errors::{Meaning, Operation};
-use crate::aws::http::preconnect;
-use crate::aws::reporter::{AwsError, Reporter};
+use crate::aws::errors::{self, Meaning, Reporter};
 use crate::error::{ErrorType, WatchError};
 use crate::watch::message::Message;
 use aws_sdk_sns::Client;
@@ -19,11 +17,6 @@ pub struct Topic {
 impl Topic {
     pub(crate) fn new(client: Client, reporter: Reporter, arn: String) -> Self {
         Self { client, reporter, arn }
-    }
-
-    /// Opens the connection that publishing will need.
-    pub async fn preconnect(&self) {
-        preconnect(self.client.publish().topic_arn(&self.arn).message("-").send()).await;
     }
 
     /// Publishes and returns the message ID.
@@ -52,16 +45,13 @@ impl Topic {
         let error = match request.send().await {
             Ok(output) => match output.message_id.filter(|id| !id.is_empty()) {
                 Some(id) => return Ok(id),
-                None => self.reporter.error(
-                    Operation::Publish,
-                    &self.arn,
-                    Meaning::NotAws,
-                    "a response without a message ID",
-                ),
+                None => {
+                    let returned = "a response without a message ID";
+                    self.reporter.error(&errors::PUBLISH, &self.arn, Meaning::NotAws, returned)
+                }
             },
-            Err(error) => self.reporter.report(Operation::Publish, &self.arn, &error),
+            Err(error) => self.reporter.report(&errors::PUBLISH, &self.arn, &error),
         };
-        let AwsError { message, .. } = error;
-        Err(WatchError::new(ErrorType::NotificationFailed, message))
+        Err(WatchError::new(ErrorType::NotificationFailed, error.message))
     }
 }

@@ -1,7 +1,7 @@
 //! The rules of a check, with a scripted Zoho and a secret in memory.
 
 use super::*;
-use crate::http::{Request, Response, TransportError};
+use crate::http::{HttpRequest as Request, HttpResponse as Response, TransportError};
 use crate::timestamp::Timestamp;
 use crate::token::{self, Put, StoreError, Version};
 use crate::watch::ids::{JobId, ModuleName};

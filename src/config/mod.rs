@@ -43,7 +43,7 @@ pub struct Config {
     pub chat_notifications: bool,
     /// `SSL_CERT_FILE`: a PEM bundle that replaces the built-in root certificates.
     pub cert_file: Option<PathBuf>,
-    /// `HTTPS_PROXY` and `NO_PROXY`, also in lowercase.
+    /// `HTTPS_PROXY`, otherwise `ALL_PROXY`, and `NO_PROXY`, also in lowercase.
     pub proxy: Option<reqwest::Proxy>,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Debug for Config {
     }
 }
 
-/// A Standard workflow lives a year at most, and so does a watch or a wait.
+/// A Standard workflow runs for at most a year, and so does a watch or a wait.
 const YEAR_SECONDS: u64 = 31_536_000;
 
 impl Config {
@@ -74,7 +74,7 @@ impl Config {
         let request_timeout = variables.seconds("REQUEST_TIMEOUT_SECONDS", 900).unwrap_or(10);
         let least = variables.seconds("CHECK_INTERVAL_MIN_SECONDS", YEAR_SECONDS);
         let most = variables.seconds("CHECK_INTERVAL_MAX_SECONDS", YEAR_SECONDS);
-        // A bound that is set moves the other one's default along.
+        // Setting one bound adjusts the default of the other.
         let check_interval_min_seconds = least.unwrap_or_else(|| most.map_or(10, |most| most.min(10)));
         let check_interval_max_seconds = most.unwrap_or_else(|| check_interval_min_seconds.max(900));
         let watch_limit_seconds = variables.seconds("WATCH_LIMIT_SECONDS", YEAR_SECONDS).unwrap_or(86_400);
@@ -91,7 +91,7 @@ impl Config {
         }
         let proxy = variables.proxy();
         variables.check_aws();
-        variables.into_result(Self {
+        let config = Self {
             secret_id,
             topic_arn,
             data_center,
@@ -106,7 +106,8 @@ impl Config {
             chat_notifications,
             cert_file: environment.get("SSL_CERT_FILE").map(PathBuf::from),
             proxy,
-        })
+        };
+        if variables.problems.is_empty() { Ok(config) } else { Err(variables.problems) }
     }
 }
 
@@ -144,39 +145,21 @@ impl Variables<'_> {
 
     /// Lowercase first, as curl does.
     fn proxy(&mut self) -> Option<reqwest::Proxy> {
-        let set =
-            |names: [&'static str; 2]| names.into_iter().find(|name| self.environment.get(name).is_some());
-        let exceptions = set(["no_proxy", "NO_PROXY"]).and_then(|name| self.environment.get(name));
-        self.parsed(set(["https_proxy", "HTTPS_PROXY"])?, |text| values::proxy(text, exceptions))
+        let environment = self.environment;
+        let exceptions = ["no_proxy", "NO_PROXY"].into_iter().find_map(|name| environment.get(name));
+        let names = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
+        let name = names.into_iter().find(|name| environment.get(name).is_some())?;
+        self.parsed(name, |text| values::proxy(text, exceptions))
     }
 
-    /// What the SDK does with malformed values: it panics, fails each request, or logs them.
+    /// The SDK panics at some malformed values, and fails each request with others.
     fn check_aws(&mut self) {
         for name in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
             self.parsed(name, values::region);
         }
-        for name in [
-            "AWS_ENDPOINT_URL",
-            "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-            "AWS_ENDPOINT_URL_SNS",
-            "AWS_ENDPOINT_URL_SCHEDULER",
-            "AWS_ENDPOINT_URL_STS",
-            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        ] {
-            self.parsed(name, values::endpoint_url);
+        for service in ["", "_SECRETS_MANAGER", "_SNS", "_SCHEDULER"] {
+            self.parsed(&format!("AWS_ENDPOINT_URL{service}"), values::endpoint_url);
         }
-        for name in
-            ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]
-        {
-            self.parsed(name, values::switch);
-        }
-        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
-            self.parsed(name, values::credential);
-        }
-    }
-
-    fn into_result<T>(self, value: T) -> Result<T, Vec<String>> {
-        if self.problems.is_empty() { Ok(value) } else { Err(self.problems) }
     }
 }
 

@@ -75,13 +75,20 @@ pub(super) fn data_center(text: &str) -> Result<DataCenter, Invalid> {
         .ok_or_else(|| Invalid::new("is not a data center", format!("Set one of {}", DataCenter::names())))
 }
 
-/// The URL of an HTTP proxy, which may hold a password, and the hosts that are reached without it.
+/// The URL of an HTTP proxy, which may hold a password, and the hosts that are reached without it. A password with a
+/// reserved character cuts the URL off there: part of the password would become the proxy's host.
 pub(super) fn proxy(text: &str, exceptions: Option<&str>) -> Result<Proxy, Invalid> {
     let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = parse_url(&url).filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    let proxy = url.and_then(|url| Proxy::https(url).ok()).ok_or_else(|| {
-        Invalid::new("is not the URL of an HTTP proxy", "Set a URL such as http://proxy.example.com:3128")
-    })?;
+    let proxy = parse_url(&url)
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        .filter(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none())
+        .and_then(|url| Proxy::https(url).ok())
+        .ok_or_else(|| {
+            Invalid::new(
+                "is not the URL of an HTTP proxy",
+                "Set a URL such as http://user:password@proxy.example.com:3128, with no path, and with the user and the password percent-encoded",
+            )
+        })?;
     Ok(proxy.no_proxy(exceptions.and_then(NoProxy::from_string)))
 }
 
@@ -107,19 +114,8 @@ pub(super) fn endpoint_url(text: &str) -> Result<(), Invalid> {
     valid.then_some(()).ok_or_else(invalid)
 }
 
-/// `true` or `false` in any letter case, as the AWS SDK reads its own switches.
+/// `true` or `false`, in any letter case.
 pub(super) fn switch(text: &str) -> Result<bool, Invalid> {
     let parsed = text.to_ascii_lowercase().parse::<bool>();
     parsed.map_err(|_| Invalid::new("is not a switch", "Set true or false"))
-}
-
-/// Part of AWS credentials: it becomes part of an HTTP header.
-pub(super) fn credential(text: &str) -> Result<(), Invalid> {
-    let invalid = || {
-        Invalid::new(
-            "is not part of AWS credentials",
-            "Remove AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN from the function's own variables: Lambda sets them",
-        )
-    };
-    text.bytes().all(|byte| byte.is_ascii_graphic()).then_some(()).ok_or_else(invalid)
 }

@@ -1,7 +1,7 @@
 use super::*;
 use crate::checker;
 use crate::error::ErrorType;
-use crate::http::{Origin, Request as HttpRequest, Response as HttpResponse, TransportError};
+use crate::http::{HttpRequest, HttpResponse, Origin, TransportError};
 use crate::token::{self, Put, StoreError, TokenSource, Version};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::Message;

@@ -1,20 +1,20 @@
 //! The HTTP client that ships: one TLS configuration, one set of root certificates, made here and nowhere else
-//! (clippy.toml rejects any other).
+//! (.clippy.toml rejects any other).
 
 use crate::deadline::CurrentDeadline;
-use crate::http::preconnect::Preconnect;
-use crate::http::{HttpClient, Origin, Request, Response, Stage, TransportError};
+use crate::http::preconnect;
+use crate::http::{HttpClient, HttpRequest, HttpResponse, Origin, Stage, TransportError};
 use crate::redact;
-use ::http::StatusCode;
+use ::http::{Method, StatusCode};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// How long an unused connection is kept. 60 s is the least that AWS's firewalls and network interfaces can be set to; they
 /// then drop packets without a word, which costs a whole timeout. A server that closes a connection earlier costs nothing
-/// but the new one. docs/speed.md has the figures.
+/// but the new one.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
 /// A connection that takes longer leaves no time for the response.
@@ -22,12 +22,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// Hosts with a client of their own: Zoho's API, SNS, and Scheduler, and one more for a change of the API host.
-const MAX_HOSTS: usize = 4;
-
 /// How the client connects.
 #[derive(Default)]
-pub struct Settings<'a> {
+pub struct HttpSettings<'a> {
     /// `SSL_CERT_FILE`: a PEM bundle that replaces the compiled-in root certificates.
     pub cert_file: Option<&'a Path>,
     /// `HTTPS_PROXY` and `NO_PROXY`.
@@ -38,21 +35,11 @@ pub struct Settings<'a> {
 
 /// Connections to every server that the function talks to.
 pub struct Connections {
-    tls: ClientConfig,
-    proxy: Option<reqwest::Proxy>,
-    deadline: CurrentDeadline,
-    /// For all hosts without a client of their own.
-    shared: reqwest::Client,
-    hosts: Mutex<Vec<Host>>,
-}
-
-/// A host whose connection is opened ahead of its first request. It has a client of its own, because a connector layer
-/// cannot tell for which host it connects.
-struct Host {
-    /// Scheme, host, and port.
-    origin: String,
     client: reqwest::Client,
-    opened: Instant,
+    /// Opens connections for the other client. Its requests are never sent.
+    opener: reqwest::Client,
+    has_proxy: bool,
+    deadline: CurrentDeadline,
 }
 
 impl Connections {
@@ -61,41 +48,38 @@ impl Connections {
     /// # Errors
     ///
     /// What is wrong with the certificates or with TLS, in one line, to follow the name `SSL_CERT_FILE`.
-    pub fn new(settings: Settings<'_>) -> Result<Self, String> {
-        let roots = match settings.cert_file {
+    pub fn new(settings: HttpSettings<'_>) -> Result<Self, String> {
+        let HttpSettings { cert_file, proxy, deadline } = settings;
+        let roots = match cert_file {
             None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
             Some(path) => read_roots(path)?,
         };
-        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| format!("TLS cannot be set up: {error}"))?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let shared = build(builder(&tls, settings.proxy.as_ref()))?;
-        let (proxy, deadline) = (settings.proxy, settings.deadline);
-        Ok(Self { tls, proxy, deadline, shared, hosts: Mutex::default() })
+        let tls = tls(roots)?;
+        let (takes, keeps) = preconnect::layers();
+        let client = build(builder(&tls, proxy.as_ref()).connector_layer(takes))?;
+        let opener = build(builder(&tls, proxy.as_ref()).connector_layer(keeps))?;
+        Ok(Self { client, opener, has_proxy: proxy.is_some(), deadline })
     }
 
     /// Sends one request once and reads its whole response, up to `body_limit` bytes. Takes at most `timeout`, and at
     /// most a share of the time that is left in the invocation.
     pub(crate) async fn exchange(
         &self,
-        request: reqwest::Request,
+        mut request: reqwest::Request,
         timeout: Duration,
         body_limit: usize,
-    ) -> Result<Response, TransportError> {
-        let client = self.client(&origin_of(request.url()));
-        let mut request = request;
+    ) -> Result<HttpResponse, TransportError> {
+        let client = if preconnect::is_opening() { &self.opener } else { &self.client };
+        let origin = request.url().origin().ascii_serialization();
         *request.timeout_mut() = Some(self.deadline.share(timeout));
-        let sent = client.execute(request).await;
-        let mut response = sent.map_err(|error| TransportError::from_reqwest(error, false))?;
+        let failed = |error, is_responding| TransportError::of(error, is_responding, self.has_proxy);
+        let sent = preconnect::toward(origin, client.execute(request)).await;
+        let mut response = sent.map_err(|error| failed(error, false))?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
         if status != StatusCode::NO_CONTENT {
-            while let Some(chunk) =
-                response.chunk().await.map_err(|error| TransportError::from_reqwest(error, true))?
-            {
+            while let Some(chunk) = response.chunk().await.map_err(|error| failed(error, true))? {
                 if body.len().saturating_add(chunk.len()) > body_limit {
                     let message = format!("the response exceeds {body_limit} bytes");
                     return Err(TransportError::new(Stage::Oversized(status), message));
@@ -103,52 +87,13 @@ impl Connections {
                 body.extend_from_slice(&chunk);
             }
         }
-        Ok(Response { status, headers, body })
+        Ok(HttpResponse { status, headers, body })
     }
-
-    /// Opens a connection to the host of this URL ahead of the first request, unless that was done a moment ago.
-    pub(crate) async fn preconnect_url(&self, url: &reqwest::Url) {
-        if let Some((client, preconnect)) = self.new_host(origin_of(url)) {
-            preconnect.open(&client, url.as_str()).await;
-        }
-    }
-
-    fn hosts(&self) -> MutexGuard<'_, Vec<Host>> {
-        self.hosts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The host's own client, or the shared one.
-    fn client(&self, origin: &str) -> reqwest::Client {
-        let hosts = self.hosts();
-        hosts.iter().find(|host| host.origin == origin).map_or(&self.shared, |host| &host.client).clone()
-    }
-
-    /// Makes a client for this host. `None` if it has one that may still have a connection: the request that opens
-    /// another one would use that, and would be sent.
-    fn new_host(&self, origin: String) -> Option<(reqwest::Client, Preconnect)> {
-        let mut hosts = self.hosts();
-        if hosts.iter().any(|host| host.origin == origin && host.opened.elapsed() < POOL_IDLE_TIMEOUT) {
-            return None;
-        }
-        let preconnect = Preconnect::default();
-        let client =
-            build(builder(&self.tls, self.proxy.as_ref()).connector_layer(preconnect.clone())).ok()?;
-        hosts.retain(|host| host.origin != origin);
-        if hosts.len() >= MAX_HOSTS {
-            hosts.remove(0);
-        }
-        hosts.push(Host { origin, client: client.clone(), opened: Instant::now() });
-        Some((client, preconnect))
-    }
-}
-
-fn origin_of(url: &reqwest::Url) -> String {
-    url.origin().ascii_serialization()
 }
 
 impl HttpClient for Connections {
-    async fn send(&self, request: Request<'_>) -> Result<Response, TransportError> {
-        let Request { method, origin, path, headers, body, timeout, body_limit } = request;
+    async fn send(&self, request: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
+        let HttpRequest { method, origin, path, headers, body, timeout, body_limit } = request;
         let url = reqwest::Url::parse(&format!("{origin}{path}")).map_err(|error| {
             TransportError::new(Stage::Connecting, format!("the URL is malformed: {error}"))
         })?;
@@ -160,9 +105,26 @@ impl HttpClient for Connections {
 
     async fn preconnect(&self, origin: &Origin) {
         if let Ok(url) = reqwest::Url::parse(origin.as_str()) {
-            self.preconnect_url(&url).await;
+            let request = reqwest::Request::new(Method::GET, url);
+            preconnect::open(self.exchange(request, CONNECT_TIMEOUT, 0)).await;
         }
     }
+}
+
+/// A client for plain HTTP on this machine, where Lambda's Runtime API listens.
+///
+/// # Errors
+///
+/// What is wrong, in one line.
+pub(crate) fn local_client() -> Result<reqwest::Client, String> {
+    build(builder(&tls(RootCertStore::empty())?, None))
+}
+
+fn tls(roots: RootCertStore) -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the one place where a client is made")]
@@ -195,31 +157,4 @@ fn read_roots(path: &Path) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(certificates);
     if added == 0 { Err("names a file without a usable certificate".into()) } else { Ok(roots) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(cert_file: Option<&Path>) -> Result<Connections, String> {
-        Connections::new(Settings { cert_file, ..Settings::default() })
-    }
-
-    #[test]
-    fn an_unusable_certificate_bundle_is_reported() {
-        let folder = std::env::temp_dir();
-        for (content, part) in [
-            ("no certificate at all", "without a usable certificate"),
-            ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "cannot be read"),
-        ] {
-            let path = folder.join(format!("bundle-{}-{}.pem", std::process::id(), content.len()));
-            std::fs::write(&path, content).unwrap();
-            let error = open(Some(&path)).err().unwrap();
-            std::fs::remove_file(&path).unwrap();
-            assert!(error.contains(part), "{error}");
-        }
-        let missing = folder.join("no-such-bundle.pem");
-        assert!(open(Some(&missing)).err().unwrap().contains("cannot be read"));
-        assert!(open(None).is_ok());
-    }
 }

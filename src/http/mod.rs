@@ -6,13 +6,11 @@
 pub mod connections;
 pub(crate) mod hint;
 pub mod origin;
-mod preconnect;
+pub(crate) mod preconnect;
 pub(crate) mod retry_after;
-mod summary;
 
-pub use connections::{Connections, Settings};
+pub use connections::{Connections, HttpSettings};
 pub use origin::Origin;
-pub use summary::summary;
 
 use crate::redact;
 use ::http::{HeaderMap, Method, StatusCode};
@@ -22,7 +20,7 @@ use std::time::Duration;
 
 /// A request to Zoho.
 #[derive(Debug, Clone)]
-pub struct Request<'a> {
+pub struct HttpRequest<'a> {
     /// GET or POST.
     pub method: Method,
     /// Scheme, host, and port.
@@ -41,7 +39,7 @@ pub struct Request<'a> {
 
 /// A whole response.
 #[derive(Debug, Clone)]
-pub struct Response {
+pub struct HttpResponse {
     /// HTTP status.
     pub status: StatusCode,
     /// HTTP headers.
@@ -53,10 +51,25 @@ pub struct Response {
 /// Sends requests.
 pub trait HttpClient: Send + Sync {
     /// Sends one request once and reads its whole response. Follows no redirect.
-    fn send(&self, request: Request<'_>) -> impl Future<Output = Result<Response, TransportError>> + Send;
+    fn send(
+        &self,
+        request: HttpRequest<'_>,
+    ) -> impl Future<Output = Result<HttpResponse, TransportError>> + Send;
 
     /// Opens a connection ahead of the first request to this origin, if that is possible. Sends nothing.
-    fn preconnect(&self, origin: &Origin) -> impl Future<Output = ()> + Send;
+    fn preconnect(&self, _: &Origin) -> impl Future<Output = ()> + Send {
+        std::future::ready(())
+    }
+}
+
+impl<H: HttpClient> HttpClient for std::sync::Arc<H> {
+    async fn send(&self, request: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
+        H::send(self, request).await
+    }
+
+    async fn preconnect(&self, origin: &Origin) {
+        H::preconnect(self, origin).await;
+    }
 }
 
 /// Why there is no whole response. Prints without the URL.
@@ -67,21 +80,21 @@ pub struct TransportError {
     /// How far the request got.
     pub stage: Stage,
     /// The cause, as far as it decides what to do about it.
-    pub reason: Reason,
+    pub reason: NoResponse,
 }
 
 /// Why there was no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Reason {
+pub enum NoResponse {
     /// It timed out.
     TimedOut,
+    /// A host name cannot be resolved; the message has the name.
+    UnknownHost,
     /// The server's certificate is from an authority that is not among the root certificates.
     UnknownAuthority,
     /// The server's certificate is for another host or another time.
     InvalidCertificate,
-    /// The host name cannot be resolved.
-    UnknownHost,
-    /// The proxy that `HTTPS_PROXY` names could not be reached, or did not connect.
+    /// The proxy could not be reached, or did not connect.
     Proxy,
     /// Anything else; the message says what.
     Other,
@@ -103,35 +116,41 @@ pub enum Stage {
 impl TransportError {
     /// An error at this stage.
     pub fn new(stage: Stage, message: impl AsRef<str>) -> Self {
-        Self { message: redact::one_line(message.as_ref()), stage, reason: Reason::Other }
+        Self { message: redact::one_line(message.as_ref()), stage, reason: NoResponse::Other }
     }
 
-    fn from_reqwest(error: reqwest::Error, responding: bool) -> Self {
+    fn of(error: reqwest::Error, is_responding: bool, has_proxy: bool) -> Self {
+        let host = error.url().and_then(|url| url.host_str()).unwrap_or_default();
+        let unknown_host = match has_proxy {
+            true => format!("the host name {host} or that of the proxy cannot be resolved"),
+            false => format!("the host name {host} cannot be resolved"),
+        };
         let error = error.without_url();
         let causes = redact::causes(&error);
-        let reason = if error.is_timeout() {
-            Reason::TimedOut
-        } else if causes.contains("UnknownIssuer") {
-            Reason::UnknownAuthority
-        } else if causes.contains("invalid peer certificate") {
-            Reason::InvalidCertificate
-        } else if causes.contains("tunnel error") {
-            Reason::Proxy
-        } else if causes.contains("dns error") {
-            Reason::UnknownHost
-        } else {
-            Reason::Other
+        let reason = match &causes {
+            _ if error.is_timeout() => NoResponse::TimedOut,
+            causes if causes.contains("dns error") => NoResponse::UnknownHost,
+            causes if causes.contains("UnknownIssuer") => NoResponse::UnknownAuthority,
+            causes if causes.contains("invalid peer certificate") => NoResponse::InvalidCertificate,
+            causes if causes.contains("tunnel error") => NoResponse::Proxy,
+            _ => NoResponse::Other,
         };
-        let (stage, message) = match (error.is_connect(), error.is_timeout(), responding) {
-            (true, true, _) => (Stage::Connecting, "connecting timed out".to_owned()),
-            (true, false, _) => (Stage::Connecting, format!("connection failed: {}", causes)),
-            (false, true, _) => (Stage::Responding, "the response timed out".to_owned()),
-            (false, false, false) => {
-                (Stage::Unanswered, format!("the connection closed before a response: {}", causes))
-            }
-            (false, false, true) => {
-                (Stage::Responding, format!("the connection closed in the middle of a response: {}", causes))
-            }
+        let stage = match error.is_connect() {
+            true => Stage::Connecting,
+            false if is_responding || reason == NoResponse::TimedOut => Stage::Responding,
+            false => Stage::Unanswered,
+        };
+        let what = match (stage, reason) {
+            (Stage::Connecting, NoResponse::TimedOut) => "connecting timed out",
+            (_, NoResponse::TimedOut) => "the response timed out",
+            (_, NoResponse::UnknownHost) => &unknown_host,
+            (Stage::Connecting, _) => "connection failed",
+            (Stage::Unanswered, _) => "the connection closed before a response",
+            _ => "the connection closed in the middle of a response",
+        };
+        let message = match reason {
+            NoResponse::TimedOut => what.to_owned(),
+            _ => format!("{what}: {causes}"),
         };
         Self { message, stage, reason }
     }
@@ -145,12 +164,23 @@ impl fmt::Display for TransportError {
 
 impl std::error::Error for TransportError {}
 
-impl<H: HttpClient> HttpClient for std::sync::Arc<H> {
-    async fn send(&self, request: Request<'_>) -> Result<Response, TransportError> {
-        H::send(self, request).await
-    }
-
-    async fn preconnect(&self, origin: &Origin) {
-        H::preconnect(self, origin).await;
+/// The one format in which messages quote an HTTP error: the status, and the code and text where there are any. Both are
+/// shortened and put on one line here; secrets that the caller knows must be masked before.
+///
+/// ```
+/// use http::StatusCode;
+/// use mass_change_owner_status::http::summary;
+///
+/// let status = StatusCode::FORBIDDEN;
+/// assert_eq!(summary(status, "NO_PERMISSION", "permission denied"), r#"HTTP 403 NO_PERMISSION "permission denied""#);
+/// assert_eq!(summary(status, "", ""), "HTTP 403");
+/// ```
+pub fn summary(status: StatusCode, code: &str, text: &str) -> String {
+    let (status, code, text) = (status.as_u16(), redact::quote(code), redact::quote(text));
+    match (code.is_empty(), text.is_empty()) {
+        (false, false) => format!("HTTP {status} {code} {text:?}"),
+        (false, true) => format!("HTTP {status} {code}"),
+        (true, false) => format!("HTTP {status} {text:?}"),
+        (true, true) => format!("HTTP {status}"),
     }
 }

@@ -1,15 +1,16 @@
-//! Opens a client's first connection before there is a request for it.
+//! Opens a connection before there is a request for it.
 //!
 //! A cold start reads the secret and opens the connection to Zoho in parallel, so that the first check takes one round
-//! trip. reqwest has no method for that, and Zoho would see (and count) a warm-up request. So a connector layer lets a
-//! warm-up request get as far as its connection, keeps the connection, and ends the request: nothing is sent. The next
-//! request that needs a connection takes this one.
+//! trip. reqwest has no method for that, and Zoho would see (and count) a warm-up request. So there are two clients. The
+//! connector layer of one keeps each new connection and ends its request: nothing is sent. The other one's layer takes the
+//! connection that is kept for a host before it makes one.
 
 use std::any::Any;
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tower_layer::Layer;
@@ -17,41 +18,49 @@ use tower_service::Service;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Older than this it has probably been closed from the other side.
+/// A connection that is older has probably been closed from the other side.
 const KEPT_FOR: Duration = Duration::from_secs(30);
 
 tokio::task_local! {
-    /// Set while the warm-up request is polled: connections are then made to be kept, not used.
-    static WARMING_UP: ();
+    /// Set while a request is made only to open its connection.
+    static OPENING: ();
+    /// Where the present request goes. A layer cannot see for which host it connects.
+    static ORIGIN: String;
 }
 
-/// The layer, and the handle to open the connection with. Only for a client that talks to one host.
-#[derive(Clone, Default)]
+/// Opens the connection that this request needs, TLS included, and keeps it. The request ends with an error and is not
+/// sent. If the connection cannot be opened, the first request connects by itself and reports the reason.
+pub(crate) async fn open<F: Future>(request: F) {
+    let _error = OPENING.scope((), request).await;
+}
+
+/// Whether the present request only opens its connection.
+pub(crate) fn is_opening() -> bool {
+    OPENING.try_with(|()| ()).is_ok()
+}
+
+/// Sends a request to this origin.
+pub(super) async fn toward<F: Future>(origin: String, request: F) -> F::Output {
+    ORIGIN.scope(origin, request).await
+}
+
+/// The layers of the client that takes connections and of the one that keeps them.
+pub(super) fn layers() -> (Preconnect, Preconnect) {
+    let kept = Arc::default();
+    (Preconnect { kept: Arc::clone(&kept), keeps: false }, Preconnect { kept, keeps: true })
+}
+
+/// The connections that are kept, by origin, and since when.
+type Kept = HashMap<String, (Box<dyn Any + Send>, Instant)>;
+
+#[derive(Clone)]
 pub(super) struct Preconnect {
-    kept: Arc<Mutex<Option<Kept>>>,
-}
-
-struct Kept {
-    connection: Box<dyn Any + Send>,
-    since: Instant,
+    kept: Arc<Mutex<Kept>>,
+    keeps: bool,
 }
 
 impl Preconnect {
-    /// Opens a connection (TLS included) to the host of `url` and keeps it. If that fails, the first request connects by
-    /// itself and reports the reason.
-    pub(super) async fn open(&self, client: &reqwest::Client, url: &str) {
-        let _connection_kept = WARMING_UP.scope((), client.get(url).send()).await;
-    }
-
-    fn take(&self) -> Option<Kept> {
-        self.lock().take().filter(|kept| kept.since.elapsed() < KEPT_FOR)
-    }
-
-    fn keep(&self, connection: Box<dyn Any + Send>) {
-        *self.lock() = Some(Kept { connection, since: Instant::now() });
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Kept>> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,7 +69,7 @@ impl<S> Layer<S> for Preconnect {
     type Service = PreconnectService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        PreconnectService { inner, preconnect: self.clone() }
+        PreconnectService { inner, layer: self.clone() }
     }
 }
 
@@ -68,7 +77,7 @@ impl<S> Layer<S> for Preconnect {
 #[derive(Clone)]
 pub(super) struct PreconnectService<S> {
     inner: S,
-    preconnect: Preconnect,
+    layer: Preconnect,
 }
 
 impl<S, Destination> Service<Destination> for PreconnectService<S>
@@ -86,26 +95,24 @@ where
     }
 
     fn call(&mut self, destination: Destination) -> Self::Future {
-        let warming_up = WARMING_UP.try_with(|()| ()).is_ok();
-        if !warming_up
-            && let Some(kept) = self.preconnect.take()
-            && let Ok(connection) = kept.connection.downcast::<S::Response>()
-        {
-            return Box::pin(async move { Ok(*connection) });
+        let origin = ORIGIN.try_with(String::clone).unwrap_or_default();
+        if self.layer.keeps {
+            let (layer, connecting) = (self.layer.clone(), self.inner.call(destination));
+            return Box::pin(async move {
+                let connection = Box::new(connecting.await?);
+                layer.kept().insert(origin, (connection, Instant::now()));
+                Err(ConnectionKept.into())
+            });
         }
-        let connecting = self.inner.call(destination);
-        if !warming_up {
-            return Box::pin(connecting);
+        let kept = self.layer.kept().remove(&origin).filter(|(_, since)| since.elapsed() < KEPT_FOR);
+        match kept.map(|(connection, _)| connection.downcast::<S::Response>()) {
+            Some(Ok(connection)) => Box::pin(std::future::ready(Ok(*connection))),
+            _ => Box::pin(self.inner.call(destination)),
         }
-        let preconnect = self.preconnect.clone();
-        Box::pin(async move {
-            preconnect.keep(Box::new(connecting.await?));
-            Err(ConnectionKept.into())
-        })
     }
 }
 
-/// Ends the warm-up request at the point where its connection stands.
+/// Ends the request whose connection is kept.
 #[derive(Debug)]
 struct ConnectionKept;
 

@@ -1,7 +1,7 @@
 //! One acquisition of a token: observe, plan, act, until there is a token or an error.
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::{Reason, hint};
+use crate::http::{NoResponse, hint};
 use crate::timestamp::Timestamp;
 use crate::token::cache::{CachedToken, Owner};
 use crate::token::clock::Timer;
@@ -30,7 +30,7 @@ const MAX_PUTS: u32 = 4;
 
 /// What an invocation reports whose time runs out before Secrets Manager responds.
 fn store_timeout(what: &str) -> WatchError {
-    let hint = hint::no_response(Reason::TimedOut, Some("secretsmanager"));
+    let hint = hint::no_response(NoResponse::TimedOut, Some("secretsmanager"));
     let message = format!("timed out {what} the secret (Secrets Manager did not respond). {hint}");
     WatchError::new(ErrorType::SecretUnavailable, message)
 }

@@ -2,7 +2,7 @@
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
-use crate::http::{HttpClient, Reason, Stage};
+use crate::http::{HttpClient, NoResponse, Stage};
 use crate::metrics;
 use crate::timestamp::{Clock, milliseconds};
 use crate::watch::ids::{JobId, ModuleName};
@@ -108,7 +108,7 @@ async fn attempt(
         }
         Err(error) => {
             let retry = match (error.stage, error.reason) {
-                (_, Reason::TimedOut) if !request.repeats_timeouts => Retry::No,
+                (_, NoResponse::TimedOut) if !request.repeats_timeouts => Retry::No,
                 (Stage::Unanswered, _) => Retry::Reconnect,
                 _ => Retry::Backoff,
             };

@@ -1,7 +1,7 @@
 //! One exchange with one of Zoho's servers: what the status and the token request have in common.
 
 use crate::error::{ErrorCause, ErrorType, WatchError};
-use crate::http::{HttpClient, Request, Response, Stage, TransportError, hint, retry_after, summary};
+use crate::http::{HttpClient, HttpRequest, HttpResponse, Stage, TransportError, hint, retry_after, summary};
 use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::zoho::envelope::ErrorEnvelope;
@@ -82,9 +82,9 @@ pub(super) async fn send(
         (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
     ]);
     let origin = &host.origin;
-    let request = Request { method, origin, path, headers, body, timeout, body_limit: BODY_LIMIT };
+    let request = HttpRequest { method, origin, path, headers, body, timeout, body_limit: BODY_LIMIT };
     match http.send(request).await {
-        Ok(Response { status, headers, body }) => Ok(Received { status, headers, body: Some(body) }),
+        Ok(HttpResponse { status, headers, body }) => Ok(Received { status, headers, body: Some(body) }),
         Err(TransportError { stage: Stage::Oversized(status), .. }) => {
             Ok(Received { status, headers: HeaderMap::new(), body: None })
         }

@@ -3,7 +3,9 @@
 use crate::targets::{CREDENTIALS, check_error};
 use http::{HeaderMap, StatusCode};
 use mass_change_owner_status::deadline::Deadline;
-use mass_change_owner_status::http::{HttpClient, Origin, Request, Response, TransportError};
+use mass_change_owner_status::http::{
+    HttpClient, HttpRequest as Request, HttpResponse as Response, Origin, TransportError,
+};
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::token::{
     Put, SecretStore, Settings, StoreError, TOKEN_LABEL, TokenSource, Version,

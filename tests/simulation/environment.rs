@@ -7,7 +7,9 @@ use crate::zoho;
 use http::{StatusCode, header};
 use mass_change_owner_status::delivery::Destinations;
 use mass_change_owner_status::error::{ErrorType, WatchError};
-use mass_change_owner_status::http::{HttpClient, Origin, Request, Response, Stage, TransportError};
+use mass_change_owner_status::http::{
+    HttpClient, HttpRequest as Request, HttpResponse as Response, Origin, Stage, TransportError,
+};
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::token::StoreError;
 use mass_change_owner_status::watch::ids::ScheduleArn;

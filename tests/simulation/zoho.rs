@@ -4,7 +4,7 @@ use crate::faults::Fault;
 use crate::world::log_uniform;
 use fastrand::Rng;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use mass_change_owner_status::http::Response;
+use mass_change_owner_status::http::HttpResponse as Response;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -5,7 +5,9 @@ use http::{HeaderMap, StatusCode};
 use mass_change_owner_status::checker::{self, Checker};
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::WatchError;
-use mass_change_owner_status::http::{HttpClient, Origin, Request, Response, Stage, TransportError};
+use mass_change_owner_status::http::{
+    HttpClient, HttpRequest as Request, HttpResponse as Response, Origin, Stage, TransportError,
+};
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::token::{
     CachedToken, LEASE_LABEL, Put, SecretStore, Settings, StoreError, TOKEN_LABEL, TokenSource, Version,

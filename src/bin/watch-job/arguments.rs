@@ -133,7 +133,7 @@ impl Arguments {
     pub(crate) fn settings(self) -> Result<Settings, WatchError> {
         let environment: Environment = std::env::vars().chain(self.variables()).collect();
         let config = Config::new(&environment).map_err(|problems| config::invalid(&problems))?;
-        let connections = Connections::new(http::Settings {
+        let connections = Connections::new(http::HttpSettings {
             cert_file: config.cert_file.as_deref(),
             proxy: config.proxy.clone(),
             // Checks have deadlines of their own.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::error::ErrorCause;
-use crate::http::{Reason, Request, Response};
+use crate::http::{HttpRequest as Request, HttpResponse as Response, NoResponse};
 use crate::zoho::data_center::DataCenter;
 use crate::zoho::hosts::ZohoServer;
 use ::http::header::RETRY_AFTER;
@@ -61,10 +61,10 @@ async fn only_what_did_not_reach_the_server_is_unsent() {
     let whole = Response { status: StatusCode::OK, headers: HeaderMap::new(), body };
     for (sent, expected) in [
         (Ok(whole), Ok("t")),
-        (failure(Stage::Oversized(StatusCode::OK), Reason::Other), Err((false, "exceeds 1 MiB"))),
-        (failure(Stage::Connecting, Reason::TimedOut), Err((true, "outbound network path"))),
-        (failure(Stage::Connecting, Reason::UnknownHost), Err((true, "cannot be resolved"))),
-        (failure(Stage::Responding, Reason::UnknownAuthority), Err((false, "SSL_CERT_FILE"))),
+        (failure(Stage::Oversized(StatusCode::OK), NoResponse::Other), Err((false, "exceeds 1 MiB"))),
+        (failure(Stage::Connecting, NoResponse::TimedOut), Err((true, "outbound network path"))),
+        (failure(Stage::Connecting, NoResponse::UnknownHost), Err((true, "cannot be resolved"))),
+        (failure(Stage::Responding, NoResponse::UnknownAuthority), Err((false, "SSL_CERT_FILE"))),
     ] {
         let [client_id, client_secret, refresh_token] = SECRETS.map(SecretString::from);
         let credentials = Credentials { client_id, client_secret, grant: Grant::RefreshToken(refresh_token) };

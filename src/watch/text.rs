@@ -1,14 +1,13 @@
 //! The words about an event, for people. One writer for email, SMS, chat, and terminal: all of them say the same.
 
 use crate::error::ErrorType;
-use crate::timestamp::Timestamp;
 use crate::watch::event::Event;
+use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
 use crate::watch::ids::{JobRef, Location};
 use crate::watch::notice::NoticeKind;
 use crate::watch::report::{Outcome, Report, ReportedError, State, seconds_between};
 use crate::watch::request::{Caller, Request};
 use crate::zoho::operation::OPERATION;
-use time::UtcDateTime;
 
 /// Where the function runs, as its messages name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -372,64 +371,4 @@ fn links(request: &Request, deployment: &Deployment) -> Vec<String> {
     let place = place.into_iter().flatten().collect::<Vec<_>>().join(", ");
     lines.extend(Some(place).filter(|_| stack.is_some()).map(|place| format!("Sent by {place}")));
     lines
-}
-
-/// Text that others wrote, in which no program sees an address: `https[:]//example[.]com`, `user[at]example[.]com`.
-pub fn defanged(text: &str) -> String {
-    let mut written = String::with_capacity(text.len());
-    let mut characters = text.chars().peekable();
-    let mut before = ' ';
-    while let Some(c) = characters.next() {
-        let next = characters.peek().copied().unwrap_or(' ');
-        match c {
-            '.' if before.is_alphanumeric() && next.is_alphabetic() => written.push_str("[.]"),
-            ':' if next == '/' || before.is_alphabetic() && next.is_alphanumeric() => written.push_str("[:]"),
-            '@' => written.push_str("[at]"),
-            '<' | '>' => written.push(' '),
-            _ => written.push(c),
-        }
-        before = c;
-    }
-    written
-}
-
-/// `23 Nov 2026, 10:00 UTC`.
-pub fn for_people(at: Timestamp) -> String {
-    let Ok(at) = UtcDateTime::from_unix_timestamp(at.epoch_seconds()) else { return at.to_string() };
-    let month: String = at.month().to_string().chars().take(3).collect();
-    format!("{} {month} {}, {:02}:{:02} UTC", at.day(), at.year(), at.hour(), at.minute())
-}
-
-/// `49,500`.
-pub fn with_thousands_separators(number: u64) -> String {
-    let digits = number.to_string();
-    let mut written = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        let left = digits.len().saturating_sub(index);
-        if index > 0 && left.is_multiple_of(3) {
-            written.push(',');
-        }
-        written.push(digit);
-    }
-    written
-}
-
-/// The two largest units: `2 h 5 min`, `12 min 30 s`, `45 s`.
-pub fn duration(seconds: u64) -> String {
-    let units = [("d", 86_400, u64::MAX), ("h", 3_600, 24), ("min", 60, 60), ("s", 1, 60)];
-    let mut parts = units
-        .iter()
-        .filter_map(|(name, length, modulus)| {
-            let count = seconds.checked_div(*length)?.checked_rem(*modulus)?;
-            Some((count, name))
-        })
-        .skip_while(|(count, _)| *count == 0)
-        .take(2)
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| format!("{count} {name}"))
-        .collect::<Vec<_>>();
-    if parts.is_empty() {
-        parts.push("0 s".to_owned());
-    }
-    parts.join(" ")
 }

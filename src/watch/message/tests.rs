@@ -5,7 +5,6 @@ use crate::watch::job::{Counts, JobStatus, Status};
 use crate::watch::notice::{Intervals, Notice, NoticeKind};
 use crate::watch::pacing::Bounds;
 use crate::watch::report::{Limits, Outcome, ReportedError, State};
-use crate::watch::text::{duration, with_thousands_separators};
 
 const LIMITS: Limits = Limits {
     bounds: Bounds { min_seconds: 10, max_seconds: 900 },
@@ -128,27 +127,6 @@ fn what_others_wrote_is_no_address() {
                 assert!(!shown.to_lowercase().contains(address), "{address} in {shown}");
             }
         }
-    }
-}
-
-#[test]
-fn numbers_and_durations_for_people() {
-    for (number, text) in
-        [(0, "0"), (999, "999"), (1_000, "1,000"), (49_500, "49,500"), (1_234_567, "1,234,567")]
-    {
-        assert_eq!(with_thousands_separators(number), text);
-    }
-    for (seconds, text) in [
-        (0, "0 s"),
-        (59, "59 s"),
-        (60, "1 min"),
-        (750, "12 min 30 s"),
-        (3_600, "1 h"),
-        (3_605, "1 h"),
-        (86_399, "23 h 59 min"),
-        (90_061, "1 d 1 h"),
-    ] {
-        assert_eq!(duration(seconds), text);
     }
 }
 

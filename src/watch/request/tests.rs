@@ -1,4 +1,7 @@
+use super::parse::{EXAMPLE, KNOWN};
 use super::*;
+use crate::error::ErrorType;
+use crate::watch::ids::{JobId, Location, ModuleName};
 use serde_json::{Value, json};
 
 const ARN: &str = "arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch";

@@ -163,7 +163,7 @@ fn checker(zoho: &Zoho) -> Checker<Store, Zoho> {
         random: Arc::new(|| fastrand::u64(..)),
     };
     let tokens = TokenSource::new(Store, zoho.clone(), settings);
-    let settings = checker::Settings {
+    let settings = checker::CheckerSettings {
         api_version: "v8".into(),
         request_timeout: Duration::from_secs(1),
         api_host: None,

@@ -20,7 +20,7 @@ fn token(text: &str) -> Arc<CachedToken> {
     let times = TokenTimes { unusable_at: never, refresh_at: never };
     Arc::new(CachedToken {
         token: AccessToken::parse(text).unwrap(),
-        api: hosts::api(None, &secret, &hosts::accounts(None, &secret).origin, None),
+        api: hosts::api(None, &secret, &hosts::accounts(None, &secret), None),
         issued: Some(Issued { credentials: "ours".into(), times }),
     })
 }

@@ -192,7 +192,7 @@ fn judge(
 }
 
 /// Responds to an invocation of a function whose configuration is invalid. A watch that has worked goes on, and a state
-/// machine bounds it with its own timeout.
+/// machine bounds it with its own timeout. `now` is the present time.
 ///
 /// # Errors
 ///
@@ -200,9 +200,9 @@ fn judge(
 pub fn respond_without_configuration(
     error: &WatchError,
     invocation: Invocation<'_>,
+    now: Timestamp,
 ) -> Result<Response, WatchError> {
     let here = Location::of_function(invocation.function_arn, None);
-    let now = Timestamp::now();
     let request = Request::parse(invocation.payload, now, &here);
     let is_machine = matches!(request.caller, Caller::StateMachine { .. });
     let limits = Limits {

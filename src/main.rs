@@ -6,6 +6,7 @@ use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration};
 use mass_change_owner_status::runtime::{self, RuntimeEvent};
 use mass_change_owner_status::setup::{self, Function};
+use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::{logging, metrics, phase};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,6 @@ async fn invoke(
     match &*function {
         // Boxed: the SDK's futures nest so deep that the compiler gives up on the whole as one type.
         Ok(function) => Box::pin(function.handle(invocation)).await,
-        Err(error) => respond_without_configuration(error, invocation),
+        Err(error) => respond_without_configuration(error, invocation, Timestamp::now()),
     }
 }

@@ -559,7 +559,7 @@ fn what_a_function_without_a_configuration_responds() {
         let payload = payload.to_string();
         let deadline = Deadline::after(Duration::from_secs(1));
         let invocation = Invocation { payload: &payload, function_arn: FUNCTION, deadline };
-        let response = respond_without_configuration(&error, invocation);
+        let response = respond_without_configuration(&error, invocation, Timestamp::now());
         response.map(|response| serde_json::to_value(response).unwrap()).map_err(|error| error.kind().name())
     };
     let job = json!({"module": "Leads", "job_id": "1"});

@@ -1,19 +1,16 @@
-//! One execution environment: its clock, its death, its freezes, and its ways to Zoho, SNS, and Scheduler.
+//! One execution environment: its clock, its death, its freezes, and its way to Zoho.
 
 use crate::faults::{Fault, Service};
-use crate::ledger::Publication;
 use crate::world::World;
-use crate::zoho;
+use crate::zoho::{self, Answer};
 use http::{StatusCode, header};
-use mass_change_owner_status::delivery::Destinations;
-use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::http::{
-    HttpClient, HttpRequest as Request, HttpResponse as Response, Origin, Stage, TransportError,
+    HttpClient, HttpRequest as Request, HttpResponse as Response, NoResponse as Reason, Origin, Stage,
+    TransportError,
 };
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::token::StoreError;
-use mass_change_owner_status::watch::ids::ScheduleArn;
-use mass_change_owner_status::watch::message::Message;
+use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -38,26 +35,42 @@ pub(crate) struct Life {
     /// Between invocations, it is frozen: nothing in it continues.
     is_running: bool,
     /// In so many steps.
-    dies_in: Option<u32>,
+    dies_in: Option<u64>,
     stalled_until: Option<Instant>,
-    /// What this invocation has sent.
+    /// The present invocation.
+    pub task: Task,
     pub sent: Sent,
-    /// The watch of this invocation.
-    pub watch: usize,
     /// Until when, in seconds since the beginning, this environment has reason to go without a lease: it cannot write,
     /// or cannot reach, the secret.
     alone_until: u64,
+    /// When it last read a schedule.
+    pub read_at: u64,
+    /// The schedules whose end it has published, by name and time of creation.
+    pub announced: BTreeSet<(String, u64)>,
+}
+
+/// What an invocation is about.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Task {
+    pub watch: usize,
+    /// The request has the status of an earlier report.
+    pub has_worked: bool,
+    /// A person or a program waits for the response: a request that timed out is sent again.
+    pub is_direct: bool,
+    /// `WATCH_LIMIT_SECONDS`.
+    pub limit: u64,
 }
 
 /// Requests of one invocation.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Sent {
-    pub status_requests: u32,
-    pub token_requests: u32,
-    /// A response has come that no further request can change.
-    permanent_error: bool,
-    /// Tokens that Zoho's API has rejected.
+    status_requests: u32,
+    token_requests: u32,
+    /// Responses 401 and 204 of Zoho's API.
     rejections: u32,
+    no_content: u32,
+    /// A response has come after which no request may follow.
+    is_decided: bool,
 }
 
 /// How long after a failure of Secrets Manager an environment may go without a lease.
@@ -73,19 +86,23 @@ impl Environment {
         self.life.lock().unwrap()
     }
 
-    /// Its wall clock.
-    pub(crate) fn clock(self: &Arc<Self>) -> Clock {
-        let this = self.clone();
-        Arc::new(move || this.world.now().plus_seconds(this.skew))
+    /// The time on its wall clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.world.now().plus_seconds(self.skew)
     }
 
-    /// Continues, for an invocation of this watch.
-    pub(crate) fn thaw(&self, watch: usize, dies_in: Option<u32>, stalls_for: Duration) {
+    pub(crate) fn clock(self: &Arc<Self>) -> Clock {
+        let this = self.clone();
+        Arc::new(move || this.now())
+    }
+
+    /// Continues, for this invocation.
+    pub(crate) fn thaw(&self, task: Task, dies_in: Option<u64>, stalls_for: Duration) {
         let mut life = self.life();
         life.is_running = true;
         life.dies_in = dies_in;
         life.stalled_until = (!stalls_for.is_zero()).then(|| Instant::now() + stalls_for);
-        (life.sent, life.watch) = (Sent::default(), watch);
+        (life.sent, life.task) = (Sent::default(), task);
         drop(life);
         self.thawed.notify_waiters();
     }
@@ -126,21 +143,14 @@ impl Environment {
             self.kill();
         }
         loop {
-            let stalled_until = {
+            let (is_dead, is_running, stalled_until) = {
                 let life = self.life();
-                if life.is_dead {
-                    None
-                } else if let Some(until) = life.stalled_until.filter(|until| *until > Instant::now()) {
-                    Some(until)
-                } else if life.is_running {
-                    return;
-                } else {
-                    None
-                }
+                (life.is_dead, life.is_running, life.stalled_until.filter(|until| *until > Instant::now()))
             };
             match stalled_until {
+                _ if is_dead => pending().await,
                 Some(until) => sleep_until(until).await,
-                None if self.is_dead() => pending().await,
+                None if is_running => return,
                 None => self.thawed.notified().await,
             }
         }
@@ -157,10 +167,6 @@ impl Environment {
         life.alone_until = life.alone_until.max(until);
     }
 
-    fn may_go_alone(&self) -> bool {
-        self.life().alone_until > self.world.elapsed()
-    }
-
     /// What Zoho does with a request, and what becomes of its response. Goes on whatever happens to the environment.
     async fn at_zoho(
         self: Arc<Self>,
@@ -168,26 +174,25 @@ impl Environment {
         token: String,
         takes: Duration,
         fault: Option<Fault>,
-    ) -> Response {
-        let is_token = path.starts_with("/oauth/");
-        let mint = is_token.then(|| {
-            let alone = self.may_go_alone();
-            self.world.state().ledger.mint_begins(self.number, alone)
-        });
-        sleep(takes).await;
-        let now = self.world.elapsed();
-        let state = &mut *self.world.state();
-        if let Some(number) = mint {
-            state.ledger.mint_ends(number);
+    ) -> Answer {
+        let (world, is_token) = (&self.world, path.starts_with("/oauth/"));
+        if is_token {
+            let alone = self.life().alone_until > world.elapsed();
+            world.state().ledger.token_request_begins(self.number, alone);
         }
-        let response = if is_token {
-            state.zoho.issue(&mut state.rng, now)
+        sleep(takes).await;
+        let now = world.elapsed();
+        let revoked = world.fault(Service::Credentials).is_some();
+        let state = &mut *world.state();
+        let answer = if is_token {
+            state.ledger.token_request_ends(self.number);
+            state.zoho.issue(&mut state.rng, now, revoked)
         } else {
-            state.zoho.status(&path, &token, now)
+            state.zoho.status(&path, &token, now, revoked)
         };
         match fault {
-            Some(fault) => zoho::spoiled(response, fault, is_token, &mut state.rng),
-            None => response,
+            Some(fault) => zoho::spoiled(answer, fault, is_token, &mut state.rng),
+            None => answer,
         }
     }
 
@@ -198,36 +203,37 @@ impl Environment {
         } else {
             life.sent.status_requests += 1;
         }
-        let repeated = life.sent.permanent_error && !is_token;
+        let (sent, mut broken) = (life.sent, None);
+        if sent.is_decided && !is_token {
+            broken = Some("a status request is repeated after a response that decides");
+        }
+        // Three attempts; more for other tokens, and one to confirm that there is no such job.
+        if sent.status_requests > 3 + sent.rejections + sent.no_content || sent.rejections > 4 {
+            broken = Some("too many status requests in one invocation");
+        }
+        // While Secrets Manager is down as well, what is known of earlier ones can be lost.
+        if sent.token_requests > 6 {
+            broken = Some("too many token requests in one invocation");
+        }
         drop(life);
-        if repeated {
-            self.world.violation("a status request is repeated after an error that is permanent".into());
+        if let Some(broken) = broken {
+            self.world.violation(format!("{broken}: {sent:?}"));
         }
     }
-}
 
-impl Environment {
-    fn note_response(&self, response: &Response, fault: Option<Fault>, is_token: bool) {
-        let now = self.world.elapsed();
+    fn note_answer(&self, answer: &Answer, is_token: bool) {
+        self.world.state().ledger.note(answer.means, self.world.elapsed());
         let mut life = self.life();
-        let mut state = self.world.state();
-        let is_garbled = matches!(fault, Some(Fault::StrayPage | Fault::Truncated));
-        if is_garbled {
-            state.ledger.note_garbled(now);
-        }
-        if is_token {
-            return;
-        }
-        match response.status.as_u16() {
-            204 | 400 | 403 | 404 if !is_garbled => life.sent.permanent_error = true,
-            401 => {
-                life.sent.rejections += 1;
-                // A token that the operator stores is the only one there is.
-                if life.sent.rejections > 1 || state.zoho.static_token().is_some() {
-                    state.ledger.note_rejected(now);
-                }
+        match answer.means {
+            _ if is_token => {}
+            "TokenRejected" => life.sent.rejections += 1,
+            "JobNotFound" if answer.response.status == StatusCode::NO_CONTENT => {
+                life.sent.no_content += 1;
+                life.sent.is_decided = life.task.has_worked || life.sent.no_content > 1;
             }
-            _ => {}
+            // What is not JSON is requested again, and what never came as well.
+            "" | "ZohoUnexpectedResponse" => {}
+            _ => life.sent.is_decided = true,
         }
     }
 }
@@ -252,131 +258,45 @@ impl HttpClient for Network {
         }
         let fault = world.fault(service);
         world.trace(|| format!("environment {} sends {}, {fault:?}", environment.number, request.path));
+        environment.note_request(is_token);
         if fault == Some(Fault::Unreachable) {
             let takes = Duration::from_millis(world.draw(1..300));
             sleep(takes.min(request.timeout)).await;
             environment.step().await;
             return Err(TransportError::new(Stage::Connecting, "connection refused"));
         }
-        environment.note_request(is_token);
         let authorization = request.headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap());
         let token = authorization.and_then(|text| text.strip_prefix("Zoho-oauthtoken ")).unwrap_or_default();
         let takes = Duration::from_millis(world.draw(10..600));
         let at_zoho = environment.clone().at_zoho(request.path.clone(), token.to_owned(), takes, fault);
         let deadline = Instant::now() + request.timeout;
-        let response = timeout_at(deadline, async {
-            let response = tokio::spawn(at_zoho).await.unwrap();
+        let answer = timeout_at(deadline, async {
+            let answer = tokio::spawn(at_zoho).await.unwrap();
             let back = world.draw(if fault == Some(Fault::Stall) { 9_000..40_000 } else { 10..600 });
             sleep(Duration::from_millis(back)).await;
-            response
+            answer
         })
         .await;
         environment.step().await;
-        let Ok(response) = response else {
-            return Err(TransportError::new(Stage::Responding, "the response timed out"));
+        let Ok(answer) = answer else {
+            let mut life = environment.life();
+            life.sent.is_decided |= !is_token && !life.task.is_direct;
+            let mut error = TransportError::new(Stage::Responding, "the response timed out");
+            error.reason = Reason::TimedOut;
+            return Err(error);
         };
-        match fault {
-            Some(Fault::LostResponse) => Err(TransportError::new(
-                Stage::Responding,
-                "the connection closed in the middle of a response",
-            )),
-            Some(Fault::Oversized) => {
-                world.state().ledger.note_garbled(world.elapsed());
-                Err(TransportError::new(Stage::Oversized(StatusCode::OK), "the body is too long"))
-            }
-            _ => {
-                environment.note_response(&response, fault, is_token);
-                Ok(response)
-            }
+        if fault == Some(Fault::LostResponse) {
+            return Err(TransportError::new(Stage::Responding, "the connection closed in the middle"));
         }
+        environment.note_answer(&answer, is_token);
+        if fault == Some(Fault::Oversized) {
+            return Err(TransportError::new(Stage::Oversized(StatusCode::OK), "the body is too long"));
+        }
+        Ok(answer.response)
     }
 
     async fn preconnect(&self, _: &Origin) {
         self.0.step().await;
         sleep(Duration::from_millis(30)).await;
     }
-}
-
-/// An environment's way to SNS and Scheduler.
-pub(crate) struct Ends(pub Arc<Environment>);
-
-impl Ends {
-    /// One operation, with the faults that outlast the SDK's own retries.
-    async fn request<T>(
-        &self,
-        service: Service,
-        kind: ErrorType,
-        done: impl FnOnce(&World) -> T,
-    ) -> Result<T, WatchError> {
-        let Self(environment) = self;
-        let world = &environment.world;
-        environment.step().await;
-        world.pause(5..80).await;
-        let fault = world.fault(service);
-        let error = WatchError::new(kind, "the service failed");
-        match fault {
-            Some(Fault::LostResponse) => {
-                done(world);
-                sleep(Duration::from_secs(2)).await;
-                environment.step().await;
-                Err(error)
-            }
-            Some(Fault::Stall) => {
-                sleep(Duration::from_secs(90)).await;
-                environment.step().await;
-                Err(error)
-            }
-            Some(_) => {
-                sleep(Duration::from_secs(1)).await;
-                environment.step().await;
-                Err(error)
-            }
-            None => {
-                let result = done(world);
-                environment.step().await;
-                Ok(result)
-            }
-        }
-    }
-}
-
-impl Destinations for Ends {
-    async fn prepare(&self, _: bool, _: bool) {
-        self.0.step().await;
-    }
-
-    async fn publish(&self, message: &Message) -> Result<String, WatchError> {
-        let watch = self.0.life().watch;
-        self.request(Service::Topic, ErrorType::NotificationFailed, |world| {
-            let publication = Publication {
-                watch,
-                at: world.elapsed(),
-                event_id: message.event_id.clone(),
-                outcome: attribute(message, "outcome"),
-                report: message.body.clone(),
-            };
-            world.publish(publication)
-        })
-        .await
-    }
-
-    async fn delete_schedule(&self, schedule: &ScheduleArn) -> Result<(), WatchError> {
-        self.request(Service::Scheduler, ErrorType::ScheduleNotDeleted, |world| {
-            world.trace(|| format!("schedule {} is deleted", schedule.name()));
-            world.state().ledger.delete_schedule(schedule.as_str(), world.elapsed());
-        })
-        .await
-    }
-
-    async fn schedule_created_at(&self, schedule: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
-        self.request(Service::Scheduler, ErrorType::ScheduleNotDeleted, |world| {
-            world.state().ledger.schedule_created_at(schedule.as_str())
-        })
-        .await
-    }
-}
-
-fn attribute(message: &Message, name: &str) -> String {
-    let found = message.attributes.iter().find(|(key, _)| *key == name);
-    found.map(|(_, value)| value.clone()).unwrap_or_default()
 }

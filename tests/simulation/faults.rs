@@ -1,16 +1,19 @@
 //! What goes wrong at the services, and when: drawn from the seed before the first watch begins.
 
 use crate::world::log_uniform;
+use Fault::*;
 use fastrand::Rng;
 use std::ops::Range;
 
-/// A service that the function uses.
+/// A service that the function uses, or something that people set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Service {
     /// Zoho's CRM API.
     Crm,
     /// Zoho's accounts server.
     Accounts,
+    /// The credentials, as Zoho knows them.
+    Credentials,
     /// Secrets Manager.
     Secrets,
     /// SNS.
@@ -19,6 +22,8 @@ pub(crate) enum Service {
     Scheduler,
     /// Lambda itself.
     Lambda,
+    /// The environment variables of the function.
+    Configuration,
 }
 
 /// How a service fails a request.
@@ -28,29 +33,45 @@ pub(crate) enum Fault {
     ServerError,
     /// The request is turned down for now.
     Throttle,
+    /// IAM denies the request.
+    Denied,
     /// No connection.
     Unreachable,
     /// The request is done, and the response is lost.
     LostResponse,
-    /// The response comes after any timeout.
+    /// The request is done, and the response comes after any timeout.
     Stall,
     /// A web page with status 200, such as that of a maintenance window.
-    StrayPage,
+    Page,
+    /// A web page with status 403, such as that of a firewall.
+    ForbiddenPage,
     /// The response ends too early, with status 200.
     Truncated,
     /// The response is longer than any that is accepted.
     Oversized,
     /// A 401 for a token that is good.
     Unauthorized,
+    /// A 204 for a job that exists.
+    NoContent,
+    /// A code that nobody knows.
+    UnknownCode,
+    /// The credentials are revoked, the secret has none, or the configuration is not valid.
+    Invalid,
 }
 
-use Fault::{
-    LostResponse, Oversized, ServerError, Stall, StrayPage, Throttle, Truncated, Unauthorized, Unreachable,
-};
+const PSEUDO: [Service; 2] = [Service::Credentials, Service::Configuration];
 
 impl Service {
-    const ALL: [Self; 6] =
-        [Self::Crm, Self::Accounts, Self::Secrets, Self::Topic, Self::Scheduler, Self::Lambda];
+    const ALL: [Self; 8] = [
+        Self::Crm,
+        Self::Accounts,
+        Self::Credentials,
+        Self::Secrets,
+        Self::Topic,
+        Self::Scheduler,
+        Self::Lambda,
+        Self::Configuration,
+    ];
 
     /// What can go wrong there.
     fn repertoire(self) -> &'static [Fault] {
@@ -61,18 +82,29 @@ impl Service {
                 Unreachable,
                 LostResponse,
                 Stall,
-                StrayPage,
+                Page,
+                ForbiddenPage,
                 Truncated,
                 Oversized,
                 Unauthorized,
+                NoContent,
+                UnknownCode,
             ],
-            Self::Accounts => {
-                &[ServerError, Throttle, Unreachable, LostResponse, Stall, StrayPage, Truncated]
-            }
-            Self::Secrets | Self::Topic | Self::Scheduler => {
-                &[ServerError, Throttle, Unreachable, LostResponse, Stall]
-            }
+            Self::Accounts => &[
+                ServerError,
+                Throttle,
+                Unreachable,
+                LostResponse,
+                Stall,
+                Page,
+                ForbiddenPage,
+                Truncated,
+                UnknownCode,
+            ],
+            Self::Secrets => &[ServerError, Throttle, Denied, LostResponse, Stall, Invalid],
+            Self::Topic | Self::Scheduler => &[ServerError, Throttle, Denied, LostResponse, Stall],
             Self::Lambda => &[ServerError, Throttle, LostResponse],
+            Self::Credentials | Self::Configuration => &[Invalid],
         }
     }
 }
@@ -88,7 +120,7 @@ struct Outage {
 }
 
 /// All that goes wrong in a world.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Faults {
     outages: Vec<Outage>,
     /// The share of requests that fail outside of outages.
@@ -104,16 +136,11 @@ pub(crate) struct Faults {
 }
 
 impl Faults {
-    /// Half of the worlds are nearly quiet: there, nothing hides a mistake.
+    /// A quarter of the worlds have no outage: there, nothing hides a mistake.
     pub(crate) fn draw(rng: &mut Rng) -> Self {
-        let outages = match rng.u32(0..4) {
-            0 => 0,
-            1 => 1,
-            _ => rng.usize(1..5),
-        };
-        let outages = (0..outages).map(|_| Outage::draw(rng)).collect();
+        let outages = [0, 1, rng.usize(1..5), rng.usize(1..5)][rng.usize(0..4)];
         Self {
-            outages,
+            outages: (0..outages).map(|_| Outage::draw(rng)).collect(),
             flakiness: [0.0, 0.0, 0.003, 0.03][rng.usize(0..4)],
             deaths: [0.0, 0.0, 0.01, 0.1][rng.usize(0..4)],
             stalls: [0.0, 0.0, 0.01, 0.05][rng.usize(0..4)],
@@ -131,14 +158,8 @@ impl Faults {
         {
             return Some(outage.fault);
         }
-        let is_flaky = self.flakiness > 0.0 && rng.f64() < self.flakiness;
+        let is_flaky = self.flakiness > 0.0 && !PSEUDO.contains(&service) && rng.f64() < self.flakiness;
         is_flaky.then(|| rng.choice(service.repertoire()).copied()).flatten()
-    }
-
-    /// Ends every outage and every other mishap.
-    pub(crate) fn clear(&mut self) {
-        *self =
-            Self { outages: Vec::new(), flakiness: 0.0, deaths: 0.0, stalls: 0.0, duplicates: 0.0, skew: 0 };
     }
 
     /// The seconds of all outages together.
@@ -153,9 +174,8 @@ impl Outage {
         let repertoire = service.repertoire();
         let fault = repertoire[rng.usize(0..repertoire.len())];
         let from = log_uniform(rng, 1.0, 40_000.0);
-        // Nothing of a state machine outlasts a longer outage of SNS or Lambda than its retries do: see the definition.
-        let longest = if matches!(service, Service::Lambda | Service::Topic) { 1_200.0 } else { 20_000.0 };
-        let seconds = from..from + log_uniform(rng, 5.0, longest);
-        Self { service, fault, seconds, share: [0.5, 0.9, 1.0][rng.usize(0..3)] }
+        let seconds = from..from + log_uniform(rng, 5.0, 20_000.0);
+        let share = if PSEUDO.contains(&service) { 1.0 } else { [0.5, 0.9, 1.0][rng.usize(0..3)] };
+        Self { service, fault, seconds, share }
     }
 }

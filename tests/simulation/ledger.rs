@@ -1,286 +1,292 @@
 //! What happened, and the rules that it must keep.
 
-use crate::lambda::MAX_EVENT_AGE_SECONDS;
-use crate::watches::GROUP;
+use crate::environment::Task;
+use crate::secrets::CREDENTIALS;
 use crate::world::World;
-use crate::zoho::{Job, JobEnd, Problem};
+use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
+use mass_change_owner_status::watch::report::Limits;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What happened.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub violations: Vec<String>,
     pub watches: Vec<Watch>,
-    publications: Vec<Publication>,
-    schedules: BTreeMap<String, Schedule>,
-    mints: Vec<Mint>,
-    /// When Zoho last sent something that is not the documented JSON.
-    garbled_at: Option<u64>,
-    /// When Zoho's API last rejected two tokens within one invocation.
-    rejected_at: Option<u64>,
+    /// Names of schedules that have ended, and when: another one can have the name.
+    pub names_used: BTreeMap<String, u64>,
+    /// Jobs whose final end is told.
+    told_jobs: BTreeSet<usize>,
+    messages: usize,
+    /// Which environments request a token now, and whether they have reason to do so without a lease.
+    token_requests: Vec<(usize, bool)>,
+    /// When a service last gave a reason for an error of this name.
+    reasons: BTreeMap<&'static str, u64>,
     /// Which end an event ID is about, and the other way around.
     ends_by_event_id: BTreeMap<String, End>,
     event_ids_by_end: BTreeMap<End, String>,
 }
 
 /// A watch, as whoever started it sees it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Watch {
     pub job: usize,
     pub started: u64,
+    /// `WATCH_LIMIT_SECONDS`.
     pub limit: u64,
-    pub is_announced: bool,
+    pub is_told: bool,
     pub is_over: bool,
-    /// Errors that its state machine has caught.
-    pub caught: Vec<String>,
-    /// Whoever watches has received the status of the job.
-    pub has_status: bool,
-    /// A schedule whose input does not name the start: only an environment that has asked Scheduler for it knows that the
-    /// watch has worked before.
-    pub names_no_start: bool,
+    /// Whoever started it has given it up.
+    pub is_given_up: bool,
+    /// Nobody may be told: its schedule ends too early, or somebody changed it.
+    pub may_be_lost: bool,
 }
 
-/// An end of a watch: what one event ID stands for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct End {
-    job: usize,
-    outcome: String,
-    /// Only for an end that says nothing final about the job.
-    watch: Option<usize>,
-    /// An event came late: its schedule is gone, and its environment cannot find out when it was created. The end is named
-    /// after the schedule.
-    is_late: bool,
-}
+/// What one event ID stands for: the job, the outcome, and the watch, if the end says nothing final about the job.
+type End = (usize, String, Option<usize>);
 
-/// A message that SNS accepted.
-#[derive(Debug, Clone)]
+/// A message for SNS.
+#[derive(Debug)]
 pub(crate) struct Publication {
     pub watch: usize,
-    pub at: u64,
+    /// The request of the check had the status of an earlier report.
+    pub has_worked: bool,
     pub event_id: String,
+    /// Empty for a notice.
     pub outcome: String,
-    pub report: String,
+    pub body: String,
 }
 
-#[derive(Debug)]
-struct Schedule {
-    created_at: Timestamp,
-    watch: usize,
-    deleted_at: Option<u64>,
-}
-
-/// A request for a token at Zoho's accounts server.
-#[derive(Debug)]
-struct Mint {
-    environment: usize,
-    /// The environment had reason to do without a lease.
-    alone: bool,
-    is_over: bool,
-}
-
-impl Ledger {
-    pub(crate) fn add_watch(&mut self, watch: Watch) -> usize {
-        self.watches.push(watch);
-        self.watches.len() - 1
-    }
-
-    pub(crate) fn add_schedule(&mut self, arn: String, watch: usize, created_at: Timestamp) {
-        self.schedules.insert(arn, Schedule { created_at, watch, deleted_at: None });
-    }
-
-    /// This ARN, or another one if there is a schedule with it. An event of a former schedule that is still on its way
-    /// would delete the new one: its name is used again once Lambda has given all of them up.
-    pub(crate) fn free_name(&self, arn: &str, now: u64) -> String {
-        let is_free = self.schedules.get(arn).is_none_or(|schedule| {
-            schedule.deleted_at.is_some_and(|deleted_at| now > deleted_at + 2 * MAX_EVENT_AGE_SECONDS)
-        });
-        if is_free { arn.to_owned() } else { self.free_name(&format!("{arn}-again"), now) }
-    }
-
-    pub(crate) fn is_deleted(&self, arn: &str) -> bool {
-        self.schedules.get(arn).is_none_or(|schedule| schedule.deleted_at.is_some())
-    }
-
-    /// Deletes a schedule; its watch is over.
-    pub(crate) fn delete_schedule(&mut self, arn: &str, now: u64) {
-        let Some(schedule) = self.schedules.get_mut(arn) else { return };
-        if schedule.deleted_at.is_some() {
-            return;
-        }
-        schedule.deleted_at = Some(now);
-        let watch = schedule.watch;
-        if !self.watches[watch].is_announced {
-            self.violations
-                .push(format!("schedule {arn} is deleted, but the end of its watch is not published"));
-        }
-        self.watches[watch].is_over = true;
-    }
-
-    pub(crate) fn schedule_created_at(&self, arn: &str) -> Option<Timestamp> {
-        let schedule = self.schedules.get(arn).filter(|schedule| schedule.deleted_at.is_none())?;
-        Some(schedule.created_at)
-    }
-
-    /// A request for a token reaches Zoho. No other may be under way, unless one of the two needs no lease.
-    pub(crate) fn mint_begins(&mut self, environment: usize, alone: bool) -> usize {
-        if let Some(other) = self.mints.iter().find(|mint| !mint.is_over && !mint.alone && !alone) {
-            let other = other.environment;
-            self.violations.push(format!("environments {other} and {environment} request a token at a time"));
-        }
-        self.mints.push(Mint { environment, alone, is_over: false });
-        self.mints.len() - 1
-    }
-
-    pub(crate) fn note_garbled(&mut self, now: u64) {
-        self.garbled_at = Some(now);
-    }
-
-    pub(crate) fn note_rejected(&mut self, now: u64) {
-        self.rejected_at = Some(now);
-    }
-
-    pub(crate) fn mint_ends(&mut self, number: usize) {
-        self.mints[number].is_over = true;
-    }
-
-    /// What is left at the end, when nothing is going on any more.
-    pub(crate) fn check_remains(&mut self) {
-        for (arn, schedule) in &self.schedules {
-            if schedule.deleted_at.is_none() {
-                self.violations.push(format!("schedule {arn} is left behind"));
-            }
-        }
-        for (number, watch) in self.watches.iter().enumerate() {
-            if !watch.is_over {
-                self.violations.push(format!("watch {number} never ends"));
-            } else if !watch.is_announced {
-                self.violations.push(format!("the end of watch {number} is never published"));
-            }
-        }
-    }
+/// An invocation that has a response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Invoked<'a> {
+    pub payload: &'a Value,
+    pub request: &'a Value,
+    pub task: Task,
+    /// When it began and ended, by the clock of the environment.
+    pub at: (Timestamp, Timestamp),
+    pub limits: &'a Limits,
 }
 
 /// Clocks are off by up to two minutes, and reports take a while to be published.
 const SKEW: i64 = 130;
 
+/// For so long, a service may have given the reason for an error: environments share the failures of token requests.
+const REASON_SECONDS: u64 = 3_600;
+
+/// A schedule's watch has worked after so long, whatever its input says (contract).
+const WORKED_AFTER: i64 = 900;
+
+impl Ledger {
+    /// A service gave a reason for an error of this name, or for none.
+    pub(crate) fn note(&mut self, error: &'static str, now: u64) {
+        self.reasons.insert(error, now);
+    }
+
+    fn has_reason(&self, error: &str, now: u64) -> bool {
+        self.reasons.get(error).is_some_and(|then| now - then < REASON_SECONDS)
+    }
+
+    /// Whether the end of a watch is told: by its own message, or by another one about the end of its job.
+    pub(crate) fn is_told(&self, watch: usize) -> bool {
+        let watch = &self.watches[watch];
+        watch.is_told || self.told_jobs.contains(&watch.job)
+    }
+
+    /// A request for a token reaches Zoho. No other may be under way, unless one of the two needs no lease.
+    pub(crate) fn token_request_begins(&mut self, environment: usize, alone: bool) {
+        if let Some((other, _)) = self.token_requests.iter().find(|(_, other)| !other && !alone) {
+            self.violations.push(format!("environments {other} and {environment} request a token at a time"));
+        }
+        self.token_requests.push((environment, alone));
+    }
+
+    pub(crate) fn token_request_ends(&mut self, environment: usize) {
+        let found = self.token_requests.iter().position(|(other, _)| *other == environment);
+        self.token_requests.swap_remove(found.unwrap());
+    }
+
+    /// What is left at the end, when nothing is going on any more.
+    pub(crate) fn check_remains(&mut self) {
+        for (number, watch) in self.watches.iter().enumerate() {
+            let problem = match watch {
+                Watch { is_over: false, .. } => "never ends",
+                Watch { is_given_up: true, .. } | Watch { may_be_lost: true, .. } => continue,
+                _ if !self.is_told(number) => "ends, but nobody is told",
+                _ => continue,
+            };
+            self.violations.push(format!("watch {number} {problem}"));
+        }
+    }
+}
+
 impl World {
-    /// SNS accepts a message; returns its ID. Checks that the end is true, and that it has one ID.
-    pub(crate) fn publish(&self, publication: Publication) -> String {
-        let Publication { watch, at, event_id, outcome, report } = &publication;
-        self.trace(|| format!("watch {watch} is announced: {event_id}, {report}"));
-        let text = document(report);
-        let mut problems = self.secrets_in(report);
+    /// SNS accepts a message; returns its ID. Checks that it is true, and that its end has one ID.
+    pub(crate) fn publish(&self, publication: &Publication) -> String {
+        let Publication { watch, event_id, outcome, body, .. } = publication;
+        self.trace(|| format!("watch {watch} is announced: {event_id}, {body}"));
+        let body: Value = serde_json::from_str(body).unwrap();
+        let report: Value = serde_json::from_str(body["default"].as_str().unwrap()).unwrap();
+        let text = body["email"].as_str().unwrap();
+        let mut problems = self.secrets_in(&publication.body);
+        problems.extend(self.untruth(publication, &report, text).map(str::to_owned));
         let state = &mut *self.state();
         let ledger = &mut state.ledger;
-        let seen = &mut ledger.watches[*watch];
-        seen.is_announced = true;
+        ledger.messages += 1;
+        let job = ledger.watches[*watch].job;
         let is_final = !outcome.starts_with("WATCH_");
-        let is_late = ledger
-            .schedules
-            .values()
-            .any(|schedule| schedule.watch == *watch && schedule.deleted_at.is_some());
-        let end = End {
-            job: seen.job,
-            outcome: outcome.clone(),
-            watch: (!is_final).then_some(*watch),
-            is_late: !is_final && is_late && event_id.contains(&format!("-{GROUP}.")),
-        };
-        let known = ledger.ends_by_event_id.entry(event_id.clone()).or_insert_with(|| end.clone());
-        if (known.job, &known.outcome, known.watch) != (end.job, &end.outcome, end.watch) {
-            problems.push(format!("the event ID {event_id} stands for {known:?} and for {end:?}"));
+        if !outcome.is_empty() {
+            ledger.watches[*watch].is_told = true;
+            if is_final {
+                ledger.told_jobs.insert(job);
+            }
+            let end: End = (job, outcome.clone(), (!is_final).then_some(*watch));
+            let known = ledger.ends_by_event_id.entry(event_id.clone()).or_insert_with(|| end.clone());
+            if *known != end {
+                problems.push(format!("the event ID {event_id} stands for {known:?} and for {end:?}"));
+            }
+            let known = ledger.event_ids_by_end.entry(end).or_insert_with(|| event_id.clone());
+            if known != event_id {
+                problems.push(format!("one end has the event IDs {known} and {event_id}"));
+            }
         }
-        let known = ledger.event_ids_by_end.entry(end).or_insert_with(|| event_id.clone());
-        if known != event_id {
-            problems.push(format!("one end has the event IDs {known} and {event_id}"));
-        }
-        let job = &state.zoho.jobs[seen.job];
-        let recently = |then: Option<u64>| then.is_some_and(|then| at - then < SHARED_FAILURE_SECONDS);
-        let shared = Shared {
-            secret_is_malformed: state.secrets.is_malformed,
-            rejected: state.zoho.rejected_from.is_some_and(|from| *at >= from)
-                || recently(ledger.rejected_at),
-            garbled: recently(ledger.garbled_at),
-        };
-        problems.extend(untruth(outcome, &text, job, seen, *at, shared));
-        ledger.publications.push(publication.clone());
-        let message_id = format!("message-{}", ledger.publications.len());
-        ledger.violations.extend(problems.into_iter().map(|problem| format!("watch {watch}: {problem}")));
+        let message_id = format!("message-{}", ledger.messages);
+        let tell = |problem| format!("watch {watch}: {problem} in {report} {text}");
+        ledger.violations.extend(problems.into_iter().map(tell));
         message_id
     }
 
     /// Secrets that this text shows: a violation each.
-    pub(crate) fn secrets_in(&self, text: &str) -> Vec<String> {
+    fn secrets_in(&self, text: &str) -> Vec<String> {
         let state = self.state();
         // A part of a token can be enough to find the rest.
         let tokens = state.zoho.known_tokens().map(|token| token.get(..16).unwrap_or(token));
-        let shown = tokens.chain(crate::secrets::CREDENTIALS).filter(|secret| text.contains(secret));
-        shown.map(|secret| format!("the secret {secret} is shown in {text}")).collect()
+        let shown = tokens.chain(CREDENTIALS).filter(|secret| text.contains(secret));
+        shown.map(|secret| format!("the secret {secret} is shown")).collect()
     }
-}
 
-/// The report in a message.
-fn document(message: &str) -> Value {
-    let message: Value = serde_json::from_str(message).unwrap_or_default();
-    let report = message["default"].as_str().unwrap_or_default();
-    serde_json::from_str(report).unwrap_or_default()
-}
-
-/// What is wrong for every watch.
-#[derive(Clone, Copy)]
-struct Shared {
-    secret_is_malformed: bool,
-    rejected: bool,
-    garbled: bool,
-}
-
-/// Environments tell each other for so long that Zoho issued no token, or rejected one.
-const SHARED_FAILURE_SECONDS: u64 = 3_600;
-
-/// A web page ends a watch only so early (contract: later, it is an outage).
-const EARLY_SECONDS: u64 = 900;
-
-/// What is false about a reported end.
-fn untruth(
-    outcome: &str,
-    report: &Value,
-    job: &Job,
-    watch: &Watch,
-    at: u64,
-    shared: Shared,
-) -> Option<String> {
-    let is_leftover =
-        |end| matches!(end, JobEnd::Completed { failed, not_updated } if failed + not_updated > 0);
-    let ended = job.ended(at);
-    let checked_at = report["checked_at"].as_str().and_then(Timestamp::parse).map_or(0, World::elapsed_at);
-    let since = |skew: i64| u64::try_from(checked_at - skew).unwrap_or(0);
-    let is_true = match outcome {
-        "SUCCEEDED" => ended.is_some_and(|end| end != JobEnd::Failed && !is_leftover(end)),
-        "PARTIALLY_SUCCEEDED" => ended.is_some_and(is_leftover),
-        "FAILED" => ended == Some(JobEnd::Failed),
-        "WATCH_TIMED_OUT" => {
-            let is_unknown = report["status"].is_null();
-            let is_unfinished = job.ended(since(SKEW)).is_none();
-            since(-SKEW) >= watch.started + watch.limit && (is_unknown || is_unfinished)
+    /// What is false about a message.
+    fn untruth(&self, publication: &Publication, report: &Value, text: &str) -> Option<&'static str> {
+        let (state, now) = (self.state(), self.elapsed());
+        let watch = &state.ledger.watches[publication.watch];
+        let job = &state.zoho.jobs[watch.job];
+        let error = report["error"]["type"].as_str();
+        let says = |words| text.contains(words);
+        let seconds = |key: &str, more: i64| {
+            let at = report[key].as_str().and_then(Timestamp::parse).unwrap();
+            u64::try_from(at.seconds_since(World::at(0)) + more).unwrap_or(0)
+        };
+        if says("still unfinished") && (error.is_some() || job.ended(seconds("checked_at", -SKEW)).is_some())
+        {
+            return Some("it is not known to be unfinished");
         }
-        "WATCH_FAILED" => {
-            let problem = job.problem.filter(|(from, _)| at >= *from).map(|(_, problem)| problem);
-            match report["error"]["type"].as_str().unwrap_or("none") {
-                "PermissionDenied" => problem == Some(Problem::NoPermission),
-                "ScopeMismatch" => problem == Some(Problem::ScopeMismatch),
-                "InvalidModule" => problem == Some(Problem::InvalidModule),
-                "JobNotFound" => matches!(problem, Some(Problem::NoSuchJob | Problem::OtherModule)),
-                "SecretInvalid" => shared.secret_is_malformed,
-                "TokenRejected" => shared.rejected,
-                "ZohoUnexpectedResponse" => {
-                    let is_early = since(SKEW) < watch.started + EARLY_SECONDS;
-                    shared.garbled && (is_early || !watch.has_status || watch.names_no_start)
-                }
-                error => watch.caught.iter().any(|caught| caught == error),
+        if says("could not be checked") && error.is_none() {
+            return Some("the check did not fail");
+        }
+        match (publication.outcome.as_str(), error) {
+            ("SUCCEEDED" | "PARTIALLY_SUCCEEDED" | "FAILED", None) => {
+                let claimed = (publication.outcome.as_str(), report["updated_count"].as_u64());
+                let is_true =
+                    job.ended(now).is_some_and(|(outcome, count)| claimed == (outcome, Some(count)));
+                (!is_true).then_some("the job has not ended like that")
             }
+            ("WATCH_TIMED_OUT", _) => {
+                let early = now + u64::try_from(SKEW).unwrap() < watch.started + watch.limit;
+                early.then_some("the limit is not reached")
+            }
+            ("WATCH_FAILED", Some("States.Timeout")) => (!watch.is_given_up).then_some("nobody gave it up"),
+            ("WATCH_FAILED", Some(error)) => {
+                let is_retryable = ErrorType::from_name(error).is_none_or(ErrorType::is_retryable);
+                match () {
+                    () if is_retryable => Some("the error is not permanent"),
+                    () if publication.has_worked => Some("the watch has worked"),
+                    () if !state.ledger.has_reason(error, now) => Some("nothing gave reason for the error"),
+                    () => None,
+                }
+            }
+            ("", None) => job.ended(seconds("checked_at", -SKEW)).map(|_| "the job has ended"),
+            _ => Some("no such end exists"),
         }
-        _ => false,
-    };
-    (!is_true).then(|| format!("{outcome} is reported ({report}), but the job is {job:?}"))
+    }
+
+    /// The rules for every response.
+    pub(crate) fn check(&self, invoked: &Invoked<'_>, result: &Result<Value, WatchError>) {
+        let text = match result {
+            Ok(report) => report.to_string(),
+            Err(error) => error.message().to_owned(),
+        };
+        let shown = self.secrets_in(&text).pop();
+        let problem = shown.or(match result {
+            Ok(report) if report["outcome"].is_null() => self.wrong_wait(invoked, report).map(str::to_owned),
+            Ok(_) => None,
+            Err(_) if text.len() > 4_000 || text.contains('\n') => Some("not one short line".into()),
+            Err(error) => self.wrong_error(invoked, error.kind()).map(str::to_owned),
+        });
+        if let Some(problem) = problem {
+            self.violation(format!("watch {}: {problem}: {text} to {}", invoked.task.watch, invoked.payload));
+        }
+    }
+
+    /// What is wrong about an error in the place of a report.
+    fn wrong_error(&self, invoked: &Invoked<'_>, error: ErrorType) -> Option<&'static str> {
+        let is_after_check = matches!(error, ErrorType::NotificationFailed | ErrorType::ScheduleNotDeleted);
+        let is_configured = error != ErrorType::InvalidConfiguration;
+        match invoked {
+            _ if invoked.task.is_direct => None,
+            _ if invoked.payload.get("announcement").is_some() => Some("a state machine gets an error"),
+            _ => (is_configured && !is_after_check).then_some("a failed check of a schedule is an error"),
+        }
+    }
+
+    /// What is wrong about a watch that goes on.
+    fn wrong_wait(&self, invoked: &Invoked<'_>, report: &Value) -> Option<&'static str> {
+        let Invoked { request, task, at, limits, payload } = *invoked;
+        let error = report["error"]["type"].as_str();
+        let is_configured = error != Some("InvalidConfiguration");
+        let time = |key: &str| report[key].as_str().and_then(Timestamp::parse).unwrap();
+        // The least and the most that the clock of the environment can show.
+        let since =
+            |then: Timestamp| [at.0, at.1].map(|now| u64::try_from(now.seconds_since(then)).unwrap_or(0));
+        let watched = since(time("first_checked_at"));
+        if is_configured && watched[0] >= limits.watch_limit_seconds {
+            return Some("the watch goes on at its limit");
+        }
+        if report["checks"].as_u64() != Some(request["checks"].as_u64().unwrap_or(0) + 1) {
+            return Some("the number of checks is wrong");
+        }
+        let many =
+            watched.map(|seconds| if report["checks"].as_u64() >= Some(1_000) { seconds / 100 } else { 0 });
+        let (mut least, mut most) = (limits.bounds.min_seconds, limits.bounds.max_seconds);
+        if let Some(error) = error {
+            let kind = ErrorType::from_name(error).unwrap();
+            let began = request["first_checked_at"].as_str().and_then(Timestamp::parse);
+            let is_old = payload.get("schedule_arn").is_some()
+                && began.is_none_or(|began| at.1.seconds_since(began) > WORKED_AFTER);
+            if !kind.is_retryable() && !task.has_worked && !is_old {
+                return Some("the watch goes on although it never worked");
+            }
+            if !kind.is_retryable() && !self.state().ledger.has_reason(error, self.elapsed()) {
+                return Some("nothing gave reason for the error");
+            }
+            let facts =
+                ["status", "total_count", "updated_count", "not_updated_count", "failed_count", "checked_at"];
+            if task.has_worked && facts.iter().any(|key| report[key] != request[key]) {
+                return Some("the report does not have the last known facts");
+            }
+            let unseen = since(time(if task.has_worked { "checked_at" } else { "first_checked_at" }));
+            let quarter = unseen.map(|seconds| (seconds / 4).clamp(10, 900));
+            let named = match kind {
+                ErrorType::TokenRateLimited => [120, 3_600],
+                ErrorType::InvalidConfiguration => [3_600, 3_600],
+                ErrorType::ZohoRateLimited | ErrorType::ZohoUnavailable => [0, 3_600],
+                _ => [0, 0],
+            };
+            least = least.min(if is_configured { u64::MAX } else { 10 }).max(quarter[0]).max(named[0]);
+            most = limits.bounds.min_seconds.max(quarter[1] * 6 / 5).max(named[1]);
+        }
+        let wait = report["next_check_seconds"].as_u64().unwrap();
+        let is_bounded = (least.max(many[0])..=most.max(many[1])).contains(&wait);
+        (!is_bounded).then_some("the wait is out of bounds")
+    }
 }

@@ -1,7 +1,8 @@
 //! Whole watches in virtual time, from one seed (docs/simulation.md).
 //!
 //! The handler, the checker, the delivery, the pacing, and the token protocol are the real ones. Zoho, Secrets Manager,
-//! SNS, EventBridge Scheduler, Lambda, and Step Functions are simulated, with everything that can go wrong there.
+//! SNS, EventBridge Scheduler, and Lambda are simulated, with everything that can go wrong there. A loop stands in for the
+//! state machine.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,7 +18,7 @@ mod environment;
 mod faults;
 mod lambda;
 mod ledger;
-mod machine;
+mod scheduler;
 mod secrets;
 mod watches;
 mod world;
@@ -26,9 +27,7 @@ mod zoho;
 use crate::lambda::{Lambda, Settings};
 use crate::world::{World, log_uniform};
 use fastrand::Rng;
-use serde_json::Value;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -42,9 +41,8 @@ const REPORTED: usize = 3;
 
 #[test]
 fn every_watch_ends_as_it_should() {
-    let definition = machine::definition();
     if let Some(seed) = number("SEED") {
-        let watches = simulate(seed, &definition, true).unwrap_or_else(|failure| panic!("{failure}"));
+        let watches = simulate(seed, true).unwrap_or_else(|failure| panic!("{failure}"));
         println!("seed {seed}: {watches} watches end as they should");
         return;
     }
@@ -56,7 +54,7 @@ fn every_watch_ends_as_it_should() {
             scope.spawn(|| {
                 while watched.load(Ordering::Relaxed) < wanted && failures.lock().unwrap().len() < REPORTED {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    match simulate(seed, &definition, false) {
+                    match simulate(seed, false) {
                         Ok(watches) => drop(watched.fetch_add(watches, Ordering::Relaxed)),
                         Err(failure) => failures.lock().unwrap().push((seed, failure)),
                     }
@@ -77,13 +75,13 @@ fn number(variable: &str) -> Option<u64> {
 }
 
 /// Simulates the world of this seed; returns how many watches there were in it.
-fn simulate(seed: u64, definition: &Arc<Value>, traced: bool) -> Result<u64, String> {
+fn simulate(seed: u64, traced: bool) -> Result<u64, String> {
     let told = format!("SEED={seed} cargo test --test simulation");
     let result = catch_unwind(AssertUnwindSafe(|| {
         // The function's own randomness: jitter, and the owners of leases.
         fastrand::seed(seed);
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(run(Rng::with_seed(seed), definition.clone(), traced))
+        runtime.block_on(run(Rng::with_seed(seed), traced))
     }));
     match result {
         Ok((watches, violations)) if violations.is_empty() => Ok(watches),
@@ -93,7 +91,7 @@ fn simulate(seed: u64, definition: &Arc<Value>, traced: bool) -> Result<u64, Str
 }
 
 /// One world with a few jobs and their watches, to the end of all.
-async fn run(mut rng: Rng, definition: Arc<Value>, traced: bool) -> (u64, Vec<String>) {
+async fn run(mut rng: Rng, traced: bool) -> (u64, Vec<String>) {
     let limit = log_uniform(&mut rng, 1_800.0, 86_400.0);
     let settings = Settings::draw(&mut rng, limit);
     let jobs = rng.usize(1..4);
@@ -105,7 +103,7 @@ async fn run(mut rng: Rng, definition: Arc<Value>, traced: bool) -> (u64, Vec<St
         let job = world.state().zoho.start_job(&mut rng, 0);
         let mut starts_in = rng.u64(1..600);
         for _ in 0..rng.usize(1..4) {
-            tasks.push(tokio::spawn(watches::watch(lambda.clone(), definition.clone(), job, starts_in)));
+            tasks.push(tokio::spawn(watches::watch(lambda.clone(), job, starts_in)));
             // Further apart than any two clocks: the start tells watches of one job apart.
             starts_in += log_uniform(&mut rng, 600.0, 30_000.0);
         }
@@ -116,7 +114,7 @@ async fn run(mut rng: Rng, definition: Arc<Value>, traced: bool) -> (u64, Vec<St
     }
     world.state().ledger.check_remains();
     if !lambda.recovers().await {
-        world.violation("what the watches left behind keeps a new environment from a token".into());
+        world.violation("what the watches left behind keeps a new environment from a token");
     }
     let violations = std::mem::take(&mut world.state().ledger.violations);
     (u64::try_from(count).unwrap(), violations)

@@ -23,28 +23,21 @@ pub(crate) struct Secrets {
     labels: BTreeMap<String, String>,
     /// The function's role has no permission to put versions.
     is_read_only: bool,
-    /// What the operator stored is none of the forms that the function knows.
-    pub is_malformed: bool,
 }
 
 impl Secrets {
     pub(crate) fn new(rng: &mut Rng, static_token: Option<&str>) -> Self {
-        let is_malformed = rng.u32(0..40) == 0;
         let [id, secret, refresh] = CREDENTIALS;
         let text = match static_token {
-            _ if is_malformed => format!(r#"{{"client_id": "{id}", "refresh_token": "{refresh}"}}"#),
             Some(token) => token.to_owned(),
             None => format!(
                 r#"{{"client_id": "{id}", "client_secret": "{secret}", "refresh_token": "{refresh}", "data_center": "EU"}}"#
             ),
         };
-        let version =
-            Version { id: "operator".into(), created: Timestamp::from_epoch_seconds(0), text: text.into() };
         Self {
-            versions: BTreeMap::from([("operator".to_owned(), version)]),
+            versions: BTreeMap::from([("operator".to_owned(), operators("operator", text))]),
             labels: BTreeMap::from([(CURRENT.to_owned(), "operator".to_owned())]),
             is_read_only: rng.u32(0..12) == 0,
-            is_malformed,
         }
     }
 
@@ -54,20 +47,23 @@ impl Secrets {
 
     /// Compare and set: the first content under an ID stays.
     fn put(&mut self, id: &str, label: &str, text: &SecretString, created: Timestamp) -> Put {
-        if let Some(known) = self.versions.get(id) {
-            let is_same = known.text.expose_secret() == text.expose_secret();
-            return if is_same { self.done(id) } else { Put::Taken };
+        match self.versions.get(id) {
+            Some(known) if known.text.expose_secret() != text.expose_secret() => return Put::Taken,
+            Some(_) => {}
+            None => {
+                let version = Version { id: id.to_owned(), created, text: text.clone() };
+                self.versions.insert(id.to_owned(), version);
+                self.labels.insert(label.to_owned(), id.to_owned());
+            }
         }
-        let version = Version { id: id.to_owned(), created, text: text.clone() };
-        self.versions.insert(id.to_owned(), version);
-        self.labels.insert(label.to_owned(), id.to_owned());
-        self.done(id)
-    }
-
-    fn done(&self, id: &str) -> Put {
         let stages = self.labels.iter().filter(|(_, labeled)| *labeled == id).map(|(label, _)| label.clone());
         Put::Done { stages: stages.collect() }
     }
+}
+
+/// A version that the operator has stored.
+fn operators(id: &str, text: String) -> Version {
+    Version { id: id.to_owned(), created: Timestamp::from_epoch_seconds(0), text: text.into() }
 }
 
 /// How long the SDK tries, with its own retries, before it reports an error.
@@ -77,24 +73,33 @@ const SDK_PATIENCE: Duration = Duration::from_secs(4);
 pub(crate) struct Store(pub Arc<Environment>);
 
 impl Store {
-    /// One operation, with the faults that outlast the SDK's own retries. `done` happens at Secrets Manager.
-    async fn request<T>(&self, done: impl FnOnce(&mut Secrets, Timestamp) -> T) -> Result<T, StoreError> {
+    /// One operation, with the faults that outlast the SDK's own retries. `done` happens at Secrets Manager; whether the
+    /// operator's version is malformed now, it is told.
+    async fn request<T>(
+        &self,
+        done: impl FnOnce(&mut Secrets, Timestamp, bool) -> T,
+    ) -> Result<T, StoreError> {
         let Self(environment) = self;
         let world = &environment.world;
         environment.step().await;
         world.pause(2..40).await;
         let fault = world.fault(Service::Secrets);
+        let done = || done(&mut world.state().secrets, world.now(), fault == Some(Fault::Invalid));
         let result = match fault {
             Some(Fault::Throttle) => {
                 Err(StoreError::Throttled("Secrets Manager throttled the request".into()))
             }
-            Some(Fault::ServerError | Fault::Unreachable) => Err(unavailable()),
+            Some(Fault::Denied) => Err(StoreError::Denied("no permission".into())),
+            Some(Fault::ServerError) => Err(unavailable()),
             Some(Fault::LostResponse | Fault::Stall) => {
-                done(&mut world.state().secrets, world.now());
+                done();
                 Err(unavailable())
             }
-            _ => Ok(done(&mut world.state().secrets, world.now())),
+            _ => Ok(done()),
         };
+        if matches!(fault, Some(Fault::Denied | Fault::Invalid)) {
+            world.state().ledger.note("SecretInvalid", world.elapsed());
+        }
         if matches!(result, Err(StoreError::Unavailable(_))) {
             tokio::time::sleep(SDK_PATIENCE).await;
         }
@@ -112,26 +117,30 @@ fn unavailable() -> StoreError {
 
 impl SecretStore for Store {
     async fn current(&self) -> Result<Version, StoreError> {
-        self.request(|secrets, _| secrets.labeled(CURRENT).unwrap()).await
+        self.request(|secrets, _, is_malformed| match is_malformed {
+            true => operators("malformed", format!(r#"{{"client_id": "{}"}}"#, CREDENTIALS[0])),
+            false => secrets.labeled(CURRENT).unwrap(),
+        })
+        .await
     }
 
     async fn labeled(&self, label: &str) -> Result<Option<Version>, StoreError> {
-        self.request(|secrets, _| secrets.labeled(label)).await
+        self.request(|secrets, _, _| secrets.labeled(label)).await
     }
 
     async fn version(&self, id: &str) -> Result<Option<Version>, StoreError> {
-        self.request(|secrets, _| secrets.versions.get(id).cloned()).await
+        self.request(|secrets, _, _| secrets.versions.get(id).cloned()).await
     }
 
     async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
         if label == CURRENT {
-            self.0.world.violation("the function writes the operator's own version".into());
+            self.0.world.violation("the function writes the operator's own version");
         }
         if self.0.world.state().secrets.is_read_only {
             let denied = StoreError::Denied("no permission to put a version".into());
             self.0.note_store(&denied);
             return Err(denied);
         }
-        self.request(|secrets, now| secrets.put(id, label, text, now)).await
+        self.request(|secrets, now, _| secrets.put(id, label, text, now)).await
     }
 }

@@ -1,85 +1,88 @@
 //! Who watches jobs: schedules, state machines, and programs.
 
-use crate::faults::{Fault, Service};
+use crate::faults::Service;
 use crate::lambda::Lambda;
 use crate::ledger::{Publication, Watch};
-use crate::machine::{Execution, Failed, Integrations};
+use crate::scheduler::{self, Schedule};
+use crate::world::{World, log_uniform};
 use mass_change_owner_status::error::ErrorType;
 use serde_json::{Value, json};
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// The schedule group.
-pub(crate) const GROUP: &str = "watches";
+/// The timeout of the state machine.
+const TEN_DAYS: u64 = 864_000;
 
 /// Starts a watch of this job in some way, and follows it to its end.
-pub(crate) async fn watch(lambda: Arc<Lambda>, definition: Arc<Value>, job: usize, starts_in: u64) {
+pub(crate) async fn watch(lambda: Arc<Lambda>, job: usize, starts_in: u64) {
     let world = lambda.world.clone();
     sleep(Duration::from_secs(starts_in)).await;
-    let limits = lambda.settings.limits;
-    let (number, request, name) = {
-        let state = &mut *world.state();
-        let number = state.ledger.add_watch(Watch {
-            job,
-            started: world.elapsed(),
-            limit: limits.watch_limit_seconds,
-            is_announced: false,
-            is_over: false,
-            caught: Vec::new(),
-            has_status: false,
-            names_no_start: false,
-        });
-        let job = &state.zoho.jobs[job];
-        let request = json!({"module": job.module, "job_id": job.id});
-        (number, request, format!("{}-{}", job.module, job.id))
-    };
-    match world.draw(0..9) {
-        0..4 => scheduled(lambda, number, request, name).await,
-        4..8 => executed(lambda, definition, number, format!("{name}-{number}"), request).await,
+    let limit = lambda.settings.limits.watch_limit_seconds;
+    let (number, request) = add_watch(&world, job, limit);
+    match world.draw(0..10) {
+        0..5 => scheduled(lambda, number, request).await,
+        5..9 => executed(lambda, number, request).await,
         _ => looped(lambda, number, request).await,
     }
 }
 
-/// A schedule with a constant input.
-async fn scheduled(lambda: Arc<Lambda>, watch: usize, mut request: Value, name: String) {
-    let world = lambda.world.clone();
-    let arn_of = |name: &str| format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/{GROUP}/{name}");
-    // A name is used again only if the input says which watch is meant.
-    let created_at = world.now();
-    let name = if world.chance(0.7) {
-        request["first_checked_at"] = json!(created_at);
-        name
-    } else {
-        world.state().ledger.watches[watch].names_no_start = true;
-        format!("{name}-{watch}")
-    };
-    let arn = world.state().ledger.free_name(&arn_of(&name), world.elapsed());
-    world.state().ledger.add_schedule(arn.clone(), watch, created_at);
-    request["schedule_arn"] = json!(arn);
-    let limit = lambda.settings.limits.watch_limit_seconds;
-    let interval = (limit / 40).clamp(60, 900);
-    let grace = world.state().faults.outage_seconds() + 4 * interval + 7_200;
-    let last = world.elapsed() + limit + grace;
-    let mut deliveries = Vec::new();
-    while !world.state().ledger.is_deleted(&arn) && world.elapsed() < last {
-        let duplicates = world.state().faults.duplicates;
-        let times = if world.chance(duplicates) { 2 } else { 1 };
-        for _ in 0..times {
-            deliveries.push(tokio::spawn(lambda.clone().deliver(watch, request.to_string())));
-        }
-        sleep(Duration::from_secs(interval)).await;
-    }
-    join(deliveries).await;
+/// A new watch of this job; its number and its request.
+fn add_watch(world: &World, job: usize, limit: u64) -> (usize, Value) {
+    let state = &mut *world.state();
+    state.ledger.watches.push(Watch { job, started: world.elapsed(), limit, ..Watch::default() });
+    let job = &state.zoho.jobs[job];
+    (state.ledger.watches.len() - 1, json!({"module": job.module, "job_id": job.id, "label": "l"}))
 }
 
-async fn join(tasks: Vec<JoinHandle<()>>) {
-    for task in tasks {
-        task.await.unwrap();
+/// The state machine. Whatever comes back, it tries again until a report has an outcome, or its timeout is over.
+async fn executed(lambda: Arc<Lambda>, watch: usize, mut request: Value) {
+    let world = lambda.world.clone();
+    let timeout =
+        if world.chance(0.05) { log_uniform(&mut world.state().rng, 60.0, 86_400.0) } else { TEN_DAYS };
+    let gives_up_at = world.elapsed() + timeout;
+    let mut delay = 2_000;
+    loop {
+        let mut payload = json!({"request": request, "announcement": true, "notify": false, "watch": format!("execution-{watch}")});
+        if world.elapsed() >= gives_up_at {
+            payload["failure"] = json!({"Error": "States.Timeout", "Cause": ""});
+            world.state().ledger.watches[watch].is_given_up = true;
+        }
+        let Ok(report) = lambda.invoke(watch, &payload).await else {
+            world.pause(0..delay).await;
+            delay = (2 * delay).min(900_000);
+            continue;
+        };
+        delay = 2_000;
+        for kind in ["announcement", "notice"].into_iter().filter(|kind| report[kind].is_object()) {
+            publish(&world, watch, &report[kind], request["status"].is_string()).await;
+        }
+        if report["outcome"].is_string() {
+            break;
+        }
+        world
+            .sleep_until(gives_up_at.min(world.elapsed() + report["next_check_seconds"].as_u64().unwrap()))
+            .await;
+        request = report;
     }
+    world.state().ledger.watches[watch].is_over = true;
+}
+
+/// Publishes until SNS accepts the message.
+async fn publish(world: &World, watch: usize, message: &Value, has_worked: bool) {
+    let attribute =
+        |name: &str| message["attributes"][name]["StringValue"].as_str().unwrap_or_default().to_owned();
+    let publication = Publication {
+        watch,
+        has_worked,
+        event_id: attribute("event_id"),
+        outcome: attribute("outcome"),
+        body: message["message"].as_str().unwrap().to_owned(),
+    };
+    while world.fault(Service::Topic).is_some() {
+        world.pause(0..900_000).await;
+    }
+    world.publish(&publication);
 }
 
 /// A program that passes each report back, has the end published, and gives up on errors that are permanent.
@@ -88,18 +91,16 @@ async fn looped(lambda: Arc<Lambda>, watch: usize, mut request: Value) {
     let last = world.elapsed() + lambda.settings.limits.watch_limit_seconds;
     loop {
         request["notify"] = json!(true);
-        let seconds = match lambda.invoke(watch, &request.to_string()).await {
+        let seconds = match lambda.invoke(watch, &request).await {
             Ok(report) => {
-                let wait = report["next_check_seconds"].as_u64();
                 request = report;
-                wait
+                request["next_check_seconds"].as_u64()
             }
-            Err(failed) => {
-                let is_permanent =
-                    ErrorType::from_name(&failed.error).is_some_and(|kind| !kind.is_retryable());
+            Err(error) => {
+                let is_permanent = ErrorType::from_name(&error).is_some_and(|kind| !kind.is_retryable());
                 let gives_up = is_permanent || world.elapsed() > last;
                 // Whoever runs the program sees the error.
-                world.state().ledger.watches[watch].is_announced |= gives_up;
+                world.state().ledger.watches[watch].is_given_up = gives_up;
                 (!gives_up).then_some(60)
             }
         };
@@ -109,111 +110,81 @@ async fn looped(lambda: Arc<Lambda>, watch: usize, mut request: Value) {
     world.state().ledger.watches[watch].is_over = true;
 }
 
-/// An execution of the state machine.
-fn executed(
-    lambda: Arc<Lambda>,
-    definition: Arc<Value>,
-    watch: usize,
-    name: String,
-    input: Value,
-) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    Box::pin(async move {
-        let world = lambda.world.clone();
-        let connections = Connections { lambda: lambda.clone(), watch, started: Mutex::default() };
-        let result = Execution::new(&definition, &connections, &name, &input).run().await;
-        world.trace(|| format!("execution {name} ends with {result:?}"));
-        let successor = connections.started.lock().unwrap().take();
-        match successor {
-            Some(Successor { name, input, .. }) => executed(lambda, definition, watch, name, input).await,
-            None => world.state().ledger.watches[watch].is_over = true,
+/// How long the name of a schedule that was deleted is not used again, in seconds.
+const NAME_IS_FREE_AFTER: u64 = 200;
+
+/// A schedule: most of them adapt, and people change some by hand.
+async fn scheduled(lambda: Arc<Lambda>, watch: usize, mut input: Value) {
+    let world = lambda.world.clone();
+    let limit = lambda.settings.limits.watch_limit_seconds;
+    let (created_at, adapts) = (world.elapsed(), world.chance(0.7));
+    input["note"] = json!("kept");
+    if adapts {
+        input["adapt"] = json!(true);
+    }
+    let mut name = format!("watch-{watch}");
+    if world.chance(0.7) {
+        input["first_checked_at"] = json!(World::at(created_at));
+        let names = &mut world.state().ledger.names_used;
+        let free = names.iter().find(|(_, ended_at)| *ended_at + NAME_IS_FREE_AFTER < created_at);
+        if let Some(free) = free.map(|(name, _)| name.clone()) {
+            names.remove(&free);
+            name = free;
         }
-    })
+    }
+    let end = {
+        let state = &mut *world.state();
+        let is_short = state.rng.u32(0..10) == 0;
+        state.ledger.watches[watch].may_be_lost = is_short;
+        let long = limit + 3_600 + state.faults.outage_seconds() + 7_200;
+        created_at + if is_short { state.rng.u64(60..limit) } else { long }
+    };
+    let every = if adapts { 300 } else { (limit / 40).clamp(60, 900) / 60 * 60 };
+    let schedule = Schedule {
+        watch,
+        created_at,
+        edited_at: created_at,
+        is_enabled: true,
+        input,
+        start: created_at,
+        every,
+        end,
+        changed: Arc::default(),
+    };
+    world.state().schedules.insert(name.clone(), schedule);
+    world.trace(|| format!("schedule {name} is created for watch {watch}"));
+    if world.chance(0.1) {
+        tokio::spawn(edit_by_hand(world.clone(), name.clone(), created_at, limit));
+    }
+    scheduler::run(lambda, name).await;
 }
 
-/// An execution that another one has started.
-struct Successor {
-    name: String,
-    input: Value,
-}
-
-/// What the state machine is connected to.
-struct Connections {
-    lambda: Arc<Lambda>,
-    watch: usize,
-    started: Mutex<Option<Successor>>,
-}
-
-impl Connections {
-    async fn check(&self, arguments: &Value) -> Result<Value, Failed> {
-        let payload = arguments["Payload"].to_string();
-        let report = self.lambda.invoke(self.watch, &payload).await?;
-        Ok(json!({"Payload": report, "StatusCode": 200}))
-    }
-
-    async fn publish(&self, arguments: &Value) -> Result<Value, Failed> {
-        let world = &self.lambda.world;
-        let fault = world.fault(Service::Topic);
-        let failed = |error: &str| Err(Failed { error: error.to_owned(), cause: "SNS failed".to_owned() });
-        match fault {
-            Some(Fault::Stall) => {
-                sleep(Duration::from_secs(60)).await;
-                return failed("States.Timeout");
-            }
-            Some(Fault::LostResponse) | None => {}
-            Some(_) => return failed("SNS.InternalErrorException"),
+/// Somebody changes the schedule at some time.
+async fn edit_by_hand(world: World, name: String, created_at: u64, limit: u64) {
+    let after = log_uniform(&mut world.state().rng, 60.0, 20_000.0).min(limit);
+    sleep(Duration::from_secs(after)).await;
+    let (edit, adapts) = (world.draw(0..4), world.chance(0.5));
+    let schedule = world.state().schedules.get(&name).cloned();
+    let Some(mut schedule) = schedule.filter(|schedule| schedule.created_at == created_at) else { return };
+    world.trace(|| format!("schedule {name} is changed by hand: {edit}"));
+    schedule.edited_at = world.elapsed();
+    let watch = schedule.watch;
+    world.state().ledger.watches[watch].may_be_lost |= edit > 0;
+    match edit {
+        0 => schedule.input["adapt"] = json!(adapts),
+        1 => schedule.is_enabled = false,
+        2 => {
+            let job = world.state().zoho.jobs.len() - 1;
+            (schedule.watch, schedule.input) = add_watch(&world, job, limit);
+            (schedule.input["adapt"], schedule.input["first_checked_at"]) = (json!(true), json!(world.now()));
+            let added = &mut world.state().ledger.watches[schedule.watch];
+            (added.may_be_lost, added.is_over) = (true, true);
         }
-        let attribute = |name: &str| {
-            let value = &arguments["MessageAttributes"][name]["StringValue"];
-            value.as_str().unwrap_or_default().to_owned()
-        };
-        let message_id = world.publish(Publication {
-            watch: self.watch,
-            at: world.elapsed(),
-            event_id: attribute("event_id"),
-            outcome: attribute("outcome"),
-            report: arguments["Message"].as_str().unwrap_or_default().to_owned(),
-        });
-        if fault.is_some() {
-            return failed("SNS.SdkClientException");
+        _ => {
+            world.state().schedules.remove(&name);
+            return schedule.changed.notify_waiters();
         }
-        Ok(json!({"MessageId": message_id}))
     }
-
-    /// The dead-letter queue keeps what SNS did not accept: an operator announces it.
-    fn keep(&self) -> Value {
-        self.lambda.world.state().ledger.watches[self.watch].is_announced = true;
-        json!({"MessageId": "kept"})
-    }
-
-    fn start_execution(&self, arguments: &Value) -> Value {
-        let name = arguments["Name"].as_str().unwrap().to_owned();
-        let result = json!({"ExecutionArn": format!("arn:{name}")});
-        *self.started.lock().unwrap() = Some(Successor { name, input: arguments["Input"].clone() });
-        result
-    }
-}
-
-impl Integrations for Connections {
-    async fn call(&self, resource: &str, arguments: Value) -> Result<Value, Failed> {
-        let result = match resource {
-            "lambda:invoke" => self.check(&arguments).await,
-            "sns:publish" => self.publish(&arguments).await,
-            "sqs:sendMessage" => Ok(self.keep()),
-            "states:startExecution" => Ok(self.start_execution(&arguments)),
-            other => panic!("nothing is known of {other}"),
-        };
-        if let Err(failed) = &result {
-            let ledger = &mut self.lambda.world.state().ledger;
-            ledger.watches[self.watch].caught.push(failed.error.clone());
-        }
-        result
-    }
-
-    async fn wait(&self, seconds: f64) {
-        sleep(Duration::from_secs_f64(seconds)).await;
-    }
-
-    fn random(&self) -> f64 {
-        self.lambda.world.state().rng.f64()
-    }
+    schedule.changed.notify_waiters();
+    world.state().schedules.insert(name, schedule);
 }

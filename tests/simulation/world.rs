@@ -2,6 +2,7 @@
 
 use crate::faults::{Fault, Faults, Service};
 use crate::ledger::Ledger;
+use crate::scheduler::Schedules;
 use crate::secrets::Secrets;
 use crate::zoho::Zoho;
 use fastrand::Rng;
@@ -29,6 +30,7 @@ pub(crate) struct State {
     pub faults: Faults,
     pub zoho: Zoho,
     pub secrets: Secrets,
+    pub schedules: Schedules,
     pub ledger: Ledger,
 }
 
@@ -38,8 +40,8 @@ impl World {
         let faults = Faults::draw(&mut rng);
         let zoho = Zoho::new(&mut rng);
         let secrets = Secrets::new(&mut rng, zoho.static_token());
-        let ledger = Ledger::default();
-        let state = State { rng, faults, zoho, secrets, ledger };
+        let (schedules, ledger) = Default::default();
+        let state = State { rng, faults, zoho, secrets, schedules, ledger };
         Self { state: Arc::new(Mutex::new(state)), began: Instant::now(), traced }
     }
 
@@ -55,12 +57,17 @@ impl World {
 
     /// The true time.
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp::from_epoch_seconds(BEGINNING + i64::try_from(self.elapsed()).unwrap())
+        Self::at(self.elapsed())
     }
 
-    /// The time of a clock, in seconds since the beginning.
-    pub(crate) fn elapsed_at(at: Timestamp) -> i64 {
-        at.epoch_seconds() - BEGINNING
+    /// The time so many seconds after the beginning.
+    pub(crate) fn at(elapsed: u64) -> Timestamp {
+        Timestamp::from_epoch_seconds(BEGINNING + i64::try_from(elapsed).unwrap())
+    }
+
+    /// Sleeps until so many seconds after the beginning.
+    pub(crate) async fn sleep_until(&self, elapsed: u64) {
+        tokio::time::sleep_until(self.began + Duration::from_secs(elapsed)).await;
     }
 
     /// True with this probability.
@@ -79,11 +86,6 @@ impl World {
         sleep(duration).await;
     }
 
-    /// Sleeps for so many seconds.
-    pub(crate) async fn pause_seconds(&self, seconds: Range<u64>) {
-        self.pause(seconds.start * 1_000..seconds.end * 1_000).await;
-    }
-
     /// The fault that meets a request to this service now.
     pub(crate) fn fault(&self, service: Service) -> Option<Fault> {
         let now = self.elapsed();
@@ -99,7 +101,8 @@ impl World {
     }
 
     /// Notes that a rule is broken.
-    pub(crate) fn violation(&self, what: String) {
+    pub(crate) fn violation(&self, what: impl AsRef<str>) {
+        let what = what.as_ref();
         self.trace(|| format!("VIOLATION {what}"));
         let at = self.began.elapsed().as_secs_f64();
         self.state().ledger.violations.push(format!("{what} (at {at:.3} s)"));

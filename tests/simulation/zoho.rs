@@ -7,23 +7,22 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mass_change_owner_status::http::HttpResponse as Response;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-/// How a job ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum JobEnd {
-    Completed { failed: u64, not_updated: u64 },
-    Failed,
+/// A response, and the permanent error that it means by the contract; empty if it means none.
+pub(crate) struct Answer {
+    pub response: Response,
+    pub means: &'static str,
 }
 
-/// Why Zoho never gives the status of a job, or gives it no longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Problem {
-    NoPermission,
-    ScopeMismatch,
-    InvalidModule,
-    NoSuchJob,
-    OtherModule,
-}
+/// Why Zoho does not give the status of a job: HTTP status, code, and the error that this means.
+const PROBLEMS: [(u16, &str, &str); 5] = [
+    (403, "NO_PERMISSION", "PermissionDenied"),
+    (401, "OAUTH_SCOPE_MISMATCH", "ScopeMismatch"),
+    (400, "INVALID_MODULE", "InvalidModule"),
+    (204, "", "JobNotFound"),
+    (404, "INVALID_DATA", "JobNotFound"),
+];
 
 /// A job: what is true of it, whatever anybody learns of it.
 #[derive(Debug, Clone)]
@@ -32,91 +31,84 @@ pub(crate) struct Job {
     pub id: String,
     queued_until: u64,
     ends_at: u64,
-    pub end: JobEnd,
+    fails: bool,
     total: u64,
+    /// Updated in the end. The others are failed, not updated, or in no count at all.
+    updated: u64,
+    others: &'static str,
     /// Whether the counts are given only once the job is completed.
     late_counts: bool,
     /// Counts move in steps of so many seconds.
     step: u64,
-    pub problem: Option<(u64, Problem)>,
+    /// When something is wrong, and what.
+    problem: (Range<u64>, usize),
 }
 
 impl Job {
-    /// A job that is started now.
     fn draw(rng: &mut Rng, now: u64, number: usize) -> Self {
         let queued_until = now + if rng.bool() { 0 } else { log_uniform(rng, 1.0, 3_000.0) };
         let takes = log_uniform(rng, 5.0, 60_000.0);
         let total = log_uniform(rng, 1.0, 100_000.0);
-        let end = match rng.u32(0..6) {
-            0 => JobEnd::Failed,
-            1 => JobEnd::Completed { failed: rng.u64(0..=total), not_updated: 0 },
-            2 => JobEnd::Completed { failed: 0, not_updated: rng.u64(0..=total) },
-            _ => JobEnd::Completed { failed: 0, not_updated: 0 },
+        let problem_from = now + if rng.bool() { 0 } else { log_uniform(rng, 1.0, 5_000.0) };
+        let lasts = match rng.u32(0..12) {
+            0 => u64::from(u32::MAX),
+            1 => log_uniform(rng, 1.0, 20_000.0),
+            _ => 0,
         };
-        let problems = [
-            Problem::NoPermission,
-            Problem::ScopeMismatch,
-            Problem::InvalidModule,
-            Problem::NoSuchJob,
-            Problem::OtherModule,
-        ];
-        let problem = (rng.u32(0..8) == 0).then(|| {
-            let from = if rng.bool() { 0 } else { now + log_uniform(rng, 1.0, 5_000.0) };
-            (from, problems[rng.usize(0..problems.len())])
-        });
         Self {
             module: ["Leads", "Price_Books", "CustomModule1"][rng.usize(0..3)],
             id: (3_652_397_000_009_000_000 + number).to_string(),
             queued_until,
             ends_at: queued_until + takes,
-            end,
+            fails: rng.u32(0..6) == 0,
             total,
+            updated: if rng.u32(0..3) == 0 { rng.u64(0..=total) } else { total },
+            others: ["Failed_Count", "Not_Updated_Count", "Unknown_Count"][rng.usize(0..3)],
             late_counts: rng.u32(0..4) > 0,
             step: log_uniform(rng, 1.0, 2_000.0),
-            problem,
+            problem: (problem_from..problem_from + lasts, rng.usize(0..PROBLEMS.len())),
         }
     }
 
-    /// How the job ended, once it has.
-    pub(crate) fn ended(&self, now: u64) -> Option<JobEnd> {
-        (now >= self.ends_at).then_some(self.end)
+    /// The outcome and the number of updated records, once the job has ended.
+    pub(crate) fn ended(&self, now: u64) -> Option<(&'static str, u64)> {
+        let outcome = match (self.fails, self.updated < self.total) {
+            (true, _) => "FAILED",
+            (false, true) => "PARTIALLY_SUCCEEDED",
+            (false, false) => "SUCCEEDED",
+        };
+        (now >= self.ends_at).then_some((outcome, self.updated))
     }
 
     fn status(&self, now: u64) -> Value {
-        let mut job = match (now < self.queued_until, self.ended(now)) {
-            (true, _) => json!({"Status": "SCHEDULED"}),
-            (false, None) => {
-                json!({"Status": if self.step.is_multiple_of(2) { "RUNNING" } else { "in progress" }})
-            }
-            (false, Some(JobEnd::Failed)) => json!({"Status": "FAILED"}),
-            (false, Some(JobEnd::Completed { .. })) => json!({"Status": "COMPLETED"}),
-        };
-        if let Some(JobEnd::Completed { failed, not_updated }) = self.ended(now) {
-            job["Total_Count"] = json!(self.total);
-            job["Failed_Count"] = json!(failed);
-            job["Not_Updated_Count"] = json!(not_updated);
-            job["Updated_Count"] = json!(self.total - failed - not_updated);
-        } else if !self.late_counts {
+        let mut job = json!({"Failed_Count": 0, "Not_Updated_Count": 0});
+        job["Status"] = json!(match (now < self.queued_until, now < self.ends_at, self.fails) {
+            (true, ..) => "SCHEDULED",
+            (_, true, _) if self.step.is_multiple_of(2) => "RUNNING",
+            (_, true, _) => "in progress",
+            (.., true) => "FAILED",
+            (.., false) => "COMPLETED",
+        });
+        if now >= self.ends_at {
+            job["Updated_Count"] = json!(self.updated);
+            job[self.others] = json!(self.total - self.updated);
+        } else if self.late_counts {
+            return json!({"data": [{"Status": job["Status"]}]});
+        } else {
             let ran = now.saturating_sub(self.queued_until) / self.step * self.step;
-            job["Total_Count"] = json!(self.total);
-            job["Failed_Count"] = json!(0);
-            job["Updated_Count"] = json!(self.total * ran / (self.ends_at - self.queued_until + 1));
+            job["Updated_Count"] = json!(self.updated * ran / (self.ends_at - self.queued_until + 1));
         }
+        job["Total_Count"] = json!(self.total);
         json!({"data": [job]})
     }
 
-    fn response(&self, now: u64) -> Response {
-        match self.problem.filter(|(from, _)| now >= *from) {
-            None => json_response(200, &self.status(now)),
-            Some((_, Problem::NoPermission)) => error(403, "NO_PERMISSION", "permission denied"),
-            Some((_, Problem::ScopeMismatch)) => error(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope"),
-            Some((_, Problem::InvalidModule)) => {
-                error(400, "INVALID_MODULE", "the module name given seems to be invalid")
+    fn answer(&self, now: u64) -> Answer {
+        match &self.problem {
+            (seconds, number) if seconds.contains(&now) => {
+                let (status, code, means) = PROBLEMS[*number];
+                if status == 204 { Answer { means, ..page(204, "") } } else { error(status, code, means) }
             }
-            Some((_, Problem::NoSuchJob)) => Response { status: StatusCode::NO_CONTENT, ..page("") },
-            Some((_, Problem::OtherModule)) => {
-                error(404, "INVALID_DATA", "the related id given seems to be invalid")
-            }
+            _ => document(200, &self.status(now), ""),
         }
     }
 }
@@ -129,8 +121,6 @@ pub(crate) struct Zoho {
     tokens: BTreeMap<String, u64>,
     /// Tokens in the order in which they were issued, and when.
     issued: Vec<(String, u64)>,
-    /// From when on the credentials are rejected.
-    pub rejected_from: Option<u64>,
     lifetime: u64,
     static_token: Option<String>,
 }
@@ -144,11 +134,10 @@ const ACTIVE_TOKENS: usize = 15;
 
 impl Zoho {
     pub(crate) fn new(rng: &mut Rng) -> Self {
-        let rejected_from = (rng.u32(0..20) == 0).then(|| log_uniform(rng, 1.0, 20_000.0));
         let static_token = (rng.u32(0..10) == 0).then(|| format!("static{:016x}.token", rng.u64(..)));
         let tokens = static_token.iter().map(|token| (token.clone(), u64::MAX)).collect();
         let lifetime = if rng.u32(0..4) == 0 { 300 } else { 3_600 };
-        Self { jobs: Vec::new(), tokens, issued: Vec::new(), rejected_from, lifetime, static_token }
+        Self { jobs: Vec::new(), tokens, issued: Vec::new(), lifetime, static_token }
     }
 
     /// The token in the secret, if the operator stores one there.
@@ -165,7 +154,7 @@ impl Zoho {
     /// Starts a job that nothing keeps from being checked.
     pub(crate) fn start_healthy_job(&mut self, rng: &mut Rng, now: u64) -> &Job {
         let number = self.start_job(rng, now);
-        self.jobs[number].problem = None;
+        self.jobs[number].problem.0 = 0..0;
         &self.jobs[number]
     }
 
@@ -175,16 +164,12 @@ impl Zoho {
         issued.chain(&self.static_token).map(String::as_str)
     }
 
-    fn rejects(&self, now: u64) -> bool {
-        self.rejected_from.is_some_and(|from| now >= from)
-    }
-
-    /// The response to a request for a token.
-    pub(crate) fn issue(&mut self, rng: &mut Rng, now: u64) -> Response {
-        if self.rejects(now) {
-            return json_response(200, &json!({"error": "invalid_code"}));
+    /// The response to a request for a token. `revoked`: the credentials are not valid now.
+    pub(crate) fn issue(&mut self, rng: &mut Rng, now: u64, revoked: bool) -> Answer {
+        if revoked {
+            return document(200, &json!({"error": "invalid_code"}), "TokenRejected");
         }
-        if self.issued.iter().filter(|(_, at)| at + WINDOW > now).count() >= TOKENS_PER_WINDOW {
+        if self.issued.iter().rev().take_while(|(_, at)| at + WINDOW > now).count() >= TOKENS_PER_WINDOW {
             return throttled_token();
         }
         // Zoho's own begin with "1000."; nothing may depend on it.
@@ -192,74 +177,81 @@ impl Zoho {
         let token = format!("{prefix}{:016x}{:016x}.{}", rng.u64(..), rng.u64(..), self.issued.len());
         self.tokens.insert(token.clone(), now + self.lifetime);
         self.issued.push((token.clone(), now));
-        if let Some((oldest, _)) =
-            self.issued.len().checked_sub(ACTIVE_TOKENS + 1).and_then(|n| self.issued.get(n))
-        {
-            self.tokens.insert(oldest.clone(), 0);
+        if let Some(oldest) = self.issued.len().checked_sub(ACTIVE_TOKENS + 1) {
+            self.tokens.insert(self.issued[oldest].0.clone(), 0);
         }
-        let body = json!({"access_token": token, "api_domain": "https://www.zohoapis.eu", "token_type": "Bearer", "expires_in": self.lifetime});
-        json_response(200, &body)
+        let body = json!({"access_token": token, "api_domain": "https://www.zohoapis.eu",
+            "token_type": "Bearer", "expires_in": self.lifetime});
+        document(200, &body, "")
     }
 
     /// The response to a request for a job's status.
-    pub(crate) fn status(&self, path: &str, token: &str, now: u64) -> Response {
-        let is_valid = self.tokens.get(token).is_some_and(|until| now < *until) && !self.rejects(now);
-        if !is_valid {
+    pub(crate) fn status(&self, path: &str, token: &str, now: u64, revoked: bool) -> Answer {
+        if revoked || self.tokens.get(token).is_none_or(|until| now >= *until) {
             return unauthorized();
         }
         let job = self.jobs.iter().find(|job| {
             path == format!("/crm/v8/{}/actions/mass_change_owner?job_id={}", job.module, job.id)
         });
-        job.map_or_else(|| page("unknown path"), |job| job.response(now))
+        job.map_or_else(|| page(404, "unknown path"), |job| job.answer(now))
     }
 }
 
-/// A response with this status and JSON document.
-pub(crate) fn json_response(status: u16, body: &Value) -> Response {
+fn document(status: u16, body: &Value, means: &'static str) -> Answer {
+    Answer { means, ..page(status, &body.to_string()) }
+}
+
+fn error(status: u16, code: &str, means: &'static str) -> Answer {
+    document(status, &json!({"code": code, "details": {}, "message": "m", "status": "error"}), means)
+}
+
+fn unauthorized() -> Answer {
+    error(401, "INVALID_TOKEN", "TokenRejected")
+}
+
+fn throttled_token() -> Answer {
+    document(
+        400,
+        &json!({"error": "Access Denied", "status": "failure", "error_description": "too many"}),
+        "",
+    )
+}
+
+/// What is not the documented JSON.
+fn page(status: u16, body: &str) -> Answer {
     let status = StatusCode::from_u16(status).unwrap();
-    Response { status, headers: HeaderMap::new(), body: body.to_string().into_bytes() }
-}
-
-fn error(status: u16, code: &str, message: &str) -> Response {
-    json_response(status, &json!({"code": code, "details": {}, "message": message, "status": "error"}))
-}
-
-fn unauthorized() -> Response {
-    error(401, "INVALID_TOKEN", "invalid oauth token")
-}
-
-fn throttled_token() -> Response {
-    let body = json!({"error": "Access Denied", "status": "failure", "error_description":
-        "You have made too many requests continuously. Please try again after some time."});
-    json_response(400, &body)
-}
-
-fn page(body: &str) -> Response {
-    Response { status: StatusCode::OK, headers: HeaderMap::new(), body: body.as_bytes().to_vec() }
+    let response = Response { status, headers: HeaderMap::new(), body: body.as_bytes().to_vec() };
+    Answer { response, means: "ZohoUnexpectedResponse" }
 }
 
 /// What comes instead of this response, if anything comes.
-pub(crate) fn spoiled(response: Response, fault: Fault, is_token: bool, rng: &mut Rng) -> Response {
+pub(crate) fn spoiled(answer: Answer, fault: Fault, is_token: bool, rng: &mut Rng) -> Answer {
     match fault {
-        Fault::ServerError => {
-            error([500, 502, 503, 504][rng.usize(0..4)], "INTERNAL_ERROR", "Internal Server Error")
-        }
+        Fault::ServerError => error([500, 502, 503, 504][rng.usize(0..4)], "INTERNAL_ERROR", ""),
         Fault::Throttle if is_token => throttled_token(),
         Fault::Throttle => {
-            let mut throttled = error(429, "TOO_MANY_REQUESTS", "too many requests fired");
+            let mut throttled = error(429, "TOO_MANY_REQUESTS", "");
             let retry_after =
                 ["", "1", "7", "3000", "Mon, 23 Nov 2026 10:00:00 GMT", "soon"][rng.usize(0..6)];
             if !retry_after.is_empty() {
-                throttled.headers.insert(header::RETRY_AFTER, HeaderValue::from_static(retry_after));
+                throttled.response.headers.insert(header::RETRY_AFTER, HeaderValue::from_static(retry_after));
             }
             throttled
         }
-        Fault::StrayPage => page("<html><body>We are down for maintenance</body></html>"),
+        Fault::Page => page(200, "<html><body>We are down for maintenance</body></html>"),
+        Fault::ForbiddenPage => page(403, "<html><body>Request blocked</body></html>"),
         Fault::Truncated => {
-            let end = rng.usize(0..response.body.len().max(1));
-            Response { body: response.body[..end.min(response.body.len())].to_vec(), ..response }
+            let Response { mut body, .. } = answer.response;
+            body.truncate(rng.usize(0..body.len().max(1)));
+            Answer { response: Response { body, ..page(200, "").response }, means: "ZohoUnexpectedResponse" }
         }
+        Fault::Oversized => Answer { means: "ZohoUnexpectedResponse", ..answer },
         Fault::Unauthorized => unauthorized(),
-        Fault::Oversized | Fault::Unreachable | Fault::LostResponse | Fault::Stall => response,
+        Fault::NoContent => Answer { means: "JobNotFound", ..page(204, "") },
+        Fault::UnknownCode if is_token => document(200, &json!({"error": "something_new"}), ""),
+        Fault::UnknownCode => {
+            error([400, 405, 409][rng.usize(0..3)], "SOMETHING_NEW", "ZohoUnexpectedResponse")
+        }
+        _ => answer,
     }
 }

@@ -6,32 +6,28 @@ use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::http::{HttpClient, Origin, Request, Response, TransportError};
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::token::{
-    Put, SecretStore, Settings, StoreError, TOKEN_LABEL, TokenSource, Version,
+    LEASE_LABEL, Put, SecretStore, Sharing, StoreError, TOKEN_LABEL, TokenSettings, TokenSource, Version,
 };
 use mass_change_owner_status::zoho::data_center::DataCenter;
 use secrecy::SecretString;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Builder;
 
 const NOW: i64 = 1_795_428_000;
 
+const ID: &str = "zoho-access-token-record-0000000001";
+
 /// A secret in which one record was planted.
 struct Planted {
     kind: &'static str,
     text: String,
-    /// Where: at the first ID of this kind that is asked for.
-    id: OnceLock<String>,
 }
 
 impl Planted {
-    fn is_at(&self, id: &str) -> bool {
-        id.starts_with(self.kind) && self.id.get_or_init(|| id.to_owned()) == id
-    }
-
-    fn version(&self, id: &str) -> Version {
+    fn planted(&self) -> Version {
         Version {
-            id: id.to_owned(),
+            id: ID.to_owned(),
             created: Timestamp::from_epoch_seconds(NOW),
             text: self.text.clone().into(),
         }
@@ -48,15 +44,16 @@ impl SecretStore for Planted {
     }
 
     async fn labeled(&self, label: &str) -> Result<Option<Version>, StoreError> {
-        Ok((self.kind == "token" && label == TOKEN_LABEL).then(|| self.version("planted-by-somebody-else")))
+        let planted = if self.kind == "token" { TOKEN_LABEL } else { LEASE_LABEL };
+        Ok((label == planted).then(|| self.planted()))
     }
 
     async fn version(&self, id: &str) -> Result<Option<Version>, StoreError> {
-        Ok(self.is_at(id).then(|| self.version(id)))
+        Ok((id == ID).then(|| self.planted()))
     }
 
     async fn put(&self, id: &str, _: &str, _: &SecretString) -> Result<Put, StoreError> {
-        Ok(if self.is_at(id) { Put::Taken } else { Put::Done { stages: Vec::new() } })
+        Ok(if id == ID { Put::Taken } else { Put::Done { stages: Vec::new() } })
     }
 }
 
@@ -79,16 +76,16 @@ pub(crate) fn shared_records(input: &[u8]) -> String {
     let (kind, text) = text.split_once('\n').unwrap_or(("token", &text));
     let kind = ["lease", "failure"].into_iter().find(|known| *known == kind).unwrap_or("token");
     let clock = Arc::new(|| Timestamp::from_epoch_seconds(NOW));
-    let settings = Settings {
+    let settings = TokenSettings {
         api_domain: None,
         accounts_domain: None,
         data_center: None,
         request_timeout: Duration::from_secs(10),
+        sharing: Sharing::ReadWrite,
         clock,
         random: Arc::new(|| 7),
     };
-    let tokens =
-        TokenSource::new(Planted { kind, text: text.to_owned(), id: OnceLock::new() }, Accounts, settings);
+    let tokens = TokenSource::new(Planted { kind, text: text.to_owned() }, Accounts, settings);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let result = runtime.block_on(tokens.token(Deadline::after(Duration::from_secs(20))));
     match result {

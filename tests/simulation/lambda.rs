@@ -9,7 +9,7 @@ use fastrand::Rng;
 use mass_change_owner_status::checker::{self, Checker};
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::handler::{Handler, Invocation};
-use mass_change_owner_status::token::{self, TokenSource};
+use mass_change_owner_status::token::{Sharing, TokenSettings, TokenSource};
 use mass_change_owner_status::watch::message::Settings as MessageSettings;
 use mass_change_owner_status::watch::notice::Intervals;
 use mass_change_owner_status::watch::pacing::Bounds;
@@ -294,11 +294,12 @@ impl Lambda {
         let network = Network(environment.clone());
         let clock = environment.clock();
         let request_timeout = Duration::from_secs(10);
-        let settings = token::Settings {
+        let settings = TokenSettings {
             api_domain: None,
             accounts_domain: None,
             data_center: None,
             request_timeout,
+            sharing: Sharing::ReadWrite,
             clock: clock.clone(),
             random: Arc::new(|| fastrand::u64(..)),
         };

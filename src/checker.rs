@@ -1,11 +1,11 @@
-//! One check: an access token, the status request, and one replacement token if Zoho rejects the first one.
+//! One check: an access token, the status request, and a replacement if Zoho rejects the token.
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::http::{HttpClient, Origin};
 use crate::phase;
 use crate::timestamp::Clock;
-use crate::token::{SecretStore, TokenSource};
+use crate::token::{CachedToken, SecretStore, TokenSource};
 use crate::watch::ids::Job;
 use crate::watch::job::JobStatus;
 use crate::zoho::client::{self, Attempts, StatusRequest};
@@ -32,6 +32,12 @@ pub struct CheckerSettings {
     /// The wall clock.
     pub clock: Clock,
 }
+
+/// A new token that Zoho rejects is tried once more after so long: it is not known everywhere at once.
+const SPREADING: Duration = Duration::from_secs(2);
+
+/// Tokens in one check after the first one: what others have stored, and what this environment requested.
+const MAX_REPLACEMENTS: usize = 3;
 
 /// The INIT phase has no deadline of its own; a request that takes longer than this is no longer useful.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(60);
@@ -77,8 +83,8 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         Ok(self.tokens.token(deadline).await?.api.clone())
     }
 
-    /// Returns the status of a job. If Zoho rejects the token, gets another one, once. Refreshes the token concurrently
-    /// with the request if that is due.
+    /// Returns the status of a job. If Zoho rejects the token, takes the one that another environment has stored meanwhile,
+    /// then requests one. Refreshes the token concurrently with the first request if that is due.
     ///
     /// `repeats_timeouts`: whether a request that timed out is sent again within the invocation.
     ///
@@ -92,39 +98,55 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         deadline: Deadline,
         attempts: &mut Attempts,
     ) -> Result<JobStatus, WatchError> {
-        let cached = self.tokens.token(deadline).await?;
-        let mut request = StatusRequest {
-            host: &cached.api,
-            api_version: &self.settings.api_version,
-            module: &job.module,
-            job_id: &job.job_id,
-            token: &cached.token,
-            timeout: self.settings.request_timeout,
-            deadline,
-            clock: &self.settings.clock,
-            repeats_timeouts,
+        let mut token = self.tokens.token(deadline).await?;
+
+        let mut fetch = async |token: &CachedToken| {
+            let request = StatusRequest {
+                host: &token.api,
+                api_version: &self.settings.api_version,
+                module: &job.module,
+                job_id: &job.job_id,
+                token: &token.token,
+                timeout: self.settings.request_timeout,
+                deadline,
+                clock: &self.settings.clock,
+                repeats_timeouts,
+            };
+            client::fetch_status(&self.http, &request, attempts).await
         };
-        let (first, ()) = tokio::join!(
-            client::fetch_status(&self.http, &request, attempts),
-            self.tokens.refresh_if_due(deadline)
-        );
-        let rejection = match first {
-            Err(error) if error.kind() == ErrorType::TokenRejected => error,
-            other => return other,
-        };
-        tracing::debug!(error = %rejection, "Zoho rejected the access token; getting another one");
-        let Some(replacement) = self.tokens.replace_rejected(&cached, deadline).await? else {
-            return Err(rejection);
-        };
-        (request.host, request.token) = (&replacement.api, &replacement.token);
-        let second = client::fetch_status(&self.http, &request, attempts).await;
-        if let Err(error) = &second
-            && error.kind() == ErrorType::TokenRejected
-        {
-            self.tokens.report_rejected(&replacement, error, deadline).await;
+        let (mut result, ()) = tokio::join!(fetch(&token), self.tokens.refresh_if_due(deadline));
+        let mut rejected = Vec::new();
+        loop {
+            if is_rejection(&result) && token.is_fresh((self.settings.clock)()) && deadline.left() > SPREADING
+            {
+                tokio::time::sleep(SPREADING).await;
+                result = fetch(&token).await;
+            }
+            let rejection = match result {
+                Err(error) if error.kind() == ErrorType::TokenRejected => error,
+                other => return other,
+            };
+            if token.is_own() && !rejected.is_empty() {
+                self.tokens.report_rejected(&token, &rejection, deadline).await;
+                return Err(rejection);
+            }
+            tracing::debug!(error = %rejection, "Zoho rejected the access token; getting another one");
+            rejected.push(token);
+            // The third token is one that this environment requested, unless others request more at the same time.
+            if rejected.len() > MAX_REPLACEMENTS {
+                return Err(rejection);
+            }
+            token = match self.tokens.replace_rejected(&rejected, deadline).await? {
+                Some(replacement) => replacement,
+                None => return Err(rejection),
+            };
+            result = fetch(&token).await;
         }
-        second
     }
+}
+
+fn is_rejection(result: &Result<JobStatus, WatchError>) -> bool {
+    result.as_ref().is_err_and(|error| error.kind() == ErrorType::TokenRejected)
 }
 
 #[cfg(test)]

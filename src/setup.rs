@@ -14,7 +14,7 @@ use crate::handler::{Handler, Invocation};
 use crate::http::{Connections, HttpSettings};
 use crate::phase::{self, Phase};
 use crate::timestamp::{Clock, Timestamp};
-use crate::token::{self, SecretStore, TokenSource};
+use crate::token::{SecretStore, Sharing, TokenSettings, TokenSource};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::{Message, MessageSettings};
 use crate::watch::pacing::Bounds;
@@ -76,7 +76,8 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     let connections = Arc::new(connections);
     let sdk = Sdk::load(connections.clone(), environment, region.clone(), config.request_timeout).await;
     let clock: Clock = Arc::new(Timestamp::now);
-    let checker = checker(sdk.secret(config.secret_id.clone()), connections, &config, &clock);
+    let secret = sdk.secret(config.secret_id.clone());
+    let checker = checker(secret, Sharing::ReadWrite, connections, &config, &clock);
     let limits = limits(&config);
     let deployment = Deployment {
         stack: environment.get("STACK_NAME").map(str::to_owned),
@@ -91,6 +92,7 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
 /// The checks, with the credentials from this store.
 pub fn checker<S: SecretStore + 'static>(
     secrets: S,
+    sharing: Sharing,
     connections: Arc<Connections>,
     config: &Config,
     clock: &Clock,
@@ -98,11 +100,12 @@ pub fn checker<S: SecretStore + 'static>(
     let tokens = TokenSource::new(
         secrets,
         connections.clone(),
-        token::Settings {
+        TokenSettings {
             api_domain: config.api_domain.clone(),
             accounts_domain: config.accounts_domain.clone(),
             data_center: config.data_center,
             request_timeout: config.request_timeout,
+            sharing,
             clock: clock.clone(),
             random: Arc::new(|| fastrand::u64(..)),
         },

@@ -3,7 +3,7 @@
 use super::*;
 use crate::http::{HttpRequest as Request, HttpResponse as Response, TransportError};
 use crate::timestamp::Timestamp;
-use crate::token::{self, Put, StoreError, Version};
+use crate::token::{Put, Sharing, StoreError, TokenSettings, Version};
 use crate::watch::ids::{JobId, ModuleName};
 use ::http::{HeaderMap, Method, StatusCode};
 use secrecy::SecretString;
@@ -92,11 +92,12 @@ fn checker(
     let tokens = TokenSource::new(
         store,
         zoho.clone(),
-        token::Settings {
+        TokenSettings {
             api_domain: api_host.clone(),
             accounts_domain: None,
             data_center: None,
             request_timeout,
+            sharing: Sharing::ReadWrite,
             clock: clock.clone(),
             random: Arc::new(|| fastrand::u64(..)),
         },

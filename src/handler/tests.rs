@@ -2,7 +2,7 @@ use super::*;
 use crate::checker;
 use crate::error::ErrorType;
 use crate::http::{HttpRequest, HttpResponse, Origin, TransportError};
-use crate::token::{self, Put, StoreError, TokenSource, Version};
+use crate::token::{Put, Sharing, StoreError, TokenSettings, TokenSource, Version};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::Message;
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
@@ -154,11 +154,12 @@ impl Destinations for Ends {
 }
 
 fn checker(zoho: &Zoho) -> Checker<Store, Zoho> {
-    let settings = token::Settings {
+    let settings = TokenSettings {
         api_domain: None,
         accounts_domain: None,
         data_center: None,
         request_timeout: Duration::from_secs(1),
+        sharing: Sharing::ReadWrite,
         clock: Arc::new(Timestamp::now),
         random: Arc::new(|| fastrand::u64(..)),
     };

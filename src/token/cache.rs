@@ -1,4 +1,4 @@
-//! The token in memory: until when it can be used, and when to think of the next one.
+//! The token in memory: until when it can be used, and when to refresh it.
 
 use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
@@ -23,66 +23,65 @@ pub struct CachedToken {
 /// Where a token that the function requested came from.
 #[derive(Debug, Clone)]
 pub(super) struct Issued {
-    /// The version ID of the credentials.
-    pub credentials: String,
-    /// When to use it, and when to replace it.
+    /// The number of its record; 0 if it is not stored.
+    pub record: u64,
+    /// Whether this environment requested it.
+    pub is_own: bool,
     pub times: TokenTimes,
 }
 
 /// The times of a token's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TokenTimes {
+    /// When it was requested or stored.
+    pub began: Timestamp,
     /// From then on, the token is not used: Zoho's end, less a margin for clocks and for the request itself.
     pub unusable_at: Timestamp,
     /// From then on, this environment requests the next one.
     pub refresh_at: Timestamp,
 }
 
-/// Who requests the next token when, in minutes before the end of an hour. The environment that requested the present
-/// token goes first. The others find the next one already there, unless that environment no longer exists.
-const OWNER_WINDOW: Range<f64> = 10.0..15.0;
-const OTHERS_WINDOW: Range<f64> = 2.0..4.0;
+/// When an environment requests the next token, in minutes before the end of an hour. The first one to do so does it for
+/// all: the others find the next one already there.
+const REFRESH: Range<f64> = 10.0..15.0;
 
 /// The last minutes of an hour in which a token is no longer used.
 const MARGIN: f64 = 0.5;
 
-/// An `expires_at` is not trusted beyond this.
+/// No end is trusted beyond this.
 const LONGEST_LIFE: i64 = 86_400;
 
-/// A token that the function requested is used for at least so long, whatever its response says: Zoho issues 10 tokens
-/// in 10 minutes, so that no shorter life could be kept up. If the token has really ended, Zoho's 401 replaces it.
+/// A token is used for at least so long, whatever its response says: Zoho issues 10 tokens in 10 minutes. If the token
+/// has really ended, Zoho's 401 replaces it.
 const SHORTEST_LIFE: i64 = 60;
 
+/// Zoho may not accept a token everywhere for so long after its issue.
+const FRESH_SECONDS: i64 = 10;
+
 impl TokenTimes {
-    /// `begins` is when the token was requested, or else when it was stored. `random` is uniform in 0 to 1.
-    pub(super) fn new(
-        begins: Timestamp,
-        expires_at: Timestamp,
-        requested: Option<Owner>,
-        now: Timestamp,
-        random: f64,
-    ) -> Self {
-        let shortest = begins.plus_seconds(if requested.is_some() { SHORTEST_LIFE } else { 0 });
-        let ends = expires_at.max(shortest).min(begins.min(now).plus_seconds(LONGEST_LIFE));
-        let life = ends.seconds_since(begins).clamp(0, 3_600);
+    /// `random` is uniform in 0 to 1.
+    pub(super) fn new(began: Timestamp, expires_at: Timestamp, now: Timestamp, random: f64) -> Self {
+        let ends =
+            expires_at.max(began.plus_seconds(SHORTEST_LIFE)).min(began.min(now).plus_seconds(LONGEST_LIFE));
+        let life = ends.seconds_since(began).clamp(0, 3_600);
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "at most an hour")]
         let before = |minutes: f64| ends.plus_seconds((life as f64 * -minutes / 60.0).floor() as i64);
-        let window = if requested == Some(Owner::ThisEnvironment) { OWNER_WINDOW } else { OTHERS_WINDOW };
-        Self {
-            unusable_at: before(MARGIN),
-            refresh_at: before(window.start + (window.end - window.start) * random),
-        }
+        let refresh_at = before(REFRESH.start + (REFRESH.end - REFRESH.start) * random);
+        Self { began, unusable_at: before(MARGIN), refresh_at }
     }
 }
 
-/// Which environment requested a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    ThisEnvironment,
-    Another,
-}
-
 impl CachedToken {
+    /// Whether the token was issued so recently that a rejection may be over in a moment.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.issued.as_ref().is_some_and(|issued| now.seconds_since(issued.times.began) < FRESH_SECONDS)
+    }
+
+    /// Whether this execution environment requested it.
+    pub fn is_own(&self) -> bool {
+        self.issued.as_ref().is_some_and(|issued| issued.is_own)
+    }
+
     /// Whether it can be used at this time.
     pub(super) fn is_usable(&self, now: Timestamp) -> bool {
         self.issued.as_ref().is_none_or(|issued| now < issued.times.unusable_at)
@@ -91,11 +90,6 @@ impl CachedToken {
     /// Whether it is time for this environment to request the next one.
     pub(super) fn is_refresh_due(&self, now: Timestamp) -> bool {
         self.issued.as_ref().is_some_and(|issued| issued.times.refresh_at <= now)
-    }
-
-    /// Whether it was issued for the credentials of this version.
-    pub(super) fn belongs_to(&self, credentials: &str) -> bool {
-        self.issued.as_ref().is_some_and(|issued| issued.credentials == credentials)
     }
 }
 
@@ -112,7 +106,7 @@ struct State {
     waiting_for: WatchError,
 }
 
-/// In an environment that is invoked, replaced credentials are noticed after so long at the latest.
+/// Replaced credentials are noticed after so many seconds at the latest, in an environment that is invoked.
 const LOOK_EVERY: i64 = 300;
 
 /// A successor that another environment is busy with is looked for again soon, but not by every check.
@@ -144,12 +138,10 @@ impl TokenCache {
         });
     }
 
-    /// Forgets this token only: a late rejection must not evict a newer one.
-    pub(super) fn forget(&self, rejected: &CachedToken) {
+    /// Forgets the present token if it is one of these: a late rejection must not evict a newer one.
+    pub(super) fn forget(&self, is_one: impl Fn(&CachedToken) -> bool) {
         let mut state = self.state();
-        if state.current.as_ref().is_some_and(|token| token.token == rejected.token) {
-            state.current = None;
-        }
+        state.current = state.current.take().filter(|token| !is_one(token));
     }
 
     /// Whether it is time to look at the secret again.
@@ -179,57 +171,27 @@ impl TokenCache {
 mod tests {
     use super::*;
 
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_epoch_seconds(seconds)
-    }
-
     #[test]
-    fn the_environment_that_requested_the_token_thinks_of_the_next_one_first() {
-        use Owner::{Another, ThisEnvironment};
-        for (owner, random, refresh_at) in [
-            (ThisEnvironment, 1.0, 2_700),
-            (ThisEnvironment, 0.0, 3_000),
-            (Another, 1.0, 3_360),
-            (Another, 0.0, 3_480),
-        ] {
-            let times = TokenTimes::new(at(0), at(3_600), Some(owner), at(0), random);
-            assert_eq!(
-                (times.refresh_at, times.unusable_at),
-                (at(refresh_at), at(3_570)),
-                "{owner:?} {random}"
-            );
-        }
-    }
-
-    #[test]
-    fn lifetimes_are_bounded() {
+    fn the_end_of_a_token_is_bounded_and_leaves_time_for_the_next_one() {
         const DAY: i64 = 86_400;
-        for (expires_at, requested, now, unusable_at) in [
-            (3_600, true, 0, 3_570),
-            (120, true, 0, 119),
-            // Never for less than a minute, if the function requested it.
-            (1, true, 0, 59),
-            (1, false, 0, 0),
-            (-5, false, 0, 0),
-            // Never for more than a day from when it was stored, and from now.
-            (i64::MAX, true, 0, DAY - 30),
-            (i64::MAX, false, 50_000, DAY - 30),
-            (i64::MAX, false, -50_000, DAY - 50_000 - 30),
+        for (expires_at, now, refresh_at, unusable_at) in [
+            (3_600, 0, 2_700..=3_000, 3_570),
+            (120, 0, 90..=100, 119),
+            // Never for less than a minute.
+            (-5, 0, 45..=50, 59),
+            // Never for more than a day from when it was issued, and from now.
+            (i64::MAX, 0, DAY - 900..=DAY - 600, DAY - 30),
+            (i64::MAX, 50_000, DAY - 900..=DAY - 600, DAY - 30),
+            (i64::MAX, -50_000, DAY - 50_900..=DAY - 50_600, DAY - 50_030),
         ] {
-            let begins = at(1_000_000);
-            let times = TokenTimes::new(
-                begins,
-                begins.plus_seconds(expires_at),
-                requested.then_some(Owner::Another),
-                begins.plus_seconds(now),
-                0.5,
-            );
-            assert_eq!(
-                times.unusable_at.seconds_since(begins),
-                unusable_at,
-                "{expires_at} {requested} {now}"
-            );
-            assert!(times.refresh_at <= times.unusable_at, "{times:?}");
+            let began = Timestamp::from_epoch_seconds(1_000_000);
+            let of = |random| {
+                let times =
+                    TokenTimes::new(began, began.plus_seconds(expires_at), began.plus_seconds(now), random);
+                (times.refresh_at.seconds_since(began), times.unusable_at.seconds_since(began))
+            };
+            let expected = [(*refresh_at.start(), unusable_at), (*refresh_at.end(), unusable_at)];
+            assert_eq!([of(1.0), of(0.0)], expected, "{expires_at} {now}");
         }
     }
 }

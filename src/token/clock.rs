@@ -13,6 +13,13 @@ pub(super) struct Now {
     pub instant: Instant,
 }
 
+impl Now {
+    /// How long ago this was, by the wall clock; zero for a time that is still to come.
+    pub(super) fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_secs(u64::try_from(self.at.seconds_since(earlier)).unwrap_or_default())
+    }
+}
+
 /// A duration that began at a known moment. It is over when *either* clock has counted it, so that neither a freeze nor
 /// a wrong clock can extend it.
 #[derive(Debug, Clone, Copy)]
@@ -29,24 +36,13 @@ impl Timer {
 
     /// What is left of it, down to zero.
     pub(super) fn left(&self, now: Now) -> Duration {
-        let wall =
-            Duration::from_secs(u64::try_from(now.at.seconds_since(self.started.at)).unwrap_or_default());
-        self.duration.saturating_sub(self.age(now).max(wall))
+        let monotonic = now.instant.saturating_duration_since(self.started.instant);
+        self.duration.saturating_sub(monotonic.max(now.since(self.started.at)))
     }
 
     /// Whether nothing is left of it.
     pub(super) fn is_over(&self, now: Now) -> bool {
         self.left(now).is_zero()
-    }
-
-    /// How long ago it began, by the monotonic clock.
-    pub(super) fn age(&self, now: Now) -> Duration {
-        now.instant.saturating_duration_since(self.started.instant)
-    }
-
-    /// The whole of it.
-    pub(super) fn duration(&self) -> Duration {
-        self.duration
     }
 }
 

@@ -3,9 +3,10 @@
 
 use crate::deadline::Deadline;
 use crate::error::WatchError;
+use crate::token::acquire::{Acquisition, Process};
 use crate::token::cache::{CachedToken, TokenCache};
-use crate::token::context::{Acquisition, Context, Settings};
-use crate::token::plan::{Memory, Need};
+use crate::token::chain::Need;
+use crate::token::context::{Context, TokenSettings};
 use crate::token::store::SecretStore;
 use crate::zoho::oauth::TokenEndpoint;
 use std::future::Future;
@@ -18,7 +19,7 @@ use tracing::Instrument;
 pub struct TokenSource<S, T> {
     context: Arc<Context<S, T>>,
     /// Whoever has it is the only acquisition of this process.
-    memory: Arc<tokio::sync::Mutex<Memory>>,
+    process: Arc<tokio::sync::Mutex<Process>>,
 }
 
 /// How long an invocation whose check is done waits for the next token. The rest is done during later invocations.
@@ -29,15 +30,15 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 impl<S, T> Clone for TokenSource<S, T> {
     fn clone(&self) -> Self {
-        Self { context: self.context.clone(), memory: self.memory.clone() }
+        Self { context: self.context.clone(), process: self.process.clone() }
     }
 }
 
 impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
     /// Reads nothing yet.
-    pub fn new(store: S, endpoint: T, settings: Settings) -> Self {
+    pub fn new(store: S, endpoint: T, settings: TokenSettings) -> Self {
         let context = Context { store, endpoint, settings, cache: TokenCache::new() };
-        Self { context: Arc::new(context), memory: Arc::default() }
+        Self { context: Arc::new(context), process: Arc::default() }
     }
 
     /// A token to use now: from memory, without any request, as long as the last one can be used.
@@ -53,30 +54,29 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
         }
     }
 
-    /// Another token than this one, which Zoho rejected with a 401; `None` if there is no other.
+    /// Another token than these, which Zoho rejected with a 401 one after the other; `None` if there is no other.
     ///
     /// # Errors
     ///
     /// As for [`Self::token`].
     pub async fn replace_rejected(
         &self,
-        rejected: &CachedToken,
+        rejected: &[Arc<CachedToken>],
         deadline: Deadline,
     ) -> Result<Option<Arc<CachedToken>>, WatchError> {
-        self.context.cache.forget(rejected);
-        let token = self.acquire(Need::Replacement(rejected.token.clone()), deadline).await?;
-        Ok((token.token != rejected.token).then_some(token))
+        let is_rejected = |token: &CachedToken| rejected.iter().any(|rejected| rejected.token == token.token);
+        self.context.cache.forget(is_rejected);
+        let tokens = rejected.iter().map(|rejected| rejected.token.clone()).collect();
+        let token = self.acquire(Need::Replacement(tokens), deadline).await?;
+        Ok(Some(token).filter(|token| !is_rejected(token)))
     }
 
-    /// Tells all execution environments that Zoho rejects even this token, which replaced a rejected one: another token
-    /// would not help, and each one that is issued ends one that is in use.
+    /// Tells all execution environments that Zoho rejects even this token, which this one has just requested in place of
+    /// a rejected one.
     pub async fn report_rejected(&self, rejected: &CachedToken, error: &WatchError, deadline: Deadline) {
-        if rejected.issued.is_some()
-            && let Ok(memory) = self.memory.clone().try_lock_owned()
-        {
-            let need = Need::Replacement(rejected.token.clone());
-            let acquire = Acquisition::new(self.context.clone(), memory, need);
-            let _in_time = deadline.limit(acquire.report_rejected(error)).await;
+        if let Ok(process) = self.process.clone().try_lock_owned() {
+            let acquisition = Acquisition::new(self.context.clone(), process, Need::Any);
+            let _in_time = deadline.limit(acquisition.report_rejected(rejected, error)).await;
         }
     }
 
@@ -88,9 +88,9 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
             return;
         }
         let Some(token) = cache.usable(now.at) else { return };
-        let Ok(memory) = self.memory.clone().try_lock_owned() else { return };
+        let Ok(process) = self.process.clone().try_lock_owned() else { return };
         cache.look_after(LOOK_AGAIN, now);
-        let acquire = Acquisition::new(self.context.clone(), memory, Need::Successor(token));
+        let acquire = Acquisition::new(self.context.clone(), process, Need::Successor(token));
         let refreshed = spawn(async move {
             if let Err(error) = acquire.run().await {
                 tracing::warn!(%error, "the access token could not be refreshed ahead of its end");
@@ -103,18 +103,17 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
         let cache = &self.context.cache;
         let acquired = deadline
             .limit(async {
-                let memory = self.memory.clone().lock_owned().await;
+                let process = self.process.clone().lock_owned().await;
                 // Another invocation of this process may have acquired one meanwhile.
-                let in_memory =
-                    cache.usable(self.context.now().at).filter(|token| need.accepts(&token.token));
-                if let Some(token) = in_memory {
+                let now = self.context.now();
+                if let Some(token) = cache.usable(now.at).filter(|token| need.accepts(token, now)) {
                     return Ok(token);
                 }
                 // In a task of its own: an invocation whose time runs out must not lose a token on its way.
-                joined(spawn(Acquisition::new(self.context.clone(), memory, need).run())).await
+                joined(spawn(Acquisition::new(self.context.clone(), process, need).run())).await
             })
             .await;
-        // Even if there is a token by now: no time is left to use it, and what took the time is to blame for that.
+        // Even if there is a token by now: no time is left to use it, and report what took the time.
         acquired.unwrap_or_else(|| Err(cache.timeout_error()))
     }
 }

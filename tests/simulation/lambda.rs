@@ -9,10 +9,9 @@ use crate::world::World;
 use fastrand::Rng;
 use mass_change_owner_status::checker::{self, Checker};
 use mass_change_owner_status::deadline::Deadline;
-use mass_change_owner_status::error::{ErrorType, WatchError};
-use mass_change_owner_status::handler::{Handler, Invocation, respond_without_configuration};
-use mass_change_owner_status::token::{self, TokenSource};
-use mass_change_owner_status::watch::message::MessageSettings;
+use mass_change_owner_status::handler::{Handler, Invocation};
+use mass_change_owner_status::token::{Sharing, TokenSettings, TokenSource};
+use mass_change_owner_status::watch::message::Settings as MessageSettings;
 use mass_change_owner_status::watch::notice::Intervals;
 use mass_change_owner_status::watch::pacing::Bounds;
 use mass_change_owner_status::watch::report::Limits;
@@ -251,11 +250,12 @@ impl Lambda {
         let environment = Environment::new(self.world.clone(), number, skew);
         let (network, clock) = (Network(environment.clone()), environment.clock());
         let request_timeout = Duration::from_secs(10);
-        let settings = token::Settings {
+        let settings = TokenSettings {
             api_domain: None,
             accounts_domain: None,
             data_center: None,
             request_timeout,
+            sharing: Sharing::ReadWrite,
             clock: clock.clone(),
             random: Arc::new(|| fastrand::u64(..)),
         };

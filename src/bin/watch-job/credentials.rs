@@ -4,9 +4,8 @@ use crate::arguments::Settings;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::token::{Put, SecretStore, StoreError, Version};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where the credentials are.
 pub(crate) enum Source {
@@ -43,11 +42,9 @@ pub(crate) fn source(settings: &Settings) -> Result<Source, WatchError> {
     })
 }
 
-/// Credentials on this machine. Access tokens stay in memory and are shared with nobody.
+/// Credentials on this machine. They hold no access tokens of others.
 pub(crate) struct LocalStore {
     origin: Origin,
-    /// What was put: the label, and the version that carries it.
-    put: Mutex<Vec<(String, Version)>>,
 }
 
 enum Origin {
@@ -72,17 +69,7 @@ impl Origin {
 
 impl LocalStore {
     fn new(origin: Origin) -> Self {
-        Self { origin, put: Mutex::default() }
-    }
-
-    fn versions(&self) -> MutexGuard<'_, Vec<(String, Version)>> {
-        self.put.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn find(&self, is_wanted: impl Fn(&str, &Version) -> bool) -> Option<Version> {
-        let versions = self.versions();
-        let found = versions.iter().rev().find(|(label, version)| is_wanted(label, version));
-        found.map(|(_, version)| version.clone())
+        Self { origin }
     }
 }
 
@@ -92,48 +79,22 @@ impl SecretStore for LocalStore {
         Ok(Version { id: "local".to_owned(), created: Timestamp::from_epoch_seconds(0), text })
     }
 
-    async fn labeled(&self, label: &str) -> Result<Option<Version>, StoreError> {
-        Ok(self.find(|of, _| of == label))
+    async fn labeled(&self, _: &str) -> Result<Option<Version>, StoreError> {
+        Ok(None)
     }
 
-    async fn version(&self, id: &str) -> Result<Option<Version>, StoreError> {
-        Ok(self.find(|_, version| version.id == id))
+    async fn version(&self, _: &str) -> Result<Option<Version>, StoreError> {
+        Ok(None)
     }
 
-    async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
-        if let Some(taken) = self.find(|_, version| version.id == id) {
-            let same = taken.text.expose_secret() == text.expose_secret();
-            let carries = self.find(|of, _| of == label).is_some_and(|carrier| carrier.id == id);
-            let stages = carries.then(|| label.to_owned()).into_iter().collect();
-            return Ok(if same { Put::Done { stages } } else { Put::Taken });
-        }
-        let version = Version { id: id.to_owned(), created: Timestamp::now(), text: text.clone() };
-        self.versions().push((label.to_owned(), version));
-        Ok(Put::Done { stages: vec![label.to_owned()] })
+    async fn put(&self, _: &str, _: &str, _: &SecretString) -> Result<Put, StoreError> {
+        Err(StoreError::Denied("credentials on this machine are not shared".to_owned()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[tokio::test]
-    async fn versions_are_put_once_and_found_by_id_and_label() {
-        let store = LocalStore::new(Origin::Text("{}".into()));
-        let done = |stages: &[&str]| {
-            Ok(Put::Done { stages: stages.iter().map(|label| (*label).to_owned()).collect() })
-        };
-        assert_eq!(store.put("1", "A", &"one".into()).await, done(&["A"]));
-        assert_eq!(store.put("1", "A", &"one".into()).await, done(&["A"]));
-        assert_eq!(store.put("1", "A", &"other".into()).await, Ok(Put::Taken));
-        assert_eq!(store.put("2", "A", &"two".into()).await, done(&["A"]));
-        assert_eq!(store.put("1", "A", &"one".into()).await, done(&[]), "the label has moved on");
-        let text = |version: Option<Version>| version.map(|version| version.text.expose_secret().to_owned());
-        assert_eq!(text(store.labeled("A").await.unwrap()).as_deref(), Some("two"));
-        assert_eq!(text(store.version("1").await.unwrap()).as_deref(), Some("one"));
-        assert!(store.labeled("B").await.unwrap().is_none());
-        assert_eq!(store.current().await.unwrap().text.expose_secret(), "{}");
-    }
 
     #[test]
     fn a_file_that_is_missing_is_named() {

@@ -27,7 +27,7 @@ use mass_change_owner_status::environment;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::setup;
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
-use mass_change_owner_status::token::SecretStore;
+use mass_change_owner_status::token::{SecretStore, Sharing};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::process::ExitCode;
@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
 
 async fn run(settings: Settings, view: &View) -> Result<Exit, WatchError> {
     match credentials::source(&settings)? {
-        Source::Local(store) => Box::pin(perform(store, settings, view)).await,
+        Source::Local(store) => Box::pin(perform(store, Sharing::Off, settings, view)).await,
         Source::SecretsManager(secret_id) => {
             let Some(region) = sdk::region(&settings.environment).await else {
                 let message =
@@ -69,18 +69,19 @@ async fn run(settings: Settings, view: &View) -> Result<Exit, WatchError> {
             let (connections, timeout) = (settings.connections.clone(), settings.config.request_timeout);
             let store =
                 Sdk::load(connections, &settings.environment, region, timeout).await.secret(secret_id);
-            Box::pin(perform(store, settings, view)).await
+            Box::pin(perform(store, Sharing::ReadOnly, settings, view)).await
         }
     }
 }
 
 async fn perform<S: SecretStore + 'static>(
     store: S,
+    sharing: Sharing,
     settings: Settings,
     view: &View,
 ) -> Result<Exit, WatchError> {
     let clock: Clock = Arc::new(Timestamp::now);
-    let checker = setup::checker(store, settings.connections, &settings.config, &clock);
+    let checker = setup::checker(store, sharing, settings.connections, &settings.config, &clock);
     match settings.task {
         Task::CheckCredentials(job) => Ok(Box::pin(check_credentials::run(&checker, &job)).await),
         Task::Watch { job, since } => {

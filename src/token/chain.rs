@@ -1,0 +1,221 @@
+//! The decision: what an environment does next, after it has read the chain. Pure.
+//!
+//! No times are compared between machines. The holder of a claim starts its timer *before* the put; the others start theirs
+//! when they first *see* the claim (the rule of the DynamoDB Lock Client). The timer of the holder therefore always ends
+//! first, no matter what the clocks say.
+
+use crate::error::{ErrorType, WatchError};
+use crate::token::cache::CachedToken;
+use crate::token::clock::{Now, Timer};
+use crate::token::record::{Content, Record};
+use crate::zoho::credentials::AccessToken;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the holder of a claim has for its request, and with it what its death costs the others.
+pub(super) const CLAIM: Duration = Duration::from_secs(12);
+
+/// How much of a claim must be left for a request to be worth sending: a token that comes too late is lost.
+const SHORTEST_REQUEST: Duration = Duration::from_secs(3);
+
+/// AWS rejects signatures that are five minutes off: the clock of a working environment is no further off.
+const MAX_SKEW: Duration = Duration::from_secs(300);
+
+/// A failure that ends so soon is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Secrets Manager keeps all versions of a day, and refuses further ones beyond about 100. A claim is allowed if this one
+/// before it is older: then it makes 80 with what can follow it, a token, and a failure if Zoho's API rejects this token.
+pub(super) const CLAIMED_AFTER: u64 = 78;
+
+/// A day, whatever the clocks say.
+pub(super) const DAY: Duration = Duration::from_secs(86_400 + 300);
+
+/// Requests an hour by an environment that cannot put a claim.
+pub(super) const ALONE_AN_HOUR: usize = 4;
+
+/// How long nobody requests another token after Zoho's API has rejected a new one: until shortly before that one ends.
+pub(super) const REJECTED: Duration = Duration::from_secs(3_540);
+
+/// How long any other failure lasts at most.
+const LONGEST_FAILURE: Duration = Duration::from_secs(2_700);
+
+/// How long such a failure lasts, after so many before it.
+pub(super) fn lasts(kind: ErrorType, failures: u32, is_claimed: bool) -> Duration {
+    let first = match kind {
+        ErrorType::TokenRejected => 60,
+        // Zoho issues 10 tokens in 10 minutes, then none for the rest of them.
+        ErrorType::TokenRateLimited => 600,
+        _ => 2,
+    };
+    // Without a claim, at most four requests an hour are left.
+    let shortest = if is_claimed || failures == 0 { 0 } else { 1_200 };
+    let lasts =
+        Duration::from_secs(first).saturating_mul(4_u32.saturating_pow(failures)).min(LONGEST_FAILURE);
+    lasts.max(Duration::from_secs(shortest))
+}
+
+/// What a token is needed for.
+pub(super) enum Need {
+    /// A check.
+    Any,
+    /// Zoho rejected these.
+    Replacement(Vec<AccessToken>),
+    /// This one, which can still be used, ends soon.
+    Successor(Arc<CachedToken>),
+}
+
+/// The chain as it was read just now.
+#[derive(Default)]
+pub(super) struct View {
+    /// The highest number that is known to be taken.
+    pub head: u64,
+    /// The newest token of one's own identity.
+    pub token: Option<Arc<CachedToken>>,
+    /// The newest record of one's own identity.
+    pub newest: Option<Record>,
+}
+
+/// What one process remembers between two looks. Kept from one acquisition to the next, so that timers go on.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// A random name for this environment.
+    pub owner: String,
+    /// The last claim that it put, and its timer.
+    pub claim: Option<(u64, Timer)>,
+    /// The newest record of one's own identity, and when it was first seen.
+    pub seen: Option<(u64, Now)>,
+    /// A number that was taken when it was last tried.
+    pub taken: u64,
+    /// The last token that this environment requested.
+    pub issued: Option<Arc<CachedToken>>,
+    /// The last failure of this environment.
+    pub failure: Option<OwnFailure>,
+    /// Requests without a claim: a timer of an hour for each.
+    pub alone: Vec<Timer>,
+}
+
+pub(super) struct OwnFailure {
+    pub error: WatchError,
+    pub until: Timer,
+    /// How many there were in a row.
+    pub count: u32,
+}
+
+impl Memory {
+    /// Starts a timer for a record that was not the newest one before.
+    pub(super) fn note(&mut self, view: &View, now: Now) {
+        let number = view.newest.as_ref().map(|newest| newest.number);
+        self.seen = number.map(|number| self.seen.filter(|seen| seen.0 == number).unwrap_or((number, now)));
+    }
+}
+
+/// The next step.
+pub(super) enum Next {
+    /// Done: use this token.
+    Use(Arc<CachedToken>),
+    /// Done: there is no token.
+    Fail(WatchError),
+    /// Look again, after so long at the latest. If the time of the invocation runs out meanwhile, this is its error.
+    Wait(WatchError, Duration),
+    /// Put a claim under this number, after so many failures in a row.
+    Claim(u64, u32),
+    /// Request a token under the claim of this number, and be done before the timer ends.
+    Request(u64, u32, Timer),
+}
+
+impl Need {
+    pub(super) fn accepts(&self, token: &CachedToken, now: Now) -> bool {
+        // One that something else keeps up to date is the only one there is.
+        token.issued.is_none()
+            || token.is_usable(now.at)
+                && match self {
+                    Self::Any => true,
+                    Self::Replacement(rejected) => !rejected.contains(&token.token),
+                    Self::Successor(present) => token.token != present.token && !token.is_refresh_due(now.at),
+                }
+    }
+
+    /// Rule 1: the token to use.
+    pub(super) fn choose(&self, view: &View, memory: &Memory, now: Now) -> Option<Arc<CachedToken>> {
+        let chosen = view.token.iter().chain(&memory.issued).find(|token| self.accepts(token, now));
+        match self {
+            Self::Successor(present) if !present.is_refresh_due(now.at) => {
+                Some(chosen.unwrap_or(present).clone())
+            }
+            _ => chosen.cloned(),
+        }
+    }
+}
+
+/// Decides on the next step. The table in `mod.rs` has the rules.
+pub(super) fn decide(need: &Need, view: &View, memory: &Memory, now: Now) -> Next {
+    if let Some(token) = need.choose(view, memory, now) {
+        return Next::Use(token);
+    }
+    let newest = view.newest.as_ref();
+    let failures = newest.map_or(memory.failure.as_ref().map_or(0, |own| own.count), Record::failures);
+    let own_failure = memory.failure.as_ref().map(|own| (own.error.clone(), own.until.left(now)));
+    let failure =
+        own_failure.filter(|(_, left)| !left.is_zero()).or_else(|| stored_failure(newest?, memory, now));
+    if let Some((error, left)) = failure.filter(|(_, left)| !left.is_zero()) {
+        return if left > PATIENCE { Next::Fail(error) } else { wait(need, error, left) };
+    }
+    if let Some((number, timer)) = newest.and_then(|record| own_claim(record, memory, now)) {
+        return Next::Request(number, failures, timer);
+    }
+    let patience = newest.map_or(Duration::ZERO, |record| patience(record, view, now));
+    let left = patience.saturating_sub(seen_for(memory, now));
+    if !left.is_zero() {
+        let message = "timed out waiting for another execution environment to obtain an access token (it has claimed the \
+                       request, and has stored neither a token nor an error). Try again later";
+        return wait(need, WatchError::new(ErrorType::TokenRateLimited, message), left);
+    }
+    Next::Claim(view.head.saturating_add(1), failures)
+}
+
+/// Nobody waits for a successor.
+fn wait(need: &Need, error: WatchError, left: Duration) -> Next {
+    match need {
+        Need::Successor(present) => Next::Use(present.clone()),
+        _ => Next::Wait(error, left),
+    }
+}
+
+/// How long the newest record has been known here. The monotonic clock can be late (after a freeze), but never early.
+fn seen_for(memory: &Memory, now: Now) -> Duration {
+    memory.seen.map_or(Duration::ZERO, |(_, seen)| now.instant.saturating_duration_since(seen.instant))
+}
+
+/// The error of a failure, and how much of its time is left by either clock.
+fn stored_failure(record: &Record, memory: &Memory, now: Now) -> Option<(WatchError, Duration)> {
+    let (error, lasts) = record.content.error()?;
+    let seen_for =
+        seen_for(memory, now).max(memory.seen.map_or(Duration::ZERO, |(_, seen)| now.since(seen.at)));
+    Some((error, lasts.saturating_sub(seen_for.max(now.since(record.created)))))
+}
+
+/// The claim of this environment, if it leaves enough time for a request.
+fn own_claim(record: &Record, memory: &Memory, now: Now) -> Option<(u64, Timer)> {
+    let Content::Claim { owner, .. } = &record.content else { return None };
+    let (number, timer) = memory.claim?;
+    let is_own = number == record.number && *owner == memory.owner;
+    (is_own && timer.left(now) >= SHORTEST_REQUEST).then_some((number, timer))
+}
+
+/// How long to wait for what follows this record, from when it was first seen.
+fn patience(record: &Record, view: &View, now: Now) -> Duration {
+    let is_waited_for = match &record.content {
+        // Dead for so long that no difference of clocks explains it.
+        Content::Claim { .. } => now.since(record.created) <= CLAIM.saturating_add(MAX_SKEW),
+        // Whoever requested it finds out whether it stays rejected.
+        Content::Token { .. } => {
+            view.token.as_ref().is_some_and(|token| !token.is_own() && token.is_fresh(now.at))
+        }
+        Content::Failure { .. } | Content::Unreadable => false,
+    };
+    if is_waited_for { CLAIM } else { Duration::ZERO }
+}
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from local.clock import Clock
+
 _RUNTIME = "/2018-06-01/runtime/"
 _LINE_LIMIT = 16 * 1024 * 1024  # a trace line can be as long as a payload
 
@@ -52,8 +54,9 @@ class Environment:
     `invocations` counts the invocations that it received; `lines` are `(stream, text)` in the order of arrival.
     """
 
-    def __init__(self, binary: Path, variables: dict[str, str]) -> None:
+    def __init__(self, binary: Path, variables: dict[str, str], clock: Clock) -> None:
         self._binary = binary
+        self._clock = clock
         self._variables = variables
         self._process: asyncio.subprocess.Process | None = None
         self._next: asyncio.Queue[PendingInvocation | None] = asyncio.Queue()
@@ -191,9 +194,11 @@ class Environment:
         pending = await self._next.get()
         if pending is None:  # the process has exited
             return web.Response(status=410)
+        # On the process's own clock, which may be faster than the real one.
+        deadline = self._clock.now() + (pending.deadline - time.time()) * self._clock.speed
         headers = {
             "Lambda-Runtime-Aws-Request-Id": pending.request_id,
-            "Lambda-Runtime-Deadline-Ms": str(int(pending.deadline * 1000)),
+            "Lambda-Runtime-Deadline-Ms": str(int(deadline * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": pending.function_arn,
             "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0",
         }

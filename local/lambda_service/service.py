@@ -15,6 +15,7 @@ from aiohttp import web
 
 from local.aws_endpoint.gateway import error_response, log_tail
 from local.aws_endpoint.moto_process import ACCOUNT_ID, CREDENTIALS, REGION
+from local.clock import Clock
 from local.lambda_service.environment import Environment, InvocationResult, PendingInvocation
 
 INIT_SECONDS = 10.0
@@ -63,14 +64,12 @@ class Deployed:
 class LambdaService:
     """Runs in the stack's event loop. `send_to_destination(arn, body, role)` sends failure records."""
 
-    def __init__(self, send_to_destination: Callable[[str, str, str], Awaitable[None]]) -> None:
+    def __init__(self, send_to_destination: Callable[[str, str, str], Awaitable[None]], clock: Clock) -> None:
         self._send_to_destination = send_to_destination
+        self._clock = clock
         self._functions: dict[str, Deployed] = {}
-        self._endpoint_url = ""
-
-    def set_endpoint(self, endpoint_url: str) -> None:
-        """Set the AWS endpoint of the functions."""
-        self._endpoint_url = endpoint_url
+        self.variables: dict[str, str] = {}
+        """The variables of every function, such as the AWS endpoint."""
 
     def deploy(self, settings: FunctionSettings) -> Deployed:
         if settings.name in self._functions:
@@ -150,7 +149,7 @@ class LambdaService:
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
             **CREDENTIALS,
-            "AWS_ENDPOINT_URL": self._endpoint_url,
+            **self.variables,
             "AWS_LAMBDA_FUNCTION_NAME": settings.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(settings.memory_size),
@@ -158,7 +157,7 @@ class LambdaService:
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{settings.name}",
             **settings.variables,
         }
-        return Environment(settings.binary, variables)
+        return Environment(settings.binary, variables, self._clock)
 
     async def _run(
         self,

@@ -238,7 +238,7 @@ watch-many: ## watch a list of jobs: JOBS=file.json or JOBS=s3://bucket/key [NOT
 	esac
 
 .PHONY: verify-aws
-verify-aws: package ## deploy a throwaway stack to your account, try everything there, and remove it: needs AWS credentials
+verify-aws: package .venv/tests ## deploy a throwaway stack to your account, try everything there, and remove it: needs AWS credentials
 	@$(PINNED) $(PY) -m local.verification $(ARGS)
 
 # The recipes see MODULE, JOB_ID and AGAIN as environment variables, which end up in a command line and in JSON.

@@ -23,7 +23,7 @@ from local.aws_endpoint.moto_process import CREDENTIALS, REGION, Moto
 from local.aws_endpoint.publication import Publication
 from local.clock import Clock
 from local.lambda_service.function import Function
-from local.lambda_service.service import FunctionSettings, LambdaService
+from local.lambda_service.service import LambdaService
 from local.stack.queue import Queue, Topic
 from local.stack.schedules import Firing, Schedules
 from local.zoho_simulator import Zoho
@@ -59,7 +59,7 @@ class Stack:
             self.zoho = started.enter_context(Zoho(speed=self._speed, **self._zoho_settings))
             directory = started.enter_context(tempfile.TemporaryDirectory(prefix="stack-"))
             self._loop = started.enter_context(_background_loop())
-            self._service = LambdaService(self._send_to_destination, self.clock)
+            self._service = LambdaService()
             self._gateway = self._run(_made(Gateway, self._service.handle))
             port = self._run(self._gateway.start())
             started.callback(lambda: self._run(self._gateway.stop()))
@@ -69,7 +69,7 @@ class Stack:
             started.callback(lambda: self._run(self._service.stop()))
             started.callback(self._gateway.clear)
             self.endpoint_url = f"http://127.0.0.1:{port}"
-            self._service.variables = {
+            self._variables = {
                 "AWS_ENDPOINT_URL": self.endpoint_url,
                 **self.clock.variables(Path(directory)),
             }
@@ -102,23 +102,19 @@ class Stack:
         self._gateway.enforce(role, denial)
 
     def function(
-        self,
-        name: str,
-        env: dict[str, str] | None = None,
-        timeout: float = 30.0,
-        concurrency: int = 10,
-        binary: Path = RELEASE_BINARY,
-        destination_arn: str | None = None,
-        **settings: Any,
+        self, name: str, env: dict[str, str] | None = None, binary: Path = RELEASE_BINARY, **settings: Any
     ) -> Function:
-        """Deploy a function. `env` is added to Lambda's own variables; for other settings, see `FunctionSettings`."""
+        """Deploy a function. `env` is added to Lambda's own variables; for other settings, see `Function`."""
         if not Path(binary).is_file():
             raise FileNotFoundError(f"{binary} does not exist; build it with `make build`")
-        configuration = FunctionSettings(
-            name, Path(binary), dict(env or {}), timeout, concurrency, destination_arn=destination_arn, **settings
+        if name in self._service.functions:
+            raise ValueError(f"the function {name} exists already")
+        variables = {**self._variables, **(env or {})}
+        function = Function(
+            name, Path(binary), variables, self.clock, self._loop, self._send_to_destination, **settings
         )
-        deployed = self._run(_made(self._service.deploy, configuration))
-        return Function(deployed, self.endpoint_url, lambda: self._run(self._service.remove(name)))
+        self._service.functions[name] = function
+        return function
 
     def unique(self, stem: str) -> str:
         """A name that is unique in this stack."""

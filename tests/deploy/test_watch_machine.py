@@ -12,10 +12,9 @@ import pytest
 
 from local.deployment import Deployment, quicken
 from local.stack import Stack
-from tests.deploy.names import LAMBDA_ERRORS, RETRYABLE
 from tests.deploy.reports import JOB_ID, final_report, report
-from tests.deploy.scenarios import ANNOUNCE, BEGIN, COMPLETED, REQUEST, SCENARIOS, Scenario
-from tests.scripted import payloads, stub
+from tests.deploy.scenarios import ANNOUNCE, BEGIN, COMPLETED, LAP, REQUEST, SCENARIOS, Scenario
+from tests.scripted import payloads
 
 
 def once(machine: dict[str, Any]) -> dict[str, Any]:
@@ -52,71 +51,54 @@ def test_a_watch_ends_as_the_table_says(
         assert letter["execution"] == execution.arn
         assert letter["reason"]["Error"] == "SNS.AuthorizationErrorException"
         assert json.loads(letter["announcement"]["message"])["default"]
-        assert letter["announcement"]["attributes"]["outcome"]
+        assert letter["announcement"]["attributes"]["outcome"]["StringValue"]
 
 
 def test_the_function_gets_the_input_as_it_is_and_then_its_own_report(
     deploy_stub: Callable[..., Deployment], tmp_path: Path
 ) -> None:
     failure = {"error": ["Surprise", "x"]}
-    execution = deploy_stub({"report": report()}, failure).watch(REQUEST, name="a-watch").wait()
-    first, second, third = payloads(tmp_path)
-    common = {"watch": "a-watch", "announcement": True, "notify": False}
+    deployment = deploy_stub({"report": report()}, failure, alter=once)
+    execution = deployment.watch(REQUEST, name="a-watch").wait()
+    first, second, again, composed = payloads(tmp_path)
+    common = {"watch": "a-watch", "execution": execution.arn, "announcement": True, "notify": False}
     assert first == {"request": REQUEST, **common}
-    assert second == {"request": report(), **common}
+    assert second == again == {"request": report(), **common}
     cause = json.dumps({"errorType": "Surprise", "errorMessage": "x"}, separators=(",", ":"))
-    assert third == {"request": report(), "failure": {"Error": "Surprise", "Cause": cause}, **common}
-    assert execution.cause == cause
+    assert composed == {"request": report(), "failure": {"Error": "Surprise", "Cause": cause}, **common}
+    assert (execution.error, execution.cause) == ("Surprise", cause)
+    assert [message.attributes["outcome"] for message in deployment.messages()] == ["WATCH_FAILED"]
 
 
 def test_the_output_of_a_good_end_is_the_report_with_the_message_id(deploy_stub: Callable[..., Deployment]) -> None:
     end = final_report()
     execution = deploy_stub({"report": end}).watch(REQUEST)
-    assert execution.output.pop("notification").keys() == {"message_id"}
+    assert execution.output["notification"].keys() == {"message_id"}
     assert {key: value for key, value in execution.output.items() if key != "notification"} == end
 
 
-def test_the_fixed_announcement_is_complete(deploy_stub: Callable[..., Deployment]) -> None:
+def test_the_fixed_announcement_names_its_execution(deploy_stub: Callable[..., Deployment]) -> None:
     failure = {"error": ["Surprise", "x"]}
     deployment = deploy_stub(failure, compose=failure, alter=once)
-    deployment.watch(REQUEST, name="a-watch").wait()
+    execution = deployment.watch(REQUEST, name="a-watch").wait()
     (published,) = deployment.published()
     assert published.texts.keys() == {"default", "email", "sms"}
     assert json.loads(published.texts["default"])["outcome"] == "WATCH_FAILED"
-    assert "AGAIN=1" in published.texts["email"], "whoever is told to start a watch again is told how"
+    assert published.texts["email"].endswith(execution.arn)
     assert published.subject.isascii()
     assert published.attributes["event_id"]["StringValue"] == "a-watch-WATCH_FAILED"
 
 
-def test_a_successor_goes_on_where_the_history_ended(deploy_stub: Callable[..., Deployment], tmp_path: Path) -> None:
-    last = report(checks=1000, updated_count=40)
-    deployment = deploy_stub({"report": last}, {"report": final_report(checks=1001)})
-    first = deployment.watch(REQUEST)
-    successor = deployment.execution(first.output["execution"])
-    assert first.output["outcome"] == "CONTINUED"
-    assert successor.output["checks"] == 1001
-    request = payloads(tmp_path)[1]["request"]
-    assert request.pop("continue_at_check") == 2000
-    assert request.items() <= last.items()
-    assert {
-        "checks",
-        "first_checked_at",
-        "checked_at",
-        "updated_count",
-        "failed_count",
-        "total_count",
-    } <= request.keys()
-    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUCCEEDED"]
-
-
-def test_every_retryable_error_is_retried(deploy_stub: Callable[..., Deployment]) -> None:
-    """In one check. A timeout of the task is missing: Step Functions itself raises it, not the function."""
-    errors = [error for error in sorted((RETRYABLE | LAMBDA_ERRORS) - {"States.Timeout"}) for _ in range(2)]
-    failures = [{"error": [error, "temporary"]} for error in errors]
-    execution = deploy_stub(*failures, {"report": final_report()}).watch(REQUEST)
+def test_no_error_of_lambda_ends_a_watch(deploy_stub: Callable[..., Deployment]) -> None:
+    """Any error by any name is repeated, in the first check and later."""
+    errors = [
+        {"exit": 1},
+        *({"error": name} for name in ("Lambda.TooManyRequestsException", "Lambda.Unknown", "JobNotFound", "Surprise")),
+    ]
+    execution = deploy_stub(*errors, {"report": report()}, *errors, {"report": final_report()}).watch(REQUEST)
     assert execution.status == "SUCCEEDED"
-    assert execution.errors == errors
-    assert execution.states == [*BEGIN, *ANNOUNCE, COMPLETED]
+    assert execution.states == [*BEGIN, *LAP, *ANNOUNCE, COMPLETED]
+    assert len(execution.errors) == 2 * len(errors)
 
 
 def test_an_outage_of_sns_is_outlasted(deploy_stub: Callable[..., Deployment], stack: Stack) -> None:
@@ -126,12 +108,6 @@ def test_an_outage_of_sns_is_outlasted(deploy_stub: Callable[..., Deployment], s
     assert execution.status == "SUCCEEDED"
     assert len(execution.errors) == 5
     assert len(deployment.messages()) == 1
-
-
-def test_a_function_that_crashes_is_invoked_again(deploy_stub: Callable[..., Deployment]) -> None:
-    execution = deploy_stub({"exit": 1}, {"report": final_report()}).watch(REQUEST)
-    assert execution.status == "SUCCEEDED"
-    assert execution.errors == ["Runtime.ExitError"]
 
 
 def test_a_check_without_a_response_is_repeated_and_then_announced(deploy_stub: Callable[..., Deployment]) -> None:
@@ -148,12 +124,3 @@ def test_a_check_without_a_response_is_repeated_and_then_announced(deploy_stub: 
     (message,) = deployment.messages()
     assert message.body["error"]["type"] == "States.Timeout"
     assert message.body["job_id"] == JOB_ID
-
-
-def test_ends_side_by_side_keep_their_names_while_nothing_can_be_announced(stack: Stack, tmp_path: Path) -> None:
-    """What the dead-letter queue gets is the whole announcement, so that it can be sent again."""
-    deployment = Deployment(stack, alter=quicken, **stub(tmp_path, {"report": final_report("FAILED")}))
-    with deployment, stack.fail_aws("sns", "Publish", status=403, code="AuthorizationError"):
-        assert deployment.watch(REQUEST).error == "FAILED"
-        (letter,) = deployment.dead_letters()
-    assert letter["announcement"] == final_report("FAILED")["announcement"]

@@ -1,241 +1,362 @@
-//! The end of a watch: publish the report, then delete the schedule.
+//! Where a report goes: to the caller, to the topic, and into the schedule that brings the next check.
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::http::{Reason, hint};
 use crate::phase::{self, Phase};
-use crate::timestamp::Timestamp;
+use crate::timestamp::{Clock, Timestamp};
 use crate::watch::event::Event;
-use crate::watch::ids::ScheduleArn;
-use crate::watch::message::{Message, Settings};
-use crate::watch::report::{Notification, Report};
-use crate::watch::request::Delivery;
+use crate::watch::ids::{Location, ScheduleArn};
+use crate::watch::message::{Message, MessageSettings};
+use crate::watch::report::{Limits, Report, ReportKeys, State};
+use crate::watch::request::{Caller, Request};
+use crate::watch::schedule::{Schedule, ScheduleUpdate};
+use crate::watch::text::Deployment;
+use serde::Serialize;
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Where the end of a watch goes.
+/// The services that an invocation can write to.
 pub trait Destinations: Send + Sync {
+    /// A schedule as it was read, whole: an update sends everything back.
+    type Whole: Send;
+
     /// Publishes to the topic; returns the message ID that SNS gave it.
     fn publish(&self, message: &Message) -> impl Future<Output = Result<String, WatchError>> + Send;
 
-    /// Deletes a schedule. One that does not exist counts as deleted.
-    fn delete_schedule(&self, schedule: &ScheduleArn) -> impl Future<Output = Result<(), WatchError>> + Send;
-
-    /// When the schedule was created; `None` if it does not exist, or if the function must not read it. An error if
-    /// another attempt may succeed.
-    fn schedule_created_at(
+    /// Reads a schedule; `None` if it does not exist.
+    fn read_schedule(
         &self,
-        schedule: &ScheduleArn,
-    ) -> impl Future<Output = Result<Option<Timestamp>, WatchError>> + Send;
+        arn: &ScheduleArn,
+    ) -> impl Future<Output = Result<Option<(Schedule, Self::Whole)>, WatchError>> + Send;
 
-    /// Opens the connections that publishing and deleting a schedule will need, in parallel. Sends nothing.
-    fn prepare(&self, publish: bool, schedule: bool) -> impl Future<Output = ()> + Send;
+    /// Sends a schedule back with these changes.
+    fn update_schedule(
+        &self,
+        arn: &ScheduleArn,
+        whole: Self::Whole,
+        update: ScheduleUpdate,
+    ) -> impl Future<Output = Result<(), WatchError>> + Send;
+
+    /// Deletes a schedule. One that does not exist counts as deleted.
+    fn delete_schedule(&self, arn: &ScheduleArn) -> impl Future<Output = Result<(), WatchError>> + Send;
+
+    /// Opens the connection to EventBridge Scheduler. Sends nothing.
+    fn prepare_scheduler(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// An end that was published for a schedule. A job can be watched again after its end, also by a schedule of the same
-/// name: the start tells the watches apart.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// The function's response: the report, and what became of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Response {
+    /// What is known of the job, and how its watch continues.
+    pub report: Report,
+    /// SNS's ID of the message that was published.
+    pub message_id: Option<String>,
+    /// Whether the schedule that triggered the invocation is deleted.
+    pub schedule_deleted: Option<bool>,
+    /// The composed message, if the request asked for it; null while the watch continues.
+    pub announcement: Option<Value>,
+    /// The composed notice about an unfinished job, if one is due and the request asked for announcements.
+    pub notice: Option<Value>,
+}
+
+impl From<Report> for Response {
+    fn from(report: Report) -> Self {
+        Self { report, message_id: None, schedule_deleted: None, announcement: None, notice: None }
+    }
+}
+
+impl Serialize for Response {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        ResponseKeys {
+            report: self.report.keys(),
+            notification: self.message_id.as_deref().map(|message_id| Notification { message_id }),
+            schedule_deleted: self.schedule_deleted,
+            announcement: self.announcement.as_ref(),
+            notice: self.notice.as_ref(),
+        }
+        .serialize(serializer)
+    }
+}
+
+/// The response in JSON: the report, and what became of it where that applies.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct ResponseKeys<'a> {
+    /// The report.
+    #[serde(flatten)]
+    pub report: ReportKeys<'a>,
+    /// The message that was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification: Option<Notification<'a>>,
+    /// Whether the schedule that triggered the invocation is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_deleted: Option<bool>,
+    /// The composed message, if the request asked for it; null while the watch continues.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
+    pub announcement: Option<&'a Value>,
+    /// The composed notice about an unfinished job, if one is due and the request asked for announcements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
+    pub notice: Option<&'a Value>,
+}
+
+/// What SNS returned.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Notification<'a> {
+    /// SNS's ID of the message.
+    pub message_id: &'a str,
+}
+
+/// One invocation, as far as its response depends on it.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The request, with the start of the watch.
+    pub request: &'a Request,
+    /// The request as it came.
+    pub delivered: &'a Request,
+    /// Where the function runs.
+    pub here: &'a Location,
+    /// The name under which the function was invoked.
+    pub function_arn: &'a str,
+    /// When the response must be ready.
+    pub deadline: Deadline,
+}
+
+/// An end that was published for a schedule.
+#[derive(Debug, Clone)]
 struct Announced {
     event_id: String,
-    schedule: ScheduleArn,
-    started: Option<Timestamp>,
+    message_id: Option<String>,
+    /// When the schedule was created, which tells it from a later one of the same name.
+    created_at: Option<Timestamp>,
 }
 
-/// Delivers reports, and remembers what this process need not do twice.
+/// More schedules that cannot be deleted are forgotten, and their ends announced again.
+const MAX_ANNOUNCED: usize = 1_000;
+
+/// Delivers reports. Remembers the ends of schedules that could not be deleted.
 pub struct Courier<D> {
     destinations: D,
-    settings: Settings,
-    /// The ends that were published for a schedule, with their message IDs.
-    announced: Memory<Announced, String>,
-    /// When schedules were created.
-    created: Memory<ScheduleArn, Timestamp>,
+    settings: MessageSettings,
+    limits: Limits,
+    clock: Clock,
+    announced: Mutex<HashMap<ScheduleArn, Announced>>,
 }
 
 impl<D: Destinations> Courier<D> {
     /// Sends nothing yet.
-    pub fn new(destinations: D, settings: Settings) -> Self {
-        Self { destinations, settings, announced: Memory::default(), created: Memory::default() }
+    pub fn new(destinations: D, settings: MessageSettings, limits: Limits, clock: Clock) -> Self {
+        Self { destinations, settings, limits, clock, announced: Mutex::default() }
     }
 
-    /// Publishes the report if that is requested and the watch is over. Only then deletes the schedule.
+    /// Delivers a report in the way that the caller needs.
     ///
     /// # Errors
     ///
-    /// `NotificationFailed` or `InvalidConfiguration` if the report was not published: the schedule is still there.
+    /// `NotificationFailed` or `InvalidConfiguration` if an end could not be published; its schedule is still there.
     /// `ScheduleNotDeleted` if only the schedule is left to be deleted.
-    pub async fn deliver(
-        &self,
-        mut report: Report,
-        delivery: &Delivery,
-        started: Option<Timestamp>,
-        deadline: Deadline,
-    ) -> Result<Report, WatchError> {
-        let Some(message) = compose(&mut report, delivery, started, self.settings) else {
-            return Ok(report);
-        };
-        if delivery.notify {
-            // The connection to Scheduler is opened meanwhile. Its request is sent only after the message is published.
-            let (published, _) = tokio::join!(
-                self.publish(&message, delivery, started, deadline),
-                deadline.limit(self.destinations.prepare(false, delivery.schedule.is_some())),
-            );
-            report.notification = Some(Notification { message_id: published? });
+    pub async fn deliver(&self, report: Report, context: Context<'_>) -> Result<Response, WatchError> {
+        let event = Event::of(&report);
+        match (&context.request.caller, event) {
+            (Caller::StateMachine { .. }, _) => {
+                Ok(compose(report, context.request, &self.settings_for(context)))
+            }
+            (Caller::Schedule { arn, .. }, Some(event @ Event::End(_))) => {
+                self.end_schedule(report, event, arn, context).await
+            }
+            (Caller::Direct { notify: true }, Some(event @ Event::End(_))) => {
+                let message = self.message(&report, event, context);
+                let message_id = Some(self.publish(&message, context.deadline).await?);
+                Ok(Response { message_id, ..Response::from(report) })
+            }
+            (Caller::Direct { notify: true } | Caller::Schedule { notify: true, .. }, Some(event)) => {
+                let message = self.message(&report, event, context);
+                if let Err(error) = self.publish(&message, context.deadline).await {
+                    tracing::warn!(%error, event_id = message.event_id, "a notice was dropped");
+                }
+                Ok(self.go_on(report, context).await)
+            }
+            _ => Ok(self.go_on(report, context).await),
         }
-        if let Some(schedule) = &delivery.schedule {
-            let _deleting = Phase::begin(phase::INVOKE_SCHEDULE);
-            let deleted = deadline.limit(self.destinations.delete_schedule(schedule)).await;
-            let late = "the watch is over, but deleting its schedule timed out";
-            deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")))?;
-            report.schedule_deleted = Some(true);
-        }
-        Ok(report)
     }
 
-    /// A schedule that cannot be deleted invokes the function again and again: each end is announced once by a process.
-    /// A rule repeats its announcement, because nothing tells one invocation by a rule from the next.
-    async fn publish(
-        &self,
-        message: &Message,
-        delivery: &Delivery,
-        started: Option<Timestamp>,
-        deadline: Deadline,
-    ) -> Result<String, WatchError> {
-        let end = delivery.schedule.as_ref().map(|schedule| Announced {
-            event_id: message.event_id.clone(),
-            schedule: schedule.clone(),
-            started,
-        });
-        if let Some(message_id) = end.as_ref().and_then(|end| self.announced.get(end)) {
-            tracing::info!(event_id = message.event_id, message_id, "this end was already announced");
-            return Ok(message_id);
+    /// The watch continues. A schedule that adapts brings the next check when the report says.
+    async fn go_on(&self, report: Report, context: Context<'_>) -> Response {
+        if let (Caller::Schedule { arn, adapts: true, .. }, State::Continues { .. }) =
+            (&context.request.caller, &report.state)
+        {
+            let adapted = context.deadline.limit(self.adapt(arn, &report, context)).await;
+            match adapted.unwrap_or_else(|| Err("no time was left".to_owned())) {
+                Ok(update) => {
+                    tracing::info!(start = %update.start, expression = update.expression, "the schedule was updated");
+                }
+                Err(reason) => tracing::warn!(schedule = arn.name(), reason, "the schedule was not updated"),
+            }
         }
+        Response::from(report)
+    }
+
+    async fn adapt(
+        &self,
+        arn: &ScheduleArn,
+        report: &Report,
+        context: Context<'_>,
+    ) -> Result<ScheduleUpdate, String> {
+        let _updating = Phase::begin(phase::INVOKE_SCHEDULE);
+        let read = self.destinations.read_schedule(arn).await.map_err(|error| error.to_string())?;
+        let (schedule, whole) = read.ok_or_else(|| "it does not exist".to_owned())?;
+        let now = (self.clock)();
+        let update = schedule.update(
+            context.delivered,
+            report,
+            now,
+            context.function_arn,
+            self.limits.watch_limit_seconds,
+        )?;
+        let sent = self.destinations.update_schedule(arn, whole, update.clone()).await;
+        sent.map(|()| update).map_err(|error| error.to_string())
+    }
+
+    /// Publishes the end, then deletes the schedule if it is still the one of this watch.
+    async fn end_schedule(
+        &self,
+        report: Report,
+        event: Event,
+        arn: &ScheduleArn,
+        context: Context<'_>,
+    ) -> Result<Response, WatchError> {
+        let message = self.message(&report, event, context);
+        let known = self.announced().get(arn).cloned();
+        // A schedule that cannot be deleted invokes the function again and again: one end is announced once by a process,
+        // and no other after it.
+        let mut read = match &known {
+            Some(_) => Some(self.read(arn, context.deadline).await),
+            None => None,
+        };
+        let told = known.filter(|known| match &read {
+            Some(Ok(Some(schedule))) => {
+                schedule.created_at.is_some() && schedule.created_at == known.created_at
+            }
+            Some(Err(_)) => known.event_id == message.event_id,
+            _ => false,
+        });
+        let message_id = match told {
+            Some(told) => {
+                tracing::info!(event_id = told.event_id, "the end of this watch was already announced");
+                told.message_id
+            }
+            None => {
+                let notify = matches!(context.request.caller, Caller::Schedule { notify: true, .. });
+                // Nobody would learn of an end that leaves the job open.
+                let is_needed = notify || !report.is_finished();
+                let message_id = match is_needed {
+                    true => Some(self.publish(&message, context.deadline).await?),
+                    false => None,
+                };
+                let found = self.read(arn, context.deadline).await;
+                let created_at = found.as_ref().ok().and_then(|found| found.as_ref()?.created_at);
+                let event_id = message.event_id.clone();
+                self.remember(arn, Announced { event_id, message_id: message_id.clone(), created_at });
+                read = Some(found);
+                message_id
+            }
+        };
+        let schedule = read.unwrap_or(Ok(None))?;
+        let is_of_watch = schedule
+            .as_ref()
+            .is_none_or(|found| found.is_of(context.delivered, (self.clock)(), context.here));
+        if is_of_watch && schedule.is_some() {
+            let _deleting = Phase::begin(phase::INVOKE_SCHEDULE);
+            let deleted = context.deadline.limit(self.destinations.delete_schedule(arn)).await;
+            let late = "the watch is over, but deleting its schedule timed out";
+            deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")))?;
+        } else if !is_of_watch {
+            tracing::warn!(
+                schedule = arn.name(),
+                "the schedule was not deleted: its Input names another watch, so the name was used again"
+            );
+        }
+        self.announced().remove(arn);
+        Ok(Response { message_id, schedule_deleted: Some(is_of_watch), ..Response::from(report) })
+    }
+
+    /// When the schedule was created; `None` if nobody can find that out.
+    pub async fn created_at(&self, arn: &ScheduleArn, deadline: Deadline) -> Option<Timestamp> {
+        match self.read(arn, deadline).await {
+            Ok(schedule) => schedule?.created_at,
+            Err(error) => {
+                tracing::warn!(%error, "the start of this watch is not known, so WATCH_LIMIT_SECONDS does not end it");
+                None
+            }
+        }
+    }
+
+    /// Opens the connection that a schedule that adapts needs after the check.
+    pub async fn prepare(&self, caller: &Caller, deadline: Deadline) {
+        if matches!(caller, Caller::Schedule { adapts: true, .. }) {
+            let _in_time = deadline.limit(self.destinations.prepare_scheduler()).await;
+        }
+    }
+
+    async fn read(&self, arn: &ScheduleArn, deadline: Deadline) -> Result<Option<Schedule>, WatchError> {
+        let read = deadline.limit(self.destinations.read_schedule(arn)).await;
+        let late = "reading the schedule of this watch timed out";
+        let read = read.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")));
+        read.map(|found| found.map(|(schedule, _whole)| schedule))
+    }
+
+    async fn publish(&self, message: &Message, deadline: Deadline) -> Result<String, WatchError> {
         let _publishing = Phase::begin(phase::INVOKE_PUBLISH);
         let published = deadline.limit(self.destinations.publish(message)).await;
         let late = "publishing to SNS timed out";
-        let message_id =
-            published.unwrap_or_else(|| Err(out_of_time(ErrorType::NotificationFailed, late, "sns")))?;
-        if let Some(end) = end {
-            self.announced.put(end, message_id.clone());
-        }
-        Ok(message_id)
+        published.unwrap_or_else(|| Err(out_of_time(ErrorType::NotificationFailed, late, "sns")))
     }
 
-    /// Opens the connections that the end of this watch will need.
-    pub async fn prepare(&self, delivery: &Delivery, deadline: Deadline) {
-        let _in_time =
-            deadline.limit(self.destinations.prepare(delivery.notify, delivery.schedule.is_some())).await;
+    fn message(&self, report: &Report, event: Event, context: Context<'_>) -> Message {
+        Message::about(report, event, context.request, &self.settings_for(context))
     }
 
-    /// When the schedule was created, if this process knows.
-    pub fn remembered_creation(&self, schedule: &ScheduleArn) -> Option<Timestamp> {
-        self.created.get(schedule)
+    fn settings_for(&self, context: Context<'_>) -> MessageSettings {
+        let deployment = Deployment {
+            function_arn: context.function_arn.to_owned(),
+            location: context.here.clone(),
+            ..self.settings.deployment.clone()
+        };
+        MessageSettings { deployment, ..self.settings.clone() }
     }
 
-    /// When the schedule was created, which is when its watch began. Asked for once by a process. `None` if nobody can
-    /// find that out; the watch then has no limit.
-    ///
-    /// # Errors
-    ///
-    /// `ScheduleNotDeleted` if another attempt may find it out.
-    pub async fn schedule_created_at(
-        &self,
-        schedule: &ScheduleArn,
-        deadline: Deadline,
-    ) -> Result<Option<Timestamp>, WatchError> {
-        if let Some(created_at) = self.remembered_creation(schedule) {
-            return Ok(Some(created_at));
+    fn remember(&self, arn: &ScheduleArn, end: Announced) {
+        let mut announced = self.announced();
+        if announced.len() >= MAX_ANNOUNCED {
+            announced.clear();
         }
-        let found = deadline.limit(self.destinations.schedule_created_at(schedule)).await;
-        let late = "reading the schedule of this watch timed out";
-        let created_at = found
-            .unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")))
-            .inspect_err(|error| tracing::warn!(%error, "the start of this watch is unknown for now"))?;
-        match created_at {
-            Some(created_at) => self.created.put(schedule.clone(), created_at),
-            None => tracing::warn!(
-                schedule = schedule.as_str(),
-                "the start of this watch is unknown, so WATCH_LIMIT_SECONDS does not end it. Give the schedule's input \
-                 a `first_checked_at`, or the function's role scheduler:GetSchedule"
-            ),
-        }
-        Ok(created_at)
+        announced.insert(arn.clone(), end);
+    }
+
+    fn announced(&self) -> MutexGuard<'_, HashMap<ScheduleArn, Announced>> {
+        self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Composes the message of a watch that is over, and adds it to the report if that is requested. A notice about a watch
-/// that continues is only added to the report: the state machine that asked for it sends it.
-pub fn compose(
-    report: &mut Report,
-    delivery: &Delivery,
-    started: Option<Timestamp>,
-    settings: Settings,
-) -> Option<Message> {
-    let about = |event| Message::about(report, event, delivery, started, settings);
-    let end = report.outcome.map(|outcome| about(Event::End(outcome)));
-    if delivery.announcement {
-        let notice = report.notice_due.map(|notice| about(Event::Notice(notice)).to_announcement());
-        report.notice = notice;
-        report.announcement = Some(end.as_ref().map_or(Value::Null, Message::to_announcement));
-    }
-    end
-}
-
-/// The latest few entries. A process that watches more schedules than this at a time repeats itself.
-struct Memory<K, V>(Mutex<VecDeque<(K, V)>>);
-
-const REMEMBERED: usize = 64;
-
-impl<K, V> Default for Memory<K, V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<K: PartialEq, V: Clone> Memory<K, V> {
-    fn get(&self, key: &K) -> Option<V> {
-        self.entries().iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
-    }
-
-    fn put(&self, key: K, value: V) {
-        let mut entries = self.entries();
-        entries.push_back((key, value));
-        if entries.len() > REMEMBERED {
-            entries.pop_front();
-        }
-    }
-
-    fn entries(&self) -> MutexGuard<'_, VecDeque<(K, V)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// The response for a state machine, which publishes the announcement and the notice itself.
+pub fn compose(report: Report, request: &Request, settings: &MessageSettings) -> Response {
+    let event = Event::of(&report);
+    let message = event.map(|event| Message::about(&report, event, request, settings).to_announcement());
+    let (announcement, notice) = match event {
+        Some(Event::End(_)) => (message.unwrap_or_default(), None),
+        Some(Event::Notice(_)) => (Value::Null, message),
+        None => (Value::Null, None),
+    };
+    Response { announcement: Some(announcement), notice, ..Response::from(report) }
 }
 
 /// The time can have run out before, or because this service does not respond.
 fn out_of_time(kind: ErrorType, what: &str, service: &str) -> WatchError {
     let hint = hint::no_response(Reason::TimedOut, Some(service));
     WatchError::new(kind, format!("{what}. {hint}, or give the function a longer timeout"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_service_that_does_not_respond_in_time_may_be_out_of_reach() {
-        let error = out_of_time(ErrorType::NotificationFailed, "publishing to SNS timed out", "sns");
-        for part in ["publishing to SNS timed out. Check", "a VPC endpoint for sns", "a longer timeout"] {
-            assert!(error.message().contains(part), "{part:?} is not in {error}");
-        }
-    }
-
-    #[test]
-    fn the_latest_entries_are_remembered() {
-        let memory = Memory::default();
-        (0..=REMEMBERED).for_each(|key| memory.put(key, key));
-        assert_eq!(
-            (memory.get(&0), memory.get(&1), memory.get(&REMEMBERED)),
-            (None, Some(1), Some(REMEMBERED))
-        );
-    }
 }

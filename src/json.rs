@@ -18,6 +18,22 @@ pub fn first(json: &RawValue) -> Option<&RawValue> {
     serde_json::Deserializer::from_str(json.get()).deserialize_seq(FirstElement).ok().flatten()
 }
 
+/// A whole number in any spelling: `50`, `50.0`, `5e1`, or `"50"`. `None` for anything else, and for negative numbers.
+pub fn whole_number(json: &RawValue) -> Option<u64> {
+    let text: String = if Kind::of(json) == Kind::String {
+        serde_json::from_str(json.get()).ok()?
+    } else {
+        json.get().to_owned()
+    };
+    text.trim().parse().ok().or_else(|| {
+        let number = text.trim().parse::<f64>().ok()?;
+        // Beyond 2^53, a floating-point number has lost digits.
+        let is_whole = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and in range")]
+        is_whole.then_some(number as u64)
+    })
+}
+
 /// The known fields of an object.
 ///
 /// ```

@@ -27,10 +27,10 @@
 //! ```
 //! use mass_change_owner_status::timestamp::Timestamp;
 //! use mass_change_owner_status::watch::ids::Location;
-//! use mass_change_owner_status::watch::job::{Counts, JobStatus, Outcome, Status};
+//! use mass_change_owner_status::watch::job::{Counts, JobStatus, Status};
 //! use mass_change_owner_status::watch::notice::Intervals;
 //! use mass_change_owner_status::watch::pacing::Bounds;
-//! use mass_change_owner_status::watch::report::{Limits, Report};
+//! use mass_change_owner_status::watch::report::{Limits, Outcome, Report};
 //! use mass_change_owner_status::watch::request::Request;
 //!
 //! let payload = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;
@@ -48,8 +48,8 @@
 //!     watch_limit_seconds: 86_400,
 //!     notices: Intervals::default(),
 //! };
-//! let report = Report::of_check(&request.job.unwrap(), &request.history, &status, now, &limits);
-//! assert_eq!(report.outcome, Some(Outcome::PartiallySucceeded));
+//! let report = Report::of_check(&request, &status, now, &limits);
+//! assert_eq!(report.outcome(), Some(Outcome::PartiallySucceeded));
 //! ```
 
 pub(crate) mod arn;
@@ -67,6 +67,7 @@ pub mod json;
 pub mod logging;
 pub mod metrics;
 pub mod phase;
+pub mod record;
 pub mod redact;
 #[cfg(feature = "schemas")]
 pub mod schema;

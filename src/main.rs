@@ -4,11 +4,11 @@ use lambda_runtime::layers::TracingLayer;
 use lambda_runtime::tower::util::MapRequestLayer;
 use lambda_runtime::{Error, LambdaEvent, Runtime, service_fn};
 use mass_change_owner_status::deadline::Deadline;
+use mass_change_owner_status::delivery::Response;
 use mass_change_owner_status::environment::{self, Environment};
 use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration, wrap_invalid_json};
 use mass_change_owner_status::setup::{self, Function};
-use mass_change_owner_status::watch::report::Report;
 use mass_change_owner_status::{logging, metrics, phase};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ async fn main() -> Result<(), Error> {
 async fn invoke(
     function: &Result<Arc<Function>, WatchError>,
     event: LambdaEvent<Box<RawValue>>,
-) -> Result<Report, WatchError> {
+) -> Result<Response, WatchError> {
     let invocation = Invocation {
         payload: event.payload.get(),
         function_arn: &event.context.invoked_function_arn,

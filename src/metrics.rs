@@ -32,7 +32,7 @@ const OUTCOME: &str = "Outcome";
 const ERROR_TYPE: &str = "ErrorType";
 
 /// An error that is none of the function's own: what a state machine caught.
-const OTHER_ERROR: &str = "Other";
+pub const OTHER_ERROR: &str = "Other";
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 static IS_WARM: AtomicBool = AtomicBool::new(false);

@@ -16,18 +16,16 @@ const SHORTEST_SECRET: usize = 4;
 /// One line: control characters and runs of white space become one space; what looks like a Zoho token or client secret
 /// is masked.
 pub fn one_line(text: &str) -> String {
-    mask_zoho_credentials(
-        &text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).fold(
-            String::with_capacity(text.len()),
-            |mut line, word| {
-                if !line.is_empty() {
-                    line.push(' ');
-                }
-                line.push_str(word);
-                line
-            },
-        ),
-    )
+    mask(&text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).fold(
+        String::with_capacity(text.len()),
+        |mut line, word| {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+            line
+        },
+    ))
     .into_owned()
 }
 
@@ -72,7 +70,7 @@ pub fn contains_secret(text: &str, secrets: &[&str]) -> bool {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
     let folded = fold(text);
-    mask_zoho_credentials(text) != text
+    mask(text) != text
         || secrets
             .iter()
             .map(|secret| fold(secret))
@@ -107,7 +105,8 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
     quote(&texts.join(": "))
 }
 
-fn mask_zoho_credentials(text: &str) -> Cow<'_, str> {
+/// Masks what looks like a Zoho token or client secret.
+pub fn mask(text: &str) -> Cow<'_, str> {
     match mask_zoho_tokens(text) {
         Cow::Borrowed(text) => mask_client_secrets(text),
         Cow::Owned(text) => Cow::Owned(mask_client_secrets(&text).into_owned()),

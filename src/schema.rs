@@ -1,25 +1,14 @@
 //! JSON Schemas of everything that callers and subscribers see. `tests/schemas.rs` keeps schemas/ current.
 //!
-//! The report is described where it is defined. What has no type of its own, because the function reads or composes it
+//! The response is described where it is defined. What has no type of its own, because the function reads or composes it
 //! field by field, is described here.
 
+use crate::delivery::ResponseKeys;
 use crate::error::ErrorType;
-use crate::watch::chat::CustomNotification;
-use crate::watch::job::Outcome;
-use crate::watch::notice::Kind;
-use crate::watch::report::Report;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;
-
-/// `module` and `job_id` of a report. In a `WATCH_FAILED` report, what the request says instead.
-#[derive(Debug, JsonSchema)]
-pub struct JobNames {
-    /// API name of the module.
-    pub module: Option<String>,
-    /// ID of the job.
-    pub job_id: Option<String>,
-}
+use std::collections::BTreeMap;
 
 /// What the function accepts: a request, a report of an earlier check, an EventBridge event around one of them, a state
 /// machine's wrapper around any of these, or the JSON text of one of them.
@@ -27,18 +16,35 @@ pub struct JobNames {
 #[serde(untagged)]
 pub enum Payload {
     /// EventBridge's envelope.
-    Event(Event),
+    Event {
+        /// Who sent the event.
+        source: String,
+        /// What kind of event it is.
+        #[serde(rename = "detail-type")]
+        detail_type: String,
+        /// In an event from Scheduler, the ARN of the schedule.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        resources: Option<Vec<String>>,
+        /// The request.
+        detail: Detail,
+    },
     /// A state machine's wrapper.
-    Wrapper(Wrapper),
+    Wrapper {
+        /// The input: a request, a report, an event, or the JSON text of one of them.
+        request: Value,
+        /// What the state machine sets.
+        #[serde(flatten)]
+        beside: Beside,
+    },
     /// A request or a report.
-    Request(Request),
+    Request(RequestFields),
     /// JSON text that contains the object.
     Text(#[schemars(extend("contentMediaType" = "application/json"))] String),
 }
 
 /// A request. A report is a valid request, too.
 #[derive(Debug, JsonSchema)]
-pub struct Request {
+pub struct RequestFields {
     /// API name of the module, or a standard module's display name in any letter case. Not the placeholder `Custom`.
     #[schemars(length(max = 255), regex(pattern = r"^[A-Za-z][A-Za-z0-9_ ]*$"))]
     #[schemars(extend("not" = {"pattern": "^[Cc][Uu][Ss][Tt][Oo][Mm]$"}))]
@@ -50,68 +56,21 @@ pub struct Request {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(pattern = "^arn:[^:]+:scheduler:[^:]+:[0-9]{12}:schedule/[^/]+/[^/]+$"))]
     pub schedule_arn: Option<String>,
-    /// Whether to publish the end of the watch. The default is true in an event or with a `schedule_arn`.
+    /// Whether the function updates the schedule after each check, so that it follows the job's pace.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub notify: Option<bool>,
+    pub adapt: Option<bool>,
+    /// Who asked for the change of owner, or why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<Value>,
+    /// The list that the watch belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<Value>,
     /// When the watch began. The limit of the watch counts from here. A value of another form is ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_checked_at: Option<Value>,
-    /// What else a state machine sets.
+    /// What a state machine sets.
     #[serde(flatten)]
-    pub watch: Watch,
-}
-
-/// What a state machine sets, in a request or next to it.
-#[derive(Debug, JsonSchema)]
-pub struct Watch {
-    /// Any value except false: the report carries `announcement`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub announcement: Option<Value>,
-    /// What the state machine caught. The watch is over.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure: Option<Failure>,
-    /// A name for this watch, such as the name of an execution.
-    #[serde(rename = "watch", skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-}
-
-/// A request as a state machine received it, with what it sets next to it.
-#[derive(Debug, JsonSchema)]
-pub struct Wrapper {
-    /// The input: a request, a report, an event, or the JSON text of one of them.
-    pub request: Value,
-    /// Whether to publish the end of the watch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub notify: Option<bool>,
-    /// What else a state machine sets.
-    #[serde(flatten)]
-    pub watch: Watch,
-}
-
-/// An error as Step Functions passes it to a `Catch`.
-#[derive(Debug, JsonSchema)]
-pub struct Failure {
-    /// The name of the error.
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
-    pub error: Option<String>,
-    /// Text, or Lambda's error document as text.
-    #[serde(rename = "Cause", skip_serializing_if = "Option::is_none")]
-    pub cause: Option<String>,
-}
-
-/// An EventBridge event.
-#[derive(Debug, JsonSchema)]
-pub struct Event {
-    /// Who sent the event.
-    pub source: String,
-    /// What kind of event it is.
-    #[serde(rename = "detail-type")]
-    pub detail_type: String,
-    /// In an event from Scheduler, the ARN of the schedule.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub resources: Option<Vec<String>>,
-    /// The request.
-    pub detail: Detail,
+    pub beside: Beside,
 }
 
 /// The request in an event.
@@ -119,14 +78,34 @@ pub struct Event {
 #[serde(untagged)]
 pub enum Detail {
     /// A request or a report.
-    Request(Request),
+    Request(RequestFields),
     /// JSON text that contains the object.
     Text(#[schemars(extend("contentMediaType" = "application/json"))] String),
 }
 
+/// What a state machine sets, in a request or next to it.
+#[derive(Debug, JsonSchema)]
+pub struct Beside {
+    /// Whether to publish the end of the watch. The default is true in an event or with a `schedule_arn`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notify: Option<bool>,
+    /// Any value except false: the report carries `announcement`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub announcement: Option<Value>,
+    /// What the state machine caught, `{"Error", "Cause"}`. The watch is over. Only with `announcement`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<BTreeMap<String, String>>,
+    /// A name for this watch, such as the name of an execution.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub watch: Option<String>,
+    /// The ARN of the execution, for the link in its messages.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub execution: Option<String>,
+}
+
 /// A failed invocation, as Lambda returns it.
 #[derive(Debug, JsonSchema)]
-pub struct Error {
+pub struct Failed {
     /// The name of the error.
     #[serde(rename = "errorType")]
     pub error_type: ErrorType,
@@ -135,105 +114,33 @@ pub struct Error {
     pub error_message: String,
 }
 
-/// The end of a watch, composed for a state machine that publishes it.
+/// The end of a watch or a notice, composed for a state machine that publishes it.
 #[derive(Debug, JsonSchema)]
 pub struct Announcement {
     /// `Subject` of the SNS message.
     pub subject: String,
     /// `Message` of the SNS message, with the structure `json`.
     pub message: String,
-    /// `MessageAttributes` of the SNS message.
-    pub attributes: Attributes,
+    /// `MessageAttributes` of the SNS message, for filter policies: `module`, `job_id`, `event_id`, `outcome` or `notice`,
+    /// and `status`, `label`, and `list` where they are known.
+    pub attributes: BTreeMap<String, Attribute>,
 }
 
-/// A notice about an unfinished job, composed for a state machine that publishes it.
-#[derive(Debug, JsonSchema)]
-pub struct Notice {
-    /// `Subject` of the SNS message.
-    pub subject: String,
-    /// `Message` of the SNS message, with the structure `json`.
-    pub message: String,
-    /// `MessageAttributes` of the SNS message.
-    pub attributes: NoticeAttributes,
-}
-
-/// The attributes of the message about the end of a watch, for filter policies.
-#[derive(Debug, JsonSchema)]
-pub struct Attributes {
-    /// How the watch ended.
-    pub outcome: OutcomeAttribute,
-    /// What every message has.
-    #[serde(flatten)]
-    pub common: CommonAttributes,
-}
-
-/// The attributes of a notice, for filter policies.
-#[derive(Debug, JsonSchema)]
-pub struct NoticeAttributes {
-    /// What the notice says.
-    pub notice: NoticeAttribute,
-    /// What every message has.
-    #[serde(flatten)]
-    pub common: CommonAttributes,
-}
-
-/// The attributes that every message has.
-#[derive(Debug, JsonSchema)]
-pub struct CommonAttributes {
-    /// API name of the module.
-    pub module: Attribute,
-    /// ID of the job.
-    pub job_id: Attribute,
-    /// Zoho's status value; absent if this check got none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<Attribute>,
-    /// The same in every delivery of one message, and never the same for two.
-    pub event_id: Attribute,
-}
-
-/// A string attribute.
+/// A string attribute of a message.
 #[derive(Debug, JsonSchema)]
 pub struct Attribute {
     /// `String`.
     #[serde(rename = "DataType")]
-    pub data_type: DataType,
+    #[schemars(extend("const" = "String"))]
+    pub data_type: String,
     /// The value.
     #[serde(rename = "StringValue")]
     pub string_value: String,
 }
 
-/// A string attribute that contains an outcome.
-#[derive(Debug, JsonSchema)]
-pub struct OutcomeAttribute {
-    /// `String`.
-    #[serde(rename = "DataType")]
-    pub data_type: DataType,
-    /// The outcome.
-    #[serde(rename = "StringValue")]
-    pub string_value: Outcome,
-}
-
-/// A string attribute that contains the kind of a notice.
-#[derive(Debug, JsonSchema)]
-pub struct NoticeAttribute {
-    /// `String`.
-    #[serde(rename = "DataType")]
-    pub data_type: DataType,
-    /// The kind.
-    #[serde(rename = "StringValue")]
-    pub string_value: Kind,
-}
-
-/// The type of an attribute.
-#[derive(Debug, JsonSchema)]
-pub enum DataType {
-    /// Text.
-    String,
-}
-
 /// The body of an SNS message before SNS takes it apart: one text for each protocol.
 #[derive(Debug, JsonSchema)]
-pub struct Message {
+pub struct MessageBody {
     /// The report, as JSON text: what Lambda and SQS subscribers receive, and HTTPS subscribers unless there is an
     /// `https` below.
     #[schemars(extend("contentMediaType" = "application/json"))]
@@ -250,15 +157,13 @@ pub struct Message {
 }
 
 /// The committed files by name, and their schemas.
-pub fn documents() -> [(&'static str, Schema); 7] {
+pub fn documents() -> [(&'static str, Schema); 5] {
     [
         ("request", of::<Payload>()),
-        ("report", of::<Report>()),
-        ("error", of::<Error>()),
-        ("message", of::<Message>()),
+        ("report", of::<ResponseKeys<'static>>()),
+        ("error", of::<Failed>()),
+        ("message", of::<MessageBody>()),
         ("announcement", of::<Announcement>()),
-        ("notice", of::<Notice>()),
-        ("chat", of::<CustomNotification>()),
     ]
 }
 

@@ -7,7 +7,7 @@ use crate::aws::sns::Topic;
 use crate::checker::{self, Checker};
 use crate::config::{self, Config};
 use crate::deadline::CurrentDeadline;
-use crate::delivery::Destinations;
+use crate::delivery::{Destinations, Response};
 use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
 use crate::handler::{Handler, Invocation};
@@ -16,10 +16,13 @@ use crate::phase::{self, Phase};
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::{self, SecretStore, TokenSource};
 use crate::watch::ids::ScheduleArn;
-use crate::watch::message::{self, Message};
+use crate::watch::message::{Message, MessageSettings};
 use crate::watch::pacing::Bounds;
-use crate::watch::report::{Limits, Report};
+use crate::watch::report::Limits;
+use crate::watch::schedule::{Schedule, ScheduleUpdate};
+use crate::watch::text::Deployment;
 use crate::zoho::data_center::DataCenter;
+use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -36,7 +39,7 @@ impl Function {
     }
 
     /// Responds to one invocation.
-    pub async fn handle(&self, invocation: Invocation<'_>) -> Result<Report, WatchError> {
+    pub async fn handle(&self, invocation: Invocation<'_>) -> Result<Response, WatchError> {
         self.deadline.set(invocation.deadline);
         self.handler.handle(invocation).await
     }
@@ -75,7 +78,12 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     let clock: Clock = Arc::new(Timestamp::now);
     let checker = checker(sdk.secret(config.secret_id.clone()), connections, &config, &clock);
     let limits = limits(&config);
-    let settings = message::Settings { chat: config.chat_notifications };
+    let deployment = Deployment {
+        stack: environment.get("STACK_NAME").map(str::to_owned),
+        log_group: environment.get("AWS_LAMBDA_LOG_GROUP_NAME").map(str::to_owned),
+        ..Deployment::default()
+    };
+    let settings = MessageSettings { chat: config.chat_notifications, deployment };
     let handler = Handler::new(checker, Aws::new(sdk, config.topic_arn), settings, limits, region, clock);
     Ok(Function { handler, deadline })
 }
@@ -145,6 +153,8 @@ impl Aws {
 }
 
 impl Destinations for Aws {
+    type Whole = GetScheduleOutput;
+
     async fn publish(&self, message: &Message) -> Result<String, WatchError> {
         let topic = self.topic().ok_or_else(|| {
             let problem =
@@ -154,26 +164,27 @@ impl Destinations for Aws {
         topic.publish(message).await
     }
 
-    async fn delete_schedule(&self, schedule: &ScheduleArn) -> Result<(), WatchError> {
-        self.scheduler().delete(schedule).await
+    async fn read_schedule(
+        &self,
+        arn: &ScheduleArn,
+    ) -> Result<Option<(Schedule, GetScheduleOutput)>, WatchError> {
+        self.scheduler().read(arn).await
     }
 
-    async fn schedule_created_at(&self, schedule: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
-        self.scheduler().created_at(schedule).await
+    async fn update_schedule(
+        &self,
+        arn: &ScheduleArn,
+        whole: GetScheduleOutput,
+        update: ScheduleUpdate,
+    ) -> Result<(), WatchError> {
+        self.scheduler().update(arn, whole, update).await
     }
 
-    async fn prepare(&self, publish: bool, schedule: bool) {
-        tokio::join!(
-            async {
-                if let Some(topic) = self.topic().filter(|_| publish) {
-                    topic.preconnect().await;
-                }
-            },
-            async {
-                if schedule {
-                    self.scheduler().preconnect().await;
-                }
-            },
-        );
+    async fn delete_schedule(&self, arn: &ScheduleArn) -> Result<(), WatchError> {
+        self.scheduler().delete(arn).await
+    }
+
+    async fn prepare_scheduler(&self) {
+        self.scheduler().preconnect().await;
     }
 }

@@ -6,11 +6,15 @@ use crate::aws::reporter::{AwsError, Reporter};
 use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
 use crate::watch::ids::ScheduleArn;
+use crate::watch::schedule::{Schedule, ScheduleUpdate};
 use aws_sdk_scheduler::Client;
+use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
+use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode, ScheduleState, Target};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::BeforeDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::config_bag::ConfigBag;
 use serde::de::IgnoredAny;
 
@@ -47,29 +51,77 @@ impl Scheduler {
         }
     }
 
-    /// Returns when the schedule was created. `None` if there is no such schedule, or if the role must not read it.
+    /// Reads a schedule; `None` if it does not exist.
     ///
     /// # Errors
     ///
     /// `ScheduleNotDeleted`, with a message about reading.
-    pub async fn created_at(&self, schedule: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
-        let request = self.client.get_schedule().group_name(schedule.group()).name(schedule.name());
+    pub async fn read(&self, arn: &ScheduleArn) -> Result<Option<(Schedule, GetScheduleOutput)>, WatchError> {
+        let request = self.client.get_schedule().group_name(arn.group()).name(arn.name());
         let error = match request.send().await {
-            Ok(output) => match output.creation_date() {
-                Some(date) => return Ok(Some(Timestamp::from_epoch_seconds(date.secs()))),
-                None => self.reporter.error(
-                    Operation::GetSchedule,
-                    schedule.as_str(),
-                    Meaning::NotAws,
-                    "a response without a creation date",
-                ),
-            },
-            Err(error) => self.reporter.report(Operation::GetSchedule, schedule.as_str(), &error),
+            Ok(output) if output.creation_date().is_some() => return Ok(Some((schedule(&output), output))),
+            Ok(_) => self.reporter.error(
+                Operation::GetSchedule,
+                arn.as_str(),
+                Meaning::NotAws,
+                "a response without a creation date",
+            ),
+            Err(error) => self.reporter.report(Operation::GetSchedule, arn.as_str(), &error),
         };
         match error {
-            AwsError { meaning: Meaning::Missing | Meaning::AccessDenied, .. } => Ok(None),
+            AwsError { meaning: Meaning::Missing, .. } => Ok(None),
             AwsError { message, .. } => Err(WatchError::new(ErrorType::ScheduleNotDeleted, message)),
         }
+    }
+
+    /// Sends a schedule back with these changes, and everything else as it was read.
+    ///
+    /// # Errors
+    ///
+    /// `ScheduleNotDeleted`, with a message about updating.
+    pub async fn update(
+        &self,
+        arn: &ScheduleArn,
+        read: GetScheduleOutput,
+        update: ScheduleUpdate,
+    ) -> Result<(), WatchError> {
+        let off = FlexibleTimeWindow::builder().mode(FlexibleTimeWindowMode::Off).build().ok();
+        let request = self
+            .client
+            .update_schedule()
+            .group_name(arn.group())
+            .name(arn.name())
+            .schedule_expression(update.expression)
+            .start_date(DateTime::from_secs(update.start.epoch_seconds()))
+            .set_flexible_time_window(off)
+            .set_target(read.target.map(|mut target| {
+                target.input = Some(update.input);
+                target
+            }))
+            .set_end_date(read.end_date)
+            .set_description(read.description)
+            .set_schedule_expression_timezone(read.schedule_expression_timezone)
+            .set_state(read.state)
+            .set_kms_key_arn(read.kms_key_arn)
+            .set_action_after_completion(read.action_after_completion);
+        request.send().await.map(|_| ()).map_err(|error| {
+            let AwsError { message, .. } =
+                self.reporter.report(Operation::UpdateSchedule, arn.as_str(), &error);
+            WatchError::new(ErrorType::ScheduleNotDeleted, message)
+        })
+    }
+}
+
+fn schedule(read: &GetScheduleOutput) -> Schedule {
+    let time = |date: Option<&DateTime>| date.map(|date| Timestamp::from_epoch_seconds(date.secs()));
+    let target = read.target();
+    Schedule {
+        created_at: time(read.creation_date()),
+        is_enabled: read.state() == Some(&ScheduleState::Enabled),
+        expression: read.schedule_expression().unwrap_or_default().to_owned(),
+        target: target.map_or("", Target::arn).to_owned(),
+        input: target.and_then(Target::input).unwrap_or_default().to_owned(),
+        end: time(read.end_date()),
     }
 }
 

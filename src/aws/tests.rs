@@ -150,8 +150,9 @@ async fn run(operation: &str, replies: &[Reply]) -> (Outcome, Canned) {
         }),
         "publish" => of_watch(sdk.topic(TOPIC.into()).publish(&message()).await, |_| "published"),
         "delete" => of_watch(sdk.scheduler().delete(&schedule()).await, |()| "deleted"),
-        "created" => of_watch(sdk.scheduler().created_at(&schedule()).await, |created| {
-            if created == Some(Timestamp::from_epoch_seconds(1_795_428_000)) { "created" } else { "none" }
+        "created" => of_watch(sdk.scheduler().read(&schedule()).await, |read| {
+            let created_at = read.and_then(|(schedule, _)| schedule.created_at);
+            if created_at == Some(Timestamp::from_epoch_seconds(1_795_428_000)) { "created" } else { "none" }
         }),
         _ => unreachable!(),
     };
@@ -254,7 +255,13 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
             1,
             "scheduler:DeleteSchedule",
         ),
-        ("created", vec![json(403, "AccessDeniedException")], "none", 1, ""),
+        (
+            "created",
+            vec![json(403, "AccessDeniedException")],
+            "ScheduleNotDeleted",
+            1,
+            "scheduler:GetSchedule",
+        ),
         // Not about the secret: it is not reported as invalid.
         ("current", vec![json(400, "UnrecognizedClientException")], "Unavailable", 1, "AWS_SESSION_TOKEN"),
         ("current", vec![json(400, "ExpiredTokenException")], "Unavailable", 3, "had expired"),

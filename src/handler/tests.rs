@@ -1,14 +1,15 @@
 use super::*;
 use crate::checker;
-use crate::http::{Origin, Request as HttpRequest, Response, TransportError};
+use crate::error::ErrorType;
+use crate::http::{Origin, Request as HttpRequest, Response as HttpResponse, TransportError};
 use crate::token::{self, Put, StoreError, TokenSource, Version};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::Message;
-use crate::watch::notice::Intervals;
-use crate::watch::pacing::Bounds;
+use crate::watch::schedule::{Schedule, ScheduleUpdate};
 use ::http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 const SCHEDULE: &str = "arn:aws:scheduler:eu-west-1:123456789012:schedule/group/watch";
@@ -36,14 +37,31 @@ impl SecretStore for Store {
     }
 }
 
-/// Responds to every request with this status and body.
+/// Responds to the requests with these statuses and bodies, and to all further ones with the last.
 #[derive(Clone)]
-struct Zoho(u16, String);
+struct Zoho(Arc<Mutex<VecDeque<(u16, String)>>>);
+
+impl Zoho {
+    fn new(responses: impl IntoIterator<Item = (u16, String)>) -> Self {
+        Self(Arc::new(Mutex::new(responses.into_iter().collect())))
+    }
+
+    /// These responses first.
+    fn after(self, responses: &[(u16, &str)]) -> Self {
+        for (status, body) in responses.iter().rev() {
+            self.0.lock().unwrap().push_front((*status, (*body).to_owned()));
+        }
+        self
+    }
+}
 
 impl HttpClient for Zoho {
-    async fn send(&self, _: HttpRequest<'_>) -> Result<Response, TransportError> {
-        let status = StatusCode::from_u16(self.0).unwrap();
-        Ok(Response { status, headers: HeaderMap::new(), body: self.1.clone().into_bytes() })
+    async fn send(&self, _: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
+        let mut responses = self.0.lock().unwrap();
+        let (status, body) =
+            if responses.len() > 1 { responses.pop_front() } else { responses.front().cloned() }.unwrap();
+        let status = StatusCode::from_u16(status).unwrap();
+        Ok(HttpResponse { status, headers: HeaderMap::new(), body: body.into_bytes() })
     }
 
     async fn preconnect(&self, _: &Origin) {}
@@ -54,14 +72,31 @@ impl HttpClient for Zoho {
 struct Ends {
     unpublishable: bool,
     undeletable: bool,
-    created_at: Option<Timestamp>,
     unreadable: bool,
+    /// `None`: there is no such schedule.
+    schedule: Arc<Mutex<Option<Schedule>>>,
     log: Arc<Mutex<Vec<String>>>,
-    /// The connections that were opened ahead of need: to SNS, to Scheduler.
-    prepared: Arc<Mutex<Vec<(bool, bool)>>>,
 }
 
 impl Ends {
+    /// With a schedule that was created so long ago and has this input.
+    fn with_schedule(age: u64, input: &Value) -> Self {
+        let ends = Self::default();
+        ends.create(age, input);
+        ends
+    }
+
+    fn create(&self, age: u64, input: &Value) {
+        *self.schedule.lock().unwrap() = Some(Schedule {
+            created_at: Some(ago(age)),
+            is_enabled: true,
+            expression: "rate(5 minutes)".into(),
+            target: FUNCTION.into(),
+            input: input.to_string(),
+            end: None,
+        });
+    }
+
     fn record(&self, what: impl Into<String>) {
         self.log.lock().unwrap().push(what.into());
     }
@@ -72,6 +107,8 @@ impl Ends {
 }
 
 impl Destinations for Ends {
+    type Whole = ();
+
     async fn publish(&self, message: &Message) -> Result<String, WatchError> {
         if self.unpublishable {
             return Err(WatchError::new(ErrorType::NotificationFailed, "publish"));
@@ -80,26 +117,39 @@ impl Destinations for Ends {
         Ok("message-1".into())
     }
 
+    async fn read_schedule(&self, _: &ScheduleArn) -> Result<Option<(Schedule, ())>, WatchError> {
+        self.record("read");
+        if self.unreadable {
+            return Err(WatchError::new(ErrorType::ScheduleNotDeleted, "read"));
+        }
+        Ok(self.schedule.lock().unwrap().clone().map(|schedule| (schedule, ())))
+    }
+
+    async fn update_schedule(
+        &self,
+        _: &ScheduleArn,
+        (): (),
+        update: ScheduleUpdate,
+    ) -> Result<(), WatchError> {
+        if self.undeletable {
+            return Err(WatchError::new(ErrorType::ScheduleNotDeleted, "update"));
+        }
+        self.record(format!("update {}", update.expression));
+        self.schedule.lock().unwrap().as_mut().unwrap().input = update.input;
+        Ok(())
+    }
+
     async fn delete_schedule(&self, schedule: &ScheduleArn) -> Result<(), WatchError> {
         if self.undeletable {
             return Err(WatchError::new(ErrorType::ScheduleNotDeleted, "delete"));
         }
         self.record(format!("delete {}", schedule.name()));
+        *self.schedule.lock().unwrap() = None;
         Ok(())
     }
 
-    async fn prepare(&self, publish: bool, schedule: bool) {
-        if publish || schedule {
-            self.prepared.lock().unwrap().push((publish, schedule));
-        }
-    }
-
-    async fn schedule_created_at(&self, _: &ScheduleArn) -> Result<Option<Timestamp>, WatchError> {
-        self.record("created?");
-        if self.unreadable {
-            return Err(WatchError::new(ErrorType::ScheduleNotDeleted, "read"));
-        }
-        Ok(self.created_at)
+    async fn prepare_scheduler(&self) {
+        self.record("prepare");
     }
 }
 
@@ -131,8 +181,14 @@ fn limits() -> Limits {
 }
 
 fn function(zoho: Zoho, ends: Ends) -> Handler<Store, Zoho, Ends> {
-    let settings = Settings::default();
-    Handler::new(checker(&zoho), ends, settings, limits(), "eu-west-1".into(), Arc::new(Timestamp::now))
+    Handler::new(
+        checker(&zoho),
+        ends,
+        MessageSettings::default(),
+        limits(),
+        "eu-west-1".into(),
+        Arc::new(Timestamp::now),
+    )
 }
 
 /// One invocation: the report, or the name of the error.
@@ -140,8 +196,8 @@ async fn invoke(function: &Handler<Store, Zoho, Ends>, payload: &Value) -> Resul
     let payload = payload.to_string();
     let deadline = Deadline::after(Duration::from_secs(10));
     let invocation = Invocation { payload: &payload, function_arn: FUNCTION, deadline };
-    let report = function.handle(invocation).await.map_err(|error| error.kind().name())?;
-    Ok(serde_json::to_value(report).unwrap())
+    let response = function.handle(invocation).await.map_err(|error| error.kind().name())?;
+    Ok(serde_json::to_value(response).unwrap())
 }
 
 fn with(payload: &Value, extra: &Value) -> Value {
@@ -155,270 +211,179 @@ fn ago(seconds: u64) -> Timestamp {
 }
 
 fn job(status: &str) -> Zoho {
-    Zoho(200, json!({"data": [{"Status": status}]}).to_string())
+    Zoho::new([(200, json!({"data": [{"Status": status}]}).to_string())])
 }
 
 fn no_permission() -> Zoho {
-    Zoho(403, json!({"code": "NO_PERMISSION", "message": "m"}).to_string())
+    Zoho::new([(403, json!({"code": "NO_PERMISSION", "message": "m"}).to_string())])
 }
 
 fn unavailable() -> Zoho {
-    Zoho(503, String::new())
+    Zoho::new([(503, String::new())])
 }
 
-#[tokio::test]
-async fn how_late_an_announcement_can_be() {
-    let last_seen = json!({"first_checked_at": ago(600), "checked_at": ago(60)});
-    for (status, extra, is_known) in
-        [("COMPLETED", &last_seen, true), ("COMPLETED", &json!({}), false), ("RUNNING", &last_seen, false)]
-    {
-        let payload = with(&json!({"module": "Leads", "job_id": "1"}), extra).to_string();
-        let request = Request::parse(&payload, Timestamp::now(), &Location::default());
-        let deadline = Deadline::after(Duration::from_secs(10));
-        let invocation = Invocation { payload: &payload, function_arn: FUNCTION, deadline };
-        let report = function(job(status), Ends::default()).handle(invocation).await.unwrap();
-        let bound = lateness_bound_seconds(&request, &report);
-        assert_eq!(bound.is_some_and(|seconds| (60..65).contains(&seconds)), is_known, "{status} {extra}");
-        assert_eq!(report.next_check_reason.is_some(), status == "RUNNING", "{status}");
-    }
-}
-
-#[tokio::test]
-async fn a_notice_is_for_the_state_machine_that_asked() {
-    let notices = Intervals { still_running: Some(3_600), no_progress: None };
-    let at = |checked_at| json!({"module": "Leads", "job_id": "1", "first_checked_at": ago(3_700), "checked_at": checked_at});
-    let (due, sent) = (at(ago(200)), at(ago(50)));
-    let asked = json!({"announcement": true, "watch": "w"});
-    for (case, payload, status, is_noticed) in [
-        ("due", with(&due, &asked), "RUNNING", true),
-        ("sent at an earlier check", with(&sent, &asked), "RUNNING", false),
-        ("the job is finished", with(&due, &asked), "COMPLETED", false),
-        ("nobody would send it", due.clone(), "RUNNING", false),
-        ("published by the function", with(&due, &json!({"notify": true})), "RUNNING", false),
-    ] {
-        let ends = Ends::default();
-        let function =
-            Handler { limits: Limits { notices, ..limits() }, ..function(job(status), ends.clone()) };
-        let report = invoke(&function, &payload).await.unwrap();
-        assert_eq!(report.get("notice").is_some(), is_noticed, "{case}");
-        assert_eq!(ends.log(), [""; 0], "{case}");
-        if is_noticed {
-            let due_at = ago(100).epoch_seconds();
-            let id = report["notice"]["attributes"]["event_id"]["StringValue"].as_str().unwrap();
-            assert!((0..5).any(|late| id == format!("Leads-1-STILL_RUNNING-{}-w", due_at - late)), "{id}");
-            assert_eq!(report["announcement"], Value::Null);
+/// The outcome of a result, the name of the error in a report that goes on, or the name of an error.
+fn verdict(result: &Result<Value, &'static str>) -> String {
+    match result {
+        Ok(report) if report["outcome"].is_string() => report["outcome"].as_str().unwrap().to_owned(),
+        Ok(report) => {
+            format!("goes on {}", report["error"]["type"].as_str().unwrap_or_default()).trim().to_owned()
         }
+        Err(name) => format!("error {name}"),
     }
 }
 
-#[test]
-fn what_an_error_means_for_a_watch() {
-    use ErrorType::*;
-    let schedule = Delivery { schedule: Some(ScheduleArn::parse(SCHEDULE).unwrap()), ..Delivery::default() };
-    let machine = Delivery { announcement: true, ..Delivery::default() };
-    let both = Delivery { announcement: true, ..schedule.clone() };
-    let rule = Delivery { notify: true, ..Delivery::default() };
-    let fail = Verdict::Fail;
-    let failed = Verdict::End(Outcome::WatchFailed);
-    let timed_out = Verdict::End(Outcome::WatchTimedOut);
-    for error in ErrorType::ALL.iter().copied() {
-        let is_configuration = error == InvalidConfiguration;
-        let is_permanent = !error.is_retryable();
-        for (trigger, delivery, in_time, over) in [
-            ("a person", &Delivery::default(), fail, fail),
-            ("a rule", &rule, fail, fail),
-            (
-                "a state machine",
-                &machine,
-                if is_permanent { failed } else { fail },
-                if is_permanent { failed } else { fail },
-            ),
-            (
-                "a schedule",
-                &schedule,
-                if is_permanent && !is_configuration { failed } else { fail },
-                if is_permanent && !is_configuration { failed } else { timed_out },
-            ),
-            (
-                "a schedule with an announcement",
-                &both,
-                if is_permanent { failed } else { fail },
-                if is_permanent { failed } else { timed_out },
-            ),
-        ] {
-            assert_eq!(Verdict::on(error, delivery, false), in_time, "{error}, {trigger}");
-            assert_eq!(Verdict::on(error, delivery, true), over, "{error}, {trigger}, past the limit");
-        }
-    }
-    // Retried by the state machine, or by the next invocation of the schedule.
-    let retryable =
-        [SecretUnavailable, TokenRateLimited, ZohoRateLimited, ZohoUnavailable, NotificationFailed];
-    assert!(retryable.into_iter().chain([ScheduleNotDeleted]).all(ErrorType::is_retryable));
-}
-
+/// What became of a watch by a schedule: the result, and the steps in order.
 #[tokio::test(start_paused = true)]
 async fn how_a_scheduled_watch_ends() {
     let request = json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE});
-    let began = ago(DAY + 60);
-    let old = json!({"first_checked_at": began});
-    let timed_out = format!("publish Leads-1-WATCH_TIMED_OUT-{}", began.epoch_seconds());
-    let failed = format!("publish Leads-1-WATCH_FAILED-{}", began.epoch_seconds());
-    for (case, zoho, extra, response, steps) in [
+    let since = |age| json!({"first_checked_at": ago(age)});
+    let id =
+        |outcome: &str, age| format!("publish Leads-1-{outcome}-{}-group.watch", ago(age).epoch_seconds());
+    let (timed_out, failed) = (id("WATCH_TIMED_OUT", DAY + 60), id("WATCH_FAILED", 60));
+    let success = "publish Leads-1-SUCCEEDED";
+    let worked = with(&since(60), &json!({"status": "RUNNING"}));
+    for (case, zoho, age, extra, expected, steps) in [
+        ("finished", job("COMPLETED"), 60, json!({}), "SUCCEEDED", vec![success, "read", "delete watch"]),
         (
-            "finished",
-            job("COMPLETED"),
-            json!({}),
-            Ok("SUCCEEDED"),
-            vec!["publish Leads-1-SUCCEEDED", "delete watch"],
-        ),
-        (
-            "finished, unwanted message",
+            "finished, unwanted",
             job("FAILED"),
+            60,
             json!({"notify": false}),
-            Ok("FAILED"),
-            vec!["delete watch"],
+            "FAILED",
+            vec!["read", "delete watch"],
         ),
-        (
-            "finished late",
-            job("FAILED"),
-            old.clone(),
-            Ok("FAILED"),
-            vec!["publish Leads-1-FAILED", "delete watch"],
-        ),
-        ("running", job("RUNNING"), json!({}), Ok(""), vec!["created?"]),
+        ("running", job("RUNNING"), 60, since(60), "goes on", vec![]),
+        ("running, no start", job("RUNNING"), 60, json!({}), "goes on", vec!["read"]),
         (
             "running at the limit",
             job("RUNNING"),
-            old.clone(),
-            Ok("WATCH_TIMED_OUT"),
-            vec![&*timed_out, "delete watch"],
+            DAY + 60,
+            since(DAY + 60),
+            "WATCH_TIMED_OUT",
+            vec!["read", &*timed_out, "read", "delete watch"],
         ),
         (
-            "a permanent error",
+            "at the limit by its creation",
+            job("RUNNING"),
+            DAY + 60,
+            json!({}),
+            "WATCH_TIMED_OUT",
+            vec!["read", &*timed_out, "read", "delete watch"],
+        ),
+        // A watch is never older than its schedule.
+        ("a start that was copied", job("RUNNING"), 30, since(3 * DAY), "goes on", vec!["read"]),
+        (
+            "new, permanent error",
             no_permission(),
-            old.clone(),
-            Ok("WATCH_FAILED"),
-            vec![&*failed, "delete watch"],
+            60,
+            since(60),
+            "WATCH_FAILED",
+            vec![&*failed, "read", "delete watch"],
         ),
         (
-            "a permanent error, unwanted message",
+            "new, permanent error, no start",
             no_permission(),
-            with(&old, &json!({"notify": false})),
-            Ok("WATCH_FAILED"),
-            vec![&*failed, "delete watch"],
+            60,
+            json!({"notify": false}),
+            "WATCH_FAILED",
+            vec!["read", &*failed, "read", "delete watch"],
         ),
-        ("an outage", unavailable(), json!({}), Err("ZohoUnavailable"), vec!["created?"]),
+        ("worked, permanent error", no_permission(), 60, worked, "goes on PermissionDenied", vec![]),
+        ("lasted, permanent error", no_permission(), 1_000, since(1_000), "goes on PermissionDenied", vec![]),
+        (
+            "lasted by its creation",
+            no_permission(),
+            1_000,
+            json!({}),
+            "goes on PermissionDenied",
+            vec!["read"],
+        ),
+        ("an outage", unavailable(), 60, since(60), "goes on ZohoUnavailable", vec![]),
         (
             "an outage at the limit",
             unavailable(),
-            old.clone(),
-            Ok("WATCH_TIMED_OUT"),
-            vec![&*timed_out, "delete watch"],
+            DAY + 60,
+            since(DAY + 60),
+            "WATCH_TIMED_OUT",
+            vec!["read", &*timed_out, "read", "delete watch"],
+        ),
+        (
+            "not a valid request",
+            job("RUNNING"),
+            60,
+            with(&since(60), &json!({"notify": "x"})),
+            "WATCH_FAILED",
+            vec![&*failed, "read", "delete watch"],
         ),
     ] {
-        let ends = Ends::default();
-        let result = invoke(&function(zoho, ends.clone()), &with(&request, &extra)).await;
-        let outcome =
-            result.as_ref().map(|report| report["outcome"].as_str().unwrap_or_default()).map_err(|e| *e);
-        assert_eq!(outcome, response, "{case}");
+        let request = with(&request, &extra);
+        let ends = Ends::with_schedule(age, &request);
+        let result = invoke(&function(zoho, ends.clone()), &request).await;
+        assert_eq!(verdict(&result), expected, "{case}");
         assert_eq!(ends.log(), steps, "{case}");
-        if let Ok(report) = &result {
-            assert_eq!(report.get("schedule_deleted").is_some(), !response.unwrap().is_empty(), "{case}");
-            let has_error = response == Ok("WATCH_FAILED") || case == "an outage at the limit";
-            assert_eq!(report.get("error").is_some(), has_error, "{case}");
+        if let Ok(report) = result {
+            assert_eq!(report.get("schedule_deleted").is_some(), !expected.starts_with("goes"), "{case}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_schedule_that_names_no_start_began_when_it_was_created() {
+async fn a_watch_whose_schedule_cannot_be_read_goes_on() {
     let request = json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE});
-    for (created_at, zoho, response) in [
-        (Some(ago(60)), unavailable(), Err("ZohoUnavailable")),
-        (Some(ago(DAY + 60)), unavailable(), Ok("WATCH_TIMED_OUT")),
-        (Some(ago(DAY + 60)), job("RUNNING"), Ok("WATCH_TIMED_OUT")),
-        (None, unavailable(), Err("ZohoUnavailable")),
-    ] {
-        let ends = Ends { created_at, ..Ends::default() };
-        let function = function(zoho, ends.clone());
-        let result = invoke(&function, &request).await;
-        assert_eq!(
-            result.as_ref().map(|report| report["outcome"].as_str().unwrap()).map_err(|e| *e),
-            response
-        );
-        ends.log();
-        let _again = invoke(&function, &request).await;
-        assert_eq!(ends.log().contains(&"created?".to_owned()), created_at.is_none(), "it is remembered");
-    }
-}
-
-/// All of them give the end the same ID.
-#[tokio::test(start_paused = true)]
-async fn clocks_that_are_behind_do_not_change_the_start_of_a_watch() {
-    let began = ago(0).plus_seconds(60);
-    let failed = format!("publish Leads-1-WATCH_FAILED-{}", began.epoch_seconds());
-    for (first_checked_at, created_at) in [(Some(began), None), (None, Some(began))] {
-        let ends = Ends { created_at, ..Ends::default() };
-        let request = json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE,
-            "first_checked_at": first_checked_at});
-        invoke(&function(no_permission(), ends.clone()), &request).await.unwrap();
-        assert!(ends.log().contains(&failed));
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_watch_whose_start_cannot_be_read_ends_later() {
-    let request = json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE});
-    for (zoho, response, steps) in [
-        (no_permission(), Err("PermissionDenied"), vec!["created?"]),
-        (job("RUNNING"), Ok(json!(null)), vec!["created?"]),
-        (job("FAILED"), Ok(json!("FAILED")), vec!["publish Leads-1-FAILED", "delete watch"]),
+    for (zoho, expected, steps) in [
+        (no_permission(), "goes on PermissionDenied", vec!["read"]),
+        (job("RUNNING"), "goes on", vec!["read"]),
+        (job("FAILED"), "error ScheduleNotDeleted", vec!["publish Leads-1-FAILED", "read"]),
     ] {
         let ends = Ends { unreadable: true, ..Ends::default() };
-        let result = invoke(&function(zoho, ends.clone()), &request).await;
-        assert_eq!(result.map(|report| report["outcome"].clone()), response);
-        assert_eq!(ends.log(), steps);
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn every_watch_of_one_job_is_announced() {
-    let ends = Ends::default();
-    let function = function(job("FAILED"), ends.clone());
-    for (schedule, began) in [(SCHEDULE, ago(60)), (SCHEDULE, ago(30)), (&format!("{SCHEDULE}-2"), ago(30))] {
-        let request =
-            json!({"module": "Leads", "job_id": "1", "schedule_arn": schedule, "first_checked_at": began});
-        invoke(&function, &request).await.unwrap();
-        assert_eq!(ends.log().len(), 2, "{schedule} since {began}");
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_schedule_of_an_unpublished_end_is_kept() {
-    let request =
-        json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE, "first_checked_at": ago(60)});
-    for (zoho, error) in [(job("COMPLETED"), "NotificationFailed"), (no_permission(), "PermissionDenied")] {
-        let ends = Ends { unpublishable: true, ..Ends::default() };
-        assert_eq!(invoke(&function(zoho, ends.clone()), &request).await, Err(error));
-        assert_eq!(ends.log(), Vec::<String>::new());
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_end_is_announced_once_while_its_schedule_cannot_be_deleted() {
-    let request =
-        json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE, "first_checked_at": ago(60)});
-    for zoho in [job("COMPLETED"), no_permission()] {
-        let ends = Ends { undeletable: true, ..Ends::default() };
         let function = function(zoho, ends.clone());
-        for _ in 0..3 {
-            assert_eq!(invoke(&function, &request).await, Err("ScheduleNotDeleted"));
-        }
-        assert_eq!(ends.log().len(), 1);
+        assert_eq!(verdict(&invoke(&function, &request).await), expected);
+        assert_eq!(ends.log(), steps);
+        let _again = invoke(&function, &request).await;
+        assert!(!ends.log().iter().any(|step| step.starts_with("publish")), "told once");
     }
+}
+
+/// A late event, a schedule of the same name, and a caller's `schedule_arn` neither delete nor silence another watch.
+#[tokio::test(start_paused = true)]
+async fn schedules_are_known_by_their_watch() {
+    let mine = json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE});
+    let others = json!({"module": "Leads", "job_id": "2", "schedule_arn": SCHEDULE});
+    let ends = Ends::with_schedule(60, &others);
+    let finished = function(job("COMPLETED"), ends.clone());
+    let report = invoke(&finished, &mine).await.unwrap();
+    assert_eq!((&report["outcome"], &report["schedule_deleted"]), (&json!("SUCCEEDED"), &json!(false)));
+    assert_eq!(ends.log(), ["publish Leads-1-SUCCEEDED", "read"]);
+    let report = invoke(&finished, &others).await.unwrap();
+    assert_eq!(report["schedule_deleted"], true);
+    assert_eq!(ends.log(), ["publish Leads-2-SUCCEEDED", "read", "delete watch"]);
+    // Created again: the end of the new watch is told, too.
+    ends.create(0, &mine);
+    assert_eq!(invoke(&finished, &mine).await.unwrap()["schedule_deleted"], true);
+    assert_eq!(ends.log(), ["publish Leads-1-SUCCEEDED", "read", "delete watch"]);
+    // The schedule is gone: a lost end is worse than a second message with the same ID.
+    assert_eq!(invoke(&finished, &mine).await.unwrap()["schedule_deleted"], true);
+    assert_eq!(ends.log(), ["publish Leads-1-SUCCEEDED", "read"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_end_is_announced_while_its_schedule_cannot_be_deleted() {
+    let request =
+        json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE, "first_checked_at": ago(60)});
+    let ends = Ends { undeletable: true, ..Ends::with_schedule(60, &request) };
+    let function = function(job("COMPLETED").after(&[(403, r#"{"code":"NO_PERMISSION"}"#)]), ends.clone());
+    for _ in 0..3 {
+        assert_eq!(invoke(&function, &request).await, Err("ScheduleNotDeleted"));
+    }
+    let published: Vec<_> = ends.log().into_iter().filter(|step| step.starts_with("publish")).collect();
+    assert_eq!(published.len(), 1, "{published:?}: no other end after it");
+    ends.create(30, &request);
+    let _created_again = invoke(&function, &request).await;
+    assert!(ends.log().contains(&"publish Leads-1-SUCCEEDED".to_owned()));
     // A rule invokes without a schedule: its every tick after the end publishes.
     let ends = Ends::default();
-    let function = function(job("COMPLETED"), ends.clone());
+    let function = super::tests::function(job("COMPLETED"), ends.clone());
     for _ in 0..3 {
         let rule = json!({"module": "Leads", "job_id": "1", "notify": true});
         assert_eq!(invoke(&function, &rule).await.unwrap()["notification"]["message_id"], "message-1");
@@ -427,118 +392,204 @@ async fn an_end_is_announced_once_while_its_schedule_cannot_be_deleted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn connections_for_the_end_are_opened_ahead_of_need() {
-    let nearly = json!({"updated_count": 95, "failed_count": 0, "total_count": 100});
-    let schedule = json!({"schedule_arn": SCHEDULE, "first_checked_at": ago(60)});
-    let event = json!({"notify": true});
-    for (zoho, payload, prepared) in [
-        (job("RUNNING"), json!({}), vec![]),
-        (job("RUNNING"), nearly.clone(), vec![]),
-        (job("RUNNING"), schedule.clone(), vec![]),
-        (job("RUNNING"), with(&nearly, &event), vec![(true, false)]),
-        (job("RUNNING"), with(&nearly, &schedule), vec![(true, true)]),
-        (job("COMPLETED"), schedule, vec![(false, true)]),
-        (job("COMPLETED"), event, vec![]),
-    ] {
-        let ends = Ends::default();
-        let request = with(&json!({"module": "Leads", "job_id": "1"}), &payload);
-        invoke(&function(zoho, ends.clone()), &request).await.unwrap();
-        assert_eq!(*ends.prepared.lock().unwrap(), prepared, "{payload}");
+async fn the_schedule_of_an_unpublished_end_is_kept() {
+    let request =
+        json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE, "first_checked_at": ago(60)});
+    for zoho in [job("COMPLETED"), no_permission()] {
+        let ends = Ends { unpublishable: true, ..Ends::with_schedule(60, &request) };
+        assert_eq!(invoke(&function(zoho, ends.clone()), &request).await, Err("NotificationFailed"));
+        assert_eq!(ends.log(), Vec::<String>::new());
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stray_page_ends_only_a_watch_that_never_worked() {
+async fn a_schedule_that_adapts_follows_the_job() {
+    let input = json!({"module": "Leads", "job_id": "1", "schedule_arn": SCHEDULE, "adapt": true,
+        "first_checked_at": ago(60)});
+    for (case, zoho, ends, steps) in [
+        ("running", job("RUNNING"), Ends::default(), vec!["prepare", "read", "update rate(5 minutes)"]),
+        ("failed check", unavailable(), Ends::default(), vec!["prepare"]),
+        ("unreadable", job("RUNNING"), Ends { unreadable: true, ..Ends::default() }, vec!["prepare", "read"]),
+        ("denied", job("RUNNING"), Ends { undeletable: true, ..Ends::default() }, vec!["prepare", "read"]),
+        (
+            "finished",
+            job("FAILED"),
+            Ends::default(),
+            vec!["prepare", "publish Leads-1-FAILED", "read", "delete watch"],
+        ),
+    ] {
+        ends.create(60, &input);
+        let result = invoke(&function(zoho, ends.clone()), &input).await;
+        assert!(result.is_ok(), "{case}");
+        assert_eq!(ends.log(), steps, "{case}");
+    }
+    // The schedule carries the report, so that the watch has worked.
+    let ends = Ends::with_schedule(60, &input);
+    invoke(&function(job("RUNNING"), ends.clone()), &input).await.unwrap();
+    let carried: Value =
+        serde_json::from_str(&ends.schedule.lock().unwrap().as_ref().unwrap().input).unwrap();
+    assert_eq!((&carried["status"], &carried["checks"]), (&json!("RUNNING"), &json!(1)));
+    let result = invoke(&function(no_permission(), ends.clone()), &carried).await;
+    assert_eq!(verdict(&result), "goes on PermissionDenied");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notice_goes_to_whoever_sends_it() {
+    let notices = Intervals { still_running: Some(3_600), no_progress: None };
+    let at = |checked_at| json!({"module": "Leads", "job_id": "1", "first_checked_at": ago(3_700), "checked_at": checked_at});
+    let (due, sent) = (at(ago(200)), at(ago(50)));
+    let asked = json!({"announcement": true, "watch": "w"});
+    let id = |watch: &str| format!("Leads-1-STILL_RUNNING-{}{watch}", ago(100).epoch_seconds());
+    let published = format!("publish {}", id(""));
+    for (case, payload, status, in_report, steps) in [
+        ("due", with(&due, &asked), "RUNNING", Some(id("-w")), vec![]),
+        ("sent at an earlier check", with(&sent, &asked), "RUNNING", None, vec![]),
+        ("the job is finished", with(&due, &asked), "COMPLETED", None, vec![]),
+        ("nobody would send it", due.clone(), "RUNNING", None, vec![]),
+        (
+            "published by the function",
+            with(&due, &json!({"notify": true})),
+            "RUNNING",
+            None,
+            vec![&*published],
+        ),
+    ] {
+        for unpublishable in [false, true] {
+            let ends = Ends { unpublishable, ..Ends::default() };
+            let mut function = function(job(status), ends.clone());
+            let limits = Limits { notices, ..limits() };
+            function.limits = limits;
+            function.courier =
+                Courier::new(ends.clone(), MessageSettings::default(), limits, Arc::new(Timestamp::now));
+            let report = invoke(&function, &payload).await.unwrap();
+            let found = report["notice"]["attributes"]["event_id"]["StringValue"].as_str().map(str::to_owned);
+            assert_eq!(found, in_report, "{case}");
+            assert_eq!(ends.log(), if unpublishable { vec![] } else { steps.clone() }, "{case}");
+        }
+    }
+}
+
+/// A 204 in a watch that has not worked is confirmed by a second request.
+#[tokio::test(start_paused = true)]
+async fn a_job_that_was_just_started() {
     let bare = json!({"module": "Leads", "job_id": "1"});
-    let scheduled = with(&bare, &json!({"schedule_arn": SCHEDULE}));
-    for (payload, extra, response) in [
-        (&bare, json!({}), Err("ZohoUnexpectedResponse")),
-        (&bare, json!({"checks": 0}), Err("ZohoUnexpectedResponse")),
-        (&bare, json!({"checks": 1}), Err("ZohoUnavailable")),
-        (&bare, json!({"first_checked_at": ago(3_600)}), Err("ZohoUnexpectedResponse")),
-        (&scheduled, json!({}), Ok("WATCH_FAILED")),
-        (&scheduled, json!({"first_checked_at": ago(600)}), Ok("WATCH_FAILED")),
-        (&scheduled, json!({"first_checked_at": ago(1_000)}), Err("ZohoUnavailable")),
+    let machine = with(&bare, &json!({"announcement": true}));
+    let worked = with(&machine, &json!({"status": "RUNNING"}));
+    for (case, payload, responses, expected, left) in [
+        ("found at once", &machine, &[][..], "goes on", 1),
+        ("found two seconds later", &machine, &[(204, "")][..], "goes on", 1),
+        ("not found", &machine, &[(204, ""), (204, "")], "WATCH_FAILED", 1),
+        ("not found by a program", &bare, &[(204, ""), (204, "")], "error JobNotFound", 1),
+        ("found by a program", &bare, &[(204, "")], "goes on", 1),
+        ("a watch that has worked", &worked, &[(204, "")], "goes on JobNotFound", 1),
+        ("another module", &machine, &[(404, r#"{"code": null, "message": null}"#)], "WATCH_FAILED", 1),
     ] {
-        let page = Zoho(200, "<html>maintenance</html>".into());
-        let result = invoke(&function(page, Ends::default()), &with(payload, &extra)).await;
-        let outcome = result.as_ref().map(|report| report["outcome"].as_str().unwrap()).map_err(|e| *e);
-        assert_eq!(outcome, response, "{payload} {extra}");
+        let zoho = job("RUNNING").after(responses);
+        let result = invoke(&function(zoho.clone(), Ends::default()), payload).await;
+        assert_eq!(verdict(&result), expected, "{case}");
+        assert_eq!(zoho.0.lock().unwrap().len(), left, "{case}");
     }
-    // A schedule that names no start: its creation is known from the check before.
-    let ends = Ends { created_at: Some(ago(1_000)), ..Ends::default() };
-    let mut function = function(unavailable(), ends);
-    assert_eq!(invoke(&function, &scheduled).await, Err("ZohoUnavailable"));
-    function.checker = checker(&Zoho(200, "<html>".into()));
-    assert_eq!(invoke(&function, &scheduled).await, Err("ZohoUnavailable"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_state_machine_gets_every_end_with_its_announcement() {
+async fn a_web_page_is_a_mistake_at_first_and_an_outage_later() {
+    let bare = json!({"module": "Leads", "job_id": "1"});
+    let machine = json!({"announcement": true});
+    let worked = json!({"status": "RUNNING", "checked_at": ago(400)});
+    for (payload, expected) in [
+        (bare.clone(), "error ZohoUnexpectedResponse"),
+        (with(&bare, &worked), "error ZohoUnavailable"),
+        (with(&bare, &machine), "WATCH_FAILED"),
+        (with(&with(&bare, &machine), &worked), "goes on ZohoUnavailable"),
+    ] {
+        let page = Zoho::new([(200, "<html>maintenance</html>".into())]);
+        assert_eq!(verdict(&invoke(&function(page, Ends::default()), &payload).await), expected, "{payload}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_machine_gets_a_report_of_everything() {
     let wrapped = json!({"announcement": true, "notify": false, "watch": "Leads-1"});
     let valid = json!({"module": "Leads", "job_id": "1"});
+    let worked = with(
+        &valid,
+        &json!({"status": "RUNNING", "checks": 5, "updated_count": 7, "total_count": 9,
+        "first_checked_at": ago(800), "checked_at": ago(400), "label": "l", "list": "m"}),
+    );
+    let old = with(&worked, &json!({"first_checked_at": ago(DAY + 60)}));
     let failure = json!({"Error": "Lambda.Unknown", "Cause": "The function died."});
-    for (case, zoho, payload, outcome, error) in [
-        ("running", job("RUNNING"), json!({"request": valid}), json!(null), json!(null)),
-        ("finished", job("COMPLETED"), json!({"request": valid}), json!("SUCCEEDED"), json!(null)),
-        (
-            "permanent",
-            no_permission(),
-            json!({"request": valid}),
-            json!("WATCH_FAILED"),
-            json!("PermissionDenied"),
-        ),
-        ("invalid", job("RUNNING"), json!({"request": "x"}), json!("WATCH_FAILED"), json!("InvalidInput")),
-        (
-            "caught",
-            job("COMPLETED"),
-            json!({"request": valid, "failure": failure}),
-            json!("WATCH_FAILED"),
-            json!("Lambda.Unknown"),
-        ),
-        (
-            "caught about an invalid request",
-            job("COMPLETED"),
-            json!({"request": 7, "failure": failure}),
-            json!("WATCH_FAILED"),
-            json!("Lambda.Unknown"),
-        ),
+    let inside = with(&worked, &json!({"failure": failure}));
+    for (case, zoho, payload, expected) in [
+        ("running", job("RUNNING"), json!({"request": valid}), "goes on"),
+        ("finished", job("COMPLETED"), json!({"request": valid}), "SUCCEEDED"),
+        ("new, permanent", no_permission(), json!({"request": valid}), "WATCH_FAILED"),
+        ("new, outage", unavailable(), json!({"request": valid}), "goes on ZohoUnavailable"),
+        ("worked, permanent", no_permission(), json!({"request": worked}), "goes on PermissionDenied"),
+        ("worked, outage", unavailable(), json!({"request": worked}), "goes on ZohoUnavailable"),
+        ("limit, outage", unavailable(), json!({"request": old}), "WATCH_TIMED_OUT"),
+        ("limit, running", job("RUNNING"), json!({"request": old}), "WATCH_TIMED_OUT"),
+        ("invalid", job("RUNNING"), json!({"request": "x"}), "WATCH_FAILED"),
+        ("caught", job("COMPLETED"), json!({"request": worked, "failure": failure}), "WATCH_FAILED"),
+        ("caught, invalid", job("COMPLETED"), json!({"request": 7, "failure": failure}), "WATCH_FAILED"),
+        ("a caller's failure", job("RUNNING"), json!({"request": inside}), "goes on"),
     ] {
         let ends = Ends::default();
-        let report = invoke(&function(zoho, ends.clone()), &with(&payload, &wrapped)).await.unwrap();
-        assert_eq!((&report["outcome"], &report["error"]["type"]), (&outcome, &error), "{case}");
-        assert_eq!(report["announcement"].is_null(), outcome.is_null(), "{case}");
-        if !outcome.is_null() {
-            assert_eq!(report["announcement"]["attributes"]["outcome"]["StringValue"], outcome, "{case}");
-        }
+        let result = invoke(&function(zoho, ends.clone()), &with(&payload, &wrapped)).await;
+        assert_eq!(verdict(&result), expected, "{case}");
+        let report = result.unwrap();
+        assert_eq!(report["announcement"].is_null(), expected.starts_with("goes on"), "{case}");
         assert_eq!(ends.log(), Vec::<String>::new(), "{case}: the state machine publishes");
+        if payload["request"].get("status").is_some() && report["error"].is_object() {
+            let known = ["status", "updated_count", "total_count", "checked_at", "label", "list"]
+                .map(|key| report[key] == payload["request"][key]);
+            assert_eq!(known, [true; 6], "{case}: the last known facts: {report}");
+            assert_eq!(report["checks"], if case.starts_with("caught") { 5 } else { 6 }, "{case}");
+        }
+        if expected.starts_with("goes on ") && case.starts_with("worked") {
+            let wait = report["next_check_seconds"].as_u64().unwrap();
+            assert!((100..=121).contains(&wait), "{case}: a quarter of 400 s, and a fifth more: {wait}");
+        }
     }
-    // Whoever reports a failure gets its announcement in any case.
-    let failed = json!({"request": valid, "failure": {"Error": "States.Timeout", "Cause": "60 s"}});
-    let report = invoke(&function(unavailable(), Ends::default()), &failed).await.unwrap();
-    assert_eq!(report["announcement"]["attributes"]["outcome"]["StringValue"], "WATCH_FAILED");
-    let retryable = with(&json!({"request": valid}), &wrapped);
-    assert_eq!(invoke(&function(unavailable(), Ends::default()), &retryable).await, Err("ZohoUnavailable"));
 }
 
 #[test]
-fn a_state_machine_hears_of_an_invalid_configuration_too() {
+fn what_a_function_without_a_configuration_responds() {
     let error = WatchError::new(ErrorType::InvalidConfiguration, "ZOHO_SECRET_ID is not set");
     let respond = |payload: &Value| {
         let payload = payload.to_string();
         let deadline = Deadline::after(Duration::from_secs(1));
         let invocation = Invocation { payload: &payload, function_arn: FUNCTION, deadline };
-        respond_without_configuration(&error, invocation).map(|report| serde_json::to_value(report).unwrap())
+        let response = respond_without_configuration(&error, invocation);
+        response.map(|response| serde_json::to_value(response).unwrap()).map_err(|error| error.kind().name())
     };
-    let request = json!({"module": "Leads", "job_id": "1"});
-    for extra in [json!({}), json!({"notify": true}), json!({"schedule_arn": SCHEDULE})] {
-        assert_eq!(respond(&with(&request, &extra)), Err(error.clone()), "{extra}");
+    let job = json!({"module": "Leads", "job_id": "1"});
+    let machine = json!({"announcement": true, "watch": "w"});
+    let schedule = json!({"schedule_arn": SCHEDULE, "first_checked_at": ago(60)});
+    let worked = json!({"status": "RUNNING", "first_checked_at": ago(5 * DAY)});
+    let failure = json!({"failure": {"Error": "States.Timeout", "Cause": ""}});
+    for (case, extra, expected) in [
+        ("a person", json!({}), "error InvalidConfiguration"),
+        ("a rule", json!({"notify": true}), "error InvalidConfiguration"),
+        ("a new schedule", schedule.clone(), "error InvalidConfiguration"),
+        (
+            "a schedule that worked",
+            with(&schedule, &json!({"status": "RUNNING"})),
+            "goes on InvalidConfiguration",
+        ),
+        ("a schedule at its limit", with(&schedule, &worked), "error InvalidConfiguration"),
+        ("a new state machine", machine.clone(), "WATCH_FAILED"),
+        ("a state machine that worked", with(&machine, &worked), "goes on InvalidConfiguration"),
+        ("a failure", with(&machine, &failure), "WATCH_FAILED"),
+    ] {
+        let result = respond(&with(&job, &extra));
+        assert_eq!(verdict(&result), expected, "{case}");
+        if expected.starts_with("goes on") {
+            assert_eq!(result.unwrap()["next_check_seconds"], 3_600, "{case}");
+        } else if let Ok(report) = result {
+            assert_eq!(
+                report["announcement"]["attributes"]["event_id"]["StringValue"],
+                "Leads-1-WATCH_FAILED-w"
+            );
+        }
     }
-    let report = respond(&json!({"request": request, "announcement": true, "watch": "w"})).unwrap();
-    assert_eq!(report["error"]["type"], "InvalidConfiguration");
-    assert_eq!(report["announcement"]["attributes"]["event_id"]["StringValue"], "Leads-1-WATCH_FAILED-w");
-    let failure = json!({"Error": "States.Timeout", "Cause": ""});
-    let report = respond(&json!({"request": request, "failure": failure})).unwrap();
-    assert_eq!(report["error"]["type"], "States.Timeout");
-    assert!(report["announcement"]["subject"].is_string());
 }

@@ -1,7 +1,17 @@
-//! What a message is about.
+//! What a message is about, and the IDs that tell it from others: one for each event, and one for each job.
 
-use crate::watch::job::Outcome;
+use crate::timestamp::Timestamp;
+use crate::watch::ids::{JobRef, ScheduleArn};
 use crate::watch::notice::Notice;
+use crate::watch::report::{Outcome, Report};
+use crate::watch::request::{Caller, Request};
+use sha2::{Digest, Sha256};
+
+/// `MessageDeduplicationId` and `MessageGroupId` have at most 128 characters (SNS API reference, Publish).
+const LONGEST_ID: usize = 128;
+
+/// How much of a module's name stands in an ID: the job ID tells jobs apart.
+const LONGEST_MODULE: usize = 70;
 
 /// What a message is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,11 +23,194 @@ pub enum Event {
 }
 
 impl Event {
+    /// The event that a report shows, if it shows one.
+    pub fn of(report: &Report) -> Option<Self> {
+        report.outcome().map(Self::End).or_else(|| report.notice().map(Self::Notice))
+    }
+
     /// The name as a message carries it.
     pub fn name(self) -> &'static str {
         match self {
             Self::End(outcome) => outcome.name(),
             Self::Notice(notice) => notice.kind.name(),
+        }
+    }
+}
+
+/// The IDs of the message about one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct MessageIds {
+    /// The same in every delivery about this event, and never the same for two different events.
+    pub(super) event_id: String,
+    /// The same for all messages about one job.
+    pub(super) group_id: String,
+}
+
+impl MessageIds {
+    /// A job has one final end, however often it is watched. It can outlive several watches, though: the ends that say
+    /// nothing final about it also name the watch, by its start and by the name of its schedule or execution, because two
+    /// watches can begin in one second. A notice has the end of its interval in the place of the start.
+    pub(super) fn of(report: &Report, event: Event, request: &Request) -> Self {
+        let watch = match &request.caller {
+            Caller::Schedule { arn, .. } => Some(schedule_name(arn)),
+            Caller::StateMachine { .. } | Caller::Direct { .. } => request.watch.as_deref().map(allowed),
+        };
+        let group_id = match &report.job {
+            JobRef::Valid(job) => {
+                let module: String = job.module.as_str().chars().take(LONGEST_MODULE).collect();
+                format!("{module}-{}", job.job_id)
+            }
+            JobRef::AsWritten { .. } => watch.clone().unwrap_or_else(|| "unknown".to_owned()),
+        };
+        let mut event_id = format!("{group_id}-{}", event.name());
+        let (is_final, began) = match event {
+            Event::End(outcome) => (!outcome.leaves_the_job_open(), request.history.began),
+            Event::Notice(notice) => (false, Some(notice.due_at)),
+        };
+        if !is_final {
+            let began = began.or_else(|| watch.is_none().then_some(report.checked_at));
+            let began = began.map(|time: Timestamp| time.epoch_seconds().to_string());
+            for part in began.into_iter().chain(watch) {
+                event_id.push_str(&format!("-{part}"));
+            }
+        }
+        Self { event_id: bounded(event_id), group_id: bounded(group_id) }
+    }
+}
+
+fn schedule_name(schedule: &ScheduleArn) -> String {
+    format!("{}.{}", schedule.group(), schedule.name())
+}
+
+/// A name in the characters that SNS allows. A digest keeps names apart that differ in other characters only.
+fn allowed(name: &str) -> String {
+    let allow = |c: char| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c } else { '_' };
+    let plain: String = name.chars().map(allow).collect();
+    if plain == name { plain } else { format!("{plain}.{}", digest(name, 4)) }
+}
+
+/// An ASCII ID within SNS's limit: a digest takes the place of what is too long.
+fn bounded(id: String) -> String {
+    if id.len() <= LONGEST_ID {
+        return id;
+    }
+    let digest = digest(&id, 16);
+    let kept = LONGEST_ID.saturating_sub(digest.len()).saturating_sub(1);
+    format!("{}-{digest}", id.chars().take(kept).collect::<String>())
+}
+
+/// The first bytes of a SHA-256, two digits each.
+fn digest(text: &str, bytes: usize) -> String {
+    Sha256::digest(text).iter().take(bytes).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::watch::ids::Location;
+    use crate::watch::notice::NoticeKind;
+    use crate::watch::report::{ReportedError, State};
+    use serde_json::{Value, json};
+
+    const NOW: &str = "2026-11-23T10:00:00Z";
+
+    fn id(payload: &Value, event: Event) -> MessageIds {
+        let now = Timestamp::parse(NOW).unwrap();
+        let request = Request::parse(&payload.to_string(), now, &Location::default());
+        let error = ReportedError { name: "X".into(), message: "m".into(), is_callers: false };
+        MessageIds::of(&Report::of_end(&request, State::Failed(error), 1, now), event, &request)
+    }
+
+    fn schedule(group: &str) -> String {
+        format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/{group}/s")
+    }
+
+    #[test]
+    fn one_id_for_each_event() {
+        use Outcome::{Failed, Succeeded, WatchFailed, WatchTimedOut};
+        let (nine, later) = ("2026-11-23T09:00:00Z", "2026-11-24T09:00:00Z");
+        let due_at = Timestamp::parse(NOW).unwrap();
+        let notice = |kind| Event::Notice(Notice { kind, due_at });
+        let mut seen = std::collections::HashSet::new();
+        for (extra, event, expected) in [
+            (json!({}), Event::End(Succeeded), "Leads-1-SUCCEEDED"),
+            (json!({"schedule_arn": schedule("g")}), Event::End(Failed), "Leads-1-FAILED"),
+            (
+                json!({"first_checked_at": nine}),
+                Event::End(WatchTimedOut),
+                "Leads-1-WATCH_TIMED_OUT-1795424400",
+            ),
+            // A clock that is behind does not change the ID.
+            (
+                json!({"first_checked_at": later}),
+                Event::End(WatchTimedOut),
+                "Leads-1-WATCH_TIMED_OUT-1795510800",
+            ),
+            (
+                json!({"first_checked_at": nine, "schedule_arn": schedule("g")}),
+                Event::End(WatchFailed),
+                "Leads-1-WATCH_FAILED-1795424400-g.s",
+            ),
+            (
+                json!({"first_checked_at": nine, "schedule_arn": schedule("h")}),
+                Event::End(WatchFailed),
+                "Leads-1-WATCH_FAILED-1795424400-h.s",
+            ),
+            (json!({"schedule_arn": schedule("g")}), Event::End(WatchFailed), "Leads-1-WATCH_FAILED-g.s"),
+            (
+                json!({"first_checked_at": nine, "announcement": true, "watch": "w"}),
+                Event::End(WatchTimedOut),
+                "Leads-1-WATCH_TIMED_OUT-1795424400-w",
+            ),
+            (
+                json!({"announcement": true, "watch": "w-2"}),
+                Event::End(WatchFailed),
+                "Leads-1-WATCH_FAILED-w-2",
+            ),
+            (json!({}), Event::End(WatchFailed), "Leads-1-WATCH_FAILED-1795428000"),
+            (
+                json!({"job_id": "x", "schedule_arn": schedule("g")}),
+                Event::End(WatchFailed),
+                "g.s-WATCH_FAILED-g.s",
+            ),
+            (
+                json!({"job_id": "x", "watch": "a 1"}),
+                Event::End(WatchFailed),
+                "a_1.042a5f2e-WATCH_FAILED-a_1.042a5f2e",
+            ),
+            (
+                json!({"job_id": "x", "watch": "a/1"}),
+                Event::End(WatchFailed),
+                "a_1.773232ab-WATCH_FAILED-a_1.773232ab",
+            ),
+            (json!({"job_id": "x"}), Event::End(WatchFailed), "unknown-WATCH_FAILED-1795428000"),
+            (json!({"watch": "w"}), notice(NoticeKind::StillRunning), "Leads-1-STILL_RUNNING-1795428000-w"),
+            (json!({}), notice(NoticeKind::NoProgress), "Leads-1-NO_PROGRESS-1795428000"),
+        ] {
+            let mut payload = json!({"module": "Leads", "job_id": "1"});
+            payload.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+            let ids = id(&payload, event);
+            assert_eq!(ids.event_id, expected);
+            assert!(seen.insert(ids.event_id), "{payload}");
+        }
+    }
+
+    #[test]
+    fn ids_keep_within_the_limits_of_sns() {
+        let mut seen = std::collections::HashSet::new();
+        for (module, watch) in [
+            ("M".repeat(255), "x".repeat(200)),
+            ("M".repeat(254), "y".repeat(200)),
+            ("Leads".to_owned(), "ü".repeat(200)),
+            ("Leads".to_owned(), "ö".repeat(200)),
+            ("1".to_owned(), "z ".repeat(90)),
+        ] {
+            let payload = json!({"module": module, "job_id": "12345678901234567890", "watch": watch});
+            let ids = id(&payload, Event::End(Outcome::WatchFailed));
+            for id in [&ids.event_id, &ids.group_id] {
+                assert!(id.len() <= LONGEST_ID && id.is_ascii() && !id.contains(' '), "{id}");
+            }
+            assert!(seen.insert(ids.event_id), "{module:.5} {watch:.5}");
         }
     }
 }

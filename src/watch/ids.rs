@@ -171,6 +171,7 @@ impl fmt::Display for JobId {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ScheduleArn {
     arn: String,
+    location: Location,
     group: String,
     name: String,
 }
@@ -207,33 +208,20 @@ impl ScheduleArn {
     ///
     /// Where the schedule is and where the function is.
     pub fn check_location(&self, here: &Location) -> Result<(), Invalid> {
-        let Arn { partition, region, account, .. } = self.location();
-        let elsewhere = [("partition", partition, &here.partition), ("Region", region, &here.region)]
-            .into_iter()
-            .chain([("account", account, &here.account)])
-            .find(|(_, theirs, ours)| ours.as_ref().is_some_and(|ours| ours != theirs));
-        match elsewhere {
-            None => Ok(()),
-            Some((what, theirs, ours)) => Err(Invalid::new(
-                format!(
-                    "is in the {what} {theirs:?}, but the function is in {:?}",
-                    ours.as_deref().unwrap_or_default()
-                ),
+        here.check(&self.location).map_err(|(what, theirs, ours)| {
+            Invalid::new(
+                format!("is in the {what} {theirs:?}, but the function is in {ours:?}"),
                 "Use the schedule that invokes this function",
-            )),
-        }
-    }
-
-    fn location(&self) -> Arn<'_> {
-        // Parsed before: it is one.
-        Arn::parse(&self.arn).unwrap_or_default()
+            )
+        })
     }
 
     fn split(text: &str) -> Option<Self> {
         let arn = Arn::parse(text).filter(|arn| arn.service == "scheduler")?;
         let [kind, group, name] = arn.resource.split('/').collect::<Vec<_>>().try_into().ok()?;
         let valid = kind == "schedule" && is_name(group) && is_name(name);
-        valid.then(|| Self { arn: text.to_owned(), group: group.to_owned(), name: name.to_owned() })
+        let location = Location::of(&arn);
+        valid.then(|| Self { arn: text.to_owned(), location, group: group.to_owned(), name: name.to_owned() })
     }
 
     /// The whole ARN.
@@ -253,7 +241,7 @@ impl ScheduleArn {
 }
 
 /// Where the function runs, as far as it is known: from the ARN under which it was invoked, or from `AWS_REGION`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Location {
     /// Such as `aws`.
     pub partition: Option<String>,
@@ -268,13 +256,77 @@ impl Location {
     /// what is not an ARN of Lambda.
     pub fn of_function(arn: &str, default_region: Option<&str>) -> Self {
         match Arn::parse(arn).filter(|arn| arn.service == "lambda") {
-            Some(arn) => Self {
-                partition: Some(arn.partition.to_owned()),
-                region: Some(arn.region.to_owned()),
-                account: Some(arn.account.to_owned()),
-            },
+            Some(arn) => Self::of(&arn),
             None => Self { region: default_region.map(str::to_owned), ..Self::default() },
         }
+    }
+}
+
+impl Location {
+    fn of(arn: &Arn<'_>) -> Self {
+        Self {
+            partition: Some(arn.partition.to_owned()),
+            region: Some(arn.region.to_owned()),
+            account: Some(arn.account.to_owned()),
+        }
+    }
+
+    /// What of another location is known to differ, there and here.
+    fn check<'a>(&'a self, other: &'a Self) -> Result<(), (&'static str, &'a str, &'a str)> {
+        [
+            ("partition", &other.partition, &self.partition),
+            ("Region", &other.region, &self.region),
+            ("account", &other.account, &self.account),
+        ]
+        .into_iter()
+        .filter_map(|(what, theirs, ours)| Some((what, theirs.as_deref()?, ours.as_deref()?)))
+        .find(|(_, theirs, ours)| theirs != ours)
+        .map_or(Ok(()), Err)
+    }
+
+    /// The host of the AWS console; `None` if it is not known for the partition.
+    pub fn console(&self) -> Option<String> {
+        let region = self.region.as_deref()?;
+        let domain = match self.partition.as_deref()? {
+            "aws" => "console.aws.amazon.com",
+            "aws-cn" => "console.amazonaws.cn",
+            "aws-us-gov" => "console.amazonaws-us-gov.com",
+            _ => return None,
+        };
+        Some(format!("https://{region}.{domain}"))
+    }
+}
+
+/// The ARN of an execution of a state machine: `arn:aws:states:<region>:<account>:execution:<state machine>:<name>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExecutionArn {
+    arn: String,
+    location: Location,
+}
+
+impl ExecutionArn {
+    /// `None` for anything but an execution where the function is.
+    pub fn parse(text: &str, here: &Location) -> Option<Self> {
+        let arn = Arn::parse(text).filter(|arn| arn.service == "states" && text.len() <= 300)?;
+        let [kind, machine, name] = arn.resource.split(':').collect::<Vec<_>>().try_into().ok()?;
+        let is_plain =
+            |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '/');
+        let location = Location::of(&arn);
+        let valid =
+            kind == "execution" && is_plain(machine) && is_plain(name) && here.check(&location).is_ok();
+        valid.then(|| Self { arn: text.to_owned(), location })
+    }
+
+    /// The execution in the console.
+    pub fn link(&self) -> Option<String> {
+        let (console, region) = (self.location.console()?, self.location.region.as_deref()?);
+        Some(format!("{console}/states/home?region={region}#/v2/executions/details/{}", self.arn))
+    }
+
+    /// The state machine of the execution.
+    pub fn state_machine(&self) -> String {
+        let machine = self.arn.rsplit_once(':').map_or("", |(machine, _name)| machine);
+        machine.replacen(":execution:", ":stateMachine:", 1)
     }
 }
 

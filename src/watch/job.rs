@@ -1,8 +1,6 @@
 //! What the status of a mass change owner job means.
 
-use crate::watch::pacing;
-use serde::Serialize;
-use strum::IntoStaticStr;
+use crate::redact;
 
 /// A job as Zoho describes it at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,35 +39,19 @@ pub struct Counts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status(String);
 
-/// How a watch ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, IntoStaticStr)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
-pub enum Outcome {
-    /// The job is complete; every record has the new owner.
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobOutcome {
+    /// The job is complete, and no count says that a record was left.
     Succeeded,
-    /// The job is complete, but some records failed or were not updated.
+    /// The job is complete, but some records were not updated.
     PartiallySucceeded,
     /// The job failed.
     Failed,
-    /// The watch reached its limit while the job was unfinished.
-    WatchTimedOut,
-    /// The watch could not continue.
-    WatchFailed,
 }
 
-impl Outcome {
-    /// The name as a report carries it.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-
-    /// Whether the outcome says nothing final about the job: another watch of it can end in another way.
-    pub fn leaves_the_job_open(self) -> bool {
-        matches!(self, Self::WatchTimedOut | Self::WatchFailed)
-    }
-}
+/// The longest status value that is accepted, in characters. Reports, subjects, and message attributes carry it.
+pub const LONGEST_STATUS: usize = 100;
 
 impl Status {
     /// `None` for text without a letter or digit.
@@ -80,6 +62,12 @@ impl Status {
             .collect();
         let normalized = parts.join("_").to_uppercase();
         normalized.chars().any(char::is_alphanumeric).then_some(Self(normalized))
+    }
+
+    /// A value that an earlier report says. `None` if no report can have said it.
+    pub fn reported(text: &str) -> Option<Self> {
+        let is_possible = text.chars().count() <= LONGEST_STATUS && !redact::contains_secret(text, &[]);
+        Self::normalize(text).filter(|_| is_possible)
     }
 
     /// The normalized value.
@@ -108,30 +96,46 @@ impl Status {
 }
 
 impl JobStatus {
-    /// How the job ended; `None` while it has not.
-    pub fn outcome(&self) -> Option<Outcome> {
-        let leftover =
-            [self.counts.failed, self.counts.not_updated].into_iter().flatten().any(|count| count > 0);
+    /// How the job ended; `None` while it has not. An unknown count speaks neither for nor against a success.
+    pub fn outcome(&self) -> Option<JobOutcome> {
         match (self.status.is_finished(), self.status.is_completed()) {
             (false, _) => None,
-            (true, false) => Some(Outcome::Failed),
-            (true, true) if leftover => Some(Outcome::PartiallySucceeded),
-            (true, true) => Some(Outcome::Succeeded),
+            (true, false) => Some(JobOutcome::Failed),
+            (true, true) if self.counts.left_over() > 0 => Some(JobOutcome::PartiallySucceeded),
+            (true, true) => Some(JobOutcome::Succeeded),
         }
     }
+}
 
-    /// Whole percent of the total that is updated or failed, rounded down, 0 to 100; `None` where it cannot be known.
-    pub fn progress_percent(&self) -> Option<u8> {
-        let Counts { total, updated, failed, .. } = self.counts;
+impl Counts {
+    /// Records that are processed, whether updated or failed; `None` if Zoho does not report how many are updated.
+    pub fn done(&self) -> Option<u64> {
+        Some(self.updated?.saturating_add(self.failed.unwrap_or(0)))
+    }
+
+    /// Records that are known not to be updated.
+    pub fn left_over(&self) -> u64 {
+        let known = self.failed.unwrap_or(0).saturating_add(self.not_updated.unwrap_or(0));
+        known.saturating_add(self.unexplained())
+    }
+
+    /// Records of the total that are in no other count.
+    pub fn unexplained(&self) -> u64 {
+        let (Some(total), Some(updated)) = (self.total, self.updated) else { return 0 };
+        [Some(updated), self.failed, self.not_updated].into_iter().flatten().fold(total, u64::saturating_sub)
+    }
+
+    /// Whole percent of the total that is updated or failed, rounded down, 0 to 100; `None` if it cannot be determined.
+    pub fn progress_percent(&self, status: Option<&Status>) -> Option<u8> {
         // A share of failed records alone is a lower bound.
-        let done = pacing::processed(updated.or(failed.and(Some(0))), failed);
-        match (total.filter(|total| *total > 0), done) {
+        let done = self.done().or(self.failed);
+        match (self.total.filter(|total| *total > 0), done) {
             (Some(total), Some(done)) => {
                 let percent =
                     u128::from(done).saturating_mul(100).checked_div(u128::from(total)).unwrap_or(0);
                 u8::try_from(percent.min(100)).ok()
             }
-            _ => self.status.is_completed().then_some(100),
+            _ => status?.is_completed().then_some(100),
         }
     }
 }
@@ -189,15 +193,22 @@ mod tests {
     #[test]
     fn outcomes() {
         for (job, outcome) in [
-            (job("COMPLETED", Some(5), Some(5), Some(0), Some(0)), Some(Outcome::Succeeded)),
-            (job("COMPLETED", None, None, None, None), Some(Outcome::Succeeded)),
+            (job("COMPLETED", Some(5), Some(5), Some(0), Some(0)), Some(JobOutcome::Succeeded)),
+            (job("COMPLETED", None, None, None, None), Some(JobOutcome::Succeeded)),
             (
                 job("COMPLETED", Some(50_000), Some(49_500), Some(0), Some(500)),
-                Some(Outcome::PartiallySucceeded),
+                Some(JobOutcome::PartiallySucceeded),
             ),
-            (job("COMPLETED", Some(5), Some(4), Some(1), Some(0)), Some(Outcome::PartiallySucceeded)),
-            (job("COMPLETED", Some(5), None, Some(1), None), Some(Outcome::PartiallySucceeded)),
-            (job("FAILED", Some(5), Some(5), Some(0), Some(0)), Some(Outcome::Failed)),
+            (job("COMPLETED", Some(5), Some(4), Some(1), Some(0)), Some(JobOutcome::PartiallySucceeded)),
+            (job("COMPLETED", Some(5), None, Some(1), None), Some(JobOutcome::PartiallySucceeded)),
+            // Nothing failed, nothing is left, and still not every record was updated.
+            (job("COMPLETED", Some(100), Some(0), Some(0), Some(0)), Some(JobOutcome::PartiallySucceeded)),
+            (job("COMPLETED", Some(100), Some(60), None, Some(0)), Some(JobOutcome::PartiallySucceeded)),
+            (job("COMPLETED", Some(100), Some(60), None, None), Some(JobOutcome::PartiallySucceeded)),
+            (job("COMPLETED", Some(100), None, Some(0), Some(0)), Some(JobOutcome::Succeeded)),
+            (job("COMPLETED", None, Some(60), None, None), Some(JobOutcome::Succeeded)),
+            (job("COMPLETED", Some(0), Some(0), Some(0), Some(0)), Some(JobOutcome::Succeeded)),
+            (job("FAILED", Some(5), Some(5), Some(0), Some(0)), Some(JobOutcome::Failed)),
             (job("RUNNING", Some(5), Some(5), Some(0), Some(5)), None),
             (job("SUSPENDED", None, None, None, None), None),
         ] {
@@ -225,7 +236,7 @@ mod tests {
             (job("FAILED", Some(0), Some(0), None, None), None),
             (job("FAILED", Some(10), Some(4), None, None), Some(40)),
         ] {
-            assert_eq!(job.progress_percent(), percent, "{job:?}");
+            assert_eq!(job.counts.progress_percent(Some(&job.status)), percent, "{job:?}");
         }
     }
 }

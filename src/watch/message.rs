@@ -1,14 +1,11 @@
 //! The message about the end of a watch, or about a job that is still unfinished, for programs and for people.
 
 use crate::redact;
-use crate::timestamp::Timestamp;
-use crate::watch::chat::{CustomNotification, Text};
-use crate::watch::event::Event;
-use crate::watch::event_id::Ids;
-use crate::watch::job::Outcome;
-use crate::watch::notice::Kind;
+use crate::watch::event::{Event, MessageIds};
+use crate::watch::format::defanged;
 use crate::watch::report::Report;
-use crate::watch::request::Delivery;
+use crate::watch::request::Request;
+use crate::watch::text::{Deployment, Text};
 use serde_json::{Value, json};
 
 /// A message as SNS accepts it.
@@ -29,58 +26,34 @@ pub struct Message {
 /// Subjects are "less than 100 characters long" (SNS API reference, Publish).
 const SUBJECT_LIMIT: usize = 99;
 
-/// What a message has only if the operator asks for it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Settings {
+/// What decides how messages look, besides the report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MessageSettings {
     /// `CHAT_NOTIFICATIONS`: HTTPS subscribers get what Amazon Q Developer shows in a chat instead of the report.
     pub chat: bool,
+    /// Where the function runs.
+    pub deployment: Deployment,
 }
 
 impl Message {
-    /// The message about an event that this report shows. `started` is when the watch began, as far as the request or its
-    /// schedule tells.
-    pub fn about(
-        report: &Report,
-        event: Event,
-        delivery: &Delivery,
-        started: Option<Timestamp>,
-        settings: Settings,
-    ) -> Self {
-        let module = attribute(report.job.module());
-        let job_id = attribute(report.job.job_id());
-        let Ids { event_id, group_id } = Ids::of(report, event, delivery, started);
-        let mut attributes = vec![
-            ("module", module.clone()),
-            ("job_id", job_id.clone()),
-            (attribute_name(event), event.name().to_owned()),
-            ("event_id", event_id.clone()),
-        ];
-        attributes.extend(report.status.clone().map(|status| ("status", status)));
-        let headline = headline(report, event);
-        let subject = subject(&module, &headline);
-        let facts = facts(report, event, &module, &job_id);
-        let advice = advice(event, &module);
+    /// The message about an event that this report shows.
+    pub fn about(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Self {
+        let MessageIds { event_id, group_id } = MessageIds::of(report, event, request);
+        let text = Text::about(report, event, request, &settings.deployment);
+        let job_id = report.job.job_id().unwrap_or("unknown");
+        let subject = subject(&text, job_id);
         let mut document = json!({
-            "default": json_text(report),
-            "email": email(&facts, advice.as_deref()),
-            "sms": format!("Zoho CRM {module} owner change, job {job_id}: {headline}"),
+            "default": serde_json::to_string(report).unwrap_or_default(),
+            "email": text.lines().join("\n"),
+            "sms": sms(&text, job_id),
         });
-        if settings.chat {
-            let notification = CustomNotification::from(Text {
-                title: &subject,
-                lines: &facts,
-                advice: advice.as_deref(),
-                module: &module,
-                job_id: &job_id,
-                event: event.name(),
-                event_id: &event_id,
-                group_id: &group_id,
-            });
-            let text = serde_json::to_string(&notification).unwrap_or_default();
-            if let Some(texts) = document.as_object_mut() {
-                texts.insert("https".to_owned(), text.into());
-            }
+        if settings.chat
+            && let Some(texts) = document.as_object_mut()
+        {
+            let chat = chat(&text, &subject, event, report, (&event_id, &group_id));
+            texts.insert("https".to_owned(), chat.to_string().into());
         }
+        let attributes = attributes(report, event, &event_id);
         Self { subject, body: document.to_string(), attributes, event_id, group_id }
     }
 
@@ -95,202 +68,99 @@ impl Message {
     }
 }
 
-/// A subscription with a filter policy on `outcome` gets no notices.
-fn attribute_name(event: Event) -> &'static str {
-    match event {
+/// SNS accepts no empty attribute, and no control characters in one. A subscription with a filter policy on `outcome` gets
+/// no notices.
+fn attributes(report: &Report, event: Event, event_id: &str) -> Vec<(&'static str, String)> {
+    let attribute = |text: Option<&str>| text.map(redact::one_line).filter(|text| !text.is_empty());
+    let known = |text| attribute(text).unwrap_or_else(|| "unknown".to_owned());
+    let kind = match event {
         Event::End(_) => "outcome",
         Event::Notice(_) => "notice",
-    }
-}
-
-/// SNS accepts no empty attribute, and no control characters in one.
-fn attribute(text: Option<&str>) -> String {
-    text.map(redact::one_line).filter(|text| !text.is_empty()).unwrap_or_else(|| "unknown".into())
-}
-
-/// How many records have the new owner, and how many do not, as far as that is known.
-pub fn counts(report: &Report) -> Vec<String> {
-    let mut counts = Vec::new();
-    let written = with_thousands_separators;
-    match (report.updated_count, report.total_count) {
-        (Some(updated), Some(total)) => {
-            counts.push(format!("{} of {} updated", written(updated), written(total)));
-        }
-        (Some(updated), None) => counts.push(format!("{} updated", written(updated))),
-        (None, _) => {}
-    }
-    let above_zero = |count: Option<u64>| count.filter(|count| *count > 0).map(written);
-    counts.extend(above_zero(report.failed_count).map(|failed| format!("{failed} failed")));
-    if report.finished {
-        counts.extend(above_zero(report.not_updated_count).map(|left| format!("{left} not updated")));
-    }
-    counts
-}
-
-fn error_name(report: &Report) -> &str {
-    report.error.as_ref().map_or("unknown", |error| &error.name)
-}
-
-/// What a sales manager wants to know, in a few words.
-pub fn headline(report: &Report, event: Event) -> String {
-    let mut parts = counts(report);
-    let news = match event {
-        Event::End(Outcome::Succeeded | Outcome::PartiallySucceeded) => {
-            parts.is_empty().then(|| "completed".to_owned())
-        }
-        Event::End(Outcome::Failed) => Some("FAILED".to_owned()),
-        Event::End(Outcome::WatchTimedOut) => Some("still unfinished, no longer watched".to_owned()),
-        Event::End(Outcome::WatchFailed) => Some(format!("no longer watched ({})", error_name(report))),
-        Event::Notice(notice) => Some(match notice.kind {
-            Kind::StillRunning => "still unfinished".to_owned(),
-            Kind::NoProgress => format!("no progress for {}", stalled_for(report)),
-        }),
     };
-    parts.splice(0..0, news);
-    parts.join(", ")
+    let optional = [
+        ("status", report.status.as_ref().map(|status| status.as_str())),
+        ("label", report.tags.label.as_deref()),
+        ("list", report.tags.list.as_deref()),
+    ];
+    [
+        ("module", known(report.job.module())),
+        ("job_id", known(report.job.job_id())),
+        (kind, event.name().to_owned()),
+        ("event_id", event_id.to_owned()),
+    ]
+    .into_iter()
+    .chain(optional.into_iter().filter_map(|(name, text)| Some((name, attribute(text)?))))
+    .collect()
 }
 
-/// How long the counts have not changed.
-fn stalled_for(report: &Report) -> String {
-    between(report.last_progress_at.unwrap_or(report.first_checked_at), report.checked_at)
-}
-
-/// The time from start to end, for people; `0 s` if the end is earlier.
-pub fn between(start: Timestamp, end: Timestamp) -> String {
-    duration(u64::try_from(end.seconds_since(start)).unwrap_or(0))
-}
-
-fn email(facts: &[String], advice: Option<&str>) -> String {
-    let advice = advice.map(|advice| format!("\nWhat to do: {advice}"));
-    facts.iter().cloned().chain(advice).collect::<Vec<_>>().join("\n")
-}
-
-/// What is known, a line each. The first one says it in a sentence.
-fn facts(report: &Report, event: Event, module: &str, job_id: &str) -> Vec<String> {
-    let counts = counts(report).join(", ");
-    let counts = if counts.is_empty() { counts } else { format!(": {counts}") };
-    let news = match event {
-        Event::End(Outcome::Succeeded) => format!("is complete{counts}."),
-        Event::End(Outcome::PartiallySucceeded) => format!("is complete, but not for every record{counts}."),
-        Event::End(Outcome::Failed) => format!("failed{counts}."),
-        Event::End(Outcome::WatchTimedOut) => {
-            format!("is still unfinished and is no longer watched{counts}.")
+/// `Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated, 500 failed`. A long module name is cut,
+/// never the rest.
+fn subject(text: &Text, job_id: &str) -> String {
+    let mut digits: Vec<char> = job_id.chars().rev().take(4).collect();
+    digits.reverse();
+    let digits: String = digits.into_iter().collect();
+    let counts = if text.counts.is_empty() { String::new() } else { format!(": {}", text.counts) };
+    let start = ascii(&format!("{}: ", text.beginning));
+    let operation = ascii(&text.operation);
+    let end = ascii(&format!(", job ...{digits}{counts}"));
+    let left = SUBJECT_LIMIT.saturating_sub(start.len()).saturating_sub(end.len());
+    let subject = match operation.len().checked_sub(left).filter(|over| *over > 0) {
+        None => format!("{start}{operation}{end}"),
+        Some(over) => {
+            let (name, rest) = operation.rsplit_once(" owner").unwrap_or((&operation, ""));
+            let rest = if rest.is_empty() { String::new() } else { format!(" owner{rest}") };
+            let kept = name.len().saturating_sub(over).saturating_sub(3);
+            format!("{start}{}...{rest}{end}", name.get(..kept).unwrap_or_default())
         }
-        Event::End(Outcome::WatchFailed) => {
-            format!("is no longer watched ({}). The job itself may continue in Zoho.", error_name(report))
-        }
-        Event::Notice(notice) => match notice.kind {
-            Kind::StillRunning => format!("is still unfinished{counts}."),
-            Kind::NoProgress => format!("has made no progress for {}{counts}.", stalled_for(report)),
+    };
+    subject.chars().take(SUBJECT_LIMIT).collect()
+}
+
+/// One line for a phone.
+fn sms(text: &Text, job_id: &str) -> String {
+    let counts = if text.counts.is_empty() { String::new() } else { format!(": {}", text.counts) };
+    ascii(&format!("{}: {}, job {}{counts}", text.beginning, text.operation, defanged(job_id)))
+}
+
+/// What a chat channel shows: a custom notification of Amazon Q Developer in chat applications. Amazon Q subscribes to a
+/// topic by HTTPS, so that one publication reaches everybody.
+fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: (&str, &str)) -> Value {
+    let (event_id, group_id) = ids;
+    // Without what chats read as markup, links, or mentions: an error can quote what a server or a caller sent. The links
+    // are the function's own.
+    let plain = |text: &str| -> String {
+        text.chars().map(|c| if "<>@*~`[]|".contains(c) { ' ' } else { c }).collect()
+    };
+    let names =
+        [report.job.module(), report.job.job_id()].map(|name| plain(&defanged(name.unwrap_or("unknown"))));
+    let [module, job_id] = &names;
+    let facts: Vec<String> =
+        std::iter::once(&text.sentence).chain(&text.facts).map(|line| plain(line)).collect();
+    let description = facts.iter().chain(&text.links).cloned().collect::<Vec<_>>().join("\n");
+    let steps: Vec<String> =
+        [&text.advice, &text.operator].into_iter().flatten().map(|step| plain(step)).collect();
+    json!({
+        "version": "1.0",
+        "source": "custom",
+        "id": event_id,
+        "content": {
+            "textType": "client-markdown",
+            "title": plain(subject),
+            "description": description,
+            "nextSteps": steps,
+            "keywords": [module, event.name()],
         },
-    };
-    let mut lines = vec![format!("The change of owner in Zoho CRM {module} {news}"), String::new()];
-    for (name, count) in [
-        ("Total records", report.total_count),
-        ("Updated", report.updated_count),
-        ("Failed", report.failed_count),
-        ("Not updated", report.not_updated_count),
-    ] {
-        lines.extend(count.map(|count| format!("{name}: {}", with_thousands_separators(count))));
-    }
-    lines.push(format!("Job: {job_id}"));
-    lines.extend(report.status.as_ref().map(|status| format!("Status in Zoho: {status}")));
-    let Report { first_checked_at, checked_at, .. } = *report;
-    lines.push(format!(
-        "Watched for {}, from {first_checked_at} to {checked_at}",
-        between(first_checked_at, checked_at)
-    ));
-    lines.extend(report.next_check_seconds.map(|wait| format!("Next check: in {}", duration(wait))));
-    lines.extend(report.error.as_ref().map(|error| format!("Reason: {}: {}", error.name, error.message)));
-    lines
-}
-
-/// What the reader can do about this event.
-pub fn advice(event: Event, module: &str) -> Option<String> {
-    match event {
-        Event::End(Outcome::Succeeded) => None,
-        Event::End(Outcome::PartiallySucceeded | Outcome::Failed) => Some(format!(
-            "Zoho does not report which records were not changed, or why. In Zoho CRM, open {module} and filter by the \
-             previous owner to find them."
-        )),
-        Event::End(Outcome::WatchTimedOut) => {
-            Some(format!("Look at the job in Zoho CRM (Setup, Data Administration). {WATCH_AGAIN}"))
-        }
-        Event::End(Outcome::WatchFailed) => Some(format!("Fix the cause. {WATCH_AGAIN}")),
-        Event::Notice(notice) => match notice.kind {
-            Kind::StillRunning => None,
-            Kind::NoProgress => Some(
-                "Look at the job in Zoho CRM (Setup, Data Administration). The watch continues and announces the end."
-                    .to_owned(),
-            ),
+        "metadata": {
+            "threadId": group_id,
+            "summary": format!("{}, job {job_id}", plain(&text.operation)),
+            "eventType": event.name(),
+            "relatedResources": [job_id],
         },
-    }
-}
-
-/// A second execution with the same name is rejected for 90 days: the email says how to start one.
-const WATCH_AGAIN: &str = "To watch the job again, start a new watch with the same module and job ID: for a state \
-                           machine, under another execution name (make watch ... AGAIN=1).";
-
-/// One line of printable ASCII within SNS's limit; a long module name is cut in favor of the news.
-fn subject(module: &str, headline: &str) -> String {
-    let whole = |module: &str| ascii(&format!("Zoho CRM {module} owner change: {headline}"));
-    let subject = whole(module);
-    let Some(over) = subject.len().checked_sub(SUBJECT_LIMIT).filter(|over| *over > 0) else {
-        return subject;
-    };
-    let kept = module.chars().count().saturating_sub(over).saturating_sub(3);
-    let short: String = module.chars().take(kept).collect();
-    whole(&format!("{short}...")).chars().take(SUBJECT_LIMIT).collect()
+    })
 }
 
 fn ascii(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
-}
-
-/// `49,500`.
-pub fn with_thousands_separators(number: u64) -> String {
-    let digits = number.to_string();
-    let mut written = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        let left = digits.len().saturating_sub(index);
-        if index > 0 && left.is_multiple_of(3) {
-            written.push(',');
-        }
-        written.push(digit);
-    }
-    written
-}
-
-/// The two largest units: `2 h 5 min`, `12 min 30 s`, `45 s`.
-pub fn duration(seconds: u64) -> String {
-    let units = [("d", 86_400, u64::MAX), ("h", 3_600, 24), ("min", 60, 60), ("s", 1, 60)];
-    let mut parts = units
-        .iter()
-        .filter_map(|(name, length, modulus)| {
-            let count = seconds.checked_div(*length)?.checked_rem(*modulus)?;
-            Some((count, name))
-        })
-        .skip_while(|(count, _)| *count == 0)
-        .take(2)
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| format!("{count} {name}"))
-        .collect::<Vec<_>>();
-    if parts.is_empty() {
-        parts.push("0 s".to_owned());
-    }
-    parts.join(" ")
-}
-
-/// The report as it is before it is delivered.
-fn json_text(report: &Report) -> String {
-    let undelivered = Report {
-        announcement: None,
-        notice: None,
-        notification: None,
-        schedule_deleted: None,
-        ..report.clone()
-    };
-    serde_json::to_string(&undelivered).unwrap_or_default()
 }
 
 #[cfg(test)]

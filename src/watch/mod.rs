@@ -1,8 +1,7 @@
-//! What a watch is, without any I/O: the request, the job, the pace, the report, and the message.
+//! What a watch is, without any I/O: the request, the job, the pace, the rule, the report, and the message.
 
-pub mod chat;
 pub mod event;
-mod event_id;
+pub mod format;
 pub mod ids;
 pub mod job;
 pub mod message;
@@ -10,3 +9,6 @@ pub mod notice;
 pub mod pacing;
 pub mod report;
 pub mod request;
+pub mod rule;
+pub mod schedule;
+pub mod text;

@@ -5,7 +5,6 @@
 
 use crate::timestamp::Timestamp;
 use crate::watch::job::Counts;
-use crate::watch::pacing::processed;
 use crate::watch::request::History;
 use strum::IntoStaticStr;
 
@@ -23,14 +22,14 @@ pub struct Intervals {
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schemas", schemars(rename_all = "SCREAMING_SNAKE_CASE"))]
-pub enum Kind {
+pub enum NoticeKind {
     /// The job is unfinished.
     StillRunning,
     /// The job is unfinished, and its counts have not changed.
     NoProgress,
 }
 
-impl Kind {
+impl NoticeKind {
     /// The name as a message carries it.
     pub fn name(self) -> &'static str {
         self.into()
@@ -41,7 +40,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notice {
     /// What it says.
-    pub kind: Kind,
+    pub kind: NoticeKind,
     /// When its interval was over: tells this notice from the others of the watch.
     pub due_at: Timestamp,
 }
@@ -65,12 +64,12 @@ impl Intervals {
         let Watched { first_checked_at, last_progress_at, .. } = *watched;
         let no_progress = self.no_progress.zip(last_progress_at);
         let still_running = self.still_running.map(|every| (every, first_checked_at));
-        [(Kind::NoProgress, no_progress), (Kind::StillRunning, still_running)].into_iter().find_map(
-            |(kind, interval)| {
+        [(NoticeKind::NoProgress, no_progress), (NoticeKind::StillRunning, still_running)]
+            .into_iter()
+            .find_map(|(kind, interval)| {
                 let (every, since) = interval?;
                 Some(Notice { kind, due_at: watched.due_at(every, since)? })
-            },
-        )
+            })
     }
 }
 
@@ -87,8 +86,8 @@ impl Watched {
 /// When the counts of the job last changed, as far as the checks show; `None` if Zoho reports no counts. Where the history
 /// does not say, the check before this one, so that a notice comes too late rather than without a reason.
 pub fn last_progress_at(history: &History, counts: &Counts, now: Timestamp) -> Option<Timestamp> {
-    let done = processed(counts.updated, counts.failed)?;
-    let done_before = processed(history.updated_count, history.failed_count);
+    let done = counts.done()?;
+    let done_before = history.counts.done();
     let unchanged_since =
         history.last_progress_at.or(history.checked_at).filter(|_| done_before == Some(done));
     Some(unchanged_since.unwrap_or(now))
@@ -108,8 +107,8 @@ mod tests {
         let both = Intervals { still_running: Some(7_200), no_progress: Some(3_600) };
         let still_running = Intervals { no_progress: None, ..both };
         let no_progress = Intervals { still_running: None, ..both };
-        let running = |time: &str| Some(Notice { kind: Kind::StillRunning, due_at: at(time) });
-        let stalled = |time: &str| Some(Notice { kind: Kind::NoProgress, due_at: at(time) });
+        let running = |time: &str| Some(Notice { kind: NoticeKind::StillRunning, due_at: at(time) });
+        let stalled = |time: &str| Some(Notice { kind: NoticeKind::NoProgress, due_at: at(time) });
         // The intervals, the last progress, the check before and this one of a watch that began at ten o'clock.
         for (intervals, progress, previous, now, expected) in [
             (Intervals::default(), Some("10:00:00"), Some("10:00:00"), "23:00:00", None),
@@ -156,8 +155,7 @@ mod tests {
             ((None, None), None, (None, None), None),
         ] {
             let history = History {
-                updated_count: before.0,
-                failed_count: before.1,
+                counts: Counts { updated: before.0, failed: before.1, ..Counts::default() },
                 checked_at: Some(at(previous)),
                 last_progress_at: known.map(at),
                 ..History::default()

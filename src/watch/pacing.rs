@@ -1,10 +1,10 @@
 //! How long to wait before the next check: few checks, and the end noticed soon.
 //!
 //! One pure function of the earlier report, this response, the clock, and the two bounds. `docs/pacing.md` explains the
-//! rule, and `cargo run --example pacing` measures it against others on simulated jobs. It
-//! imports nothing from this package, because the benchmarks compile the file on its own.
+//! rule, and `cargo run --example pacing` measures it on simulated jobs. Nothing here knows what a job is.
 
 use std::cmp::Ordering;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Without any information: a tenth of the time watched so far. No end is then noticed later than a tenth of the job's
 /// duration.
@@ -28,6 +28,8 @@ const STALLED_PARTS: u64 = 16;
 const STALLED_STEP_PARTS: u64 = 25;
 /// However slow the mean rate, the wait during a standstill is at most this part of the time watched.
 const STALLED_LIMIT_PARTS: u64 = 4;
+/// From this check on, each wait is at least a hundredth of the time watched.
+const MANY_CHECKS: u64 = 1_000;
 
 /// What an earlier report says about the watch so far. Every field may be absent or invalid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,10 +38,8 @@ pub struct Earlier {
     pub first_checked_at: Option<i64>,
     /// When the last check was, in epoch seconds.
     pub checked_at: Option<i64>,
-    /// Records updated by then.
-    pub updated_count: Option<u64>,
-    /// Records failed by then.
-    pub failed_count: Option<u64>,
+    /// Records updated or failed by then.
+    pub done: Option<u64>,
 }
 
 /// What this check found about an unfinished job.
@@ -49,12 +49,12 @@ pub struct Seen {
     pub now: i64,
     /// Whether the job has not started yet.
     pub queued: bool,
-    /// Records updated.
-    pub updated_count: Option<u64>,
-    /// Records failed.
-    pub failed_count: Option<u64>,
+    /// Records updated or failed.
+    pub done: Option<u64>,
     /// Total records.
-    pub total_count: Option<u64>,
+    pub total: Option<u64>,
+    /// Number of checks in this watch, this one included.
+    pub checks: u64,
 }
 
 /// The bounds of a wait.
@@ -92,6 +92,10 @@ pub enum Reason {
     MinInterval,
     /// A longer wait is not allowed.
     MaxInterval,
+    /// The watch has had a thousand checks.
+    ManyChecks,
+    /// The check failed.
+    Unchecked,
 }
 
 impl Reason {
@@ -105,6 +109,8 @@ impl Reason {
             Self::NoProgress => "no progress",
             Self::MinInterval => "CHECK_INTERVAL_MIN_SECONDS",
             Self::MaxInterval => "CHECK_INTERVAL_MAX_SECONDS",
+            Self::ManyChecks => "many checks",
+            Self::Unchecked => "failed check",
         }
     }
 }
@@ -119,23 +125,27 @@ impl Reason {
 /// let earlier = Earlier {
 ///     first_checked_at: Some(10_000),
 ///     checked_at: Some(13_500),
-///     updated_count: Some(400),
-///     failed_count: Some(0),
+///     done: Some(400),
 /// };
 /// let seen = Seen {
 ///     now: 13_600,
 ///     queued: false,
-///     updated_count: Some(500),
-///     failed_count: Some(0),
-///     total_count: Some(1_000),
+///     done: Some(500),
+///     total: Some(1_000),
+///     checks: 20,
 /// };
 /// let bounds = Bounds { min_seconds: 10, max_seconds: 900 };
 /// let expected = NextCheck { seconds: 262, reason: Reason::Rate };
 /// assert_eq!(next_check(&earlier, &seen, &bounds), expected);
 /// ```
 pub fn next_check(earlier: &Earlier, seen: &Seen, bounds: &Bounds) -> NextCheck {
-    let (wait, reason) = unbounded(earlier, seen);
+    let watched = seconds_between(earlier.first_checked_at, seen.now).unwrap_or(0);
+    let (wait, reason) = unbounded(earlier, seen, watched);
     let seconds = wait.max(1).min(bounds.max_seconds).max(bounds.min_seconds);
+    let longer = after_many_checks(seen.checks, watched);
+    if longer > seconds {
+        return NextCheck { seconds: longer, reason: Reason::ManyChecks };
+    }
     let reason = match seconds.cmp(&wait) {
         Ordering::Greater => Reason::MinInterval,
         Ordering::Less => Reason::MaxInterval,
@@ -144,14 +154,27 @@ pub fn next_check(earlier: &Earlier, seen: &Seen, bounds: &Bounds) -> NextCheck 
     NextCheck { seconds, reason }
 }
 
-fn unbounded(earlier: &Earlier, seen: &Seen) -> (u64, Reason) {
-    let watched = seconds_between(earlier.first_checked_at, seen.now).unwrap_or(0);
+/// How long to wait after a check that failed, when the job was last seen so many seconds ago: a quarter of them, from 10
+/// to 900, plus up to a fifth that depends on `salt`, so that many watches do not return in the same second.
+pub fn after_failure(unseen_seconds: u64, salt: &str) -> u64 {
+    let wait = (unseen_seconds / 4).clamp(10, 900);
+    let mut hasher = DefaultHasher::new();
+    salt.hash(&mut hasher);
+    let spread = scaled(wait, hasher.finish() % 1_001, 5_000);
+    wait.saturating_add(spread)
+}
+
+/// The shortest wait once a watch has had many checks: no watch has more than about 1,700 of them, whatever the bounds.
+pub fn after_many_checks(checks: u64, watched_seconds: u64) -> u64 {
+    if checks >= MANY_CHECKS { watched_seconds / 100 } else { 0 }
+}
+
+fn unbounded(earlier: &Earlier, seen: &Seen, watched: u64) -> (u64, Reason) {
     let blind = watched / BLIND_PARTS;
     if seen.queued {
         return (blind, Reason::Queued);
     }
-    let (Some(done), Some(total)) = (processed(seen.updated_count, seen.failed_count), seen.total_count)
-    else {
+    let (Some(done), Some(total)) = (seen.done, seen.total) else {
         return (watched / UNCOUNTED_PARTS, Reason::NoCounts);
     };
 
@@ -187,7 +210,7 @@ impl Before {
     /// `None` if the earlier report does not tell, or if it is impossible: a check later than this one, or earlier than
     /// the first.
     fn of(earlier: &Earlier, now: i64, watched: u64) -> Option<Self> {
-        let done = processed(earlier.updated_count, earlier.failed_count)?;
+        let done = earlier.done?;
         let seconds = seconds_between(earlier.checked_at, now)?;
         (1..=watched).contains(&seconds).then_some(Self { done, seconds })
     }
@@ -206,11 +229,6 @@ fn remaining(seconds: u64, gained: u64, done: u64, total: u64) -> u64 {
     ((total / done).ln() * seconds * done / gained) as u64
 }
 
-/// Records that are processed, whether updated or failed; `None` if Zoho does not report how many are updated.
-pub fn processed(updated: Option<u64>, failed: Option<u64>) -> Option<u64> {
-    Some(updated?.saturating_add(failed.unwrap_or(0)))
-}
-
 /// `None` if the time is absent or in the future.
 fn seconds_between(then: Option<i64>, now: i64) -> Option<u64> {
     u64::try_from(now.saturating_sub(then?)).ok()
@@ -227,24 +245,16 @@ fn scaled(value: u64, times: u64, parts: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bounds, Earlier, NextCheck, Reason, Seen, next_check};
-    use Reason::{MaxInterval, MinInterval, NoCounts, NoProgress, Queued, Rate, TimeWatched};
+    use super::*;
+    use Reason::{
+        ManyChecks, MaxInterval, MinInterval, NoCounts, NoProgress, Queued, Rate, TimeWatched, Unchecked,
+    };
 
     const BOUNDS: Bounds = Bounds { min_seconds: 10, max_seconds: 900 };
     /// An hour into a watch, 100 s after the check before, with half of a job done.
-    const EARLIER: Earlier = Earlier {
-        first_checked_at: Some(10_000),
-        checked_at: Some(13_500),
-        updated_count: Some(400),
-        failed_count: Some(0),
-    };
-    const SEEN: Seen = Seen {
-        now: 13_600,
-        queued: false,
-        updated_count: Some(500),
-        failed_count: Some(0),
-        total_count: Some(1_000),
-    };
+    const EARLIER: Earlier =
+        Earlier { first_checked_at: Some(10_000), checked_at: Some(13_500), done: Some(400) };
+    const SEEN: Seen = Seen { now: 13_600, queued: false, done: Some(500), total: Some(1_000), checks: 20 };
 
     #[test]
     fn waits() {
@@ -252,74 +262,57 @@ mod tests {
         let cases = [
             ("the first check", fresh, SEEN, (10, MinInterval)),
             ("queued", EARLIER, Seen { queued: true, ..SEEN }, (360, Queued)),
-            ("no counts", EARLIER, Seen { updated_count: None, ..SEEN }, (600, NoCounts)),
-            ("no total", EARLIER, Seen { total_count: None, ..SEEN }, (600, NoCounts)),
+            ("no counts", EARLIER, Seen { done: None, ..SEEN }, (600, NoCounts)),
+            ("no total", EARLIER, Seen { total: None, ..SEEN }, (600, NoCounts)),
             (
                 "a total of nothing",
                 EARLIER,
-                Seen { total_count: Some(0), updated_count: Some(0), ..SEEN },
+                Seen { total: Some(0), done: Some(0), ..SEEN },
                 (360, TimeWatched),
             ),
             (
                 "nothing done yet",
-                Earlier { updated_count: Some(0), ..EARLIER },
-                Seen { updated_count: Some(0), ..SEEN },
+                Earlier { done: Some(0), ..EARLIER },
+                Seen { done: Some(0), ..SEEN },
                 (360, TimeWatched),
             ),
             // A quarter more in 100 s, so twice as much in 346 s: three fifths of it, and 55.
             ("faster than in the mean", EARLIER, SEEN, (262, Rate)),
-            (
-                "failures are progress too",
-                EARLIER,
-                Seen { updated_count: Some(0), failed_count: Some(500), ..SEEN },
-                (262, Rate),
-            ),
-            ("speeding up", Earlier { updated_count: Some(300), ..EARLIER }, SEEN, (158, Rate)),
-            ("slowing down", Earlier { updated_count: Some(450), ..EARLIER }, SEEN, (360, Rate)),
+            ("speeding up", Earlier { done: Some(300), ..EARLIER }, SEEN, (158, Rate)),
+            ("slowing down", Earlier { done: Some(450), ..EARLIER }, SEEN, (360, Rate)),
             (
                 "a long view",
-                Earlier { checked_at: Some(13_200), updated_count: Some(480), ..EARLIER },
+                Earlier { checked_at: Some(13_200), done: Some(480), ..EARLIER },
                 SEEN,
                 (600, Rate),
             ),
-            ("near the end", EARLIER, Seen { updated_count: Some(990), ..SEEN }, (55, Rate)),
+            ("near the end", EARLIER, Seen { done: Some(990), ..SEEN }, (55, Rate)),
             // 199 s to go: nine twentieths of it, and 55.
             (
                 "slower than in the mean",
-                Earlier { updated_count: Some(985), ..EARLIER },
-                Seen { updated_count: Some(990), ..SEEN },
+                Earlier { done: Some(985), ..EARLIER },
+                Seen { done: Some(990), ..SEEN },
                 (144, Rate),
             ),
             // 99 percent of the mean rate still count as that.
             (
                 "hardly slower than in the mean",
-                Earlier { updated_count: Some(964), ..EARLIER },
-                Seen { updated_count: Some(990), ..SEEN },
+                Earlier { done: Some(964), ..EARLIER },
+                Seen { done: Some(990), ..SEEN },
                 (77, Rate),
             ),
-            ("all done, not finished", EARLIER, Seen { updated_count: Some(1_000), ..SEEN }, (55, Rate)),
-            ("more done than there is", EARLIER, Seen { updated_count: Some(u64::MAX), ..SEEN }, (55, Rate)),
-            ("begun since the last check", Earlier { updated_count: Some(0), ..EARLIER }, SEEN, (96, Rate)),
-            ("stalled half way", Earlier { updated_count: Some(500), ..EARLIER }, SEEN, (369, NoProgress)),
+            ("all done, not finished", EARLIER, Seen { done: Some(1_000), ..SEEN }, (55, Rate)),
+            ("more done than there is", EARLIER, Seen { done: Some(u64::MAX), ..SEEN }, (55, Rate)),
+            ("begun since the last check", Earlier { done: Some(0), ..EARLIER }, SEEN, (96, Rate)),
+            ("stalled half way", Earlier { done: Some(500), ..EARLIER }, SEEN, (369, NoProgress)),
             (
                 "stalled early",
-                Earlier { updated_count: Some(5), ..EARLIER },
-                Seen { updated_count: Some(5), ..SEEN },
+                Earlier { done: Some(5), ..EARLIER },
+                Seen { done: Some(5), ..SEEN },
                 (900, NoProgress),
             ),
-            (
-                "counts that run backwards",
-                Earlier { updated_count: Some(600), ..EARLIER },
-                SEEN,
-                (360, TimeWatched),
-            ),
-            (
-                "counts beyond a u64",
-                Earlier { updated_count: Some(u64::MAX), failed_count: Some(9), ..EARLIER },
-                SEEN,
-                (360, TimeWatched),
-            ),
-            ("no counts before", Earlier { updated_count: None, ..EARLIER }, SEEN, (360, TimeWatched)),
+            ("counts that run backwards", Earlier { done: Some(600), ..EARLIER }, SEEN, (360, TimeWatched)),
+            ("no counts before", Earlier { done: None, ..EARLIER }, SEEN, (360, TimeWatched)),
             (
                 "a first check in the future",
                 Earlier { first_checked_at: Some(13_601), ..EARLIER },
@@ -359,9 +352,42 @@ mod tests {
 
     #[test]
     fn reasons_have_names_of_their_own() {
-        let reasons = [Queued, NoCounts, TimeWatched, Rate, NoProgress, MinInterval, MaxInterval];
+        let reasons = [
+            Queued,
+            NoCounts,
+            TimeWatched,
+            Rate,
+            NoProgress,
+            MinInterval,
+            MaxInterval,
+            ManyChecks,
+            Unchecked,
+        ];
         let names: std::collections::HashSet<_> = reasons.map(Reason::name).into_iter().collect();
         assert_eq!(names.len(), reasons.len());
+    }
+
+    #[test]
+    fn waits_after_many_checks_follow_the_time_watched() {
+        for (checks, watched, expected) in [(999, 500_000, 0), (1_000, 500_000, 5_000), (1_700, 86_400, 864)]
+        {
+            assert_eq!(after_many_checks(checks, watched), expected, "{checks} {watched}");
+        }
+        let seen = Seen { now: 610_000, checks: 1_000, ..SEEN };
+        let expected = NextCheck { seconds: 6_000, reason: ManyChecks };
+        assert_eq!(next_check(&EARLIER, &seen, &BOUNDS), expected);
+    }
+
+    #[test]
+    fn waits_after_a_failed_check() {
+        for (unseen, least, most) in
+            [(0, 10, 12), (40, 10, 12), (400, 100, 120), (3_600, 900, 1_080), (u64::MAX, 900, 1_080)]
+        {
+            let waits: std::collections::HashSet<u64> =
+                (0..100).map(|job| after_failure(unseen, &job.to_string())).collect();
+            assert!(waits.iter().all(|wait| (least..=most).contains(wait)), "{unseen}: {waits:?}");
+            assert!(waits.len() > 1, "{unseen}: many watches must not return in the same second");
+        }
     }
 
     #[test]

@@ -1,78 +1,82 @@
-//! The function's response.
+//! The function's response: what is known of the job, and how its watch continues.
 
-use crate::error::WatchError;
+use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
-use crate::watch::ids::{Job, JobRef};
-use crate::watch::job::{Counts, JobStatus, Outcome};
+use crate::watch::ids::JobRef;
+use crate::watch::job::{Counts, JobOutcome, JobStatus, Status};
 use crate::watch::notice::{self, Notice};
 use crate::watch::pacing::{self, Bounds, Earlier, NextCheck, Reason, Seen};
-use crate::watch::request::{Failure, History};
-use serde::Serialize;
-use serde_json::Value;
+use crate::watch::request::{Failure, History, Request, Tags};
+use serde::{Serialize, Serializer};
+use strum::IntoStaticStr;
 
-/// What a check found, and how the watch continues. The first fourteen keys are always present; the others only where
-/// they apply.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+/// What a check found, and how the watch continues.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// `module` and `job_id`; in a `WATCH_FAILED` report, what the request says instead.
-    #[serde(flatten)]
-    #[cfg_attr(feature = "schemas", schemars(with = "crate::schema::JobNames"))]
+    /// The job; if the request names no valid one, what it says instead.
     pub job: JobRef,
-    /// Zoho's status value, normalized; null if this check got none.
-    pub status: Option<String>,
-    /// Whether the job is over.
-    pub finished: bool,
-    /// How the watch ended; null while it continues.
-    pub outcome: Option<Outcome>,
-    /// Records whose owner was to be changed.
-    pub total_count: Option<u64>,
-    /// Records with the new owner.
-    pub updated_count: Option<u64>,
-    /// Records that still have the previous owner.
-    pub not_updated_count: Option<u64>,
-    /// Records whose owner could not be changed.
-    pub failed_count: Option<u64>,
-    /// Whole percent, 0 to 100.
-    #[cfg_attr(feature = "schemas", schemars(range(max = 100)))]
-    pub progress_percent: Option<u8>,
+    /// What the caller attached to the watch.
+    pub tags: Tags,
+    /// Zoho's status value when the job was last seen; `None` if it never was.
+    pub status: Option<Status>,
+    /// Zoho's counts then.
+    pub counts: Counts,
     /// Number of checks in this watch, this one included.
     pub checks: u64,
     /// When the watch began.
-    pub first_checked_at: Timestamp,
-    /// When this check was.
+    pub began: Timestamp,
+    /// When `status` and the counts are from; the time of this check if there is no status.
     pub checked_at: Timestamp,
-    /// Seconds to wait before the next check; null when the watch is over.
-    pub next_check_seconds: Option<u64>,
-    /// What that wait follows from; for the log only.
-    #[serde(skip)]
-    pub next_check_reason: Option<Reason>,
     /// When the counts last changed; only with `NO_PROGRESS_NOTICE_SECONDS`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub last_progress_at: Option<Timestamp>,
-    /// The notice that is due at this check.
-    #[serde(skip)]
-    pub notice_due: Option<Notice>,
-    /// Why the watch cannot continue.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<ReportedError>,
-    /// The message that was published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub notification: Option<Notification>,
-    /// Whether the schedule that triggered the invocation is deleted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub schedule_deleted: Option<bool>,
-    /// The composed message, if the request asked for it; null while the watch continues.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
-    pub announcement: Option<Value>,
-    /// The composed notice about an unfinished job, if one is due and the request asked for announcements.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Notice>"))]
-    pub notice: Option<Value>,
+    /// How the watch continues.
+    pub state: State,
 }
 
-/// What bounds a watch, and when it is heard of.
+/// How a watch continues after a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// The job is unfinished.
+    Continues {
+        /// When the next check is.
+        next: NextCheck,
+        /// The notice that is due.
+        notice: Option<Notice>,
+    },
+    /// The job could not be checked, and the watch goes on.
+    Unchecked {
+        /// Why.
+        error: ReportedError,
+        /// Seconds to wait before the next check.
+        wait: u64,
+    },
+    /// The job is over.
+    Finished(JobOutcome),
+    /// The watch has reached its limit. With the error if this check failed.
+    TimedOut(Option<ReportedError>),
+    /// The watch never worked, or its state machine gave it up.
+    Failed(ReportedError),
+}
+
+/// How a watch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, IntoStaticStr)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Outcome {
+    /// The job is complete, and no count says that a record was left.
+    Succeeded,
+    /// The job is complete, but some records were not updated.
+    PartiallySucceeded,
+    /// The job failed.
+    Failed,
+    /// The watch reached its limit, and the job may be unfinished.
+    WatchTimedOut,
+    /// The watch never worked, or its state machine gave it up.
+    WatchFailed,
+}
+
+/// The limits of a watch, and its notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// `CHECK_INTERVAL_MIN_SECONDS` and `CHECK_INTERVAL_MAX_SECONDS`.
@@ -92,294 +96,286 @@ pub struct ReportedError {
     pub name: String,
     /// What happened and what to do, in one line.
     pub message: String,
+    /// Whether a state machine caught it: the name and the message are not the function's own.
+    #[serde(skip)]
+    pub is_callers: bool,
 }
 
 impl From<&WatchError> for ReportedError {
     fn from(error: &WatchError) -> Self {
-        Self { name: error.kind().name().to_owned(), message: error.message().to_owned() }
+        let (name, message) = (error.kind().name().to_owned(), error.message().to_owned());
+        Self { name, message, is_callers: false }
     }
 }
 
 impl From<&Failure> for ReportedError {
     fn from(failure: &Failure) -> Self {
-        Self { name: failure.error.clone(), message: failure.cause.clone() }
+        Self { name: failure.error.clone(), message: failure.cause.clone(), is_callers: true }
     }
 }
 
-/// What SNS returned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-pub struct Notification {
-    /// SNS's ID of the message.
-    pub message_id: String,
+impl Outcome {
+    /// The name as a report carries it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether the outcome says nothing final about the job: another watch of it can end in another way.
+    pub fn leaves_the_job_open(self) -> bool {
+        matches!(self, Self::WatchTimedOut | Self::WatchFailed)
+    }
 }
 
 impl Limits {
     /// Whether a watch that began at this time has used up its time.
-    pub fn is_over(&self, first_checked_at: Timestamp, now: Timestamp) -> bool {
-        u64::try_from(now.seconds_since(first_checked_at))
-            .is_ok_and(|watched| watched >= self.watch_limit_seconds)
+    pub fn is_over(&self, began: Timestamp, now: Timestamp) -> bool {
+        seconds_between(began, now) >= self.watch_limit_seconds
     }
 }
 
+/// Shortest waits after a check that failed, in seconds.
+const TOKEN_RATE_LIMIT_WAIT: u64 = 120;
+/// `Retry-After` is honored up to this, in seconds.
+const LONGEST_RETRY_AFTER: u64 = 3_600;
+
 impl Report {
     /// The report of a check whose response from Zoho came at the time `now`.
-    pub fn of_check(
-        job: &Job,
-        history: &History,
-        status: &JobStatus,
-        now: Timestamp,
-        limits: &Limits,
-    ) -> Self {
-        let Counts { total, updated, not_updated, failed } = status.counts;
-        let report = Self {
-            status: Some(status.status.as_str().to_owned()),
-            finished: status.status.is_finished(),
-            outcome: status.outcome(),
-            total_count: total,
-            updated_count: updated,
-            not_updated_count: not_updated,
-            failed_count: failed,
-            progress_percent: status.progress_percent(),
-            ..Self::new(JobRef::Valid(job.clone()), history, 1, now)
+    pub fn of_check(request: &Request, job: &JobStatus, now: Timestamp, limits: &Limits) -> Self {
+        let History { began, .. } = request.history;
+        let mut report = Self {
+            status: Some(job.status.clone()),
+            counts: job.counts,
+            checked_at: now,
+            last_progress_at: None,
+            ..Self::new(request, 1, now, State::TimedOut(None))
         };
-        if report.finished {
-            report
-        } else if limits.is_over(report.first_checked_at, now) {
-            Self { outcome: Some(Outcome::WatchTimedOut), ..report }
-        } else {
-            let NextCheck { seconds, reason } = next_check(history, status, now, limits.bounds);
-            let last_progress_at = limits
+        if let Some(outcome) = job.outcome() {
+            report.state = State::Finished(outcome);
+        } else if !began.is_some_and(|began| limits.is_over(began, now)) {
+            report.last_progress_at = limits
                 .notices
                 .no_progress
-                .and_then(|_| notice::last_progress_at(history, &status.counts, now));
-            let notice_due = limits.notices.due(&notice::Watched {
-                first_checked_at: report.first_checked_at,
-                last_progress_at,
-                previous_check_at: history.checked_at,
+                .and_then(|_| notice::last_progress_at(&request.history, &job.counts, now));
+            let notice = limits.notices.due(&notice::Watched {
+                first_checked_at: report.began,
+                last_progress_at: report.last_progress_at,
+                previous_check_at: request.history.checked_at,
                 now,
             });
-            Self {
-                next_check_seconds: Some(seconds),
-                next_check_reason: Some(reason),
-                last_progress_at,
-                notice_due,
-                ..report
-            }
+            let next = next_check(&request.history, job, report.checks, now, &limits.bounds);
+            report.state = State::Continues { next, notice };
         }
+        report
     }
 
-    /// The report of a watch that ends with this error. `checks` is 1 if this invocation checked the job, otherwise 0.
-    pub fn of_error(
-        job: JobRef,
-        history: &History,
-        outcome: Outcome,
-        error: ReportedError,
-        checks: u64,
-        now: Timestamp,
-    ) -> Self {
-        Self { outcome: Some(outcome), error: Some(error), ..Self::new(job, history, checks, now) }
+    /// The report of a check that failed, in a watch that goes on: the last known facts, and the error.
+    pub fn that_goes_on(request: &Request, error: &WatchError, now: Timestamp, limits: &Limits) -> Self {
+        let mut report = Self::new(request, 1, now, State::TimedOut(None));
+        let since = if report.status.is_some() { report.checked_at } else { report.began };
+        let job = report.job.job_id().unwrap_or_default();
+        let retry_after = error.retry_after().map_or(0, |wait| wait.as_secs().min(LONGEST_RETRY_AFTER));
+        let by_name = if error.kind() == ErrorType::TokenRateLimited { TOKEN_RATE_LIMIT_WAIT } else { 0 };
+        let wait = pacing::after_failure(seconds_between(since, now), job)
+            .max(limits.bounds.min_seconds)
+            .max(pacing::after_many_checks(report.checks, seconds_between(report.began, now)))
+            .max(by_name)
+            .max(retry_after);
+        report.state = State::Unchecked { error: error.into(), wait };
+        report
     }
 
-    fn new(job: JobRef, history: &History, checks: u64, now: Timestamp) -> Self {
+    /// The report of a watch that ends with an error. `checks` is 1 if this invocation checked the job, otherwise 0.
+    pub fn of_end(request: &Request, state: State, checks: u64, now: Timestamp) -> Self {
+        Self::new(request, checks, now, state)
+    }
+
+    fn new(request: &Request, checks: u64, now: Timestamp, state: State) -> Self {
+        let history = &request.history;
+        let seen_at = history.checked_at.filter(|_| history.status.is_some());
         Self {
-            job,
-            status: None,
-            finished: false,
-            outcome: None,
-            total_count: None,
-            updated_count: None,
-            not_updated_count: None,
-            failed_count: None,
-            progress_percent: None,
-            checks: history.checks.unwrap_or(0).saturating_add(checks),
-            first_checked_at: history.first_checked_at.unwrap_or(now),
-            checked_at: now,
-            next_check_seconds: None,
-            next_check_reason: None,
-            last_progress_at: None,
-            notice_due: None,
-            error: None,
-            notification: None,
-            schedule_deleted: None,
-            announcement: None,
-            notice: None,
+            job: request.job(),
+            tags: request.tags.clone(),
+            status: history.status.clone(),
+            counts: history.counts,
+            checks: history.checks.saturating_add(checks),
+            began: history.began_by(now).unwrap_or(now),
+            checked_at: seen_at.unwrap_or(now),
+            last_progress_at: history.last_progress_at,
+            state,
         }
+    }
+
+    /// How the watch ended; `None` while it continues.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            State::Continues { .. } | State::Unchecked { .. } => None,
+            State::Finished(JobOutcome::Succeeded) => Some(Outcome::Succeeded),
+            State::Finished(JobOutcome::PartiallySucceeded) => Some(Outcome::PartiallySucceeded),
+            State::Finished(JobOutcome::Failed) => Some(Outcome::Failed),
+            State::TimedOut(_) => Some(Outcome::WatchTimedOut),
+            State::Failed(_) => Some(Outcome::WatchFailed),
+        }
+    }
+
+    /// Why this check failed, or why the watch ended.
+    pub fn error(&self) -> Option<&ReportedError> {
+        match &self.state {
+            State::Unchecked { error, .. } | State::Failed(error) => Some(error),
+            State::TimedOut(error) => error.as_ref(),
+            State::Continues { .. } | State::Finished(_) => None,
+        }
+    }
+
+    /// Whether the job is over.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.state, State::Finished(_))
+    }
+
+    /// Seconds to wait before the next check; `None` when the watch is over.
+    pub fn next_check_seconds(&self) -> Option<u64> {
+        match &self.state {
+            State::Continues { next, .. } => Some(next.seconds),
+            State::Unchecked { wait, .. } => Some(*wait),
+            _ => None,
+        }
+    }
+
+    /// What that wait follows from.
+    pub fn next_check_reason(&self) -> Option<Reason> {
+        match &self.state {
+            State::Continues { next, .. } => Some(next.reason),
+            State::Unchecked { .. } => Some(Reason::Unchecked),
+            _ => None,
+        }
+    }
+
+    /// The notice that is due.
+    pub fn notice(&self) -> Option<Notice> {
+        match self.state {
+            State::Continues { notice, .. } => notice,
+            _ => None,
+        }
+    }
+
+    /// Whole percent of the total that is updated or failed, 0 to 100.
+    pub fn progress_percent(&self) -> Option<u8> {
+        self.counts.progress_percent(self.status.as_ref())
+    }
+
+    /// The keys of the report in JSON.
+    pub fn keys(&self) -> ReportKeys<'_> {
+        ReportKeys {
+            module: self.job.module(),
+            job_id: self.job.job_id(),
+            status: self.status.as_ref().map(Status::as_str),
+            finished: self.is_finished(),
+            outcome: self.outcome(),
+            total_count: self.counts.total,
+            updated_count: self.counts.updated,
+            not_updated_count: self.counts.not_updated,
+            failed_count: self.counts.failed,
+            progress_percent: self.progress_percent(),
+            checks: self.checks,
+            first_checked_at: self.began,
+            checked_at: self.checked_at,
+            next_check_seconds: self.next_check_seconds(),
+            last_progress_at: self.last_progress_at,
+            label: self.tags.label.as_deref(),
+            list: self.tags.list.as_deref(),
+            error: self.error(),
+        }
+    }
+}
+
+/// A report in JSON. The first fourteen keys are always present; the others only where they apply.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", schemars(rename = "Report"))]
+pub struct ReportKeys<'a> {
+    /// API name of the module; if the request names no valid one, what it says instead.
+    pub module: Option<&'a str>,
+    /// ID of the job; if the request names no valid one, what it says instead.
+    pub job_id: Option<&'a str>,
+    /// Zoho's status value, normalized; null if the job was never seen.
+    pub status: Option<&'a str>,
+    /// Whether the job is over.
+    pub finished: bool,
+    /// How the watch ended; null while it continues.
+    pub outcome: Option<Outcome>,
+    /// Records whose owner was to be changed.
+    pub total_count: Option<u64>,
+    /// Records with the new owner.
+    pub updated_count: Option<u64>,
+    /// Records that still have the previous owner.
+    pub not_updated_count: Option<u64>,
+    /// Records whose owner could not be changed.
+    pub failed_count: Option<u64>,
+    /// Whole percent, 0 to 100.
+    #[cfg_attr(feature = "schemas", schemars(range(max = 100)))]
+    pub progress_percent: Option<u8>,
+    /// Number of checks in this watch, this one included.
+    pub checks: u64,
+    /// When the watch began.
+    pub first_checked_at: Timestamp,
+    /// When `status` and the counts are from; the time of this check if there is no status.
+    pub checked_at: Timestamp,
+    /// Seconds to wait before the next check; null when the watch is over.
+    pub next_check_seconds: Option<u64>,
+    /// When the counts last changed; only with `NO_PROGRESS_NOTICE_SECONDS`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_progress_at: Option<Timestamp>,
+    /// What the request says about who asked for the change of owner, or why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<&'a str>,
+    /// The list that the watch belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub list: Option<&'a str>,
+    /// Why this check failed, or why the watch ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<&'a ReportedError>,
+}
+
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.keys().serialize(serializer)
     }
 }
 
 impl From<&Report> for History {
+    /// What the next check of the watch knows.
     fn from(report: &Report) -> Self {
         Self {
-            checks: Some(report.checks),
-            first_checked_at: Some(report.first_checked_at),
-            began: Some(report.first_checked_at),
+            status: report.status.clone(),
+            counts: report.counts,
+            checks: report.checks,
+            began: Some(report.began),
             checked_at: Some(report.checked_at),
-            updated_count: report.updated_count,
-            failed_count: report.failed_count,
-            total_count: report.total_count,
             last_progress_at: report.last_progress_at,
         }
     }
 }
 
-fn next_check(history: &History, status: &JobStatus, now: Timestamp, bounds: Bounds) -> NextCheck {
+/// When the next check of an unfinished job is.
+fn next_check(history: &History, job: &JobStatus, checks: u64, now: Timestamp, bounds: &Bounds) -> NextCheck {
     let earlier = Earlier {
-        first_checked_at: history.first_checked_at.map(Timestamp::epoch_seconds),
+        first_checked_at: history.began_by(now).map(Timestamp::epoch_seconds),
         checked_at: history.checked_at.map(Timestamp::epoch_seconds),
-        updated_count: history.updated_count,
-        failed_count: history.failed_count,
+        done: history.counts.done(),
     };
     let seen = Seen {
         now: now.epoch_seconds(),
-        queued: status.status.is_queued(),
-        updated_count: status.counts.updated,
-        failed_count: status.counts.failed,
-        total_count: status.counts.total,
+        queued: job.status.is_queued(),
+        done: job.counts.done(),
+        total: job.counts.total,
+        checks,
     };
-    pacing::next_check(&earlier, &seen, &bounds)
+    pacing::next_check(&earlier, &seen, bounds)
+}
+
+/// From one time to another; 0 if the second one is earlier.
+pub fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.seconds_since(from)).unwrap_or(0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::ErrorType;
-    use crate::watch::ids::Location;
-    use crate::watch::job::Status;
-    use crate::watch::request::Request;
-    use serde_json::json;
-
-    const KEYS: [&str; 14] = [
-        "module",
-        "job_id",
-        "status",
-        "finished",
-        "outcome",
-        "total_count",
-        "updated_count",
-        "not_updated_count",
-        "failed_count",
-        "progress_percent",
-        "checks",
-        "first_checked_at",
-        "checked_at",
-        "next_check_seconds",
-    ];
-
-    fn at(text: &str) -> Timestamp {
-        Timestamp::parse(text).unwrap()
-    }
-
-    const LIMITS: Limits = Limits {
-        bounds: Bounds { min_seconds: 10, max_seconds: 900 },
-        watch_limit_seconds: 86_400,
-        notices: notice::Intervals { still_running: None, no_progress: None },
-    };
-
-    fn report(status: &str, counts: Counts, request: Value, now: &str) -> Value {
-        let request = Request::parse(&request.to_string(), at(now), &Location::default());
-        let status = JobStatus { status: Status::normalize(status).unwrap(), counts };
-        serde_json::to_value(Report::of_check(
-            &request.job.unwrap(),
-            &request.history,
-            &status,
-            at(now),
-            &LIMITS,
-        ))
-        .unwrap()
-    }
-
-    fn keys(report: &Value) -> Vec<&str> {
-        report.as_object().unwrap().keys().map(String::as_str).collect()
-    }
-
-    #[test]
-    fn the_documented_example() {
-        let counts =
-            Counts { total: Some(50_000), updated: Some(49_500), not_updated: Some(0), failed: Some(500) };
-        let request = json!({"module": "leads", "job_id": "3652397000009565021", "checks": 6,
-            "first_checked_at": "2026-11-23T10:00:00Z", "checked_at": "2026-11-23T10:10:00Z"});
-        assert_eq!(
-            report("COMPLETED", counts, request, "2026-11-23T10:12:30Z"),
-            json!({"module": "Leads", "job_id": "3652397000009565021", "status": "COMPLETED", "finished": true,
-                "outcome": "PARTIALLY_SUCCEEDED", "total_count": 50000, "updated_count": 49500,
-                "not_updated_count": 0, "failed_count": 500, "progress_percent": 100, "checks": 7,
-                "first_checked_at": "2026-11-23T10:00:00Z", "checked_at": "2026-11-23T10:12:30Z",
-                "next_check_seconds": null})
-        );
-    }
-
-    #[test]
-    fn every_key_is_present_even_if_zoho_omits_the_counts() {
-        let report = report(
-            "RUNNING",
-            Counts::default(),
-            json!({"module": "Leads", "job_id": "1"}),
-            "2026-11-23T10:00:00Z",
-        );
-        let mut sorted = KEYS;
-        sorted.sort_unstable();
-        assert_eq!(keys(&report), sorted);
-        assert_eq!(
-            (&report["checks"], &report["first_checked_at"]),
-            (&json!(1), &json!("2026-11-23T10:00:00Z"))
-        );
-        let wait = report["next_check_seconds"].as_u64().unwrap();
-        assert!((10..=900).contains(&wait));
-    }
-
-    #[test]
-    fn a_report_tells_the_next_request_what_happened_so_far() {
-        let counts = Counts { total: Some(10), updated: Some(4), not_updated: Some(5), failed: Some(1) };
-        let now = at("2026-11-23T10:00:00Z");
-        let payload = json!({"module": "Leads", "job_id": "1", "first_checked_at": "2026-11-23T09:00:00Z", "checks": 6});
-        let parse = |payload: &Value| Request::parse(&payload.to_string(), now, &Location::default());
-        let request = parse(&payload);
-        let status = JobStatus { status: Status::normalize("RUNNING").unwrap(), counts };
-        let report = Report::of_check(&request.job.unwrap(), &request.history, &status, now, &LIMITS);
-        let history = History::from(&report);
-        assert_eq!(history, parse(&serde_json::to_value(report).unwrap()).history);
-        assert_eq!((history.checks, history.failed_count), (Some(7), Some(1)));
-    }
-
-    #[test]
-    fn a_watch_ends_at_its_limit() {
-        for (now, outcome, over) in [
-            ("2026-11-24T09:59:59Z", json!(null), false),
-            ("2026-11-24T10:00:00Z", json!("WATCH_TIMED_OUT"), true),
-        ] {
-            let request =
-                json!({"module": "Leads", "job_id": "1", "first_checked_at": "2026-11-23T10:00:00Z"});
-            let report = report("RUNNING", Counts::default(), request, now);
-            assert_eq!((&report["outcome"], &report["finished"]), (&outcome, &json!(false)));
-            assert_eq!(report["next_check_seconds"].is_null(), over);
-        }
-        let request = json!({"module": "Leads", "job_id": "1", "first_checked_at": "2020-01-01T00:00:00Z"});
-        assert_eq!(
-            report("COMPLETED", Counts::default(), request, "2026-11-23T10:00:00Z")["outcome"],
-            "SUCCEEDED"
-        );
-    }
-
-    #[test]
-    fn a_failed_watch_has_the_same_keys_and_an_error() {
-        let error = WatchError::new(ErrorType::JobNotFound, "no such job");
-        let job = JobRef::AsWritten { module: Some("Leads".into()), job_id: None };
-        let report = Report::of_error(
-            job,
-            &History { checks: Some(3), ..History::default() },
-            Outcome::WatchFailed,
-            ReportedError::from(&error),
-            1,
-            at("2026-11-23T10:00:00Z"),
-        );
-        let report = serde_json::to_value(report).unwrap();
-        assert_eq!((&report["outcome"], &report["checks"]), (&json!("WATCH_FAILED"), &json!(4)));
-        assert_eq!(report["error"], json!({"type": "JobNotFound", "message": "no such job"}));
-        assert_eq!(
-            (&report["status"], &report["job_id"], &report["total_count"]),
-            (&json!(null), &json!(null), &json!(null))
-        );
-        assert_eq!(report.as_object().unwrap().len(), KEYS.len() + 1);
-    }
-}
+mod tests;

@@ -5,5 +5,6 @@ pub mod credentials;
 pub mod data_center;
 pub mod hosts;
 pub mod oauth;
+pub mod operation;
 pub mod response;
 pub mod retry;

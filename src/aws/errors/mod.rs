@@ -13,6 +13,7 @@ pub(crate) enum Operation {
     Publish,
     DeleteSchedule,
     GetSchedule,
+    UpdateSchedule,
 }
 
 impl Operation {
@@ -20,7 +21,7 @@ impl Operation {
         match self {
             Self::GetSecretValue | Self::PutSecretValue => "Secrets Manager",
             Self::Publish => "SNS",
-            Self::DeleteSchedule | Self::GetSchedule => "EventBridge Scheduler",
+            Self::DeleteSchedule | Self::GetSchedule | Self::UpdateSchedule => "EventBridge Scheduler",
         }
     }
 
@@ -29,7 +30,7 @@ impl Operation {
         match self {
             Self::GetSecretValue | Self::PutSecretValue => "secretsmanager",
             Self::Publish => "sns",
-            Self::DeleteSchedule | Self::GetSchedule => "scheduler",
+            Self::DeleteSchedule | Self::GetSchedule | Self::UpdateSchedule => "scheduler",
         }
     }
 
@@ -43,6 +44,7 @@ impl Operation {
                 format!("the watch is over, but its schedule {subject} could not be deleted and goes on")
             }
             Self::GetSchedule => format!("the schedule {subject} could not be read"),
+            Self::UpdateSchedule => format!("the schedule {subject} could not be updated"),
         }
     }
 
@@ -50,7 +52,7 @@ impl Operation {
         match self {
             Self::GetSecretValue | Self::PutSecretValue => "secret",
             Self::Publish => "topic",
-            Self::DeleteSchedule | Self::GetSchedule => "schedule",
+            Self::DeleteSchedule | Self::GetSchedule | Self::UpdateSchedule => "schedule",
         }
     }
 
@@ -58,7 +60,7 @@ impl Operation {
         let on = match self {
             Self::GetSecretValue | Self::PutSecretValue => "the secret",
             Self::Publish => "the topic",
-            Self::DeleteSchedule | Self::GetSchedule => "the schedules of its group",
+            Self::DeleteSchedule | Self::GetSchedule | Self::UpdateSchedule => "the schedules of its group",
         };
         format!("{}:{self:?} on {on}", self.prefix())
     }
@@ -76,7 +78,7 @@ impl Operation {
         match self {
             Self::GetSecretValue | Self::PutSecretValue => "ZOHO_SECRET_ID",
             Self::Publish => "STATUS_TOPIC_ARN",
-            Self::DeleteSchedule | Self::GetSchedule => "schedule_arn",
+            Self::DeleteSchedule | Self::GetSchedule | Self::UpdateSchedule => "schedule_arn",
         }
     }
 }

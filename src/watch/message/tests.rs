@@ -1,184 +1,151 @@
 use super::*;
-use crate::watch::ids::{Job, JobId, JobRef, ModuleName};
-use crate::watch::report::ReportedError;
-use crate::watch::request::History;
+use crate::timestamp::Timestamp;
+use crate::watch::ids::Location;
+use crate::watch::job::{Counts, JobStatus, Status};
+use crate::watch::notice::{Intervals, Notice, NoticeKind};
+use crate::watch::pacing::Bounds;
+use crate::watch::report::{Limits, Outcome, ReportedError, State};
 
-fn job(module: &str) -> JobRef {
-    let job_id = JobId::parse("3652397000009565021").unwrap();
-    JobRef::Valid(Job { module: ModuleName::parse(module).unwrap(), job_id })
+const LIMITS: Limits = Limits {
+    bounds: Bounds { min_seconds: 10, max_seconds: 900 },
+    watch_limit_seconds: 86_400,
+    notices: Intervals { still_running: None, no_progress: None },
+};
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-11-23T10:12:30Z").unwrap()
 }
 
-fn report(outcome: Outcome, counts: [Option<u64>; 4]) -> Report {
-    let now = Timestamp::parse("2026-11-23T10:12:30Z").unwrap();
-    let history =
-        History { first_checked_at: Timestamp::parse("2026-11-23T10:00:00Z"), ..History::default() };
-    let error =
-        ReportedError { name: "TokenRejected".into(), message: "Zoho rejected the access token".into() };
-    let mut report = Report::of_error(job("Leads"), &history, outcome, error, 1, now);
-    [report.total_count, report.updated_count, report.not_updated_count, report.failed_count] = counts;
-    if outcome != Outcome::WatchFailed {
-        report.error = None;
-        report.status = Some("COMPLETED".into());
-        report.finished = outcome != Outcome::WatchTimedOut;
-    }
-    report
+fn request(extra: &Value) -> Request {
+    let mut payload = json!({"module": "Leads", "job_id": "3652397000009565021",
+        "first_checked_at": "2026-11-23T10:00:00Z"});
+    payload.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    Request::parse(&payload.to_string(), now(), &Location::default())
 }
 
-fn message(report: &Report, outcome: Outcome) -> Message {
-    Message::about(report, Event::End(outcome), &Delivery::default(), None, Settings::default())
+/// The message about the end of a job with these counts: total, updated, not updated, failed.
+fn ended(extra: &Value, status: &str, counts: [Option<u64>; 4]) -> Message {
+    let [total, updated, not_updated, failed] = counts;
+    let counts = Counts { total, updated, not_updated, failed };
+    let job = JobStatus { status: Status::normalize(status).unwrap(), counts };
+    let request = request(extra);
+    let report = Report::of_check(&request, &job, now(), &LIMITS);
+    let event = Event::of(&report).unwrap_or(Event::End(Outcome::WatchTimedOut));
+    Message::about(&report, event, &request, &MessageSettings::default())
 }
 
-fn document(message: &Message) -> Value {
-    serde_json::from_str(&message.body).unwrap()
+fn text(message: &Message, channel: &str) -> String {
+    let document: Value = serde_json::from_str(&message.body).unwrap();
+    document[channel].as_str().unwrap().to_owned()
 }
 
 #[test]
 fn subjects() {
-    let none = [None; 4];
-    for (outcome, counts, expected) in [
+    let long = "M".repeat(255);
+    let many = [Some(50_000), Some(49_500), Some(0), Some(500)];
+    for (extra, status, counts, expected) in [
         (
-            Outcome::PartiallySucceeded,
-            [Some(50_000), Some(49_500), Some(0), Some(500)],
-            "49,500 of 50,000 updated, 500 failed",
+            json!({}),
+            "COMPLETED",
+            many,
+            "Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated, 500 failed",
         ),
-        (Outcome::Succeeded, [Some(120), Some(120), Some(0), Some(0)], "120 of 120 updated"),
-        (Outcome::PartiallySucceeded, [Some(5), Some(3), Some(2), Some(0)], "3 of 5 updated, 2 not updated"),
-        (Outcome::Succeeded, none, "completed"),
-        (Outcome::Succeeded, [None, Some(7), None, None], "7 updated"),
-        (Outcome::Failed, none, "FAILED"),
         (
-            Outcome::Failed,
+            json!({}),
+            "COMPLETED",
+            [Some(120), Some(120), Some(0), Some(0)],
+            "Done: Zoho CRM Leads owner change, job ...5021: 120 of 120 updated",
+        ),
+        (json!({}), "COMPLETED", [None; 4], "Done: Zoho CRM Leads owner change, job ...5021"),
+        (
+            json!({}),
+            "FAILED",
             [Some(9), Some(4), Some(4), Some(1)],
-            "FAILED, 4 of 9 updated, 1 failed, 4 not updated",
+            "Failed: Zoho CRM Leads owner change, job ...5021: 4 of 9 updated, 1 failed, 4 not updated",
         ),
         (
-            Outcome::WatchTimedOut,
-            [Some(9), Some(4), Some(5), Some(0)],
-            "still unfinished, no longer watched, 4 of 9 updated",
+            json!({"job_id": "7"}),
+            "RUNNING",
+            [Some(9), Some(4), None, None],
+            "No end seen: Zoho CRM Leads owner change, job ...7: 4 of 9 updated",
         ),
-        (Outcome::WatchFailed, none, "no longer watched (TokenRejected)"),
+        (
+            json!({"module": long}),
+            "COMPLETED",
+            many,
+            "Partly done: Zoho CRM MMMMMMMMMM... owner change, job ...5021: 49,500 of 50,000 updated, 500 failed",
+        ),
     ] {
-        let message = message(&report(outcome, counts), outcome);
-        assert_eq!(message.subject, format!("Zoho CRM Leads owner change: {expected}"));
-        assert!(message.subject.is_ascii() && message.subject.len() < 100);
+        let message = ended(&extra, status, counts);
+        assert_eq!(message.subject, expected);
+        assert!(message.subject.is_ascii() && message.subject.len() < 100, "{}", message.subject.len());
     }
+    let most = ended(&json!({"module": long}), "FAILED", [Some(u64::MAX); 4]).subject;
+    assert_eq!(most.len(), SUBJECT_LIMIT, "{most}");
 }
 
 #[test]
-fn a_message_for_machines_and_one_for_people() {
-    let report = report(Outcome::PartiallySucceeded, [Some(50_000), Some(49_500), Some(0), Some(500)]);
-    let message = message(&report, Outcome::PartiallySucceeded);
-    let document = document(&message);
-    let default: Value = serde_json::from_str(document["default"].as_str().unwrap()).unwrap();
-    assert_eq!(default, serde_json::to_value(&report).unwrap());
-    let email = document["email"].as_str().unwrap();
-    for line in [
-        "49,500 of 50,000 updated, 500 failed",
-        "Total records: 50,000",
-        "Failed: 500",
-        "Watched for 12 min 30 s, from 2026-11-23T10:00:00Z to 2026-11-23T10:12:30Z",
-        "Job: 3652397000009565021",
-    ] {
-        assert!(email.contains(line), "{line:?} is not in {email:?}");
-    }
-    let sms = document["sms"].as_str().unwrap();
-    assert!(!sms.contains('\n') && sms.is_ascii() && sms.len() <= 140, "{sms}");
-    let attributes: std::collections::HashMap<_, _> = message.attributes.iter().cloned().collect();
-    assert_eq!(attributes["module"], "Leads");
-    assert_eq!(attributes["job_id"], "3652397000009565021");
-    assert_eq!(attributes["status"], "COMPLETED");
-    assert_eq!(attributes["outcome"], "PARTIALLY_SUCCEEDED");
-    assert_eq!(attributes["event_id"], "Leads-3652397000009565021-PARTIALLY_SUCCEEDED");
-}
-
-#[test]
-fn the_report_inside_is_the_plain_one() {
-    let mut report = report(Outcome::Succeeded, [None; 4]);
-    let plain = message(&report, Outcome::Succeeded);
-    report.announcement = Some(Value::Null);
-    report.notification = Some(crate::watch::report::Notification { message_id: "x".into() });
-    report.schedule_deleted = Some(true);
-    report.notice = Some(Value::Null);
-    assert_eq!(message(&report, Outcome::Succeeded), plain);
-}
-
-#[test]
-fn a_failed_watch_has_no_status_and_may_have_no_names() {
-    let mut report = report(Outcome::WatchFailed, [None; 4]);
-    report.job = JobRef::AsWritten { module: None, job_id: Some("  ".into()) };
-    let message = message(&report, Outcome::WatchFailed);
-    assert!(message.attributes.iter().all(|(name, value)| *name != "status" && !value.is_empty()));
-    let document = document(&message);
-    let email = document["email"].as_str().unwrap();
-    assert!(email.contains("Reason: TokenRejected: Zoho rejected") && email.contains("AGAIN=1"), "{email}");
-}
-
-#[test]
-fn subjects_keep_within_their_limit() {
-    let mut report = report(Outcome::PartiallySucceeded, [Some(50_000), Some(49_500), Some(0), Some(500)]);
-    let fixed = "Zoho CRM  owner change: 49,500 of 50,000 updated, 500 failed".len();
-    let fitting = "M".repeat(SUBJECT_LIMIT - fixed);
-    report.job = job(&fitting);
-    assert!(message(&report, Outcome::PartiallySucceeded).subject.contains(&format!("CRM {fitting} owner")));
-    report.job = job(&"M".repeat(255));
-    let subject = message(&report, Outcome::PartiallySucceeded).subject;
-    assert_eq!(subject.len(), SUBJECT_LIMIT);
-    assert!(subject.ends_with("MM... owner change: 49,500 of 50,000 updated, 500 failed"), "{subject}");
-    [report.total_count, report.updated_count, report.failed_count] = [Some(u64::MAX); 3];
-    assert_eq!(message(&report, Outcome::PartiallySucceeded).subject.len(), SUBJECT_LIMIT);
-    [report.total_count, report.updated_count, report.failed_count] = [None; 3];
-    report.job = JobRef::AsWritten { module: Some("Kunden\u{fc}bersicht\n<b>".into()), job_id: None };
-    let subject = message(&report, Outcome::PartiallySucceeded).subject;
-    assert!(subject.starts_with("Zoho CRM Kunden?bersicht <b> owner"), "{subject}");
-}
-
-#[test]
-fn an_announcement_is_what_a_state_machine_publishes() {
-    let message = message(&report(Outcome::Succeeded, [None; 4]), Outcome::Succeeded);
-    let announcement = message.to_announcement();
-    assert_eq!(announcement["subject"], message.subject.as_str());
-    assert_eq!(announcement["message"], message.body.as_str());
+fn attributes_are_for_filter_policies() {
+    let names = |message: &Message| message.attributes.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+    let message = ended(&json!({}), "COMPLETED", [None; 4]);
+    assert_eq!(names(&message), ["module", "job_id", "outcome", "event_id", "status"]);
+    let tagged = ended(&json!({"label": "Ana", "list": "october"}), "COMPLETED", [None; 4]);
+    assert_eq!(tagged.attributes[5..], [("label", "Ana".to_owned()), ("list", "october".to_owned())]);
+    let announcement = tagged.to_announcement();
+    assert_eq!(announcement["attributes"]["list"], json!({"DataType": "String", "StringValue": "october"}));
     assert_eq!(
-        announcement["attributes"]["outcome"],
-        json!({"DataType": "String", "StringValue": "SUCCEEDED"})
+        (&announcement["subject"], &announcement["message"]),
+        (&json!(tagged.subject), &json!(tagged.body))
     );
+    let request = request(&json!({}));
+    let job = JobStatus { status: Status::normalize("RUNNING").unwrap(), counts: Counts::default() };
+    let report = Report::of_check(&request, &job, now(), &LIMITS);
+    let event = Event::Notice(Notice { kind: NoticeKind::StillRunning, due_at: now() });
+    let notice = Message::about(&report, event, &request, &MessageSettings::default());
+    assert_eq!(names(&notice), ["module", "job_id", "notice", "event_id", "status"]);
+    assert!(notice.subject.starts_with("Still running: "), "{}", notice.subject);
 }
 
+/// Nothing that a caller or a server wrote becomes a link, a mention, or a sentence of the function's own.
 #[test]
-fn numbers_and_durations_for_people() {
-    for (number, text) in
-        [(0, "0"), (999, "999"), (1_000, "1,000"), (49_500, "49,500"), (1_234_567, "1,234,567")]
-    {
-        assert_eq!(with_thousands_separators(number), text);
-    }
-    for (seconds, text) in [
-        (0, "0 s"),
-        (59, "59 s"),
-        (60, "1 min"),
-        (750, "12 min 30 s"),
-        (3_600, "1 h"),
-        (3_605, "1 h"),
-        (86_399, "23 h 59 min"),
-        (90_061, "1 d 1 h"),
+fn what_others_wrote_is_no_address() {
+    const BAIT: &str = "see https://evil.example/x, www.evil.example, or mailto:a@evil.example <!channel> [x](http://evil.example)";
+    let error = |is_callers| ReportedError { name: BAIT.into(), message: BAIT.into(), is_callers };
+    for (extra, error) in [
+        (json!({"module": BAIT, "job_id": BAIT, "label": BAIT}), error(false)),
+        (json!({"label": BAIT, "status": BAIT}), error(true)),
+        (json!({"watch": BAIT, "list": BAIT}), error(false)),
     ] {
-        assert_eq!(duration(seconds), text);
+        let request = request(&extra);
+        let report = Report::of_end(&request, State::Failed(error), 1, now());
+        let settings = MessageSettings { chat: true, ..MessageSettings::default() };
+        let message = Message::about(&report, Event::of(&report).unwrap(), &request, &settings);
+        let chat: Value = serde_json::from_str(&text(&message, "https")).unwrap();
+        let chat = format!("{} {}", chat["content"], chat["metadata"]["summary"]);
+        for shown in [&message.subject, &text(&message, "email"), &text(&message, "sms"), &chat] {
+            for address in ["://", "evil.example", "www.e", "a@", "mailto:", "<!"] {
+                assert!(!shown.to_lowercase().contains(address), "{address} in {shown}");
+            }
+        }
     }
 }
 
 #[test]
 fn a_chat_gets_its_own_text_only_if_it_is_wanted() {
-    let report = report(Outcome::PartiallySucceeded, [Some(50_000), Some(49_500), Some(0), Some(500)]);
-    let about = |settings| {
-        Message::about(&report, Event::End(Outcome::PartiallySucceeded), &Delivery::default(), None, settings)
+    let request = request(&json!({}));
+    let job = JobStatus { status: Status::normalize("FAILED").unwrap(), counts: Counts::default() };
+    let report = Report::of_check(&request, &job, now(), &LIMITS);
+    let about = |chat| {
+        let settings = MessageSettings { chat, ..MessageSettings::default() };
+        Message::about(&report, Event::of(&report).unwrap(), &request, &settings)
     };
-    let (without, with) = (about(Settings::default()), about(Settings { chat: true }));
-    let mut document = document(&with);
-    let https = document.as_object_mut().unwrap().remove("https").unwrap();
-    assert_eq!(document, super::tests::document(&without), "nothing else changes");
-    assert_eq!((&with.subject, &with.attributes), (&without.subject, &without.attributes));
+    let (without, with) = (about(false), about(true));
+    let document = |message: &Message| serde_json::from_str::<Value>(&message.body).unwrap();
+    let mut whole = document(&with);
+    let https = whole.as_object_mut().unwrap().remove("https").unwrap();
+    assert_eq!(whole, document(&without), "nothing else changes");
     let chat: Value = serde_json::from_str(https.as_str().unwrap()).unwrap();
     assert_eq!((&chat["version"], &chat["source"]), (&json!("1.0"), &json!("custom")));
-    assert_eq!(chat["id"], with.event_id.as_str());
-    assert_eq!(chat["content"]["title"], with.subject.as_str());
+    assert_eq!((&chat["id"], &chat["content"]["title"]), (&json!(with.event_id), &json!(with.subject)));
     assert_eq!(chat["metadata"]["threadId"], "Leads-3652397000009565021");
 }

@@ -1,4 +1,7 @@
+use super::parse::{EXAMPLE, KNOWN};
 use super::*;
+use crate::error::ErrorType;
+use crate::watch::ids::{JobId, Location, ModuleName};
 use serde_json::{Value, json};
 
 const ARN: &str = "arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch";
@@ -16,9 +19,20 @@ fn parse(payload: &Value) -> Request {
 }
 
 fn problem(payload: &Value) -> String {
-    let invalid = parse(payload).job.expect_err("must be rejected");
-    assert_eq!(invalid.error.kind(), ErrorType::InvalidInput);
-    invalid.error.message().to_owned()
+    let Ask::Reject { error, .. } = parse(payload).ask else { panic!("must be rejected: {payload}") };
+    assert_eq!(error.kind(), ErrorType::InvalidInput);
+    error.message().to_owned()
+}
+
+fn checks(payload: &Value) -> Option<Job> {
+    match parse(payload).ask {
+        Ask::Check(job) => Some(job),
+        _ => None,
+    }
+}
+
+fn schedule(notify: bool) -> Caller {
+    Caller::Schedule { arn: ScheduleArn::parse(ARN).unwrap(), adapts: false, notify }
 }
 
 fn named(module: &str, job_id: &str) -> Job {
@@ -37,23 +51,34 @@ fn who_is_notified_depends_on_the_trigger() {
         json!({"version": "0", "id": "x", "detail-type": "Zoho job", "source": "my.app", "account": "123456789012",
                "time": "2026-11-23T10:00:00Z", "region": "eu-west-1", "resources": [], "detail": detail})
     };
-    for (payload, notify, schedule) in [
-        (bare.clone(), false, false),
-        (with(json!({"notify": true})), true, false),
-        (with(json!({"notify": null})), false, false),
-        (with(json!({"schedule_arn": ARN})), true, true),
-        (with(json!({"schedule_arn": null})), false, false),
-        (with(json!({"schedule_arn": ARN, "notify": false})), false, true),
-        (envelope(bare.clone()), true, false),
-        (envelope(json!(bare.to_string())), true, false),
-        (envelope(with(json!({"notify": false}))), false, false),
-        (envelope(with(json!({"schedule_arn": ARN}))), true, true),
-        (with(json!({"source": "only one of the two envelope keys"})), false, false),
+    let direct = |notify| Caller::Direct { notify };
+    let machine = Caller::StateMachine { execution: None };
+    let adapts = Caller::Schedule { arn: ScheduleArn::parse(ARN).unwrap(), adapts: true, notify: true };
+    for (payload, caller) in [
+        (bare.clone(), direct(false)),
+        (with(json!({"notify": true})), direct(true)),
+        (with(json!({"notify": null})), direct(false)),
+        (with(json!({"adapt": true})), direct(false)),
+        (with(json!({"schedule_arn": ARN})), schedule(true)),
+        (with(json!({"schedule_arn": null})), direct(false)),
+        (with(json!({"schedule_arn": ARN, "notify": false})), schedule(false)),
+        (with(json!({"schedule_arn": ARN, "adapt": true})), adapts),
+        (with(json!({"schedule_arn": ARN, "adapt": "yes"})), schedule(true)),
+        (envelope(bare.clone()), direct(true)),
+        (envelope(json!(bare.to_string())), direct(true)),
+        (envelope(with(json!({"notify": false}))), direct(false)),
+        (envelope(with(json!({"schedule_arn": ARN}))), schedule(true)),
+        (with(json!({"source": "only one of the two envelope keys"})), direct(false)),
+        // A state machine owns the watch, whatever started it.
+        (with(json!({"schedule_arn": ARN, "announcement": true})), machine.clone()),
+        (with(json!({"schedule_arn": "x", "announcement": true})), machine.clone()),
+        (json!({"request": with(json!({"schedule_arn": 7})), "announcement": true}), machine.clone()),
+        (with(json!({"announcement": null})), machine.clone()),
+        (with(json!({"announcement": {"subject": "x"}})), machine),
+        (with(json!({"announcement": false})), direct(false)),
     ] {
-        let request = parse(&payload);
-        assert_eq!(request.delivery.notify, notify, "{payload}");
-        assert_eq!(request.delivery.schedule.is_some(), schedule, "{payload}");
-        assert_eq!(request.job.unwrap(), named("Leads", "1"), "{payload}");
+        assert_eq!(parse(&payload).caller, caller, "{payload}");
+        assert_eq!(checks(&payload), Some(named("Leads", "1")), "{payload}");
     }
 }
 
@@ -135,39 +160,40 @@ fn an_invalid_payload_is_described_with_its_field_and_an_example() {
 #[test]
 fn text_that_is_not_json_is_rejected_too() {
     for payload in ["", "not json", "{\"module\":", &"[".repeat(10_000)] {
-        let invalid = Request::parse(payload, now(), &here()).job.unwrap_err();
-        assert!(invalid.error.message().contains("not valid JSON"), "{:?}", invalid.error);
+        let Ask::Reject { error, .. } = Request::parse(payload, now(), &here()).ask else { panic!() };
+        assert!(error.message().contains("not valid JSON"), "{error}");
     }
 }
 
 #[test]
 fn an_invalid_request_still_names_its_schedule_and_job() {
-    let request = parse(&json!({"module": "Leads", "job_id": "x", "schedule_arn": ARN}));
-    let job = request.job_ref();
-    assert_eq!((job.module(), job.job_id()), (Some("Leads"), Some("x")));
-    assert!(request.delivery.notify);
-    assert_eq!(request.delivery.schedule.as_ref().map(ScheduleArn::as_str), Some(ARN));
-    // Not a schedule somewhere else: the function touches none but its own.
+    let request = parse(&json!({"module": "Leads", "job_id": "x", "schedule_arn": ARN, "notify": "yes"}));
+    assert_eq!((request.job().module(), request.job().job_id()), (Some("Leads"), Some("x")));
+    assert_eq!(request.caller, schedule(true));
+    // A job that is valid is known, whatever else is wrong. The function touches no schedule but its own.
     let elsewhere = ARN.replace("123456789012", "210987654321");
     let request = parse(&json!({"module": "Leads", "job_id": "1", "schedule_arn": elsewhere}));
-    assert!(request.job.is_err() && request.delivery.schedule.is_none());
+    assert_eq!(request.job(), JobRef::Valid(named("Leads", "1")));
+    assert!(matches!(request.ask, Ask::Reject { .. }));
+    assert_eq!(request.caller, Caller::Direct { notify: false });
 }
 
 #[test]
 fn unneeded_parts_of_an_envelope_do_not_matter() {
-    let request =
-        parse(&json!({"source": "x", "detail-type": "y", "time": "never", "account": 1, "resources": "?",
-        "detail": {"module": "Leads", "job_id": "1"}}));
-    assert!(request.job.is_ok() && request.delivery.notify);
+    let event = json!({"source": "x", "detail-type": "y", "time": "never", "account": 1, "resources": "?",
+        "detail": {"module": "Leads", "job_id": "1"}});
+    assert_eq!(parse(&event).caller, Caller::Direct { notify: true });
+    assert!(checks(&event).is_some());
 }
 
 #[test]
 fn schedulers_own_envelope_names_its_schedule() {
     let event = |source: &str, resources: Value, detail: Value| {
-        parse(&json!({"source": source, "detail-type": "Scheduled Event", "resources": resources, "detail": detail}))
-            .delivery
-            .schedule
-            .map(|schedule| schedule.as_str().to_owned())
+        let event = json!({"source": source, "detail-type": "Scheduled Event", "resources": resources, "detail": detail});
+        match parse(&event).caller {
+            Caller::Schedule { arn, .. } => Some(arn.as_str().to_owned()),
+            _ => None,
+        }
     };
     let detail = json!(r#"{"module": "Leads", "job_id": "1"}"#);
     let other = ARN.replace("watch", "other");
@@ -176,6 +202,8 @@ fn schedulers_own_envelope_names_its_schedule() {
         ("aws.scheduler", json!([ARN]), detail.clone(), Some(ARN)),
         ("aws.scheduler", json!(["x", ARN]), detail.clone(), Some(ARN)),
         ("aws.scheduler", json!([other]), json!({"schedule_arn": ARN}), Some(ARN)),
+        // An invalid ARN counts as none.
+        ("aws.scheduler", json!([ARN]), json!({"schedule_arn": "x"}), Some(ARN)),
         ("aws.scheduler", json!([]), detail.clone(), None),
         ("aws.scheduler", json!([7]), detail.clone(), None),
         ("aws.scheduler", json!([abroad]), detail.clone(), None),
@@ -198,10 +226,10 @@ fn a_payload_can_be_text_that_holds_the_object() {
         json!({"request": envelope}),
         json!({"request": envelope.to_string()}),
     ] {
-        assert_eq!(parse(&payload).job.unwrap(), named("Leads", "1"), "{payload}");
+        assert_eq!(checks(&payload), Some(named("Leads", "1")), "{payload}");
     }
     let twice = Value::from(bare).to_string();
-    assert!(parse(&json!(twice)).job.is_err(), "it is decoded once");
+    assert!(checks(&json!(twice)).is_none(), "it is decoded once");
 }
 
 #[test]
@@ -209,7 +237,6 @@ fn what_stands_beside_a_wrapped_request_applies_to_it() {
     let wrapped = |request: Value| {
         parse(&json!({"request": request, "announcement": true, "notify": false, "watch": "Leads-1"}))
     };
-    let expected = Delivery { announcement: true, watch: Some("Leads-1".into()), ..Delivery::default() };
     for request in [
         json!({"module": "Leads", "job_id": "1"}),
         json!({"module": "Leads", "job_id": "1", "notify": true, "announcement": false, "watch": "other"}),
@@ -218,12 +245,65 @@ fn what_stands_beside_a_wrapped_request_applies_to_it() {
         json!(null),
         json!([]),
     ] {
-        assert_eq!(wrapped(request.clone()).delivery, expected, "{request}");
+        let parsed = wrapped(request.clone());
+        assert_eq!(parsed.caller, Caller::StateMachine { execution: None }, "{request}");
+        assert_eq!(parsed.watch.as_deref(), Some("Leads-1"), "{request}");
     }
     // In a request that names its job, `request` is an unknown field like any other.
-    let request =
-        parse(&json!({"module": "Leads", "job_id": "1", "request": {"module": "Deals", "job_id": "2"}}));
-    assert_eq!(request.job.unwrap(), named("Leads", "1"));
+    let request = json!({"module": "Leads", "job_id": "1", "request": {"module": "Deals", "job_id": "2"}});
+    assert_eq!(checks(&request), Some(named("Leads", "1")));
+}
+
+#[test]
+fn an_execution_is_linked_if_it_is_where_the_function_is() {
+    let arn = |region: &str, rest: &str| format!("arn:aws:states:{region}:123456789012:{rest}");
+    for (execution, link) in [
+        (
+            arn("eu-west-1", "execution:watch:Leads-1"),
+            Some(
+                "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details/\
+                 arn:aws:states:eu-west-1:123456789012:execution:watch:Leads-1",
+            ),
+        ),
+        (arn("eu-west-2", "execution:watch:Leads-1"), None),
+        (arn("eu-west-1", "stateMachine:watch"), None),
+        (arn("eu-west-1", "execution:watch:Leads 1 https://evil.example"), None),
+        ("https://evil.example".to_owned(), None),
+    ] {
+        let payload = json!({"request": {"module": "Leads", "job_id": "1"}, "announcement": true,
+            "execution": execution});
+        let Caller::StateMachine { execution } = parse(&payload).caller else { panic!("{payload}") };
+        assert_eq!(execution.as_ref().and_then(ExecutionArn::link).as_deref(), link, "{payload}");
+        let machine = execution.map(|execution| execution.state_machine());
+        assert_eq!(machine, link.map(|_| arn("eu-west-1", "stateMachine:watch")), "{payload}");
+    }
+}
+
+#[test]
+fn labels_become_one_short_line() {
+    let secret = "1000.0123456789abcdef.0123456789abcdef";
+    let long = "\u{e9}".repeat(200);
+    for (label, expected) in [
+        (json!("Move to Ana, ticket 7"), Some("Move to Ana, ticket 7".to_owned())),
+        (json!("a\tb\nc"), Some("a b c".to_owned())),
+        (json!(format!("token {secret}")), Some("token [redacted]".to_owned())),
+        (json!(format!("{}{secret}", "x".repeat(90))), Some(format!("{}[redacted]", "x".repeat(90)))),
+        (json!(long), Some("\u{e9}".repeat(100))),
+        (json!(""), None),
+        (json!(" \n"), None),
+        (json!(7), None),
+        (json!(null), None),
+    ] {
+        let tags = parse(&json!({"module": "Leads", "job_id": "1", "label": label, "list": label})).tags;
+        assert_eq!((&tags.label, &tags.list), (&expected, &expected), "{label}");
+    }
+}
+
+fn caught(payload: &Value) -> Option<Failure> {
+    match parse(payload).ask {
+        Ask::Compose { failure, .. } => Some(failure),
+        _ => None,
+    }
 }
 
 #[test]
@@ -248,14 +328,27 @@ fn what_a_state_machine_caught() {
         (json!({"Error": "X", "Cause": "1000.0123456789abcdef.0123456789abcdef"}), "X", "[redacted]"),
         (json!({}), "Unknown", "no cause is known"),
     ] {
-        let request = parse(&json!({"module": "Leads", "job_id": "1", "failure": failure}));
-        assert_eq!(request.failure, Some(Failure { error: error.into(), cause: cause.into() }), "{failure}");
+        let caught =
+            caught(&json!({"module": "Leads", "job_id": "1", "announcement": true, "failure": failure}));
+        assert_eq!(caught, Some(Failure { error: error.into(), cause: cause.into() }), "{failure}");
     }
-    let request = parse(&json!({"request": [], "failure": {"Error": long, "Cause": long}}));
-    let failure = request.failure.unwrap();
+    let long = json!({"request": [], "announcement": true, "failure": {"Error": long, "Cause": long}});
+    let failure = caught(&long).unwrap();
     assert_eq!((failure.error.chars().count(), failure.cause.chars().count()), (200, 1_000));
     for none in [json!(null), json!(false), json!("X"), json!([])] {
-        assert_eq!(parse(&json!({"module": "Leads", "job_id": "1", "failure": none})).failure, None);
+        let payload = json!({"module": "Leads", "job_id": "1", "announcement": true, "failure": none});
+        assert_eq!(caught(&payload), None, "{payload}");
+    }
+    // Only what the state machine itself says: what stands in its input is a caller's.
+    let (job, failure) = (json!({"module": "Leads", "job_id": "1"}), json!({"Error": "X", "Cause": "y"}));
+    let mut inside = job.clone();
+    inside["failure"] = failure.clone();
+    for payload in [
+        json!({"module": "Leads", "job_id": "1", "failure": failure}),
+        json!({"request": inside, "announcement": true}),
+        json!({"source": "x", "detail-type": "y", "detail": {"request": job, "announcement": true, "failure": failure}}),
+    ] {
+        assert_eq!(caught(&payload), None, "{payload}");
     }
 }
 
@@ -270,6 +363,7 @@ fn a_secret_in_any_field_is_not_shown() {
         for secret in [json!(CLIENT_SECRET), json!(REFRESH_TOKEN), json!(whole.to_string()), whole.clone()] {
             for broken in [false, true] {
                 let mut fields = json!({"module": "Leads", "job_id": if broken { "x" } else { "1" }});
+                fields["announcement"] = json!(true);
                 fields[name] = if name == "failure" {
                     json!({"Error": secret, "Cause": secret.to_string()})
                 } else {
@@ -298,64 +392,58 @@ fn white_space_around_a_name_is_pointed_out() {
 }
 
 #[test]
-fn a_schedule_with_an_invalid_notify_still_announces_its_end() {
-    let request = parse(&json!({"module": "Leads", "job_id": "1", "schedule_arn": ARN, "notify": "yes"}));
-    assert!(request.job.is_err() && request.delivery.notify && request.delivery.schedule.is_some());
-}
-
-#[test]
 fn a_report_is_a_request_and_its_invalid_values_are_ignored() {
-    let report = |first: Value, checks: Value, updated: Value| {
-        parse(
-            &json!({"module": "Leads", "job_id": "1", "status": "RUNNING", "finished": false, "outcome": null,
-            "total_count": 50000, "updated_count": updated, "failed_count": 0, "progress_percent": 1,
-            "checks": checks, "first_checked_at": first, "checked_at": "2026-11-23T09:59:00Z",
-            "next_check_seconds": 30}),
-        )
-        .history
+    let history = |extra: Value| {
+        let mut report = json!({"module": "Leads", "job_id": "1", "status": "RUNNING", "finished": false,
+            "outcome": null, "total_count": 50000, "updated_count": 500, "not_updated_count": "49500",
+            "failed_count": 0.0, "progress_percent": 1, "checks": 3, "first_checked_at": "2026-11-23T09:00:00Z",
+            "checked_at": "2026-11-23T09:59:00Z", "last_progress_at": "2026-11-23T09:30:00Z",
+            "next_check_seconds": 30});
+        report.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        parse(&report).history
     };
-    let history = report(json!("2026-11-23T09:00:00Z"), json!(3), json!(500));
-    assert_eq!(history.checks, Some(3));
-    assert_eq!(history.first_checked_at, Timestamp::parse("2026-11-23T09:00:00Z"));
-    assert_eq!((history.updated_count, history.failed_count), (Some(500), Some(0)));
-    assert_eq!(history.checked_at, Timestamp::parse("2026-11-23T09:59:00Z"));
-    for invalid in [json!("2026-11-23T10:00:01Z"), json!("soon"), json!(5), json!(null), json!([])] {
-        assert_eq!(report(invalid, json!(1), json!(1)).first_checked_at, None);
+    let at = |time: &str| Timestamp::parse(&format!("2026-11-23T{time}Z"));
+    let whole = history(json!({}));
+    let counts =
+        Counts { total: Some(50_000), updated: Some(500), not_updated: Some(49_500), failed: Some(0) };
+    assert_eq!(
+        whole,
+        History {
+            status: Status::normalize("RUNNING"),
+            counts,
+            checks: 3,
+            began: at("09:00:00"),
+            checked_at: at("09:59:00"),
+            last_progress_at: at("09:30:00"),
+        }
+    );
+    for invalid in [json!("soon"), json!(5), json!(null), json!([]), json!("2026-11-23T10:00:01Z")] {
+        let read = history(json!({"checked_at": invalid, "last_progress_at": invalid}));
+        assert_eq!((read.checked_at, read.last_progress_at), (None, None), "{invalid}");
+        assert_eq!(
+            history(json!({"first_checked_at": invalid})).began_by(now()).filter(|at| *at < now()),
+            None
+        );
     }
-    for invalid in [json!(-1), json!("3"), json!(1.5), json!(null), json!({}), json!(1e30)] {
-        let history = report(json!(null), invalid.clone(), invalid);
-        assert_eq!((history.checks, history.updated_count), (None, None));
-    }
-}
-
-#[test]
-fn the_counts_tell_whether_the_end_is_near() {
-    for (updated, failed, total, expected) in [
-        (Some(900), Some(0), Some(1_000), true),
-        (Some(800), Some(100), Some(1_000), true),
-        (Some(899), None, Some(1_000), false),
-        (Some(u64::MAX), Some(u64::MAX), Some(1), true),
-        (None, Some(1_000), Some(1_000), false),
-        (Some(1_000), Some(0), None, false),
-        (Some(0), Some(0), Some(0), true),
+    for (written, number) in [
+        (json!(50.0), Some(50)),
+        (json!("50"), Some(50)),
+        (json!(5e1), Some(50)),
+        (json!(" 50 "), Some(50)),
+        (json!(-1), None),
+        (json!(1.5), None),
+        (json!("x"), None),
+        (json!(1e30), None),
+        (json!({}), None),
+        (json!(null), None),
     ] {
-        let history = History {
-            updated_count: updated,
-            failed_count: failed,
-            total_count: total,
-            ..History::default()
-        };
-        assert_eq!(history.is_near_the_end(), expected, "{history:?}");
+        let read = history(json!({"checks": written, "total_count": written}));
+        assert_eq!((read.checks, read.counts.total), (number.unwrap_or(0), number), "{written}");
     }
-}
-
-#[test]
-fn any_value_but_false_requests_an_announcement() {
-    for (value, asked) in
-        [(json!(true), true), (json!(null), true), (json!({"subject": "x"}), true), (json!(false), false)]
+    let long = "X".repeat(101);
+    for status in
+        [json!(null), json!(""), json!(7), json!(long), json!("1000.0123456789abcdef.0123456789abcdef")]
     {
-        let request = parse(&json!({"module": "Leads", "job_id": "1", "announcement": value}));
-        assert_eq!(request.delivery.announcement, asked);
+        assert_eq!(history(json!({"status": status})).status, None, "{status}");
     }
-    assert!(!parse(&json!({"module": "Leads", "job_id": "1"})).delivery.announcement);
 }

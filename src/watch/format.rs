@@ -1,0 +1,96 @@
+//! Numbers, times, and foreign text as people read them.
+
+use crate::timestamp::Timestamp;
+use time::UtcDateTime;
+
+/// Text that others wrote, in which no program sees an address: `https[:]//example[.]com`, `user[at]example[.]com`.
+pub fn defanged(text: &str) -> String {
+    let mut written = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = characters.next() {
+        let next = characters.peek().copied().unwrap_or(' ');
+        match c {
+            '.' if before.is_alphanumeric() && next.is_alphabetic() => written.push_str("[.]"),
+            ':' if next == '/' || before.is_alphabetic() && next.is_alphanumeric() => written.push_str("[:]"),
+            '@' => written.push_str("[at]"),
+            '<' | '>' => written.push(' '),
+            _ => written.push(c),
+        }
+        before = c;
+    }
+    written
+}
+
+/// `23 Nov 2026, 10:00 UTC`.
+pub fn for_people(at: Timestamp) -> String {
+    let Ok(at) = UtcDateTime::from_unix_timestamp(at.epoch_seconds()) else { return at.to_string() };
+    let month: String = at.month().to_string().chars().take(3).collect();
+    format!("{} {month} {}, {:02}:{:02} UTC", at.day(), at.year(), at.hour(), at.minute())
+}
+
+/// `49,500`.
+pub fn with_thousands_separators(number: u64) -> String {
+    let digits = number.to_string();
+    let mut written = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        let left = digits.len().saturating_sub(index);
+        if index > 0 && left.is_multiple_of(3) {
+            written.push(',');
+        }
+        written.push(digit);
+    }
+    written
+}
+
+/// The two largest units: `2 h 5 min`, `12 min 30 s`, `45 s`.
+pub fn duration(seconds: u64) -> String {
+    let units = [("d", 86_400, u64::MAX), ("h", 3_600, 24), ("min", 60, 60), ("s", 1, 60)];
+    let mut parts = units
+        .iter()
+        .filter_map(|(name, length, modulus)| {
+            let count = seconds.checked_div(*length)?.checked_rem(*modulus)?;
+            Some((count, name))
+        })
+        .skip_while(|(count, _)| *count == 0)
+        .take(2)
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, name)| format!("{count} {name}"))
+        .collect::<Vec<_>>();
+    if parts.is_empty() {
+        parts.push("0 s".to_owned());
+    }
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_and_durations_for_people() {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1_000, "1,000"), (49_500, "49,500"), (1_234_567, "1,234,567")]
+        {
+            assert_eq!(with_thousands_separators(number), text);
+        }
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (750, "12 min 30 s"),
+            (3_600, "1 h"),
+            (3_605, "1 h"),
+            (86_399, "23 h 59 min"),
+            (90_061, "1 d 1 h"),
+        ] {
+            assert_eq!(duration(seconds), text);
+        }
+    }
+
+    #[test]
+    fn times_for_people() {
+        let at = Timestamp::from_epoch_seconds(1_795_428_000);
+        assert_eq!(for_people(at), "23 Nov 2026, 10:00 UTC");
+    }
+}

@@ -1,0 +1,374 @@
+//! The words about an event, for people. One writer for email, SMS, chat, and terminal: all of them say the same.
+
+use crate::error::ErrorType;
+use crate::watch::event::Event;
+use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
+use crate::watch::ids::{JobRef, Location};
+use crate::watch::notice::NoticeKind;
+use crate::watch::report::{Outcome, Report, ReportedError, State, seconds_between};
+use crate::watch::request::{Caller, Request};
+use crate::zoho::operation::OPERATION;
+
+/// Where the function runs, as its messages name it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Deployment {
+    /// The function's ARN.
+    pub function_arn: String,
+    /// Partition, Region, and account.
+    pub location: Location,
+    /// `STACK_NAME`.
+    pub stack: Option<String>,
+    /// `AWS_LAMBDA_LOG_GROUP_NAME`.
+    pub log_group: Option<String>,
+}
+
+/// What people read about one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// What happened, in one or two words.
+    pub beginning: &'static str,
+    /// `Leads owner change, job …`, without the job.
+    pub operation: String,
+    /// How many records have the new owner, and how many do not, as far as that is known.
+    pub counts: String,
+    /// What happened, in sentences.
+    pub sentence: String,
+    /// What is known, a line each.
+    pub facts: Vec<String>,
+    /// What the reader should know or do.
+    pub advice: Option<String>,
+    /// What whoever operates the function should do.
+    pub operator: Option<String>,
+    /// Where to look, a line each.
+    pub links: Vec<String>,
+}
+
+impl Text {
+    /// The words about an event that this report shows.
+    pub fn about(report: &Report, event: Event, request: &Request, deployment: &Deployment) -> Self {
+        let module = report.job.module().map_or_else(|| "unknown module".to_owned(), defanged);
+        let again = watch_again(report, event, request, deployment);
+        Self {
+            beginning: beginning(event),
+            operation: format!("Zoho CRM {module} {}", OPERATION.name),
+            counts: counts(report),
+            sentence: format!(
+                "The {} in Zoho CRM {module} {}",
+                OPERATION.long_name,
+                predicate(report, event)
+            ),
+            facts: facts(report, request),
+            advice: advice(report, event, &module),
+            operator: operator(report, again.as_deref()),
+            links: links(request, deployment),
+        }
+    }
+
+    /// The lines of an email.
+    pub fn lines(&self) -> Vec<String> {
+        let advice = self.advice.iter().map(|advice| format!("What to know: {advice}"));
+        let operator = self.operator.iter().map(|operator| format!("For the operator: {operator}"));
+        let paragraphs = [
+            vec![self.sentence.clone()],
+            self.facts.clone(),
+            advice.collect(),
+            operator.collect(),
+            self.links.clone(),
+        ];
+        let mut lines = Vec::new();
+        for paragraph in paragraphs.into_iter().filter(|paragraph| !paragraph.is_empty()) {
+            if !lines.is_empty() {
+                lines.push(String::new());
+            }
+            lines.extend(paragraph);
+        }
+        lines
+    }
+}
+
+fn beginning(event: Event) -> &'static str {
+    match event {
+        Event::End(Outcome::Succeeded) => "Done",
+        Event::End(Outcome::PartiallySucceeded) => "Partly done",
+        Event::End(Outcome::Failed) => "Failed",
+        Event::End(Outcome::WatchTimedOut) => "No end seen",
+        Event::End(Outcome::WatchFailed) => "Not watched",
+        Event::Notice(notice) => match notice.kind {
+            NoticeKind::StillRunning => "Still running",
+            NoticeKind::NoProgress => "No progress",
+        },
+    }
+}
+
+/// `49,500 of 50,000 updated, 500 failed`: empty if Zoho reports no counts.
+pub fn counts(report: &Report) -> String {
+    let known = &report.counts;
+    let written = with_thousands_separators;
+    let updated = known.updated.map(|updated| match known.total {
+        Some(total) => format!("{} of {} updated", written(updated), written(total)),
+        None => format!("{} updated", written(updated)),
+    });
+    let above_zero = |count: Option<u64>| count.filter(|count| *count > 0).map(written);
+    let failed = above_zero(known.failed).map(|failed| format!("{failed} failed"));
+    let left = above_zero(known.not_updated.filter(|_| report.is_finished()));
+    let left = left.map(|left| format!("{left} not updated"));
+    [updated, failed, left].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What happened to the change of owner: true whenever it is read.
+fn predicate(report: &Report, event: Event) -> String {
+    let counts = counts(report);
+    let counts = if counts.is_empty() { counts } else { format!(": {counts}") };
+    let watched = duration(seconds_between(report.began, report.checked_at));
+    match (event, &report.state) {
+        (Event::End(Outcome::Succeeded), _) if report.counts.total == Some(0) => {
+            "is complete, but the job selected no records.".to_owned()
+        }
+        (Event::End(Outcome::Succeeded), _) => format!("is complete{counts}."),
+        (Event::End(Outcome::PartiallySucceeded), _) => {
+            format!("is complete, but some records were not changed{counts}.{}", unexplained(report))
+        }
+        (Event::End(Outcome::Failed), _) => format!("failed{counts}.{}", unexplained(report)),
+        (Event::End(Outcome::WatchTimedOut), State::TimedOut(Some(_))) => {
+            let since = report.status.as_ref().map_or(report.began, |_| report.checked_at);
+            format!(
+                "could not be checked since {}, and monitoring has stopped. {}",
+                for_people(since),
+                last_seen(report)
+            )
+        }
+        (Event::End(Outcome::WatchTimedOut), _) => match &report.status {
+            Some(status) if !status.is_known() => format!(
+                "has the status {} after {watched}, whose meaning is not documented, and monitoring has stopped{counts}.",
+                defanged(status.as_str())
+            ),
+            _ => format!("is still unfinished after {watched}, and monitoring has stopped{counts}."),
+        },
+        (Event::End(Outcome::WatchFailed), _) => format!("is not being watched. {}", last_seen(report)),
+        (Event::Notice(notice), _) => match notice.kind {
+            NoticeKind::StillRunning => format!("is still unfinished after {watched}{counts}."),
+            NoticeKind::NoProgress => format!("has made no progress for {}{counts}.", stalled_for(report)),
+        },
+    }
+}
+
+fn unexplained(report: &Report) -> String {
+    match report.counts.unexplained() {
+        0 => String::new(),
+        records => format!(" Zoho's counts do not explain {} records.", with_thousands_separators(records)),
+    }
+}
+
+/// What is known about a job that could not be checked.
+fn last_seen(report: &Report) -> String {
+    let Some(status) = &report.status else {
+        return match report.error().and_then(|error| ErrorType::from_name(&error.name)) {
+            Some(
+                ErrorType::InvalidInput
+                | ErrorType::JobNotFound
+                | ErrorType::InvalidModule
+                | ErrorType::InvalidConfiguration,
+            ) => "No check has found it.".to_owned(),
+            _ => "No check has found it. The job itself may continue in Zoho.".to_owned(),
+        };
+    };
+    let counts = counts(report);
+    let counts = if counts.is_empty() { counts } else { format!(", {counts}") };
+    format!(
+        "It was last seen on {}: {}{counts}. The job may have ended in the meantime.",
+        for_people(report.checked_at),
+        defanged(status.as_str())
+    )
+}
+
+/// How long the counts have not changed.
+fn stalled_for(report: &Report) -> String {
+    duration(seconds_between(report.last_progress_at.unwrap_or(report.began), report.checked_at))
+}
+
+fn facts(report: &Report, request: &Request) -> Vec<String> {
+    let mut lines = Vec::new();
+    let counts = &report.counts;
+    for (name, count) in [
+        ("Total records", counts.total),
+        ("Updated", counts.updated),
+        ("Failed", counts.failed),
+        ("Not updated", counts.not_updated),
+    ] {
+        lines.extend(count.map(|count| format!("{name}: {}", with_thousands_separators(count))));
+    }
+    lines.extend(report.job.job_id().map(|job| format!("Job: {}", defanged(job))));
+    lines.extend(report.tags.label.as_deref().map(|label| format!("Label: \"{}\"", defanged(label))));
+    lines.extend(
+        report.status.as_ref().map(|status| format!("Status in Zoho: {}", defanged(status.as_str()))),
+    );
+    let (from, to) = (report.began, report.checked_at);
+    if from < to {
+        let watched = duration(seconds_between(from, to));
+        lines.push(format!("Watched for {watched}, from {} to {}", for_people(from), for_people(to)));
+    } else if request.history.checks == 0 && report.is_finished() {
+        lines.push(format!("The job had ended before its first check, on {}", for_people(to)));
+    }
+    lines.extend(report.next_check_seconds().map(|wait| format!("Next check: in {}", duration(wait))));
+    lines.extend(report.error().map(reason));
+    lines
+}
+
+/// Why, and in whose words.
+fn reason(error: &ReportedError) -> String {
+    let (name, message) = (defanged(&error.name), defanged(&error.message));
+    if error.is_callers {
+        format!("Reason, as the state machine reports it: {name}: \"{message}\"")
+    } else {
+        format!("Reason: {name}: {message}")
+    }
+}
+
+/// What the reader of a message should know or do.
+fn advice(report: &Report, event: Event, module: &str) -> Option<String> {
+    match event {
+        Event::End(Outcome::Succeeded) if report.counts.total == Some(0) => {
+            Some("Check the view and the criteria with which the job was started.".to_owned())
+        }
+        Event::End(Outcome::Succeeded) => None,
+        Event::End(Outcome::PartiallySucceeded | Outcome::Failed) => Some(format!(
+            "Zoho does not report which records were not changed, or why. To find them, open {module} in Zoho CRM with \
+             the view with which the job was started, and filter by \"owner is not the new owner\"."
+        )),
+        Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) => {
+            let cause = report.error().map_or("", |error| cause(&error.name).reader);
+            let advice = format!("Nobody will be told when the job ends. {cause}");
+            Some(advice.trim_end().to_owned())
+        }
+        Event::Notice(_) => Some("The watch continues and announces the end.".to_owned()),
+    }
+}
+
+/// What the name of an error means to people.
+struct Cause {
+    /// For the reader of a message.
+    reader: &'static str,
+    /// For whoever operates the function.
+    operator: &'static str,
+    /// Whether the same request can work once the cause is fixed.
+    can_work_again: bool,
+}
+
+fn cause(error: &str) -> Cause {
+    use ErrorType as E;
+    let (reader, operator, can_work_again) = match ErrorType::from_name(error) {
+        Some(E::InvalidInput) => (
+            "The request that started the watch is not valid.",
+            "Correct the request and start another watch",
+            false,
+        ),
+        Some(E::InvalidModule) => (
+            "Zoho does not know the module that was named.",
+            "Start another watch with the API name of the module",
+            false,
+        ),
+        Some(E::JobNotFound) => (
+            "Zoho does not know the job in this module: its ID or the module may be wrong, or the job is older than 60 days.",
+            "Start another watch with the right module and job ID",
+            false,
+        ),
+        Some(E::InvalidConfiguration) => {
+            ("The function is not configured correctly.", "Correct the function's configuration", true)
+        }
+        Some(E::SecretInvalid) => (
+            "The function has no valid credentials for Zoho.",
+            "Correct the secret, or the permission to read it",
+            true,
+        ),
+        Some(E::TokenRejected) => {
+            ("Zoho rejects the function's credentials.", "Replace the credentials in the secret", true)
+        }
+        Some(E::ScopeMismatch) => (
+            "The function's credentials do not cover this module.",
+            "Create credentials with the scope that the reason names",
+            true,
+        ),
+        Some(E::PermissionDenied) => (
+            "The Zoho user of the function may not see the job.",
+            "Give the Zoho user the permission that the reason names",
+            true,
+        ),
+        Some(E::ZohoUnexpectedResponse) => (
+            "What responded is not Zoho's API as it is documented.",
+            "Check the settings that the reason names",
+            true,
+        ),
+        Some(E::SecretUnavailable | E::TokenRateLimited | E::ZohoRateLimited | E::ZohoUnavailable) => {
+            ("This may be a temporary outage.", "Wait until the cause that the reason names is over", true)
+        }
+        Some(E::NotificationFailed | E::ScheduleNotDeleted) | None => {
+            ("The watch was given up.", "Fix the cause that the reason names", true)
+        }
+    };
+    Cause { reader, operator, can_work_again }
+}
+
+/// What whoever operates the function should do.
+fn operator(report: &Report, again: Option<&str>) -> Option<String> {
+    let cause = match &report.state {
+        State::TimedOut(None) => None,
+        State::TimedOut(Some(error)) | State::Failed(error) => Some(cause(&error.name)),
+        _ => return None,
+    };
+    let can_work_again = cause.as_ref().is_none_or(|cause| cause.can_work_again);
+    let again = again.filter(|_| can_work_again).map(|command| format!("To watch the job again: {command}"));
+    let fix = cause.map(|cause| format!("{}.", cause.operator));
+    Some(fix.into_iter().chain(again).collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
+}
+
+/// The complete command that watches a job again, with the trigger that was used.
+fn watch_again(report: &Report, event: Event, request: &Request, deployment: &Deployment) -> Option<String> {
+    let JobRef::Valid(job) = &report.job else { return None };
+    let Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) = event else { return None };
+    let region = deployment.location.region.as_deref()?;
+    let payload = format!(r#"{{"module": "{}", "job_id": "{}"}}"#, job.module, job.job_id);
+    match &request.caller {
+        Caller::StateMachine { execution } => Some(format!(
+            "aws stepfunctions start-execution --region {region} --state-machine-arn {} --input '{payload}'",
+            execution.as_ref()?.state_machine()
+        )),
+        Caller::Schedule { .. } => Some(format!(
+            "MODULE={} JOB_ID={} sh -c \"$(aws cloudformation describe-stacks --region {region} --stack-name {} --output \
+             text --query \"Stacks[0].Outputs[?OutputKey=='WatchScheduleCommand'].OutputValue\")\"",
+            job.module,
+            job.job_id,
+            deployment.stack.as_deref()?
+        )),
+        Caller::Direct { .. } => Some(format!(
+            "aws lambda invoke --region {region} --function-name {} --cli-binary-format raw-in-base64-out --payload \
+             '{payload}' /dev/stdout",
+            Some(&deployment.function_arn).filter(|arn| !arn.is_empty())?
+        )),
+    }
+}
+
+fn links(request: &Request, deployment: &Deployment) -> Vec<String> {
+    let Deployment { location, stack, log_group, .. } = deployment;
+    let mut lines = Vec::new();
+    let link = match &request.caller {
+        Caller::StateMachine { execution } => {
+            execution.as_ref().and_then(|execution| execution.link()).map(|link| format!("Execution: {link}"))
+        }
+        Caller::Schedule { .. } | Caller::Direct { .. } => log_group.as_deref().and_then(|group| {
+            let (console, region) = (location.console()?, location.region.as_deref()?);
+            let group = group.replace('$', "$2524").replace('/', "$252F");
+            Some(format!(
+                "Log: {console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}"
+            ))
+        }),
+    };
+    lines.extend(link);
+    let place = [
+        stack.as_deref().map(|stack| format!("stack {stack}")),
+        location.region.as_deref().map(|region| format!("Region {region}")),
+        location.account.as_deref().map(|account| format!("account {account}")),
+    ];
+    let place = place.into_iter().flatten().collect::<Vec<_>>().join(", ");
+    lines.extend(Some(place).filter(|_| stack.is_some()).map(|place| format!("Sent by {place}")));
+    lines
+}

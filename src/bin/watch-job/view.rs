@@ -1,15 +1,21 @@
-//! What the user sees: a progress bar on a terminal, plain lines elsewhere, or JSON.
+//! What the user sees: a progress bar on a terminal, plain lines elsewhere, or JSON. Everything that this program writes,
+//! it writes here.
 
-use crate::progress::{self, Progress};
+use crate::exit::Exit;
+use crate::place::Place;
+use crate::progress::{joined, line, records, speed};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mass_change_owner_status::error::WatchError;
+use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::event::Event;
+use mass_change_owner_status::watch::format::duration;
 use mass_change_owner_status::watch::ids::Job;
-use mass_change_owner_status::watch::job::Outcome;
-use mass_change_owner_status::watch::message::{advice, between, counts, duration, headline};
-use mass_change_owner_status::watch::report::Report;
-use mass_change_owner_status::watch::request::History;
-use std::io::{self, IsTerminal, Write};
+use mass_change_owner_status::watch::job::Status;
+use mass_change_owner_status::watch::report::{Outcome, Report, ReportedError, seconds_between};
+use mass_change_owner_status::watch::request::{History, Request};
+use mass_change_owner_status::watch::text::{Deployment, Text};
+use std::cell::{Cell, RefCell};
+use std::io::{self, Write};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -17,44 +23,63 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
+/// Standard output and standard error.
+pub(crate) struct View {
+    screen: Screen,
+    place: Place,
+    has_bell: bool,
+    /// Since when the job cannot be checked, and the name of the error.
+    outage: RefCell<Option<(Timestamp, String)>>,
+    cannot_write: Cell<bool>,
+}
+
 /// One of the three, chosen once.
-pub(crate) enum View {
-    /// A terminal.
+enum Screen {
+    /// A terminal that can move its cursor.
     Bar(ProgressBar),
-    /// A pipe or a file.
+    /// Any other terminal, a pipe, or a file.
     Lines,
     /// `--json`.
     Json,
 }
 
-const BAR: &str = "{prefix}\n{wide_bar} {msg}";
+const BAR: &str = "{prefix}\n{wide_bar}\n{msg}";
 const TICK: Duration = Duration::from_secs(1);
 
+/// Whoever starts a longer watch looks elsewhere.
+const BELL_AFTER_SECONDS: u64 = 60;
+
 impl View {
-    /// Looks at what standard output is.
-    pub(crate) fn new(json: bool) -> Self {
-        if json {
-            return Self::Json;
-        }
-        if !io::stdout().is_terminal() {
-            return Self::Lines;
-        }
-        let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stdout());
-        // The template is a constant that a test parses.
-        let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏░"));
-        Self::Bar(bar)
+    /// `has_bar`: for a watch in the foreground.
+    pub(crate) fn new(place: Place, has_bar: bool, has_json: bool, has_bell: bool) -> Self {
+        let target = ProgressDrawTarget::stdout();
+        let screen = if has_json {
+            Screen::Json
+        } else if has_bar && !target.is_hidden() {
+            let bar = ProgressBar::with_draw_target(Some(100), target);
+            // The template is a constant that a test parses.
+            let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏░"));
+            Screen::Bar(bar)
+        } else {
+            Screen::Lines
+        };
+        Self { screen, place, has_bell, outage: RefCell::default(), cannot_write: Cell::default() }
     }
 
     /// Sends the log to standard error: warnings, and with `verbose` each request.
     ///
-    /// Libraries stay silent, whatever the level: they print headers and bodies, and with them tokens.
+    /// Libraries stay silent, whatever the level: they print headers and bodies, and with them tokens. So do the warnings
+    /// about sharing tokens between execution environments: this program has its own.
     pub(crate) fn log(&self, verbose: bool) {
-        let level = if verbose { LevelFilter::DEBUG } else { LevelFilter::WARN };
-        let filter = Targets::new().with_target("mass_change_owner_status", level);
-        let bar = match self {
-            Self::Bar(bar) => Some(bar.clone()),
-            Self::Lines | Self::Json => None,
+        let level = |quiet| if verbose { LevelFilter::DEBUG } else { quiet };
+        let filter = Targets::new()
+            .with_target("watch_job", LevelFilter::WARN)
+            .with_target("mass_change_owner_status", level(LevelFilter::WARN))
+            .with_target("mass_change_owner_status::token", level(LevelFilter::ERROR));
+        let bar = match &self.screen {
+            Screen::Bar(bar) => Some(bar.clone()),
+            Screen::Lines | Screen::Json => None,
         };
         let writer = move || Log(bar.clone());
         let layer = fmt::layer().with_target(false).with_ansi(false).without_time().with_writer(writer);
@@ -64,131 +89,176 @@ impl View {
 
     /// The first check is under way.
     pub(crate) fn begin(&self, job: &Job) {
-        if let Self::Bar(bar) = self {
+        if let Screen::Bar(bar) = &self.screen {
             bar.set_prefix(format!("{} {}", job.module, job.job_id));
             bar.set_message("first check");
         }
     }
 
-    /// A check was made; `earlier` is what the check before it saw.
-    pub(crate) fn report(&self, report: &Report, earlier: &History) {
-        let progress = Progress::between(earlier, report);
-        match self {
-            Self::Json => out(&serde_json::to_string(report).unwrap_or_default()),
-            Self::Lines if report.status.is_some() => {
-                out(&format!("{} {}", report.checked_at, progress::line(report, &progress)));
-            }
-            // The end of a watch with an error: `end` prints it.
-            Self::Lines => {}
-            Self::Bar(bar) => {
-                if let Some(percent) = report.progress_percent {
-                    bar.set_position(percent.into());
+    /// A check was made; `earlier` is what the checks before it saw.
+    pub(crate) fn report(&self, report: &Report, earlier: &History, now: Timestamp) {
+        if matches!(self.screen, Screen::Json) {
+            self.out(&serde_json::to_string(report).unwrap_or_default());
+        }
+        match (report.error(), report.next_check_seconds()) {
+            (Some(error), Some(wait)) => self.failed(error, wait, now),
+            // The end of the watch: `end` prints it.
+            (Some(_), None) => {}
+            (None, next) => {
+                if let Some((since, _)) = self.outage.take() {
+                    self.err(&format!(
+                        "{now} The job can be checked again, after {}.",
+                        duration(seconds_between(since, now))
+                    ));
                 }
-                bar.set_prefix(title(report));
-                let percent = report.progress_percent.map(|percent| format!("{percent}%"));
-                let speed = Some(progress.text()).filter(|text| !text.is_empty());
-                bar.set_message(percent.into_iter().chain(speed).collect::<Vec<_>>().join(", "));
+                if matches!(self.screen, Screen::Lines) {
+                    self.out(&format!("{now} {}", line(report, earlier, next)));
+                }
             }
         }
     }
 
-    /// A check failed and will be repeated.
-    pub(crate) fn retry(&self, error: &WatchError, seconds: u64) {
-        self.err(&format!("{error} (trying again in {})", duration(seconds)));
+    /// The job cannot be checked. One line for each outage, and for each change of its cause.
+    fn failed(&self, error: &ReportedError, wait: u64, now: Timestamp) {
+        let (since, is_news) = match &*self.outage.borrow() {
+            Some((since, name)) => (*since, *name != error.name),
+            None => (now, true),
+        };
+        self.outage.replace(Some((since, error.name.clone())));
+        if is_news {
+            let (name, message, wait) = (&error.name, &error.message, duration(wait));
+            self.err(&format!("{now} {name}: {message} (next attempt in {wait})"));
+        }
     }
 
     /// Waits for the next check.
-    pub(crate) async fn wait(&self, seconds: u64) {
+    pub(crate) async fn wait(&self, report: &Report, earlier: &History, seconds: u64) {
         let end = Instant::now().checked_add(Duration::from_secs(seconds));
         let Some(end) = end else { return };
-        if let Self::Bar(bar) = self {
-            let message = bar.message();
-            loop {
-                let left = end.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    break;
-                }
-                let next = format!("next check in {}", duration(left.as_secs().saturating_add(1)));
-                let parts = [message.as_str(), &next];
-                let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-                bar.set_message(parts.join(", "));
-                tokio::time::sleep(TICK.min(left)).await;
+        let Screen::Bar(bar) = &self.screen else { return tokio::time::sleep_until(end).await };
+        let job = |name: Option<&str>| name.unwrap_or("unknown").to_owned();
+        let status = report.status.as_ref().map_or("not checked yet", Status::as_str);
+        bar.set_prefix(format!("{} {} {status}", job(report.job.module()), job(report.job.job_id())));
+        bar.set_position(report.progress_percent().unwrap_or(0).into());
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
             }
-            bar.set_message(message);
+            let seconds = duration(left.as_secs().saturating_add(1));
+            let pace = match &*self.outage.borrow() {
+                Some((since, _)) => {
+                    let clock = since.to_string().get(11..16).unwrap_or_default().to_owned();
+                    format!("cannot be checked since {clock} UTC, next attempt in {seconds}")
+                }
+                None => joined([Some(speed(earlier, report)), Some(format!("next check in {seconds}"))]),
+            };
+            let lines = [records(report), pace];
+            bar.set_message(lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"));
+            tokio::time::sleep(TICK.min(left)).await;
         }
-        tokio::time::sleep_until(end).await;
     }
 
     /// The watch is over.
-    pub(crate) fn end(&self, report: &Report, again: &str) {
-        let Some(outcome) = report.outcome else { return };
-        match self {
-            Self::Json => return,
-            Self::Lines => {}
-            Self::Bar(bar) => bar.finish_and_clear(),
+    pub(crate) fn end(&self, report: &Report, request: &Request, again: &str) {
+        let bell = match &self.screen {
+            Screen::Bar(bar) => {
+                bar.finish_and_clear();
+                self.has_bell && seconds_between(report.began, Timestamp::now()) >= BELL_AFTER_SECONDS
+            }
+            Screen::Lines => false,
+            Screen::Json => return,
+        };
+        let Some(outcome) = report.outcome() else {
+            // `--once`: the line of the check has said it all, or there is none.
+            return report
+                .error()
+                .map_or((), |error| self.err(&format!("{}: {}", error.name, error.message)));
+        };
+        let text = Text::about(report, Event::End(outcome), request, &Deployment::default());
+        let checks = if report.checks == 1 { "check" } else { "checks" };
+        let watched = duration(seconds_between(report.began, Timestamp::now()));
+        let mut lines = vec![
+            format!(
+                "{}: {}, job {}",
+                text.beginning,
+                text.operation,
+                report.job.job_id().unwrap_or("unknown")
+            ),
+            text.sentence,
+            format!("Watched for {watched}, {} {checks}.", report.checks),
+        ];
+        lines.extend(report.error().map(|error| format!("{}: {}", error.name, error.message)));
+        match outcome {
+            // An error that ends a watch meets the same command again.
+            Outcome::WatchFailed => {}
+            Outcome::WatchTimedOut => lines.push(format!("To watch it again:\n  {again}")),
+            _ => lines.extend(text.advice),
         }
-        for line in last_lines(report, outcome, again) {
-            out(&line);
+        self.out(&lines.join("\n"));
+        if bell {
+            let _silent = io::stdout().write_all(b"\x07").and_then(|()| io::stdout().flush());
         }
     }
 
-    /// Ctrl-C, or a request to terminate.
-    pub(crate) fn interrupted(&self, resume: &str) {
-        if let Self::Bar(bar) = self {
-            bar.abandon();
+    /// Ctrl-C, or a request to terminate. `resume` is the command that continues the watch, if there is one.
+    pub(crate) fn interrupted(&self, resume: Option<&str>) {
+        if let Screen::Bar(bar) = &self.screen {
+            bar.finish_and_clear();
         }
-        self.err(&format!(
-            "The watch has stopped; the job itself continues in Zoho. To resume the watch:\n  {resume}"
-        ));
-    }
-
-    /// An error before the first check.
-    pub(crate) fn error(&self, error: &WatchError) {
-        self.err(&error.to_string());
-    }
-
-    fn err(&self, text: &str) {
-        match self {
-            Self::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Self::Lines | Self::Json => eprintln!("{text}"),
+        if let Some(resume) = resume {
+            self.err(&format!(
+                "The watch has stopped; the job itself continues in Zoho. To resume the watch:\n  {resume}"
+            ));
         }
     }
-}
 
-/// What the job is, and what happened to its records so far.
-fn title(report: &Report) -> String {
-    let named = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
-    let job = format!("{} {}", named(report.job.module()), named(report.job.job_id()));
-    let status = report.status.as_deref().unwrap_or("unknown");
-    let mut parts = vec![format!("{job} {status}")];
-    parts.extend(counts(report));
-    parts.join(", ")
-}
-
-/// The end of the watch, and what to do.
-fn last_lines(report: &Report, outcome: Outcome, again: &str) -> Vec<String> {
-    let module = report.job.module().unwrap_or("unknown");
-    let watched = between(report.first_checked_at, report.checked_at);
-    let checks = if report.checks == 1 { "check" } else { "checks" };
-    let mut lines = vec![
-        format!("Zoho CRM {module} owner change: {}", headline(report, Event::End(outcome))),
-        format!("Watched for {watched}, {} {checks}.", report.checks),
-    ];
-    lines.extend(report.error.as_ref().map(|error| format!("{}: {}", error.name, error.message)));
-    if outcome.leaves_the_job_open() {
-        lines.push("The job itself may continue in Zoho. To watch it again:".to_owned());
-        lines.push(format!("  {again}"));
-    } else {
-        lines.extend(advice(Event::End(outcome), module));
+    /// An error that ends the program.
+    pub(crate) fn error(&self, error: &WatchError) -> Exit {
+        self.err(&self.fit(&error.to_string()));
+        Exit::of_error(error)
     }
-    lines
-}
 
-/// A line on standard output. A reader that has gone away ends the process, as it ends any filter.
-fn out(line: &str) {
-    let mut stdout = io::stdout().lock();
-    if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
-        std::process::exit(141); // 128 and SIGPIPE
+    /// A message in the words of this place.
+    pub(crate) fn fit(&self, message: &str) -> String {
+        self.place.fit(message)
+    }
+
+    /// A question, which is answered in the same line.
+    pub(crate) fn prompt(question: &str) {
+        let _unread = io::stderr().write_all(question.as_bytes());
+    }
+
+    /// The error in the words of this place.
+    pub(crate) fn fit_error(&self, error: WatchError) -> WatchError {
+        WatchError::new(error.kind(), self.place.fit(error.message()))
+            .because(error.cause())
+            .with_retry_after(error.retry_after())
+    }
+
+    /// A line on standard output. A reader that has gone away ends the process, as it ends any filter. A full disk does
+    /// not: the exit code still says how the job ended.
+    pub(crate) fn out(&self, line: &str) {
+        let mut stdout = io::stdout().lock();
+        match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(141), // 128 and SIGPIPE
+            Err(error) if !self.cannot_write.replace(true) => {
+                self.err(&format!("standard output cannot be written ({error}); the exit code still counts"));
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Lines on standard error, above the bar. They are advice: nobody has to be able to read them.
+    pub(crate) fn err(&self, text: &str) {
+        let write = || {
+            let _unread = writeln!(io::stderr(), "{text}");
+        };
+        match &self.screen {
+            Screen::Bar(bar) => bar.suspend(write),
+            Screen::Lines | Screen::Json => write(),
+        }
     }
 }
 
@@ -197,15 +267,19 @@ struct Log(Option<ProgressBar>);
 
 impl Write for Log {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        let mut stderr = io::stderr();
+        let write = || {
+            // The subscriber panics where it cannot report that it could not write.
+            let _unread = io::stderr().write_all(text);
+        };
         match &self.0 {
-            Some(bar) => bar.suspend(|| stderr.write(text)),
-            None => stderr.write(text),
+            Some(bar) => bar.suspend(write),
+            None => write(),
         }
+        Ok(text.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        Ok(())
     }
 }
 

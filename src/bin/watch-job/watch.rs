@@ -1,78 +1,68 @@
 //! The loop of checks.
 
-use crate::retry;
 use crate::view::View;
 use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::deadline::Deadline;
+use mass_change_owner_status::error::{ErrorCause, WatchError};
+use mass_change_owner_status::handler::{CONFIRM_AFTER, judge};
 use mass_change_owner_status::http::HttpClient;
-use mass_change_owner_status::timestamp::{Clock, Timestamp};
+use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::token::SecretStore;
-use mass_change_owner_status::watch::ids::{Job, JobRef};
-use mass_change_owner_status::watch::job::Outcome;
-use mass_change_owner_status::watch::report::{Limits, Report};
-use mass_change_owner_status::watch::request::History;
+use mass_change_owner_status::watch::ids::Job;
+use mass_change_owner_status::watch::job::JobStatus;
+use mass_change_owner_status::watch::report::{Limits, Report, seconds_between};
+use mass_change_owner_status::watch::request::{History, Request};
 use mass_change_owner_status::zoho::client::Attempts;
 use std::time::Duration;
 
 /// One check, with all its attempts. On Lambda, the function's timeout bounds it.
 const CHECK_TIME: Duration = Duration::from_secs(60);
 
-/// Checks the job until the watch is over, and returns the last report.
+/// Checks the job until the watch is over (or once), and returns the last report.
+///
+/// # Errors
+///
+/// None at present: the rule that the function follows leaves no error to a program that keeps its own history.
 pub(crate) async fn run<S, H>(
     checker: &Checker<S, H>,
+    mut request: Request,
     job: &Job,
-    since: Timestamp,
     limits: &Limits,
-    clock: &Clock,
+    once: bool,
     view: &View,
-) -> Report
+) -> Result<Report, WatchError>
 where
     S: SecretStore + 'static,
     H: HttpClient + Clone + 'static,
 {
-    let mut history = History { first_checked_at: Some(since), began: Some(since), ..History::default() };
-    let mut failures = 0_u32;
     view.begin(job);
     loop {
-        let deadline = Deadline::after(CHECK_TIME);
-        let mut attempts = Attempts::default();
-        let checked = checker
-            .check(job, true, deadline, &mut attempts)
-            .await
-            .map_err(|error| if history.checks.is_some() { error.of_watch_that_worked() } else { error });
-        let now = clock();
-        let error = match checked {
-            Ok(status) => {
-                failures = 0;
-                let report = Report::of_check(job, &history, &status, now, limits);
-                view.report(&report, &history);
-                let Some(seconds) = report.next_check_seconds else { return report };
-                history = History::from(&report);
-                view.wait(seconds).await;
-                continue;
-            }
-            Err(error) => error,
-        };
-        failures = failures.saturating_add(1);
-        let end = |outcome| {
-            let job = JobRef::Valid(job.clone());
-            let report = Report::of_error(job, &history, outcome, (&error).into(), 1, now);
-            view.report(&report, &history);
-            report
-        };
-        let Some(seconds) = retry::wait(error.kind(), failures, limits.bounds.min_seconds) else {
-            return end(Outcome::WatchFailed);
-        };
-        if limits.is_over(since, now) {
-            return end(Outcome::WatchTimedOut);
+        let mut checked = check(checker, job).await;
+        // The job of a new watch may have been started a moment ago.
+        if matches!(&checked, Err(error) if error.cause() == ErrorCause::NoContent)
+            && request.history.status.is_none()
+        {
+            tokio::time::sleep(CONFIRM_AFTER).await;
+            checked = check(checker, job).await;
         }
-        view.retry(&error, seconds);
-        view.wait(seconds.min(until_limit(limits, since, now))).await;
+        let now = Timestamp::now();
+        let report = match checked {
+            Ok(status) => Report::of_check(&request, &status, now, limits),
+            Err(error) => judge(&request, view.fit_error(error), limits, now)?,
+        };
+        view.report(&report, &request.history, now);
+        let Some(seconds) = report.next_check_seconds().filter(|_| !once) else { return Ok(report) };
+        // One last look at the limit.
+        let left = limits.watch_limit_seconds.saturating_sub(seconds_between(report.began, now));
+        view.wait(&report, &request.history, seconds.min(left)).await;
+        request.history = History::from(&report);
     }
 }
 
-/// A retry does not wait past the limit.
-fn until_limit(limits: &Limits, since: Timestamp, now: Timestamp) -> u64 {
-    let watched = u64::try_from(now.seconds_since(since)).unwrap_or(0);
-    limits.watch_limit_seconds.saturating_sub(watched)
+async fn check<S, H>(checker: &Checker<S, H>, job: &Job) -> Result<JobStatus, WatchError>
+where
+    S: SecretStore + 'static,
+    H: HttpClient + Clone + 'static,
+{
+    checker.check(job, true, Deadline::after(CHECK_TIME), &mut Attempts::default()).await
 }

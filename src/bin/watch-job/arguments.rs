@@ -29,10 +29,10 @@ pub(crate) struct Arguments {
     pub command: Option<Command>,
     /// API name of the module whose records get a new owner, such as Leads
     #[arg(required_unless_present = "check_credentials")]
-    module: Option<String>,
+    pub module: Option<String>,
     /// The ID of the job, such as 3652397000009565021
     #[arg(required_unless_present = "check_credentials")]
-    job_id: Option<String>,
+    pub job_id: Option<String>,
     /// File or pipe with Zoho's credentials, or - for standard input
     #[arg(long, value_name = "FILE")]
     pub credentials: Option<PathBuf>,
@@ -62,7 +62,7 @@ pub(crate) struct Arguments {
     limit: Option<u64>,
     /// When this watch began, to resume it: an RFC 3339 time
     #[arg(long, value_name = "TIME", value_parser = past)]
-    since: Option<Timestamp>,
+    pub since: Option<Timestamp>,
     /// No bell at the end of a watch of a minute or more
     #[arg(long)]
     pub no_bell: bool,
@@ -79,20 +79,19 @@ pub(crate) enum Command {
 }
 
 const AFTER_HELP: &str = r#"Examples:
-  watch-job login                                      get credentials, once
-  watch-job Leads 3652397000009565021                  watch a job until it ends
-  watch-job Leads 3652397000009565021 --once           look once
-  watch-job Leads 3652397000009565021 --limit 2h --json | tail -n 1
-  pass show zoho | watch-job Deals 3652397000009565021 --credentials -
+  watch-job login                                 get credentials, once
+  watch-job Leads 3652397000009565021             watch a job until it ends
+  watch-job Leads 3652397000009565021 --once      look once
+  pass show zoho | watch-job Leads 3652397000009565021 --credentials -
 
-Credentials are the first of: --credentials, --secret-id, ZOHO_CREDENTIALS (the content of such a file), ZOHO_SECRET_ID, and
-the file of `watch-job login`. They are an access token, or JSON:
+Credentials are the first of --credentials, --secret-id, ZOHO_CREDENTIALS (the content of such a file), ZOHO_SECRET_ID, and
+what `watch-job login` has written. They are an access token, or JSON:
   {"client_id": "1000.…", "client_secret": "…", "refresh_token": "1000.…", "data_center": "EU"}
-An access token is requested once and kept in the user's cache until it ends. With a secret in Secrets Manager, the token of
-the function is used; nothing is stored.
+All starts share one access token, in the user's cache directory. With a secret in Secrets Manager, they use the token that
+the function has stored there, and store nothing.
 
 Environment: also ZOHO_DATA_CENTER, ZOHO_API_DOMAIN, ZOHO_ACCOUNTS_DOMAIN, ZOHO_API_VERSION, REQUEST_TIMEOUT_SECONDS,
-SSL_CERT_FILE, HTTPS_PROXY, and NO_PROXY. Durations are 90s, 5m, 2h, 1d, or a number of seconds.
+SSL_CERT_FILE, HTTPS_PROXY, and NO_PROXY. A DURATION is 90s, 5m, 2h, 1d, or a number of seconds.
 
 Exit status:
   0  the job succeeded, or the credentials are correct
@@ -105,49 +104,99 @@ Exit status:
   7  the credentials could not be checked
 Ctrl-C (130) ends the watch, not the job, and prints the command that resumes the watch."#;
 
-/// Commands for a shell.
-pub(crate) struct Commands {
-    /// When the watch began.
-    pub since: Timestamp,
-    /// The same command: a new watch.
-    pub again: String,
-    /// Continues this watch: its limit and its pace count from the same start.
-    pub resume: String,
+/// An option, the variable in whose place it stands, and its value.
+pub(crate) type SetOption = (&'static str, &'static str, String);
+
+impl Arguments {
+    /// The options that were given in the places of variables.
+    pub(crate) fn options(&self) -> Vec<SetOption> {
+        let seconds = |option: Option<u64>| option.map(|seconds| seconds.to_string());
+        let options = [
+            ("--secret-id", "ZOHO_SECRET_ID", self.secret_id.clone()),
+            ("--min-interval", "CHECK_INTERVAL_MIN_SECONDS", seconds(self.min_interval)),
+            ("--max-interval", "CHECK_INTERVAL_MAX_SECONDS", seconds(self.max_interval)),
+            ("--limit", "WATCH_LIMIT_SECONDS", seconds(self.limit)),
+        ];
+        options.into_iter().filter_map(|(option, variable, value)| Some((option, variable, value?))).collect()
+    }
+
+    /// The job to watch. `--check-credentials` can do without a module and a job ID.
+    pub(crate) fn job(&self) -> Result<Job, WatchError> {
+        let (module, job_id) =
+            (self.module.as_deref().unwrap_or("Leads"), self.job_id.as_deref().unwrap_or("1"));
+        let invalid = |problem| WatchError::new(ErrorType::InvalidInput, problem);
+        Ok(Job {
+            module: ModuleName::parse(module)
+                .map_err(|problem| invalid(problem.of(&format!("the module {module:?}"))))?,
+            job_id: JobId::parse(job_id)
+                .map_err(|problem| invalid(problem.of(&format!("the job ID {job_id:?}"))))?,
+        })
+    }
 }
 
-/// What the environment says.
+/// Whole seconds, also without a unit.
+fn duration(text: &str) -> Result<u64, String> {
+    let seconds = text.parse().map(Duration::from_secs);
+    seconds
+        .or_else(|_| humantime::parse_duration(text))
+        .ok()
+        .filter(|duration| duration.subsec_nanos() == 0 && (1..=31_536_000).contains(&duration.as_secs()))
+        .map(|duration| duration.as_secs())
+        .ok_or_else(|| "it must be a duration from 1s to 365d, such as 90s, 5m, or 2h".to_owned())
+}
+
+fn past(text: &str) -> Result<Timestamp, String> {
+    let past = Timestamp::parse(text).filter(|time| *time <= Timestamp::now());
+    past.ok_or_else(|| "it must be an RFC 3339 time in the past, such as 2026-11-23T10:00:00Z".to_owned())
+}
+
+/// This command, for a shell: a new watch. With `--since`, it continues a watch.
+pub(crate) fn again(arguments: impl Iterator<Item = OsString>) -> String {
+    let mut words = Vec::new();
+    let mut is_since = false;
+    for word in arguments {
+        if !is_since && word != "--since" && !word.as_encoded_bytes().starts_with(b"--since=") {
+            words.push(quoted(&word));
+        }
+        is_since = word == "--since";
+    }
+    words.join(" ")
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &OsStr) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    match word.to_str().filter(|text| !text.contains(char::is_control)) {
+        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
+        Some(text) => format!("'{}'", text.replace('\'', r"'\''")),
+        None => format!("$'{}'", word.as_encoded_bytes().escape_ascii()),
+    }
+}
+
+/// What the environment says: the variables, with the options in their places, and what follows from them.
 pub(crate) struct Settings {
-    /// The variables, with the options in their places.
     pub environment: Environment,
-    /// The same, checked.
     pub config: Config,
-    /// The HTTP client.
     pub connections: Arc<Connections>,
 }
 
-/// What the function publishes and this program does not.
+/// For messages that this program does not publish.
 const UNUSED: [&str; 4] =
     ["STATUS_TOPIC_ARN", "STILL_RUNNING_NOTICE_SECONDS", "NO_PROGRESS_NOTICE_SECONDS", "CHAT_NOTIFICATIONS"];
 
 impl Settings {
-    /// `options` stand in the place of variables. AWS's variables count only with a secret there.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidConfiguration`, which names every variable at fault.
-    pub(crate) fn new(
-        options: impl IntoIterator<Item = (&'static str, String)>,
-        secret_id: Option<&str>,
-    ) -> Result<Self, WatchError> {
+    /// AWS's variables count only with a secret there.
+    pub(crate) fn new(options: &[SetOption], secret_id: Option<&str>) -> Result<Self, WatchError> {
         let text = |value: OsString| value.to_string_lossy().into_owned();
         let is_used =
             |name: &str| !UNUSED.contains(&name) && (secret_id.is_some() || !name.starts_with("AWS_"));
+        let options = options.iter().map(|(_, variable, value)| ((*variable).to_owned(), value.clone()));
         // The function cannot work without a secret; this program can.
         let secret_id = ("ZOHO_SECRET_ID".to_owned(), secret_id.unwrap_or("unused").to_owned());
         let environment: Environment = std::env::vars_os()
             .map(|(name, value)| (text(name), text(value)))
             .filter(|(name, _)| is_used(name))
-            .chain(options.into_iter().map(|(name, value)| (name.to_owned(), value)))
+            .chain(options)
             .chain([secret_id])
             .collect();
         let config = Config::new(&environment).map_err(|problems| config::invalid(&problems))?;
@@ -157,101 +206,8 @@ impl Settings {
             // Checks have deadlines of their own.
             deadline: CurrentDeadline::default(),
         });
-        let connections =
-            connections.map_err(|problem| config::invalid(&[format!("SSL_CERT_FILE {problem}")]))?;
-        Ok(Self { environment, config, connections: Arc::new(connections) })
-    }
-
-    /// What decides where tokens come from and go to, besides the credentials.
-    pub(crate) fn hosts(&self) -> [Option<&str>; 3] {
-        ["ZOHO_ACCOUNTS_DOMAIN", "ZOHO_API_DOMAIN", "ZOHO_DATA_CENTER"].map(|name| self.environment.get(name))
-    }
-}
-
-impl Arguments {
-    /// The options that were given in the place of variables: option, variable, value.
-    pub(crate) fn options(&self) -> Vec<(&'static str, &'static str, String)> {
-        [
-            ("--min-interval", "CHECK_INTERVAL_MIN_SECONDS", self.min_interval),
-            ("--max-interval", "CHECK_INTERVAL_MAX_SECONDS", self.max_interval),
-            ("--limit", "WATCH_LIMIT_SECONDS", self.limit),
-        ]
-        .into_iter()
-        .filter_map(|(option, variable, seconds)| Some((option, variable, seconds?.to_string())))
-        .collect()
-    }
-
-    /// The job to watch. `--check-credentials` can do without a module and a job ID.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidInput`, with what is wrong.
-    pub(crate) fn job(&self) -> Result<Job, WatchError> {
-        let invalid = |name: &str, text: &str, problem: String| {
-            WatchError::new(ErrorType::InvalidInput, format!("the {name} {text:?} {problem}"))
-        };
-        let module = self.module.as_deref().unwrap_or("Leads");
-        let job_id = self.job_id.as_deref().unwrap_or("1");
-        Ok(Job {
-            module: ModuleName::parse(module)
-                .map_err(|problem| invalid("module", module, problem.to_string()))?,
-            job_id: JobId::parse(job_id).map_err(|problem| invalid("job ID", job_id, problem.to_string()))?,
-        })
-    }
-
-    /// Whether the command line names a job.
-    pub(crate) fn names_job(&self) -> bool {
-        self.job_id.is_some()
-    }
-
-    /// When the watch began.
-    pub(crate) fn since(&self) -> Timestamp {
-        self.since.unwrap_or_else(Timestamp::now)
-    }
-}
-
-/// Whole seconds, also without a unit.
-fn duration(text: &str) -> Result<u64, String> {
-    let parsed = match text.parse() {
-        Ok(seconds) => Some(Duration::from_secs(seconds)),
-        Err(_) => humantime::parse_duration(text).ok(),
-    };
-    parsed
-        .filter(|duration| duration.subsec_nanos() == 0)
-        .map(|duration| duration.as_secs())
-        .filter(|seconds| (1..=31_536_000).contains(seconds))
-        .ok_or_else(|| "it must be a duration from 1s to 365d, such as 90s, 5m, or 2h".to_owned())
-}
-
-fn past(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text)
-        .filter(|time| *time <= Timestamp::now())
-        .ok_or_else(|| "it must be an RFC 3339 time in the past, such as 2026-11-23T10:00:00Z".to_owned())
-}
-
-impl Commands {
-    /// From the words of this command.
-    pub(crate) fn new(arguments: impl Iterator<Item = OsString>, since: Timestamp) -> Self {
-        let mut words = Vec::new();
-        let mut is_since = false;
-        for word in arguments {
-            if !is_since && word != "--since" && !word.as_encoded_bytes().starts_with(b"--since=") {
-                words.push(quoted(&word));
-            }
-            is_since = word == "--since";
-        }
-        let again = words.join(" ");
-        Self { since, resume: format!("{again} --since {since}"), again }
-    }
-}
-
-/// A word as a POSIX shell reads it back.
-fn quoted(word: &OsStr) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    match word.to_str().filter(|text| !text.contains(char::is_control)) {
-        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
-        Some(text) => format!("'{}'", text.replace('\'', r"'\''")),
-        None => format!("$'{}'", word.as_encoded_bytes().escape_ascii()),
+        let invalid = |problem| config::invalid(&[format!("SSL_CERT_FILE {problem}")]);
+        Ok(Self { environment, config, connections: Arc::new(connections.map_err(invalid)?) })
     }
 }
 
@@ -313,15 +269,12 @@ mod tests {
 
     #[test]
     fn the_command_that_resumes_a_watch() {
-        let since = Timestamp::parse("2026-11-23T10:00:00Z").unwrap();
-        for (words, again) in [
+        for (words, expected) in [
             (&["watch-job", "Leads", "1", "a b's", "a\x1bb"][..], r"watch-job Leads 1 'a b'\''s' $'a\x1bb'"),
             (&["watch-job", "Leads", "1", "--since=2026-11-22T10:00:00Z"], "watch-job Leads 1"),
             (&["watch-job", "--since", "2026-11-22T10:00:00Z", "Leads", "1"], "watch-job Leads 1"),
         ] {
-            let commands = Commands::new(words.iter().map(OsString::from), since);
-            assert_eq!(commands.again, again);
-            assert_eq!(commands.resume, format!("{again} --since 2026-11-23T10:00:00Z"));
+            assert_eq!(again(words.iter().map(OsString::from)), expected);
         }
     }
 }

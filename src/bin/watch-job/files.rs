@@ -1,117 +1,90 @@
 //! Files with secrets: read as text in whatever encoding they have, written for their owner alone.
 
 use etcetera::BaseStrategy;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// No form of credentials is larger, and a device never ends.
+/// No form of credentials is as large, and a device never ends.
 const LIMIT: u64 = 64 << 10;
 
-/// Text from a file or a pipe.
-pub(crate) struct Content {
-    /// What it says.
-    pub text: String,
-    /// Whether it can be read again: a pipe cannot.
-    pub is_regular: bool,
-    /// Whether other users of this computer can read it.
-    pub is_public: bool,
-}
-
-/// Where this program keeps credentials and tokens: `~/.config/watch-job` and `~/.cache/watch-job`, or what the platform
-/// has in their places. `None` without a home directory.
-pub(crate) fn directories() -> Option<(PathBuf, PathBuf)> {
+/// The file that `login` writes and the directory with tokens, as the platform's conventions have it. `None` without a home.
+pub(crate) fn places() -> Option<(PathBuf, PathBuf)> {
     let platform = etcetera::choose_base_strategy().ok()?;
-    Some((platform.config_dir().join("watch-job"), platform.cache_dir().join("watch-job")))
+    let credentials = platform.config_dir().join("watch-job/credentials.json");
+    Some((credentials, platform.cache_dir().join("watch-job")))
 }
 
 /// A path as people write it.
 pub(crate) fn shown(path: &Path) -> String {
-    match etcetera::home_dir().ok().and_then(|home| path.strip_prefix(home).ok().map(Path::to_owned)) {
-        Some(below) => format!("~/{}", below.display()),
-        None => path.display().to_string(),
-    }
+    let below = etcetera::home_dir().ok().and_then(|home| Some(path.strip_prefix(home).ok()?.to_owned()));
+    below.map_or_else(|| path.display().to_string(), |below| format!("~/{}", below.display()))
 }
 
-/// Reads a file or a pipe, or standard input (`-`), once.
+/// The text of a file, of a pipe, or of standard input (`-`), and whether it can be read again: only a file can.
 ///
 /// # Errors
 ///
 /// What is wrong, without the path.
-pub(crate) fn read(path: &Path) -> Result<Content, String> {
+pub(crate) fn read(path: &Path) -> Result<(String, bool), String> {
     let mut bytes = Vec::new();
-    let mut content = Content { text: String::new(), is_regular: false, is_public: false };
+    let mut is_file = false;
     let read = if path == Path::new("-") {
         io::stdin().take(LIMIT).read_to_end(&mut bytes)
     } else {
         File::open(path).and_then(|file| {
-            let metadata = file.metadata()?;
-            content.is_regular = metadata.is_file();
-            content.is_public = content.is_regular && is_public(&metadata);
+            is_file = file.metadata()?.is_file();
             file.take(LIMIT).read_to_end(&mut bytes)
         })
     };
-    let size = read.map_err(|error| error.to_string())?;
-    if u64::try_from(size).is_ok_and(|size| size >= LIMIT) {
-        return Err("it is too large for credentials".to_owned());
-    }
-    content.text = decode(bytes).ok_or("it is neither UTF-8 nor UTF-16 text. Save it as UTF-8")?;
-    Ok(content)
+    read.map_err(|error| error.to_string())?;
+    let text = if bytes.len() >= 64 << 10 { None } else { decode(bytes) };
+    Ok((text.ok_or("it is not a short text in UTF-8 or UTF-16. Save it as UTF-8")?, is_file))
 }
 
 /// UTF-16 is what PowerShell writes.
 fn decode(bytes: Vec<u8>) -> Option<String> {
-    let units = |text: &[u8], unit: fn([u8; 2]) -> u16| -> Vec<u16> {
-        text.as_chunks().0.iter().map(|pair| unit(*pair)).collect()
+    let utf16 = |text: &[u8], unit: fn([u8; 2]) -> u16| {
+        String::from_utf16(&text.as_chunks().0.iter().map(|pair| unit(*pair)).collect::<Vec<_>>()).ok()
     };
     match bytes.as_slice() {
-        [0xff, 0xfe, text @ ..] => String::from_utf16(&units(text, u16::from_le_bytes)).ok(),
-        [0xfe, 0xff, text @ ..] => String::from_utf16(&units(text, u16::from_be_bytes)).ok(),
+        [0xff, 0xfe, text @ ..] => utf16(text, u16::from_le_bytes),
+        [0xfe, 0xff, text @ ..] => utf16(text, u16::from_be_bytes),
         _ => String::from_utf8(bytes).ok().filter(|text| !text.contains('\0')),
     }
 }
 
-/// Writes a whole file, for its owner alone, so that no reader ever sees a part of it.
-pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
-    create_parent(path)?;
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!(".{}", std::process::id()));
-    let temporary = PathBuf::from(name);
-    let written = owners(&temporary).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    });
-    let written = written.and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _never_made = fs::remove_file(&temporary);
-    }
-    written
-}
-
-/// The directories above a file, for the owner alone where they are new.
-pub(crate) fn create_parent(path: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    path.parent().map_or(Ok(()), |directory| builder.recursive(true).create(directory))
-}
-
-/// A file that only its owner can read, empty if it did not exist.
-pub(crate) fn owners(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.write(true).create(true).truncate(true).open(path)
-}
-
+/// Warns if other users can read this file.
 #[cfg(unix)]
-fn is_public(metadata: &fs::Metadata) -> bool {
-    std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
+pub(crate) fn warn_if_public(path: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    if fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {
+        let path = shown(path);
+        tracing::warn!("other users can read {path}, which holds credentials. Run: chmod 600 {path}");
+    }
 }
 
 #[cfg(not(unix))]
-fn is_public(_: &fs::Metadata) -> bool {
-    false
+pub(crate) fn warn_if_public(_: &Path) {}
+
+/// Writes a whole file, for its owner alone, so that no reader ever sees a part of it.
+pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
+    let temporary = path.with_extension(std::process::id().to_string());
+    let written = create(&temporary).and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = written.and_then(|()| fs::rename(&temporary, path));
+    written.inspect_err(|_| drop(fs::remove_file(&temporary)))
+}
+
+/// An empty file for its owner alone; so are the directories above it, where they are new.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    let (mut directories, mut file) = (fs::DirBuilder::new(), fs::OpenOptions::new());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        (directories.mode(0o700), file.mode(0o600));
+    }
+    path.parent().map_or(Ok(()), |parent| directories.recursive(true).create(parent))?;
+    file.write(true).create(true).truncate(true).open(path)
 }
 
 #[cfg(test)]

@@ -1,22 +1,23 @@
 //! `watch-job login`: credentials from Zoho, by its device flow or with the one-time code of a self client.
 //! docs/terminal.md says what of it was never tried with a live Zoho.
 
-use crate::arguments::Settings;
+use crate::arguments::{SetOption, Settings};
 use crate::files;
+use crate::source::invalid;
 use crate::view::View;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::http::{HttpClient, Origin, Request, summary};
 use mass_change_owner_status::redact;
 use mass_change_owner_status::watch::format::duration;
 use mass_change_owner_status::zoho::credentials::SCOPE;
 use mass_change_owner_status::zoho::data_center::DataCenter;
-use secrecy::{ExposeSecret, SecretString};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-use tokio::time::{Instant, sleep};
+use std::time::{Duration, Instant};
+use tokio::time::sleep;
 
 /// The options of `watch-job login`.
 #[derive(clap::Args)]
@@ -47,195 +48,139 @@ Register a client of the type \"Non-browser Application\" at https://api-console
 login`, open the address that it shows, and enter the code. With a \"Self Client\", generate a code there and use --code.
 Where standard input is no terminal, the client ID and the client secret are read from it, a line each.";
 
-/// A client that is registered at Zoho.
-pub(crate) struct Client {
-    id: SecretString,
-    secret: SecretString,
-    /// Of a self client.
-    code: Option<SecretString>,
-}
-
-/// A response of the accounts server, as far as a login needs it; and `self_client.json`.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Fields {
-    client_id: Option<String>,
-    client_secret: Option<String>,
-    code: Option<String>,
-    error: Option<String>,
-    error_description: Option<String>,
-    user_location: Option<String>,
-    refresh_token: Option<String>,
-    api_domain: Option<String>,
-    device_code: Option<String>,
-    user_code: Option<String>,
-    verification_url: Option<String>,
-    verification_uri_complete: Option<String>,
-    interval: Value,
-    expires_in: Value,
-}
+/// A client that is registered at Zoho: its ID, its secret, and the code of a self client.
+pub(crate) struct Client([String; 2], Option<String>);
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// After `slow_down`: "only one request per 30 seconds" (docs/zoho-api.md, "OAuth").
 const SLOW: Duration = Duration::from_secs(30);
 
-fn invalid(message: impl AsRef<str>) -> WatchError {
-    WatchError::new(ErrorType::InvalidConfiguration, message)
+/// A field of a response; empty if it is missing.
+fn text<'a>(answer: &'a Value, name: &str) -> &'a str {
+    answer.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 impl Login {
-    /// The options in the place of variables: option, variable, value.
-    pub(crate) fn options(&self) -> Vec<(&'static str, &'static str, String)> {
-        self.data_center.clone().map(|name| ("--data-center", "ZOHO_DATA_CENTER", name)).into_iter().collect()
+    /// The options that were given in the places of variables.
+    pub(crate) fn options(&self) -> Vec<SetOption> {
+        self.data_center.iter().map(|name| ("--data-center", "ZOHO_DATA_CENTER", name.clone())).collect()
     }
 
     /// From the options, a file, the terminal, or standard input. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// `InvalidConfiguration` for what is missing or stands in the wrong place.
     pub(crate) fn client(&self) -> Result<Client, WatchError> {
-        let mut file = Fields::default();
-        let code = match &self.code {
-            Some(code) if code.to_str().is_some_and(|text| redact::contains_secret(text, &[])) => {
-                code.to_str().map(str::to_owned)
+        let file = match &self.code {
+            None => Value::Null,
+            Some(code) if redact::contains_secret(&code.to_string_lossy(), &[]) => {
+                json!({"code": code.to_string_lossy()})
             }
             Some(path) => {
                 let problem = |what: &str| invalid(format!("--code {}: {what}", files::shown(path)));
-                let content = files::read(path).map_err(|what| problem(&what))?;
-                file = serde_json::from_str(content.text.trim_start_matches('\u{feff}'))
-                    .map_err(|_| problem("it is neither a code nor a file with JSON"))?;
-                Some(
-                    file.code
-                        .take()
-                        .ok_or_else(|| problem("it has no `code`. Generate one in the API console"))?,
-                )
+                let (text, _) = files::read(path).map_err(|what| problem(&what))?;
+                let file: Value = serde_json::from_str(text.trim_start_matches('\u{feff}'))
+                    .map_err(|_| problem("it is neither a code nor JSON"))?;
+                file.get("code")
+                    .ok_or_else(|| problem("it has no `code`. Generate one in Zoho's API console"))?;
+                file
             }
-            None => None,
         };
-        let id = self.client_id.clone().or(file.client_id).map_or_else(|| ask("Client ID", false), Ok)?;
-        let secret = self.client_secret.clone().or(file.client_secret);
-        let secret = secret.map_or_else(|| ask("Client secret (not shown)", true), Ok)?;
-        for (name, value) in [("client ID", &id), ("client secret", &secret)] {
-            if value.trim().is_empty() || Path::new(value.trim()).exists() {
-                return Err(invalid(format!(
-                    "the {name} is empty, or is a path. Copy it from Zoho's API console"
-                )));
-            }
-        }
-        Ok(Client { id: id.trim().into(), secret: secret.trim().into(), code: code.map(SecretString::from) })
+        let value = |option: &Option<String>, field: &str, name: &str| {
+            let given = option.clone().or_else(|| file.get(field)?.as_str().map(str::to_owned));
+            let value = given.map_or_else(|| ask(name), Ok)?.trim().to_owned();
+            let is_path = Path::new(&value).exists();
+            let problem =
+                || invalid(format!("the {name} is empty or a path. Copy it from Zoho's API console"));
+            Some(value).filter(|value| !value.is_empty() && !is_path).ok_or_else(problem)
+        };
+        let id = value(&self.client_id, "client_id", "client ID")?;
+        let secret = value(&self.client_secret, "client_secret", SECRET)?;
+        Ok(Client([id, secret], file.get("code").and_then(Value::as_str).map(str::to_owned)))
     }
 
     /// Gets credentials and returns them as the JSON of a secret.
-    ///
-    /// # Errors
-    ///
-    /// What Zoho refused, or why it did not respond.
     pub(crate) async fn run(
         &self,
         client: &Client,
         settings: &Settings,
-        view: &View,
+        view: &View<'_>,
     ) -> Result<String, WatchError> {
         let zoho = Accounts { client, settings };
-        let named = settings.config.data_center;
-        let (data_center, granted) = match &client.code {
+        let (data_center, granted) = match &client.1 {
             Some(code) => {
-                let data_center = named.unwrap_or_default();
-                let code = [("grant_type", "authorization_code"), ("code", code.expose_secret())];
-                (data_center, zoho.post(data_center, "/oauth/v2/token", &code, true).await?)
+                let data_center = settings.config.data_center.unwrap_or_default();
+                let form = [("grant_type", "authorization_code"), ("code", code), zoho.secret()];
+                (data_center, zoho.post(data_center, "/oauth/v2/token", &form).await?)
             }
-            None => self.device_flow(&zoho, named, view).await?,
+            None => self.device_flow(&zoho, view).await?,
         };
-        let host = zoho.host(data_center);
-        if let Some(word) = &granted.error {
-            return Err(refusal(word, &granted, &host));
+        let token = text(&granted, "refresh_token");
+        if token.is_empty() {
+            return Err(refusal(&granted, &zoho.host(data_center)));
         }
-        let token = granted.refresh_token.as_deref().filter(|token| !token.is_empty()).ok_or_else(|| {
-            let message = format!(
-                "{host} issued no refresh token. Remove this client from the connected apps of your Zoho \
-                                   account, and run the command again"
-            );
-            WatchError::new(ErrorType::ZohoUnexpectedResponse, message)
-        })?;
-        let api_host = granted.api_domain.as_deref().and_then(|domain| Origin::parse(domain).ok());
-        let data_center = api_host.as_ref().and_then(DataCenter::of_api_host).unwrap_or(data_center);
-        Ok(json!({
-            "client_id": client.id.expose_secret(),
-            "client_secret": client.secret.expose_secret(),
-            "refresh_token": token,
-            "data_center": data_center.name,
-        })
-        .to_string())
+        let api_host = Origin::parse(text(&granted, "api_domain")).ok();
+        let data_center = api_host.as_ref().and_then(DataCenter::of_api_host).unwrap_or(data_center).name;
+        let Client([id, secret], _) = client;
+        let secret = json!({"client_id": id, "client_secret": secret, "refresh_token": token, "data_center": data_center});
+        Ok(secret.to_string())
     }
 
     /// Shows an address and a code, and polls until somebody has accepted or declined.
     async fn device_flow(
         &self,
         zoho: &Accounts<'_>,
-        named: Option<DataCenter>,
-        view: &View,
-    ) -> Result<(DataCenter, Fields), WatchError> {
-        let request = [
+        view: &View<'_>,
+    ) -> Result<(DataCenter, Value), WatchError> {
+        let form = [
             ("grant_type", "device_request"),
             ("scope", self.scope.as_str()),
             ("access_type", "offline"),
             ("prompt", "consent"),
         ];
-        let (mut data_center, mut started) = (named.unwrap_or_default(), Fields::default());
-        // The client ID alone is no secret: where it is registered, it is known.
-        let is_fixed = named.is_some() || zoho.settings.config.accounts_domain.is_some();
+        // A client ID is no secret: whichever data center knows it is the one. All of them have one host if it is set.
+        let named = zoho.settings.config.data_center;
+        let (mut data_center, mut started) = (named.unwrap_or_default(), Value::Null);
         for candidate in
-            DataCenter::ALL.into_iter().filter(|candidate| !is_fixed || *candidate == data_center)
+            DataCenter::ALL.into_iter().filter(|candidate| named.is_none_or(|name| name == *candidate))
         {
-            started = zoho.post(candidate, "/oauth/v3/device/code", &request, false).await?;
-            if started.error.as_deref() != Some("invalid_client") {
-                data_center = candidate;
+            started = zoho.post(candidate, "/oauth/v3/device/code", &form).await?;
+            data_center = candidate;
+            if text(&started, "error") != "invalid_client" {
                 break;
             }
         }
-        let (Some(code), Some(user_code)) = (&started.device_code, &started.user_code) else {
-            let word = started.error.as_deref().unwrap_or_default();
-            return Err(refusal(word, &started, &zoho.host(data_center)));
-        };
-        let page = format!("{}/oauth/v3/device", zoho.host(data_center));
-        let page = redact::quote(started.verification_url.as_deref().unwrap_or(&page));
-        let life = span(&started.expires_in).unwrap_or(Duration::from_secs(300));
-        view.err(&format!("Open {page} in a browser and enter the code {}", redact::quote(user_code)));
-        if let Some(complete) = &started.verification_uri_complete {
-            view.err(&format!("or open {}", redact::quote(complete)));
+        let [code, user_code, page] =
+            ["device_code", "user_code", "verification_url"].map(|name| text(&started, name));
+        if [code, user_code, page].contains(&"") {
+            return Err(refusal(&started, &zoho.host(data_center)));
         }
+        let life = span(started.get("expires_in")).unwrap_or(Duration::from_secs(300));
         view.err(&format!(
-            "Waiting until you have accepted there. The code is valid for {}.",
+            "Open {} and enter the code {}\nWaiting for you to accept there. The code is valid for {}.",
+            redact::quote(page),
+            redact::quote(user_code),
             duration(life.as_secs())
         ));
-        let mut pause = span(&started.interval).unwrap_or(SLOW);
-        let ends = Instant::now().checked_add(life);
-        let poll = [("grant_type", "device_token"), ("code", code.as_str())];
-        loop {
+        let mut pause = span(started.get("interval")).unwrap_or(SLOW);
+        let poll = [("grant_type", "device_token"), ("code", code), zoho.secret()];
+        let began = Instant::now();
+        while began.elapsed() < life {
             sleep(pause).await;
-            if ends.is_some_and(|ends| ends < Instant::now()) {
-                return Err(refusal("expired", &Fields::default(), &zoho.host(data_center)));
-            }
-            let answer = match zoho.post(data_center, "/oauth/v3/device/token", &poll, true).await {
+            let answer = match zoho.post(data_center, "/oauth/v3/device/token", &poll).await {
                 // An outage does not end the wait.
                 Err(error) if error.kind() == ErrorType::ZohoUnavailable => continue,
                 answer => answer?,
             };
-            match answer.error.as_deref() {
-                Some("authorization_pending") => {}
-                Some("slow_down") => pause = pause.max(SLOW),
-                Some("other_dc") => {
-                    let location = answer.user_location.as_deref().unwrap_or_default();
-                    data_center = DataCenter::named(location)
-                        .filter(|other| *other != data_center)
-                        .ok_or_else(|| refusal("other_dc", &answer, &zoho.host(data_center)))?;
-                    view.err(&format!("Your account is in the data center {}.", data_center.name));
+            match (text(&answer, "error"), DataCenter::named(text(&answer, "user_location"))) {
+                ("authorization_pending", _) => {}
+                ("slow_down", _) => pause = pause.max(SLOW),
+                ("other_dc", Some(other)) if other != data_center => {
+                    view.err(&format!("Your account is in the data center {}.", other.name));
+                    data_center = other;
                 }
                 _ => return Ok((data_center, answer)),
             }
         }
+        Ok((data_center, json!({"error": "expired"})))
     }
 }
 
@@ -250,115 +195,89 @@ impl Accounts<'_> {
         self.settings.config.accounts_domain.clone().unwrap_or_else(|| data_center.accounts_origin())
     }
 
-    /// One request, in a form body: a query would end up in logs.
-    async fn post(
-        &self,
-        data_center: DataCenter,
-        path: &str,
-        fields: &[(&str, &str)],
-        with_secret: bool,
-    ) -> Result<Fields, WatchError> {
-        let host = self.host(data_center);
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("client_id", self.client.id.expose_secret()).extend_pairs(fields);
-        if with_secret {
-            form.append_pair("client_secret", self.client.secret.expose_secret());
-        }
-        let form_type = http::HeaderValue::from_static("application/x-www-form-urlencoded");
+    fn secret(&self) -> (&'static str, &str) {
+        ("client_secret", &self.client.0[1])
+    }
+
+    /// One request with the client ID, in a form body: a query would end up in logs.
+    async fn post(&self, at: DataCenter, path: &str, form: &[(&str, &str)]) -> Result<Value, WatchError> {
+        let host = self.host(at);
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.append_pair("client_id", &self.client.0[0]).extend_pairs(form);
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         let sent = self.settings.connections.send(Request {
-            method: http::Method::POST,
+            method: Method::POST,
             origin: &host,
             path: path.to_owned(),
-            headers: http::HeaderMap::from_iter([(http::header::CONTENT_TYPE, form_type)]),
-            body: form.finish(),
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, form)]),
+            body: body.finish(),
             timeout: TIMEOUT,
             body_limit: 64 << 10,
         });
-        let unavailable = |what: &str| {
-            let message =
-                format!("{host} {what}. Check this computer's network connection, or try again later");
-            WatchError::new(ErrorType::ZohoUnavailable, message)
+        let unavailable = |what: String| {
+            let advice = "Check this computer's network connection, or try again later";
+            WatchError::new(ErrorType::ZohoUnavailable, format!("{host} {what}. {advice}"))
         };
-        let response = sent.await.map_err(|error| unavailable(&format!("did not respond ({error})")))?;
-        if response.status.is_server_error() || response.status == http::StatusCode::TOO_MANY_REQUESTS {
-            return Err(unavailable(&format!("returned {}", summary(response.status, "", ""))));
-        }
+        let response = sent.await.map_err(|error| unavailable(format!("did not respond ({error})")))?;
         // The body is not quoted: it may hold a token.
+        let returned = format!("returned {}", summary(response.status, "", ""));
+        if response.status.is_server_error() || response.status == StatusCode::TOO_MANY_REQUESTS {
+            return Err(unavailable(returned));
+        }
         serde_json::from_slice(&response.body).map_err(|_| {
-            let returned = summary(response.status, "", "");
-            let message = format!(
-                "{host} returned {returned} without the documented JSON. Check --data-center, and what \
-                                   responds in Zoho's place"
-            );
+            let message =
+                format!("{host} {returned} without the documented JSON. Check what responds in its place");
             WatchError::new(ErrorType::ZohoUnexpectedResponse, message)
         })
     }
 }
 
 /// Zoho's own unit is the millisecond; the standard's, the second.
-fn span(value: &Value) -> Option<Duration> {
-    let number = value
-        .as_f64()
-        .or_else(|| value.as_str()?.parse().ok())
-        .filter(|number| (1.0..1e9).contains(number))?;
+fn span(value: Option<&Value>) -> Option<Duration> {
+    let number = value?.as_f64().filter(|number| (1.0..1e9).contains(number))?;
     Some(Duration::from_secs_f64(if number >= 1_000.0 { number / 1_000.0 } else { number }))
 }
 
-/// What a word of the accounts server means, and what to do.
-fn refusal(word: &str, answer: &Fields, host: &Origin) -> WatchError {
+/// What to do about a response without a refresh token.
+fn refusal(answer: &Value, host: &Origin) -> WatchError {
     let names = DataCenter::names();
-    let (what, advice) = match word {
-        "invalid_client" => (
-            "does not know the client ID",
-            format!(
-                "Check it, and name the data center in which the client is registered with --data-center ({names})"
-            ),
-        ),
-        "invalid_client_secret" => {
-            ("rejects the client secret", "Copy it again from Zoho's API console".to_owned())
+    let advice = match text(answer, "error") {
+        "invalid_client" => {
+            &format!("Check the client ID, and name the data center of the client: --data-center {names}")
         }
-        "invalid_code" => (
-            "rejects the code",
-            format!(
-                "A code works once, for a few minutes, and in its own data center (--data-center {names}): generate another one"
-            ),
+        "invalid_client_secret" => "Copy the client secret again from Zoho's API console",
+        "invalid_code" => &format!(
+            "A code works once, for a few minutes, in its own data center (--data-center {names}). Generate another one"
         ),
-        "access_denied" => (
-            "says that the request was declined",
-            "Run the command again and accept it in the browser".to_owned(),
-        ),
-        "expired" => (
-            "says that nobody accepted in time",
-            "Run the command again and accept it in the browser".to_owned(),
-        ),
-        "invalid_scope" => ("does not know the scope", "Check --scope".to_owned()),
-        "other_dc" => (
-            "names another data center",
-            format!("Name the one of your account with --data-center ({names})"),
-        ),
-        // Not `access_denied`: this is how Zoho throttles.
-        "Access Denied" => {
-            ("refuses further requests", "Zoho counts over ten minutes: try again after them".to_owned())
+        "access_denied" => "The request was declined. Run the command again, and accept it in the browser",
+        "expired" => "Nobody accepted the request in time. Run the command again",
+        "invalid_scope" => "Check --scope",
+        "other_dc" => &format!("Name the data center of your account: --data-center {names}"),
+        // With a space: this is how Zoho throttles.
+        "Access Denied" => "Zoho allows only so many requests in ten minutes. Try again after them",
+        "" => {
+            "It issued no refresh token. Remove the client from your account's connected apps, and try again"
         }
-        _ => (
-            "refuses the request",
-            "The client must be of the type Non-browser Application; for a Self Client, use --code"
-                .to_owned(),
-        ),
+        _ => "The client must be of the type Non-browser Application. For a Self Client, use --code",
     };
-    let description = answer.error_description.as_deref().unwrap_or_default();
-    let returned = [word, description].map(redact::quote).join(" ");
-    WatchError::new(ErrorType::TokenRejected, format!("{host} {what} ({}). {advice}", returned.trim()))
+    let returned = ["error", "error_description"].map(|name| redact::quote(text(answer, name))).join(" ");
+    WatchError::new(
+        ErrorType::TokenRejected,
+        format!("{host} refused the login ({}). {advice}", returned.trim()),
+    )
 }
 
-/// A line from the terminal, or from standard input if that is none.
-fn ask(what: &str, is_secret: bool) -> Result<String, WatchError> {
-    let missing = |_| invalid(format!("the {} is missing", what.to_lowercase()));
-    if is_secret && io::stdin().is_terminal() {
-        return rpassword::prompt_password(format!("{what}: ")).map_err(missing);
+const SECRET: &str = "client secret";
+
+/// A line from the terminal, or from standard input if that is none. A secret is not shown.
+fn ask(name: &str) -> Result<String, WatchError> {
+    let missing = |_| invalid(format!("the {name} is missing"));
+    let is_terminal = io::stdin().is_terminal();
+    if is_terminal && name == SECRET {
+        return rpassword::prompt_password("Client secret (not shown): ").map_err(missing);
     }
-    if io::stdin().is_terminal() {
-        View::prompt(&format!("{what}: "));
+    if is_terminal {
+        View::prompt("Client ID: ");
     }
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(missing)?;
@@ -375,13 +294,12 @@ mod tests {
             (json!(5_000), Some(5)),
             (json!(300_000), Some(300)),
             (json!(5), Some(5)),
-            (json!("30"), Some(30)),
             (json!(0), None),
             (json!(-1), None),
             (json!("soon"), None),
             (Value::Null, None),
         ] {
-            assert_eq!(span(&value).map(|span| span.as_secs()), seconds, "{value}");
+            assert_eq!(span(Some(&value)).map(|span| span.as_secs()), seconds, "{value}");
         }
     }
 }

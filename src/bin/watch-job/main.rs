@@ -1,19 +1,14 @@
 //! `watch-job`: watches a Zoho CRM mass change owner job from a terminal, without AWS.
 //!
-//! # Layout
-//!
 //! * [`arguments`]: the command line, and the settings that follow from it and the environment.
-//! * [`source`]: where the credentials come from; [`files`] reads and writes them.
-//! * [`login`]: gets them from Zoho.
+//! * [`source`]: where the credentials come from; [`files`] reads and writes them; [`login`] gets them from Zoho.
 //! * [`store`]: keeps the access token for the next start.
-//! * [`watch`]: the loop of checks, with the function's own checker, rule, and report.
-//! * [`check_credentials`]: the one-line report of `--check-credentials`.
+//! * [`watch`]: the loop of checks, with the function's own checker, rule, and report; [`check_credentials`] is one check.
 //! * [`view`]: a progress bar, plain lines, or JSON; [`progress`] and [`place`] find the words.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod arguments;
 mod check_credentials;
-mod exit;
 mod files;
 mod login;
 mod place;
@@ -23,20 +18,18 @@ mod store;
 mod view;
 mod watch;
 
-use arguments::{Arguments, Command, Commands, Settings};
+use arguments::{Arguments, Command, Settings, again};
 use clap::Parser;
-use exit::Exit;
 use login::Login;
 use mass_change_owner_status::aws::sdk::{self, Sdk};
 use mass_change_owner_status::environment;
-use mass_change_owner_status::error::{ErrorType, WatchError};
+use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::setup;
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
-use mass_change_owner_status::token::{SecretStore, StoreError};
+use mass_change_owner_status::token::SecretStore;
 use mass_change_owner_status::watch::request::Request;
 use place::Place;
-use source::{Origin, Source};
-use std::path::PathBuf;
+use source::{Source, invalid};
 use std::process::ExitCode;
 use std::sync::Arc;
 use store::{LocalStore, ReadOnly};
@@ -47,78 +40,64 @@ async fn main() -> ExitCode {
     // Where this fails, the AWS SDK reports what it does not understand.
     let _restarted = environment::restart_without_empty_variables();
     let mut arguments = Arguments::parse();
-    // Boxed: the SDK's futures nest too deep for the compiler as one type.
-    let exit = match arguments.command.take() {
-        Some(Command::Login(login)) => Box::pin(log_in(&login, arguments)).await,
-        None => {
-            let source = Source::choose(arguments.credentials.as_deref(), arguments.secret_id.as_deref());
-            Box::pin(work(source, &arguments)).await
+    if let Some(Command::Login(login)) = arguments.command.take() {
+        let options = login.options();
+        let view = View::new(Place("the credentials".to_owned(), &options));
+        let written = log_in(&login, &view).await;
+        match written.unwrap_or_else(|error| Some(view.error(&error))) {
+            Some(code) => return code.into(),
+            None => arguments.check_credentials = true,
         }
-    };
-    exit.into()
-}
-
-/// Gets credentials, keeps them, and checks them.
-async fn log_in(login: &Login, mut arguments: Arguments) -> Exit {
-    let pairs = login.options().iter().map(|(option, variable, _)| (*option, *variable)).collect();
-    let view = View::new(Place::new("the credentials", pairs), false, false, false);
-    let result = async {
-        let path = source::of_login()?;
-        let options = login.options().into_iter().map(|(_, variable, value)| (variable, value));
-        let settings = Settings::new(options, None)?;
-        let client = login.client()?;
-        let json = tokio::select! {
-            json = login.run(&client, &settings, &view) => json?,
-            number = interrupted() => return Ok(Err(Exit::Signal(number))),
-        };
-        if login.print_secret {
-            view.out(&json);
-            return Ok(Err(Exit::Succeeded));
-        }
-        files::write(&path, &format!("{json}\n")).map_err(|error| {
-            let message = format!("{} could not be written: {error}", files::shown(&path));
-            WatchError::new(ErrorType::InvalidConfiguration, message)
-        })?;
-        view.err(&format!("The credentials are in {}, which only you can read.", files::shown(&path)));
-        Ok(Ok(path))
-    };
-    match result.await {
-        Ok(Ok(path)) => {
-            arguments.check_credentials = true;
-            let exit = work(Source::of_path(&path), &arguments).await;
-            if exit == Exit::Succeeded {
-                view.err("No option is needed from now on. To watch a job: watch-job MODULE JOB_ID");
-            }
-            exit
-        }
-        Ok(Err(exit)) => exit,
-        Err(error) => view.error(&error),
     }
+    // Boxed: the SDK's futures nest too deep for the compiler as one type.
+    Box::pin(work(&arguments)).await.into()
 }
 
-/// A watch, or a check of the credentials.
-async fn work(source: Result<Source, WatchError>, arguments: &Arguments) -> Exit {
+/// Gets credentials and keeps them. Returns an exit code if there is nothing to check.
+async fn log_in(login: &Login, view: &View<'_>) -> Result<Option<u8>, WatchError> {
+    let (path, _) = files::places().ok_or_else(|| invalid("there is no home directory. Set HOME"))?;
+    let settings = Settings::new(&login.options(), None)?;
+    let client = login.client()?;
+    let json = tokio::select! {
+        json = login.run(&client, &settings, view) => json?,
+        number = interrupted() => return Ok(Some(number.saturating_add(128))),
+    };
+    if login.print_secret {
+        view.out(&json);
+        return Ok(Some(0));
+    }
+    let path_shown = files::shown(&path);
+    files::write(&path, &json)
+        .map_err(|error| invalid(format!("{path_shown} could not be written: {error}")))?;
+    view.err(&format!(
+        "Only you can read the credentials in {path_shown}. To watch a job: watch-job MODULE JOB_ID"
+    ));
+    Ok(None)
+}
+
+/// A watch, or a check of the credentials. Returns the exit code.
+async fn work(arguments: &Arguments) -> u8 {
     let options = arguments.options();
-    let mut pairs: Vec<_> = options.iter().map(|(option, variable, _)| (*option, *variable)).collect();
-    pairs.extend(arguments.secret_id.is_some().then_some(("--secret-id", "ZOHO_SECRET_ID")));
-    let name = source.as_ref().map_or("the credentials", |source| source.name.as_str());
-    let has_bar = !arguments.once && !arguments.check_credentials;
-    let view = View::new(Place::new(name, pairs), has_bar, arguments.json, !arguments.no_bell);
+    let source = Source::choose(arguments.credentials.as_deref(), arguments.secret_id.as_deref());
+    let name = source.as_ref().map_or_else(|_| "the credentials".to_owned(), Source::name);
+    let mut view = View::new(Place(name, &options));
+    if arguments.json || !(arguments.once || arguments.check_credentials) {
+        view = view.of_watch(arguments.json, !arguments.no_bell);
+    }
     view.log(arguments.verbose);
     let result = async {
-        let Source { origin, warning, .. } = source?;
-        warning.iter().for_each(|warning| view.err(warning));
-        let options = options.into_iter().map(|(_, variable, value)| (variable, value));
-        let Origin::SecretsManager(secret_id) = origin else {
-            let settings = Settings::new(options, None)?;
-            let store = LocalStore::new(origin, cache(arguments).as_deref(), &settings.hosts());
-            return perform(store.map_err(StoreError::into_error)?, settings, arguments, &view).await;
+        let source = source?;
+        let Source::Secret(secret_id) = source else {
+            let settings = Settings::new(&options, None)?;
+            let hosts = ["ZOHO_ACCOUNTS_DOMAIN", "ZOHO_API_DOMAIN", "ZOHO_DATA_CENTER"];
+            let hosts = format!("{:?}", hosts.map(|name| settings.environment.get(name)));
+            let cache = files::places().map(|(_, cache)| cache).filter(|_| !arguments.no_cache);
+            return perform(LocalStore::new(source, cache, &hosts)?, settings, arguments, &view).await;
         };
-        let settings = Settings::new(options, Some(&secret_id))?;
-        let Some(region) = sdk::region(&settings.environment).await else {
-            let message = "no AWS Region is set, but the credentials are in Secrets Manager. Set AWS_REGION";
-            return Err(WatchError::new(ErrorType::InvalidConfiguration, message));
-        };
+        let settings = Settings::new(&options, Some(&secret_id))?;
+        let region = sdk::region(&settings.environment).await;
+        let region =
+            region.ok_or_else(|| invalid("the secret is in AWS, but no Region is set. Set AWS_REGION"))?;
         let (connections, timeout) = (settings.connections.clone(), settings.config.request_timeout);
         let sdk = Sdk::load(connections, &settings.environment, region, timeout).await;
         perform(ReadOnly(sdk.secret(secret_id)), settings, arguments, &view).await
@@ -126,43 +105,37 @@ async fn work(source: Result<Source, WatchError>, arguments: &Arguments) -> Exit
     result.await.unwrap_or_else(|error| view.error(&error))
 }
 
-/// Where tokens are kept.
-fn cache(arguments: &Arguments) -> Option<PathBuf> {
-    let cache = files::directories().map(|(_, cache)| cache);
-    if cache.is_none() {
-        tracing::warn!("there is no home directory: the access token is not kept for the next start");
-    }
-    cache.filter(|_| !arguments.no_cache)
-}
-
 async fn perform<S: SecretStore + 'static>(
     store: S,
     settings: Settings,
     arguments: &Arguments,
-    view: &View,
-) -> Result<Exit, WatchError> {
+    view: &View<'_>,
+) -> Result<u8, WatchError> {
     let clock: Clock = Arc::new(Timestamp::now);
     let checker = setup::checker(store, settings.connections, &settings.config, &clock);
     let job = arguments.job()?;
-    let commands = Commands::new(std::env::args_os(), arguments.since());
-    let resume = (!arguments.check_credentials).then_some(commands.resume.as_str());
+    let since = arguments.since.unwrap_or_else(Timestamp::now);
+    let again = again(std::env::args_os());
     let work = async {
         if arguments.check_credentials {
-            return Ok(check_credentials::run(&checker, &job, arguments.names_job(), view).await);
+            return Ok(check_credentials::run(&checker, &job, arguments.job_id.is_some(), view).await);
         }
-        let request = Request::of_job(job.clone(), commands.since);
+        let request = Request::of_job(job.clone(), since);
         let limits = setup::limits(&settings.config);
         let report = watch::run(&checker, request.clone(), &job, &limits, arguments.once, view).await?;
-        view.end(&report, &request, &commands.again);
-        Ok(Exit::of_report(&report))
+        view.end(&report, &request, &again);
+        Ok(watch::exit_code(&report))
     };
-    tokio::select! {
-        exit = Box::pin(work) => exit,
-        number = interrupted() => {
-            view.interrupted(resume);
-            Ok(Exit::Signal(number))
-        }
+    let number = tokio::select! {
+        code = Box::pin(work) => return code,
+        number = interrupted() => number,
+    };
+    view.clear();
+    if !arguments.check_credentials {
+        view.err("The watch has stopped; the job itself continues in Zoho. To resume the watch:");
+        view.err(&format!("  {again} --since {since}"));
     }
+    Ok(number.saturating_add(128))
 }
 
 /// The number of the signal that asks the process to stop.

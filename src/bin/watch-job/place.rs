@@ -4,7 +4,7 @@
 /// How a phrase of the library begins, how it ends (if that is not the same), and what is said here. The first ones apply
 /// first. A test looks for each of them in the library.
 const PHRASES: [(&str, &str, &str); 12] = [
-    ("the secret that ZOHO_SECRET_ID names", "", SOURCE),
+    ("the secret that ZOHO_SECRET_ID names", "", "{source}"),
     ("in the secret", "", "in {source}"),
     (
         "Check the function's outbound network path",
@@ -26,41 +26,26 @@ const PHRASES: [(&str, &str, &str); 12] = [
     ("the function", "", "this program"),
 ];
 
-const SOURCE: &str = "{source}";
+/// The source of the credentials, by its name, and the options that stand in the places of variables.
+pub(crate) struct Place<'a>(pub String, pub &'a [(&'static str, &'static str, String)]);
 
-/// What messages are about here.
-pub(crate) struct Place {
-    /// The source of the credentials, by its name.
-    source: String,
-    /// The options that were given, and the variables in whose places they stand.
-    options: Vec<(&'static str, &'static str)>,
-}
-
-impl Place {
-    /// `options`: option and variable.
-    pub(crate) fn new(source: &str, options: Vec<(&'static str, &'static str)>) -> Self {
-        Self { source: source.to_owned(), options }
-    }
-
+impl Place<'_> {
     /// The message as it is shown here.
     pub(crate) fn fit(&self, message: &str) -> String {
-        let mut text = message.to_owned();
-        for (start, end, here) in PHRASES {
-            text = replaced(&text, start, end, &here.replace(SOURCE, &self.source));
-        }
-        self.options.iter().fold(text, |text, (option, variable)| text.replace(variable, option))
+        let text = PHRASES.iter().fold(message.to_owned(), |text, (start, end, here)| {
+            replaced(&text, start, end, &here.replace("{source}", &self.0))
+        });
+        self.1.iter().fold(text, |text, (option, variable, _)| text.replace(variable, option))
     }
 }
 
 /// Every `start…end` replaced.
 fn replaced(text: &str, start: &str, end: &str, here: &str) -> String {
-    let mut written = String::new();
-    let mut rest = text;
+    let (mut written, mut rest) = (String::new(), text);
     while let Some((before, after)) = rest.split_once(start)
         && let Some((_, after)) = after.split_once(end)
     {
-        written.push_str(before);
-        written.push_str(here);
+        written.extend([before, here]);
         rest = after;
     }
     written + rest
@@ -93,7 +78,8 @@ mod tests {
 
     #[test]
     fn messages_fit() {
-        let place = Place::new("the file ~/zoho.json", vec![("--limit", "WATCH_LIMIT_SECONDS")]);
+        let place =
+            Place("the file ~/zoho.json".into(), &[("--limit", "WATCH_LIMIT_SECONDS", String::new())]);
         for (message, expected) in [
             (
                 "rejected the `client_id` in the secret. Correct",

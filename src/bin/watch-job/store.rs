@@ -1,23 +1,26 @@
-//! The credentials and the tokens of this computer, as the token protocol wants them: a store of versions with
-//! compare-and-set. A file in the cache directory is the store, so that all starts share one token.
+//! The credentials and the tokens of this computer, as the token protocol wants them: versions with compare-and-set. A file
+//! in the cache directory holds them, so that all starts share one token.
 
 use crate::files::{self, shown};
-use crate::source::Origin;
+use crate::source::{Source, invalid};
+use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::token::{Put, SecretStore, StoreError, Version};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 /// Credentials on this computer, and a file with their tokens.
 pub(crate) struct LocalStore {
-    origin: Origin,
+    credentials: SecretString,
+    /// Read anew each time, so that a token that something else keeps up to date is noticed.
+    origin: Option<PathBuf>,
     /// `None`: tokens are not kept.
-    file: Option<PathBuf>,
+    kept: Option<PathBuf>,
 }
 
 /// A version as the file holds it. The newest one with a label carries the label.
@@ -33,28 +36,34 @@ struct Stored {
 const KEPT_SECONDS: i64 = 86_400;
 
 impl LocalStore {
-    /// Tokens are kept below `cache`, apart for other credentials and for other `hosts`.
-    ///
-    /// # Errors
-    ///
-    /// `Denied` if the credentials cannot be read.
-    pub(crate) fn new(
-        origin: Origin,
-        cache: Option<&Path>,
-        hosts: &[Option<&str>],
-    ) -> Result<Self, StoreError> {
-        let text = read(&origin)?;
-        let key = digest(&format!("{hosts:?} {}", text.expose_secret()));
-        Ok(Self { origin, file: cache.map(|cache| cache.join(format!("token-{key}.json"))) })
+    /// Reads the credentials, a pipe once. Tokens are kept below `cache`, apart for other credentials and `hosts`.
+    pub(crate) fn new(source: Source, cache: Option<PathBuf>, hosts: &str) -> Result<Self, WatchError> {
+        let (text, origin) = match source {
+            Source::Variable(text) | Source::Secret(text) => (text, None),
+            Source::File(path) => {
+                let unreadable = |problem| invalid(format!("{} could not be read: {problem}", shown(&path)));
+                let (text, is_file) = files::read(&path).map_err(unreadable)?;
+                if is_file {
+                    files::warn_if_public(&path);
+                }
+                (text, is_file.then_some(path))
+            }
+        };
+        let kept =
+            cache.map(|cache| cache.join(format!("token-{}.json", digest(&[hosts, &text].join("\n")))));
+        Ok(Self { credentials: text.into(), origin, kept })
+    }
+
+    fn kept(&self) -> Result<&Path, StoreError> {
+        self.kept.as_deref().ok_or_else(not_kept)
     }
 
     /// What is kept. Nothing, if something else has written the file.
     fn versions(&self) -> Result<Vec<Stored>, StoreError> {
-        let file = self.file.as_deref().ok_or_else(not_kept)?;
-        match fs::read(file) {
+        match fs::read(self.kept()?) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(denied(file, &error)),
+            Err(error) => Err(self.denied(&error)),
         }
     }
 
@@ -66,19 +75,18 @@ impl LocalStore {
             text: text.into(),
         }))
     }
+
+    /// Says once why tokens are not kept. The watch goes on with a token of its own.
+    fn denied(&self, error: &io::Error) -> StoreError {
+        static ONCE: Once = Once::new();
+        let file = self.kept.as_deref().map(shown).unwrap_or_default();
+        ONCE.call_once(|| tracing::warn!("the access token is not kept for the next start: {file}: {error}"));
+        not_kept()
+    }
 }
 
-fn read(origin: &Origin) -> Result<SecretString, StoreError> {
-    match origin {
-        Origin::Text(text) => Ok(text.clone()),
-        Origin::File(path) => match files::read(path) {
-            Ok(content) => Ok(content.text.into()),
-            Err(problem) => {
-                Err(StoreError::Denied(format!("the file {} could not be read: {problem}", shown(path))))
-            }
-        },
-        Origin::SecretsManager(_) => Err(StoreError::Denied("the secret is not on this computer".to_owned())),
-    }
+fn not_kept() -> StoreError {
+    StoreError::Denied("watch-job does not keep tokens here".to_owned())
 }
 
 fn digest(text: &str) -> String {
@@ -87,7 +95,18 @@ fn digest(text: &str) -> String {
 
 impl SecretStore for LocalStore {
     async fn current(&self) -> Result<Version, StoreError> {
-        let text = read(&self.origin)?;
+        let text = match &self.origin {
+            None => self.credentials.clone(),
+            Some(path) => match files::read(path) {
+                Ok((text, _)) => text.into(),
+                Err(problem) => {
+                    return Err(StoreError::Unavailable(format!(
+                        "{} could not be read: {problem}",
+                        shown(path)
+                    )));
+                }
+            },
+        };
         Ok(Version { id: digest(text.expose_secret()), created: Timestamp::from_epoch_seconds(0), text })
     }
 
@@ -100,45 +119,21 @@ impl SecretStore for LocalStore {
     }
 
     async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
-        let file = self.file.as_deref().ok_or_else(not_kept)?;
+        let file = self.kept()?;
         // Other processes wait until this one has written, or has ended.
-        let _locked = lock(&file.with_extension("lock")).map_err(|error| denied(file, &error))?;
-        let mut versions = self.versions()?;
-        if let Some(taken) = versions.iter().find(|stored| stored.id == id) {
-            if taken.text != text.expose_secret() {
-                return Ok(Put::Taken);
-            }
-            let carrier = versions.iter().rev().find(|stored| stored.label == label);
-            let carries = carrier.is_some_and(|stored| stored.id == id);
-            return Ok(Put::Done { stages: carries.then(|| label.to_owned()).into_iter().collect() });
+        let lock = files::create(&file.with_extension("lock")).and_then(|lock| lock.lock().map(|()| lock));
+        let _lock = lock.map_err(|error| self.denied(&error))?;
+        let (now, mut versions) = (Timestamp::now().epoch_seconds(), self.versions()?);
+        if versions.iter().any(|stored| stored.id == id) {
+            return Ok(Put::Taken);
         }
-        let now = Timestamp::now().epoch_seconds();
         versions.retain(|stored| now.saturating_sub(stored.created) < KEPT_SECONDS);
         let (id, text) = (id.to_owned(), text.expose_secret().to_owned());
         versions.push(Stored { id, label: label.to_owned(), created: now, text });
         let json = serde_json::to_string(&versions).unwrap_or_default();
-        files::write(file, &json).map_err(|error| denied(file, &error))?;
+        files::write(file, &json).map_err(|error| self.denied(&error))?;
         Ok(Put::Done { stages: vec![label.to_owned()] })
     }
-}
-
-fn lock(path: &Path) -> io::Result<File> {
-    files::create_parent(path)?;
-    let file = files::owners(path)?;
-    file.lock()?;
-    Ok(file)
-}
-
-fn not_kept() -> StoreError {
-    StoreError::Denied("tokens are not kept".to_owned())
-}
-
-/// Says once why tokens are not kept. The watch goes on with a token of its own.
-fn denied(file: &Path, error: &io::Error) -> StoreError {
-    static ONCE: Once = Once::new();
-    let why = format!("the access token is not kept for the next start: {}: {error}", shown(file));
-    ONCE.call_once(|| tracing::warn!("{why}"));
-    StoreError::Denied(why)
 }
 
 /// The function's secret, of which this program only reads.
@@ -169,24 +164,19 @@ mod tests {
     #[tokio::test]
     async fn versions_are_put_once_and_found_by_id_and_label() {
         let cache = std::env::temp_dir().join(format!("watch-job-test-{}", std::process::id()));
-        let store = |text: &str, cache| LocalStore::new(Origin::Text(text.into()), cache, &[]).unwrap();
-        let (first, second) = (store("{}", Some(&cache)), store("{}", Some(&cache)));
-        let done = |stages: &[&str]| {
-            Ok(Put::Done { stages: stages.iter().map(|label| (*label).to_owned()).collect() })
-        };
-        assert_eq!(first.put("1", "A", &"one".into()).await, done(&["A"]));
-        assert_eq!(second.put("1", "A", &"one".into()).await, done(&["A"]));
+        let store = |text: &str, cache| LocalStore::new(Source::Variable(text.into()), cache, "").unwrap();
+        let (first, second) = (store("{}", Some(cache.clone())), store("{}", Some(cache.clone())));
+        let done = Put::Done { stages: vec!["A".to_owned()] };
+        assert_eq!(first.put("1", "A", &"one".into()).await.as_ref(), Ok(&done));
         assert_eq!(second.put("1", "A", &"other".into()).await, Ok(Put::Taken));
-        assert_eq!(second.put("2", "A", &"two".into()).await, done(&["A"]));
-        assert_eq!(first.put("1", "A", &"one".into()).await, done(&[]), "the label has moved on");
+        assert_eq!(second.put("2", "A", &"two".into()).await.as_ref(), Ok(&done));
         let text = |version: Option<Version>| version.map(|version| version.text.expose_secret().to_owned());
         assert_eq!(text(first.labeled("A").await.unwrap()).as_deref(), Some("two"));
         assert_eq!(text(first.version("1").await.unwrap()).as_deref(), Some("one"));
         assert!(first.labeled("B").await.unwrap().is_none());
-        let others = store("other credentials", Some(&cache));
-        assert!(others.version("1").await.unwrap().is_none());
+        assert!(store("other credentials", Some(cache.clone())).version("1").await.unwrap().is_none());
         assert!(store("{}", None).version("1").await.is_err());
-        fs::write(first.file.as_ref().unwrap(), "garbage").unwrap();
+        fs::write(first.kept().unwrap(), "garbage").unwrap();
         assert!(first.version("1").await.unwrap().is_none());
         fs::remove_dir_all(cache).unwrap();
     }

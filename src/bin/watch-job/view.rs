@@ -1,20 +1,18 @@
 //! What the user sees: a progress bar on a terminal, plain lines elsewhere, or JSON. Everything that this program writes,
 //! it writes here.
 
-use crate::exit::Exit;
 use crate::place::Place;
 use crate::progress::{joined, line, records, speed};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mass_change_owner_status::error::WatchError;
+use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::event::Event;
 use mass_change_owner_status::watch::format::duration;
-use mass_change_owner_status::watch::ids::Job;
 use mass_change_owner_status::watch::job::Status;
-use mass_change_owner_status::watch::report::{Outcome, Report, ReportedError, seconds_between};
+use mass_change_owner_status::watch::report::{Outcome, Report, seconds_between};
 use mass_change_owner_status::watch::request::{History, Request};
 use mass_change_owner_status::watch::text::{Deployment, Text};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -24,23 +22,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 /// Standard output and standard error.
-pub(crate) struct View {
-    screen: Screen,
-    place: Place,
+pub(crate) struct View<'a> {
+    pub place: Place<'a>,
+    /// Only on a terminal that can move its cursor.
+    bar: Option<ProgressBar>,
+    has_json: bool,
     has_bell: bool,
-    /// Since when the job cannot be checked, and the name of the error.
-    outage: RefCell<Option<(Timestamp, String)>>,
-    cannot_write: Cell<bool>,
-}
-
-/// One of the three, chosen once.
-enum Screen {
-    /// A terminal that can move its cursor.
-    Bar(ProgressBar),
-    /// Any other terminal, a pipe, or a file.
-    Lines,
-    /// `--json`.
-    Json,
+    /// Why the last check failed.
+    failing: RefCell<Option<String>>,
 }
 
 const BAR: &str = "{prefix}\n{wide_bar}\n{msg}";
@@ -49,96 +38,72 @@ const TICK: Duration = Duration::from_secs(1);
 /// Whoever starts a longer watch looks elsewhere.
 const BELL_AFTER_SECONDS: u64 = 60;
 
-impl View {
-    /// `has_bar`: for a watch in the foreground.
-    pub(crate) fn new(place: Place, has_bar: bool, has_json: bool, has_bell: bool) -> Self {
-        let target = ProgressDrawTarget::stdout();
-        let screen = if has_json {
-            Screen::Json
-        } else if has_bar && !target.is_hidden() {
-            let bar = ProgressBar::with_draw_target(Some(100), target);
-            // The template is a constant that a test parses.
-            let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏░"));
-            Screen::Bar(bar)
-        } else {
-            Screen::Lines
-        };
-        Self { screen, place, has_bell, outage: RefCell::default(), cannot_write: Cell::default() }
+impl<'a> View<'a> {
+    /// Plain lines.
+    pub(crate) fn new(place: Place<'a>) -> Self {
+        Self { place, bar: None, has_json: false, has_bell: false, failing: RefCell::default() }
     }
 
-    /// Sends the log to standard error: warnings, and with `verbose` each request.
-    ///
-    /// Libraries stay silent, whatever the level: they print headers and bodies, and with them tokens. So do the warnings
-    /// about sharing tokens between execution environments: this program has its own.
+    /// JSON, or a bar where one can be drawn.
+    pub(crate) fn of_watch(self, has_json: bool, has_bell: bool) -> Self {
+        let target = ProgressDrawTarget::stdout();
+        let bar = (!has_json && !target.is_hidden()).then(|| {
+            // The template is a constant that a test parses.
+            let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::with_draw_target(Some(100), target);
+            bar.with_style(style.progress_chars("█▉▊▋▌▍▎▏░"))
+        });
+        Self { bar, has_json, has_bell, ..self }
+    }
+
+    /// Sends the log to standard error: warnings, and with `verbose` each request. Libraries stay silent: they print headers
+    /// and bodies, and with them tokens. So does the sharing of tokens between execution environments.
     pub(crate) fn log(&self, verbose: bool) {
         let level = |quiet| if verbose { LevelFilter::DEBUG } else { quiet };
         let filter = Targets::new()
             .with_target("watch_job", LevelFilter::WARN)
             .with_target("mass_change_owner_status", level(LevelFilter::WARN))
             .with_target("mass_change_owner_status::token", level(LevelFilter::ERROR));
-        let bar = match &self.screen {
-            Screen::Bar(bar) => Some(bar.clone()),
-            Screen::Lines | Screen::Json => None,
-        };
-        let writer = move || Log(bar.clone());
-        let layer = fmt::layer().with_target(false).with_ansi(false).without_time().with_writer(writer);
-        // Only the first call in a process can succeed, and there is one.
-        let _already_set = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
-    }
-
-    /// The first check is under way.
-    pub(crate) fn begin(&self, job: &Job) {
-        if let Screen::Bar(bar) = &self.screen {
-            bar.set_prefix(format!("{} {}", job.module, job.job_id));
-            bar.set_message("first check");
-        }
+        let bar = self.bar.clone();
+        let layer = fmt::layer().with_target(false).with_ansi(false).without_time();
+        let layer = layer.with_writer(move || Stderr(bar.clone())).with_filter(filter);
+        // Only the first call in a process can succeed; a login makes a second one.
+        let _already_set = tracing_subscriber::registry().with(layer).try_init();
     }
 
     /// A check was made; `earlier` is what the checks before it saw.
     pub(crate) fn report(&self, report: &Report, earlier: &History, now: Timestamp) {
-        if matches!(self.screen, Screen::Json) {
+        if self.has_json {
             self.out(&serde_json::to_string(report).unwrap_or_default());
         }
+        let name = report.error().map(|error| error.name.clone());
+        let last = self.failing.replace(name.clone());
         match (report.error(), report.next_check_seconds()) {
-            (Some(error), Some(wait)) => self.failed(error, wait, now),
-            // The end of the watch: `end` prints it.
-            (Some(_), None) => {}
+            // One line for each outage, and for each change of its cause.
+            (Some(error), Some(wait)) if name != last => {
+                let wait = duration(wait);
+                self.err(&format!("{now} {}: {} (next attempt in {wait})", error.name, error.message));
+            }
             (None, next) => {
-                if let Some((since, _)) = self.outage.take() {
-                    self.err(&format!(
-                        "{now} The job can be checked again, after {}.",
-                        duration(seconds_between(since, now))
-                    ));
+                if last.is_some() {
+                    let gap = duration(seconds_between(since(report, earlier), now));
+                    self.err(&format!("{now} The job can be checked again, after {gap}."));
                 }
-                if matches!(self.screen, Screen::Lines) {
+                if self.bar.is_none() && !self.has_json {
                     self.out(&format!("{now} {}", line(report, earlier, next)));
                 }
             }
-        }
-    }
-
-    /// The job cannot be checked. One line for each outage, and for each change of its cause.
-    fn failed(&self, error: &ReportedError, wait: u64, now: Timestamp) {
-        let (since, is_news) = match &*self.outage.borrow() {
-            Some((since, name)) => (*since, *name != error.name),
-            None => (now, true),
-        };
-        self.outage.replace(Some((since, error.name.clone())));
-        if is_news {
-            let (name, message, wait) = (&error.name, &error.message, duration(wait));
-            self.err(&format!("{now} {name}: {message} (next attempt in {wait})"));
+            // `end` prints the last one.
+            (Some(_), _) => {}
         }
     }
 
     /// Waits for the next check.
     pub(crate) async fn wait(&self, report: &Report, earlier: &History, seconds: u64) {
-        let end = Instant::now().checked_add(Duration::from_secs(seconds));
-        let Some(end) = end else { return };
-        let Screen::Bar(bar) = &self.screen else { return tokio::time::sleep_until(end).await };
-        let job = |name: Option<&str>| name.unwrap_or("unknown").to_owned();
-        let status = report.status.as_ref().map_or("not checked yet", Status::as_str);
-        bar.set_prefix(format!("{} {} {status}", job(report.job.module()), job(report.job.job_id())));
+        let Some(end) = Instant::now().checked_add(Duration::from_secs(seconds)) else { return };
+        let Some(bar) = &self.bar else { return tokio::time::sleep_until(end).await };
+        let names = [report.job.module(), report.job.job_id(), report.status.as_ref().map(Status::as_str)];
+        bar.set_prefix(names.map(Option::unwrap_or_default).join(" "));
         bar.set_position(report.progress_percent().unwrap_or(0).into());
         loop {
             let left = end.saturating_duration_since(Instant::now());
@@ -146,82 +111,59 @@ impl View {
                 return;
             }
             let seconds = duration(left.as_secs().saturating_add(1));
-            let pace = match &*self.outage.borrow() {
-                Some((since, _)) => {
-                    let clock = since.to_string().get(11..16).unwrap_or_default().to_owned();
-                    format!("cannot be checked since {clock} UTC, next attempt in {seconds}")
-                }
-                None => joined([Some(speed(earlier, report)), Some(format!("next check in {seconds}"))]),
+            let pace = if report.error().is_some() {
+                let since = since(report, &History::from(report)).to_string();
+                let clock = since.get(11..16).unwrap_or_default();
+                format!("cannot be checked since {clock} UTC, next attempt in {seconds}")
+            } else {
+                joined([Some(speed(earlier, report)), Some(format!("next check in {seconds}"))])
             };
-            let lines = [records(report), pace];
-            bar.set_message(lines.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n"));
+            bar.set_message([records(report), pace].join("\n").trim().to_owned());
             tokio::time::sleep(TICK.min(left)).await;
         }
     }
 
     /// The watch is over.
     pub(crate) fn end(&self, report: &Report, request: &Request, again: &str) {
-        let bell = match &self.screen {
-            Screen::Bar(bar) => {
-                bar.finish_and_clear();
-                self.has_bell && seconds_between(report.began, Timestamp::now()) >= BELL_AFTER_SECONDS
-            }
-            Screen::Lines => false,
-            Screen::Json => return,
-        };
+        self.clear();
+        let error = report.error().map(|error| format!("{}: {}", error.name, error.message));
         let Some(outcome) = report.outcome() else {
-            // `--once`: the line of the check has said it all, or there is none.
-            return report
-                .error()
-                .map_or((), |error| self.err(&format!("{}: {}", error.name, error.message)));
+            return error.iter().for_each(|error| self.err(error));
         };
+        if self.has_json {
+            return;
+        }
         let text = Text::about(report, Event::End(outcome), request, &Deployment::default());
-        let checks = if report.checks == 1 { "check" } else { "checks" };
-        let watched = duration(seconds_between(report.began, Timestamp::now()));
+        let (job_id, checks) = (report.job.job_id().unwrap_or_default(), report.checks);
+        let watched = seconds_between(report.began, Timestamp::now());
+        let plural = if checks == 1 { "" } else { "s" };
         let mut lines = vec![
-            format!(
-                "{}: {}, job {}",
-                text.beginning,
-                text.operation,
-                report.job.job_id().unwrap_or("unknown")
-            ),
+            format!("{}: {}, job {job_id}", text.beginning, text.operation),
             text.sentence,
-            format!("Watched for {watched}, {} {checks}.", report.checks),
+            format!("Watched for {}, {checks} check{plural}.", duration(watched)),
         ];
-        lines.extend(report.error().map(|error| format!("{}: {}", error.name, error.message)));
+        lines.extend(error);
         match outcome {
-            // An error that ends a watch meets the same command again.
+            // What ended this watch would end the next one, too.
             Outcome::WatchFailed => {}
             Outcome::WatchTimedOut => lines.push(format!("To watch it again:\n  {again}")),
             _ => lines.extend(text.advice),
         }
         self.out(&lines.join("\n"));
-        if bell {
+        if self.bar.is_some() && self.has_bell && watched >= BELL_AFTER_SECONDS {
             let _silent = io::stdout().write_all(b"\x07").and_then(|()| io::stdout().flush());
         }
     }
 
-    /// Ctrl-C, or a request to terminate. `resume` is the command that continues the watch, if there is one.
-    pub(crate) fn interrupted(&self, resume: Option<&str>) {
-        if let Screen::Bar(bar) = &self.screen {
-            bar.finish_and_clear();
-        }
-        if let Some(resume) = resume {
-            self.err(&format!(
-                "The watch has stopped; the job itself continues in Zoho. To resume the watch:\n  {resume}"
-            ));
-        }
+    /// Takes the bar away.
+    pub(crate) fn clear(&self) {
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
     }
 
-    /// An error that ends the program.
-    pub(crate) fn error(&self, error: &WatchError) -> Exit {
-        self.err(&self.fit(&error.to_string()));
-        Exit::of_error(error)
-    }
-
-    /// A message in the words of this place.
-    pub(crate) fn fit(&self, message: &str) -> String {
-        self.place.fit(message)
+    /// An error that ends the program, and the exit code.
+    pub(crate) fn error(&self, error: &WatchError) -> u8 {
+        self.err(&self.place.fit(&error.to_string()));
+        if matches!(error.kind(), ErrorType::InvalidInput | ErrorType::InvalidConfiguration) { 2 } else { 5 }
     }
 
     /// A question, which is answered in the same line.
@@ -230,51 +172,41 @@ impl View {
     }
 
     /// The error in the words of this place.
-    pub(crate) fn fit_error(&self, error: WatchError) -> WatchError {
+    pub(crate) fn fit(&self, error: WatchError) -> WatchError {
         WatchError::new(error.kind(), self.place.fit(error.message()))
             .because(error.cause())
             .with_retry_after(error.retry_after())
     }
 
-    /// A line on standard output. A reader that has gone away ends the process, as it ends any filter. A full disk does
-    /// not: the exit code still says how the job ended.
-    pub(crate) fn out(&self, line: &str) {
+    /// Lines on standard output. A reader that has gone away ends the process, as it ends any filter. A full disk does not:
+    /// the exit code still counts.
+    pub(crate) fn out(&self, text: &str) {
         let mut stdout = io::stdout().lock();
-        match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-            Ok(()) => {}
+        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(141), // 128 and SIGPIPE
-            Err(error) if !self.cannot_write.replace(true) => {
-                self.err(&format!("standard output cannot be written ({error}); the exit code still counts"));
-            }
-            Err(_) => {}
+            Err(error) => self.err(&format!("standard output cannot be written: {error}")),
+            Ok(()) => {}
         }
     }
 
-    /// Lines on standard error, above the bar. They are advice: nobody has to be able to read them.
+    /// Lines on standard error, above the bar.
     pub(crate) fn err(&self, text: &str) {
-        let write = || {
-            let _unread = writeln!(io::stderr(), "{text}");
-        };
-        match &self.screen {
-            Screen::Bar(bar) => bar.suspend(write),
-            Screen::Lines | Screen::Json => write(),
-        }
+        let _infallible = Stderr(self.bar.clone()).write_all(format!("{text}\n").as_bytes());
     }
 }
 
-/// Writes the log above the progress bar.
-struct Log(Option<ProgressBar>);
+/// Since when a job that cannot be checked has not been seen.
+fn since(report: &Report, earlier: &History) -> Timestamp {
+    earlier.checked_at.filter(|_| earlier.status.is_some()).unwrap_or(report.began)
+}
 
-impl Write for Log {
+/// Standard error, above the bar. Nobody has to be able to read it.
+struct Stderr(Option<ProgressBar>);
+
+impl Write for Stderr {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        let write = || {
-            // The subscriber panics where it cannot report that it could not write.
-            let _unread = io::stderr().write_all(text);
-        };
-        match &self.0 {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        }
+        let write = || drop(io::stderr().write_all(text));
+        self.0.as_ref().map_or_else(write, |bar| bar.suspend(write));
         Ok(text.len())
     }
 

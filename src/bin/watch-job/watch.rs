@@ -9,46 +9,42 @@ use mass_change_owner_status::http::HttpClient;
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::token::SecretStore;
 use mass_change_owner_status::watch::ids::Job;
-use mass_change_owner_status::watch::job::JobStatus;
-use mass_change_owner_status::watch::report::{Limits, Report, seconds_between};
+use mass_change_owner_status::watch::report::{Limits, Outcome, Report, seconds_between};
 use mass_change_owner_status::watch::request::{History, Request};
 use mass_change_owner_status::zoho::client::Attempts;
 use std::time::Duration;
 
 /// One check, with all its attempts. On Lambda, the function's timeout bounds it.
-const CHECK_TIME: Duration = Duration::from_secs(60);
+pub(crate) const CHECK_TIME: Duration = Duration::from_secs(60);
 
-/// Checks the job until the watch is over (or once), and returns the last report.
-///
-/// # Errors
-///
-/// None at present: the rule that the function follows leaves no error to a program that keeps its own history.
+/// Checks the job until the watch is over (or once), and returns the last report. The rule of the function leaves no error
+/// to a program that keeps its own history.
 pub(crate) async fn run<S, H>(
     checker: &Checker<S, H>,
     mut request: Request,
     job: &Job,
     limits: &Limits,
     once: bool,
-    view: &View,
+    view: &View<'_>,
 ) -> Result<Report, WatchError>
 where
     S: SecretStore + 'static,
     H: HttpClient + Clone + 'static,
 {
-    view.begin(job);
     loop {
-        let mut checked = check(checker, job).await;
+        let check =
+            async || checker.check(job, true, Deadline::after(CHECK_TIME), &mut Attempts::default()).await;
+        let mut checked = check().await;
         // The job of a new watch may have been started a moment ago.
-        if matches!(&checked, Err(error) if error.cause() == ErrorCause::NoContent)
-            && request.history.status.is_none()
-        {
+        let is_new = request.history.status.is_none();
+        if is_new && checked.as_ref().is_err_and(|error| error.cause() == ErrorCause::NoContent) {
             tokio::time::sleep(CONFIRM_AFTER).await;
-            checked = check(checker, job).await;
+            checked = check().await;
         }
         let now = Timestamp::now();
         let report = match checked {
             Ok(status) => Report::of_check(&request, &status, now, limits),
-            Err(error) => judge(&request, view.fit_error(error), limits, now)?,
+            Err(error) => judge(&request, view.fit(error), limits, now)?,
         };
         view.report(&report, &request.history, now);
         let Some(seconds) = report.next_check_seconds().filter(|_| !once) else { return Ok(report) };
@@ -59,10 +55,15 @@ where
     }
 }
 
-async fn check<S, H>(checker: &Checker<S, H>, job: &Job) -> Result<JobStatus, WatchError>
-where
-    S: SecretStore + 'static,
-    H: HttpClient + Clone + 'static,
-{
-    checker.check(job, true, Deadline::after(CHECK_TIME), &mut Attempts::default()).await
+/// The exit code of a watch: a contract with scripts, in the help text and in docs/terminal.md.
+pub(crate) fn exit_code(report: &Report) -> u8 {
+    match report.outcome() {
+        Some(Outcome::Succeeded) => 0,
+        Some(Outcome::Failed) => 1,
+        Some(Outcome::PartiallySucceeded) => 3,
+        Some(Outcome::WatchTimedOut) => 4,
+        Some(Outcome::WatchFailed) => 5,
+        None if report.error().is_some() => 5,
+        None => 6,
+    }
 }

@@ -6,6 +6,7 @@ from typing import Any
 
 from local.wire.message import Request, Response
 
+from .device import Logins
 from .oauth import OAuthError, Throttled, Token, TokenIssuer
 from .settings import Settings
 
@@ -18,10 +19,21 @@ _THROTTLED = {
 }
 
 
-def handle(issuer: TokenIssuer, request: Request, now: float, settings: Settings, own_url: str) -> Response:
+def handle(
+    issuer: TokenIssuer, logins: Logins, request: Request, now: float, settings: Settings, own_url: str
+) -> Response:
     """Respond to one token request."""
     if request.method != "POST":
         return Response(405, headers=(("Allow", "POST"),))
+    form = request.form()
+    clients = issuer.clients.get(form.get("client_id", ""), [])
+    login = logins.respond(request.path, form, clients, issuer.add_client, now)
+    if login is not None and "refresh_token" in login:
+        scope = next(client.scope for client in clients if client.refresh_token == login["refresh_token"])
+        token = issuer.issue(scope, settings.token_life_seconds, now)
+        return Response.json(200, login | _token_response(token, settings, own_url))
+    if login is not None:
+        return Response.json(settings.oauth_error_status, login)
     try:
         token = _mint(issuer, request, now, settings)
     except Throttled:

@@ -145,6 +145,14 @@ class ZohoControl:
             scope=scope,
         )
 
+    def expect_login(self, *answers: Any, interval: float = 5, life: float = 300) -> None:
+        """Say how the next login goes: the answers to its polls (errors, or whole bodies). Then it is accepted."""
+        self._call("expect_login", answers=answers, interval=interval, life=life)
+
+    def login_code(self) -> str:
+        """Generate the one-time code of a self client."""
+        return self._call("login_code")
+
     def reset(self) -> None:
         """Return to the start: no jobs, tokens, faults, or records, and the first settings. The clock keeps running."""
         self._call("reset")

@@ -13,6 +13,7 @@ from local.wire.steps import Pause, Step
 from . import accounts
 from .clock import Clock
 from .crm import Crm
+from .device import Logins
 from .faults import Fault, FaultPlan, RandomFaults, Side, no_fault
 from .oauth import (
     DEFAULT_CLIENT_ID,
@@ -104,6 +105,8 @@ class SimulatorState:
             "issue_token": self.issue_token,
             "revoke": self.revoke,
             "add_client": self.add_client,
+            "expect_login": self.expect_login,
+            "login_code": lambda: self.logins.code(self.clock.now()),
             "reset": self.reset,
         }
 
@@ -154,10 +157,14 @@ class SimulatorState:
     ) -> None:
         self.issuer.add_client(Client(client_id, client_secret, refresh_token, soid, scope))
 
+    def expect_login(self, answers: list[Any], **times: float) -> None:
+        self.logins = Logins(answers, **times)
+
     def reset(self) -> None:
         """Return to the start: no jobs, tokens, faults, or records, and the first settings. The clock keeps running."""
         self.settings = self._initial
         self.issuer = TokenIssuer()
+        self.logins = Logins()
         self.crm = Crm(self.issuer)
         self.faults = FaultPlan()
         self.records: list[RequestRecord] = []
@@ -173,7 +180,7 @@ class SimulatorState:
         now = self.clock.now()
         if side == "crm":
             return self.crm.handle(request, self._running, now, self.settings)
-        return accounts.handle(self.issuer, request, now, self.settings, self.url)
+        return accounts.handle(self.issuer, self.logins, request, now, self.settings, self.url)
 
     def _record(self, request: Request, side: Side, connection: int) -> RequestRecord:
         scheme, token = request.authorization()

@@ -6,6 +6,8 @@
 //! * [`watch`]: the loop of checks, with the function's own checker, rule, and report; [`check_credentials`] is one check.
 //! * [`view`]: a progress bar, plain lines, or JSON; [`progress`] and [`place`] find the words.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
+// The SDK's futures nest deep.
+#![recursion_limit = "256"]
 
 mod arguments;
 mod check_credentials;
@@ -49,8 +51,7 @@ async fn main() -> ExitCode {
             None => arguments.check_credentials = true,
         }
     }
-    // Boxed: the SDK's futures nest too deep for the compiler as one type.
-    Box::pin(work(&arguments)).await.into()
+    work(&arguments).await.into()
 }
 
 /// Gets credentials and keeps them. Returns an exit code if there is nothing to check.
@@ -92,7 +93,8 @@ async fn work(arguments: &Arguments) -> u8 {
             let hosts = ["ZOHO_ACCOUNTS_DOMAIN", "ZOHO_API_DOMAIN", "ZOHO_DATA_CENTER"];
             let hosts = format!("{:?}", hosts.map(|name| settings.environment.get(name)));
             let cache = files::places().map(|(_, cache)| cache).filter(|_| !arguments.no_cache);
-            return perform(LocalStore::new(source, cache, &hosts)?, settings, arguments, &view).await;
+            let store = LocalStore::new(source, cache, &hosts)?;
+            return perform(store, settings, arguments, &view).await;
         };
         let settings = Settings::new(&options, Some(&secret_id))?;
         let region = sdk::region(&settings.environment).await;
@@ -100,7 +102,7 @@ async fn work(arguments: &Arguments) -> u8 {
             region.ok_or_else(|| invalid("the secret is in AWS, but no Region is set. Set AWS_REGION"))?;
         let (connections, timeout) = (settings.connections.clone(), settings.config.request_timeout);
         let sdk = Sdk::load(connections, &settings.environment, region, timeout).await;
-        perform(ReadOnly(sdk.secret(secret_id)), settings, arguments, &view).await
+        Box::pin(perform(ReadOnly(sdk.secret(secret_id)), settings, arguments, &view)).await
     };
     result.await.unwrap_or_else(|error| view.error(&error))
 }
@@ -127,7 +129,7 @@ async fn perform<S: SecretStore + 'static>(
         Ok(watch::exit_code(&report))
     };
     let number = tokio::select! {
-        code = Box::pin(work) => return code,
+        code = work => return code,
         number = interrupted() => number,
     };
     view.clear();

@@ -5,7 +5,7 @@ pub(crate) mod http;
 mod reporter;
 pub(crate) mod scheduler;
 pub mod sdk;
-pub(crate) mod secrets_manager;
+pub mod secrets_manager;
 pub(crate) mod sns;
 
 #[cfg(test)]

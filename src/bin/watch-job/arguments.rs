@@ -1,18 +1,16 @@
 //! The command line, and the settings that follow from it and the environment.
 
-use crate::login::Login;
+use crate::login::LoginOptions;
 use clap::{Parser, Subcommand};
 use mass_change_owner_status::config::{self, Config};
-use mass_change_owner_status::deadline::CurrentDeadline;
-use mass_change_owner_status::environment::Environment;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::http::{self, Connections};
-use mass_change_owner_status::timestamp::Timestamp;
+use mass_change_owner_status::invalid::Invalid;
 use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
+use mass_change_owner_status::{deadline::CurrentDeadline, environment::Environment, timestamp::Timestamp};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Watch a Zoho CRM "mass change owner" job until it ends.
 #[derive(Parser)]
@@ -75,7 +73,7 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Get credentials from Zoho, once, and keep them for every later start
-    Login(Login),
+    Login(LoginOptions),
 }
 
 const AFTER_HELP: &str = r#"Examples:
@@ -87,49 +85,40 @@ const AFTER_HELP: &str = r#"Examples:
 Credentials are the first of --credentials, --secret-id, ZOHO_CREDENTIALS (the content of such a file), ZOHO_SECRET_ID, and
 what `watch-job login` has written. They are an access token, or JSON:
   {"client_id": "1000.…", "client_secret": "…", "refresh_token": "1000.…", "data_center": "EU"}
-All starts share one access token, in the user's cache directory. With a secret in Secrets Manager, they use the token that
-the function has stored there, and store nothing.
+All starts share one access token, which is in the user's cache directory, or in the secret of the function.
 
 Environment: also ZOHO_DATA_CENTER, ZOHO_API_DOMAIN, ZOHO_ACCOUNTS_DOMAIN, ZOHO_API_VERSION, REQUEST_TIMEOUT_SECONDS,
 SSL_CERT_FILE, HTTPS_PROXY, and NO_PROXY. A DURATION is 90s, 5m, 2h, 1d, or a number of seconds.
 
-Exit status:
-  0  the job succeeded, or the credentials are correct
-  1  the job failed
-  2  the command line, the environment, or a file is not valid; nothing was sent
-  3  the job partially succeeded
-  4  no end was seen until the limit
-  5  the watch could not begin, or the credentials are not correct
-  6  --once: the job is unfinished
-  7  the credentials could not be checked
+Exit status: 0 the job succeeded, or the credentials are correct; 1 it failed; 2 the command line, the environment, or a file
+is not valid, and nothing was sent; 3 it partially succeeded; 4 no end was seen until the limit; 5 the watch could not begin,
+or the credentials are not correct; 6 with --once, it is unfinished; 7 the credentials could not be checked.
 Ctrl-C (130) ends the watch, not the job, and prints the command that resumes the watch."#;
 
-/// An option, the variable in whose place it stands, and its value.
-pub(crate) type SetOption = (&'static str, &'static str, String);
+/// A variable and its value.
+pub(crate) type Variable = (&'static str, Option<String>);
 
 impl Arguments {
-    /// The options that were given in the places of variables.
-    pub(crate) fn options(&self) -> Vec<SetOption> {
-        let seconds = |option: Option<u64>| option.map(|seconds| seconds.to_string());
-        let options = [
-            ("--secret-id", "ZOHO_SECRET_ID", self.secret_id.clone()),
-            ("--min-interval", "CHECK_INTERVAL_MIN_SECONDS", seconds(self.min_interval)),
-            ("--max-interval", "CHECK_INTERVAL_MAX_SECONDS", seconds(self.max_interval)),
-            ("--limit", "WATCH_LIMIT_SECONDS", seconds(self.limit)),
-        ];
-        options.into_iter().filter_map(|(option, variable, value)| Some((option, variable, value?))).collect()
+    /// The options that stand in the places of variables.
+    pub(crate) fn variables(&self) -> [Variable; 3] {
+        [
+            ("CHECK_INTERVAL_MIN_SECONDS", self.min_interval),
+            ("CHECK_INTERVAL_MAX_SECONDS", self.max_interval),
+            ("WATCH_LIMIT_SECONDS", self.limit),
+        ]
+        .map(|(name, seconds)| (name, seconds.map(|seconds| seconds.to_string())))
     }
 
     /// The job to watch. `--check-credentials` can do without a module and a job ID.
     pub(crate) fn job(&self) -> Result<Job, WatchError> {
-        let (module, job_id) =
-            (self.module.as_deref().unwrap_or("Leads"), self.job_id.as_deref().unwrap_or("1"));
+        let module = self.module.as_deref().unwrap_or("Leads");
+        let job_id = self.job_id.as_deref().unwrap_or("1");
         let invalid = |problem| WatchError::new(ErrorType::InvalidInput, problem);
+        let no_module = |problem: Invalid| invalid(problem.of(&format!("the module {module:?}")));
+        let no_job = |problem: Invalid| invalid(problem.of(&format!("the job ID {job_id:?}")));
         Ok(Job {
-            module: ModuleName::parse(module)
-                .map_err(|problem| invalid(problem.of(&format!("the module {module:?}"))))?,
-            job_id: JobId::parse(job_id)
-                .map_err(|problem| invalid(problem.of(&format!("the job ID {job_id:?}"))))?,
+            module: ModuleName::parse(module).map_err(no_module)?,
+            job_id: JobId::parse(job_id).map_err(no_job)?,
         })
     }
 }
@@ -185,20 +174,17 @@ const UNUSED: [&str; 4] =
     ["STATUS_TOPIC_ARN", "STILL_RUNNING_NOTICE_SECONDS", "NO_PROGRESS_NOTICE_SECONDS", "CHAT_NOTIFICATIONS"];
 
 impl Settings {
-    /// AWS's variables count only with a secret there.
-    pub(crate) fn new(options: &[SetOption], secret_id: Option<&str>) -> Result<Self, WatchError> {
+    /// `variables` are options. AWS's own variables count only with a secret there.
+    pub(crate) fn new(variables: &[Variable], secret_id: Option<&str>) -> Result<Self, WatchError> {
         let text = |value: OsString| value.to_string_lossy().into_owned();
         let is_used =
             |name: &str| !UNUSED.contains(&name) && (secret_id.is_some() || !name.starts_with("AWS_"));
-        let options = options.iter().map(|(_, variable, value)| ((*variable).to_owned(), value.clone()));
         // The function cannot work without a secret; this program can.
-        let secret_id = ("ZOHO_SECRET_ID".to_owned(), secret_id.unwrap_or("unused").to_owned());
-        let environment: Environment = std::env::vars_os()
-            .map(|(name, value)| (text(name), text(value)))
-            .filter(|(name, _)| is_used(name))
-            .chain(options)
-            .chain([secret_id])
-            .collect();
+        let secret_id = [("ZOHO_SECRET_ID", Some(secret_id.unwrap_or("unused").to_owned()))];
+        let given = variables.iter().chain(&secret_id);
+        let given = given.filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?)));
+        let process = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+        let environment: Environment = process.filter(|(name, _)| is_used(name)).chain(given).collect();
         let config = Config::new(&environment).map_err(|problems| config::invalid(&problems))?;
         let connections = Connections::new(http::Settings {
             cert_file: config.cert_file.as_deref(),

@@ -1,65 +1,56 @@
-//! The credentials and the tokens of this computer, as the token protocol wants them: versions with compare-and-set. A file
-//! in the cache directory holds them, so that all starts share one token.
+//! The credentials and their tokens, as the token protocol wants them: versions with compare-and-set. A file in the cache
+//! directory holds the tokens of this computer, so that all starts share one.
 
-use crate::files::{self, shown};
-use crate::source::{Source, invalid};
-use mass_change_owner_status::error::WatchError;
-use mass_change_owner_status::timestamp::Timestamp;
+use crate::credentials::{self, Source, shown};
 use mass_change_owner_status::token::{Put, SecretStore, StoreError, Version};
+use mass_change_owner_status::{
+    aws::secrets_manager::SecretsManager, error::WatchError, timestamp::Timestamp,
+};
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::{fs, io, sync::Once};
 
-/// Credentials on this computer, and a file with their tokens.
-pub(crate) struct LocalStore {
+/// Where credentials and tokens are.
+#[derive(Default)]
+pub(crate) struct Store {
+    /// The function's secret, of which this program only reads. The rest is for other sources.
+    aws: Option<SecretsManager>,
     credentials: SecretString,
     /// Read anew each time, so that a token that something else keeps up to date is noticed.
     origin: Option<PathBuf>,
-    /// `None`: tokens are not kept.
+    /// The file with tokens. `None`: they are not kept.
     kept: Option<PathBuf>,
 }
 
-/// A version as the file holds it. The newest one with a label carries the label.
-#[derive(Serialize, Deserialize)]
-struct Stored {
-    id: String,
-    label: String,
-    created: i64,
-    text: String,
-}
+/// ID, label, time, and text of a version. The last one with a label carries it.
+type Kept = (String, String, i64, String);
 
-/// The token protocol reads nothing that is older.
-const KEPT_SECONDS: i64 = 86_400;
-
-impl LocalStore {
+impl Store {
     /// Reads the credentials, a pipe once. Tokens are kept below `cache`, apart for other credentials and `hosts`.
     pub(crate) fn new(source: Source, cache: Option<PathBuf>, hosts: &str) -> Result<Self, WatchError> {
         let (text, origin) = match source {
             Source::Variable(text) | Source::Secret(text) => (text, None),
-            Source::File(path) => {
-                let unreadable = |problem| invalid(format!("{} could not be read: {problem}", shown(&path)));
-                let (text, is_file) = files::read(&path).map_err(unreadable)?;
-                if is_file {
-                    files::warn_if_public(&path);
-                }
-                (text, is_file.then_some(path))
-            }
+            Source::File(path) => match credentials::read(&path)? {
+                (text, true) => (text, Some(path)),
+                (text, false) => (text, None),
+            },
         };
-        let kept =
-            cache.map(|cache| cache.join(format!("token-{}.json", digest(&[hosts, &text].join("\n")))));
-        Ok(Self { credentials: text.into(), origin, kept })
+        let name = format!("token-{}.json", digest(&[hosts, &text].join("\n")));
+        Ok(Self { aws: None, credentials: text.into(), origin, kept: cache.map(|cache| cache.join(name)) })
+    }
+
+    /// The function's secret.
+    pub(crate) fn of_aws(secret: SecretsManager) -> Self {
+        Self { aws: Some(secret), ..Self::default() }
     }
 
     fn kept(&self) -> Result<&Path, StoreError> {
-        self.kept.as_deref().ok_or_else(not_kept)
+        self.kept.as_deref().ok_or_else(|| StoreError::Denied("tokens are not kept".to_owned()))
     }
 
     /// What is kept. Nothing, if something else has written the file.
-    fn versions(&self) -> Result<Vec<Stored>, StoreError> {
+    fn versions(&self) -> Result<Vec<Kept>, StoreError> {
         match fs::read(self.kept()?) {
             Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -67,13 +58,14 @@ impl LocalStore {
         }
     }
 
-    fn find(&self, is_wanted: impl Fn(&Stored) -> bool) -> Result<Option<Version>, StoreError> {
+    fn find(&self, is_wanted: impl Fn(&Kept) -> bool) -> Result<Option<Version>, StoreError> {
         let found = self.versions()?.into_iter().rev().find(is_wanted);
-        Ok(found.map(|Stored { id, created, text, .. }| Version {
+        let version = |(id, _, seconds, text): Kept| Version {
             id,
-            created: Timestamp::from_epoch_seconds(created),
+            created: Timestamp::from_epoch_seconds(seconds),
             text: text.into(),
-        }))
+        };
+        Ok(found.map(version))
     }
 
     /// Says once why tokens are not kept. The watch goes on with a token of its own.
@@ -81,79 +73,56 @@ impl LocalStore {
         static ONCE: Once = Once::new();
         let file = self.kept.as_deref().map(shown).unwrap_or_default();
         ONCE.call_once(|| tracing::warn!("the access token is not kept for the next start: {file}: {error}"));
-        not_kept()
+        StoreError::Denied("tokens cannot be kept".to_owned())
     }
-}
-
-fn not_kept() -> StoreError {
-    StoreError::Denied("watch-job does not keep tokens here".to_owned())
 }
 
 fn digest(text: &str) -> String {
     Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
-impl SecretStore for LocalStore {
+impl SecretStore for Store {
     async fn current(&self) -> Result<Version, StoreError> {
-        let text = match &self.origin {
+        if let Some(aws) = &self.aws {
+            return aws.current().await;
+        }
+        let text = match self.origin.as_deref().map(credentials::read) {
             None => self.credentials.clone(),
-            Some(path) => match files::read(path) {
-                Ok((text, _)) => text.into(),
-                Err(problem) => {
-                    return Err(StoreError::Unavailable(format!(
-                        "{} could not be read: {problem}",
-                        shown(path)
-                    )));
-                }
-            },
+            Some(Ok((text, _))) => text.into(),
+            Some(Err(error)) => return Err(StoreError::Unavailable(error.message().to_owned())),
         };
         Ok(Version { id: digest(text.expose_secret()), created: Timestamp::from_epoch_seconds(0), text })
     }
 
     async fn labeled(&self, label: &str) -> Result<Option<Version>, StoreError> {
-        self.find(|stored| stored.label == label)
+        match &self.aws {
+            Some(aws) => aws.labeled(label).await,
+            None => self.find(|kept| kept.1 == label),
+        }
     }
 
     async fn version(&self, id: &str) -> Result<Option<Version>, StoreError> {
-        self.find(|stored| stored.id == id)
+        match &self.aws {
+            Some(aws) => aws.version(id).await,
+            None => self.find(|kept| kept.0 == id),
+        }
     }
 
     async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
         let file = self.kept()?;
         // Other processes wait until this one has written, or has ended.
-        let lock = files::create(&file.with_extension("lock")).and_then(|lock| lock.lock().map(|()| lock));
-        let _lock = lock.map_err(|error| self.denied(&error))?;
+        let lock = credentials::create(&file.with_extension("lock"));
+        let _lock = lock.and_then(|lock| lock.lock().map(|()| lock)).map_err(|error| self.denied(&error))?;
         let (now, mut versions) = (Timestamp::now().epoch_seconds(), self.versions()?);
-        if versions.iter().any(|stored| stored.id == id) {
+        if versions.iter().any(|kept| kept.0 == id) {
             return Ok(Put::Taken);
         }
-        versions.retain(|stored| now.saturating_sub(stored.created) < KEPT_SECONDS);
-        let (id, text) = (id.to_owned(), text.expose_secret().to_owned());
-        versions.push(Stored { id, label: label.to_owned(), created: now, text });
+        // The protocol reads nothing that is older than a day.
+        versions.retain(|kept| now.saturating_sub(kept.2) < 86_400);
+        versions.push((id.to_owned(), label.to_owned(), now, text.expose_secret().to_owned()));
         let json = serde_json::to_string(&versions).unwrap_or_default();
-        files::write(file, &json).map_err(|error| self.denied(&error))?;
+        credentials::write(file, &json).map_err(|error| self.denied(&error))?;
         Ok(Put::Done { stages: vec![label.to_owned()] })
-    }
-}
-
-/// The function's secret, of which this program only reads.
-pub(crate) struct ReadOnly<S>(pub S);
-
-impl<S: SecretStore> SecretStore for ReadOnly<S> {
-    async fn current(&self) -> Result<Version, StoreError> {
-        self.0.current().await
-    }
-
-    async fn labeled(&self, label: &str) -> Result<Option<Version>, StoreError> {
-        self.0.labeled(label).await
-    }
-
-    async fn version(&self, id: &str) -> Result<Option<Version>, StoreError> {
-        self.0.version(id).await
-    }
-
-    async fn put(&self, _: &str, _: &str, _: &SecretString) -> Result<Put, StoreError> {
-        Err(not_kept())
     }
 }
 
@@ -164,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn versions_are_put_once_and_found_by_id_and_label() {
         let cache = std::env::temp_dir().join(format!("watch-job-test-{}", std::process::id()));
-        let store = |text: &str, cache| LocalStore::new(Source::Variable(text.into()), cache, "").unwrap();
+        let store = |text: &str, cache| Store::new(Source::Variable(text.into()), cache, "").unwrap();
         let (first, second) = (store("{}", Some(cache.clone())), store("{}", Some(cache.clone())));
         let done = Put::Done { stages: vec!["A".to_owned()] };
         assert_eq!(first.put("1", "A", &"one".into()).await.as_ref(), Ok(&done));

@@ -1,61 +1,46 @@
 //! What the user sees: a progress bar on a terminal, plain lines elsewhere, or JSON. Everything that this program writes,
 //! it writes here.
 
-use crate::place::Place;
-use crate::progress::{joined, line, records, speed};
+use crate::words::{fit, joined, line, records, speed};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
-use mass_change_owner_status::watch::event::Event;
-use mass_change_owner_status::watch::format::duration;
-use mass_change_owner_status::watch::job::Status;
 use mass_change_owner_status::watch::report::{Outcome, Report, seconds_between};
 use mass_change_owner_status::watch::request::{History, Request};
 use mass_change_owner_status::watch::text::{Deployment, Text};
+use mass_change_owner_status::watch::{event::Event, format::duration, job::Status};
 use std::cell::RefCell;
 use std::io::{self, Write};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// Standard output and standard error.
-pub(crate) struct View<'a> {
-    pub place: Place<'a>,
+#[derive(Default)]
+pub(crate) struct View {
+    /// The name of the source of the credentials.
+    pub source: String,
     /// Only on a terminal that can move its cursor.
-    bar: Option<ProgressBar>,
-    has_json: bool,
-    has_bell: bool,
+    pub bar: Option<ProgressBar>,
+    pub has_json: bool,
+    pub has_bell: bool,
     /// Why the last check failed.
-    failing: RefCell<Option<String>>,
+    pub failing: RefCell<Option<String>>,
 }
-
-const BAR: &str = "{prefix}\n{wide_bar}\n{msg}";
-const TICK: Duration = Duration::from_secs(1);
 
 /// Whoever starts a longer watch looks elsewhere.
 const BELL_AFTER_SECONDS: u64 = 60;
 
-impl<'a> View<'a> {
-    /// Plain lines.
-    pub(crate) fn new(place: Place<'a>) -> Self {
-        Self { place, bar: None, has_json: false, has_bell: false, failing: RefCell::default() }
-    }
+/// A bar on a terminal that can move its cursor.
+pub(crate) fn bar() -> Option<ProgressBar> {
+    let target = ProgressDrawTarget::stdout();
+    let style = ProgressStyle::with_template("{prefix}\n{wide_bar}\n{msg}").ok()?;
+    let bar = || ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stdout());
+    (!target.is_hidden()).then(|| bar().with_style(style.progress_chars("█▉▊▋▌▍▎▏░")))
+}
 
-    /// JSON, or a bar where one can be drawn.
-    pub(crate) fn of_watch(self, has_json: bool, has_bell: bool) -> Self {
-        let target = ProgressDrawTarget::stdout();
-        let bar = (!has_json && !target.is_hidden()).then(|| {
-            // The template is a constant that a test parses.
-            let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = ProgressBar::with_draw_target(Some(100), target);
-            bar.with_style(style.progress_chars("█▉▊▋▌▍▎▏░"))
-        });
-        Self { bar, has_json, has_bell, ..self }
-    }
-
+impl View {
     /// Sends the log to standard error: warnings, and with `verbose` each request. Libraries stay silent: they print headers
     /// and bodies, and with them tokens. So does the sharing of tokens between execution environments.
     pub(crate) fn log(&self, verbose: bool) {
@@ -119,7 +104,7 @@ impl<'a> View<'a> {
                 joined([Some(speed(earlier, report)), Some(format!("next check in {seconds}"))])
             };
             bar.set_message([records(report), pace].join("\n").trim().to_owned());
-            tokio::time::sleep(TICK.min(left)).await;
+            tokio::time::sleep(left.min(Duration::from_secs(1))).await;
         }
     }
 
@@ -136,11 +121,10 @@ impl<'a> View<'a> {
         let text = Text::about(report, Event::End(outcome), request, &Deployment::default());
         let (job_id, checks) = (report.job.job_id().unwrap_or_default(), report.checks);
         let watched = seconds_between(report.began, Timestamp::now());
-        let plural = if checks == 1 { "" } else { "s" };
         let mut lines = vec![
             format!("{}: {}, job {job_id}", text.beginning, text.operation),
             text.sentence,
-            format!("Watched for {}, {checks} check{plural}.", duration(watched)),
+            format!("Watched for {} (checks: {checks}).", duration(watched)),
         ];
         lines.extend(error);
         match outcome {
@@ -162,18 +146,18 @@ impl<'a> View<'a> {
 
     /// An error that ends the program, and the exit code.
     pub(crate) fn error(&self, error: &WatchError) -> u8 {
-        self.err(&self.place.fit(&error.to_string()));
+        self.err(&fit(&error.to_string(), &self.source));
         if matches!(error.kind(), ErrorType::InvalidInput | ErrorType::InvalidConfiguration) { 2 } else { 5 }
     }
 
     /// A question, which is answered in the same line.
-    pub(crate) fn prompt(question: &str) {
-        let _unread = io::stderr().write_all(question.as_bytes());
+    pub(crate) fn ask(&self, question: &str) {
+        let _infallible = Stderr(None).write_all(question.as_bytes());
     }
 
     /// The error in the words of this place.
     pub(crate) fn fit(&self, error: WatchError) -> WatchError {
-        WatchError::new(error.kind(), self.place.fit(error.message()))
+        WatchError::new(error.kind(), fit(error.message(), &self.source))
             .because(error.cause())
             .with_retry_after(error.retry_after())
     }
@@ -212,15 +196,5 @@ impl Write for Stderr {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_template_is_valid() {
-        assert!(ProgressStyle::with_template(BAR).is_ok());
     }
 }

@@ -1,10 +1,36 @@
-//! How fast a job goes and how long it still takes, in words. Pure.
+//! The words of this program. Pure.
 
 use mass_change_owner_status::watch::format::{duration, with_thousands_separators};
-use mass_change_owner_status::watch::job::Status;
 use mass_change_owner_status::watch::report::{Report, seconds_between};
-use mass_change_owner_status::watch::request::History;
-use mass_change_owner_status::watch::text::counts;
+use mass_change_owner_status::watch::{job::Status, request::History, text::counts};
+
+/// The library's messages are those of a function that reads a secret; here, each of them passes this table on its way out.
+/// The first phrases apply first. A test looks for each of them in the library.
+const PHRASES: [(&str, &str); 13] = [
+    ("the secret that ZOHO_SECRET_ID names", "{source}"),
+    ("in the secret", "in {source}"),
+    ("ZOHO_SECRET_ID is", "--secret-id (or ZOHO_SECRET_ID) is"),
+    (
+        "the function's outbound network path: in a VPC, it needs ",
+        "this computer's network connection and HTTPS_PROXY",
+    ),
+    ("a VPC endpoint for secretsmanager or ", ""),
+    ("a NAT gateway and a security group that allows HTTPS", ""),
+    ("give the function an execution role, or set", "log in with the AWS CLI and set AWS_PROFILE, or set"),
+    ("the function's execution role, and", "your AWS login and AWS_PROFILE, and"),
+    ("the function's role", "your AWS user or role"),
+    ("from the function's own variables: Lambda sets them", "from the environment, or correct them"),
+    (". Give the function a longer timeout", ""),
+    ("invocation", "check"),
+    ("the function", "this program"),
+];
+
+/// A message as it is shown here. `source` is the name of the source of the credentials.
+pub(crate) fn fit(message: &str, source: &str) -> String {
+    let here =
+        |text: String, (phrase, here): &(&str, &str)| text.replace(phrase, &here.replace("{source}", source));
+    PHRASES.iter().fold(message.to_owned(), here)
+}
 
 /// `42%, 21,000 of 50,000 updated, 200 failed`: what is known of the records.
 pub(crate) fn records(report: &Report) -> String {
@@ -55,6 +81,8 @@ mod tests {
     use mass_change_owner_status::watch::pacing::Bounds;
     use mass_change_owner_status::watch::report::Limits;
     use mass_change_owner_status::watch::request::Request;
+    use std::fs;
+    use std::path::Path;
 
     fn counted(updated: u64, failed: u64) -> Counts {
         Counts { total: Some(50_000), updated: Some(updated), not_updated: None, failed: Some(failed) }
@@ -110,6 +138,42 @@ mod tests {
             let counts = before.map_or(Counts::default(), |updated| counted(updated, 0));
             let earlier = History { checked_at: Some(began), counts, ..History::default() };
             assert_eq!(line(&report, &earlier, report.next_check_seconds().map(|_| 10)), expected);
+        }
+    }
+
+    /// The text of the library, without the line breaks of long strings.
+    fn library(folder: &Path) -> String {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let texts = entries.filter(|path| !path.ends_with("bin")).map(|path| match path.is_dir() {
+            true => library(&path),
+            false => fs::read_to_string(path).unwrap(),
+        });
+        let text = texts.collect::<String>();
+        text.split("\\\n").map(str::trim_start).collect()
+    }
+
+    #[test]
+    fn the_library_speaks_in_these_phrases() {
+        let library = library(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+        let library = library.replace("{service}", "secretsmanager").replace("{way_out}", "a NAT gateway");
+        for (phrase, _) in PHRASES {
+            assert!(library.contains(phrase), "{phrase}");
+        }
+    }
+
+    #[test]
+    fn messages_fit() {
+        let place =
+            Place("the file ~/zoho.json".into(), &[("--limit", "WATCH_LIMIT_SECONDS", String::new())]);
+        for (message, expected) in [
+            (
+                "rejected the `client_id` in the secret. Correct",
+                "rejected the `client_id` in the file ~/zoho.json. Correct",
+            ),
+            ("the secret that ZOHO_SECRET_ID names is empty", "the file ~/zoho.json is empty"),
+            ("no such secret", "no such secret"),
+        ] {
+            assert_eq!(fit(message, "the file ~/zoho.json"), expected);
         }
     }
 }

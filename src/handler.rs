@@ -33,7 +33,7 @@ pub struct Handler<S, H, D> {
 const WORKED_AFTER_SECONDS: u64 = 900;
 
 /// A job that was started a moment ago may not be known everywhere yet.
-const CONFIRM_AFTER: Duration = Duration::from_secs(2);
+pub const CONFIRM_AFTER: Duration = Duration::from_secs(2);
 
 /// How long a watch waits whose function has no valid configuration.
 const WAIT_WITHOUT_CONFIGURATION: Duration = Duration::from_secs(3_600);
@@ -173,7 +173,7 @@ fn has_worked(request: &Request, now: Timestamp) -> bool {
 }
 
 /// What is reported of a check that failed, or of a request that is not valid.
-fn judge(
+pub fn judge(
     request: &Request,
     error: WatchError,
     limits: &Limits,

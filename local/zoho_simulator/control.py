@@ -12,6 +12,7 @@ from local.clock import Clock
 from local.wire import FAULTS
 
 from .crm import Crm
+from .device import Logins
 from .oauth import (
     DEFAULT_CLIENT_ID,
     DEFAULT_CLIENT_SECRET,
@@ -52,6 +53,7 @@ class ZohoControl:
         """Return to the start: no jobs, tokens, faults, or records, and the first settings. The clock keeps running."""
         self.current = self._first_settings
         self.issuer = TokenIssuer()
+        self.logins = Logins()
         self.crm = Crm(self.issuer)
         self.faults: list[Fault] = []
         self.records: list[RequestRecord] = []
@@ -144,6 +146,14 @@ class ZohoControl:
     ) -> None:
         """Register a client that can request tokens with a refresh token, for an organization, or both."""
         self.issuer.clients.append(Client(client_id, client_secret, refresh_token, soid, scope))
+
+    def expect_login(self, *answers: Any, interval: float = 5, life: float = 300) -> None:
+        """Say how the next login goes: the answers to its polls (errors, or whole bodies). Then it is accepted."""
+        self.logins = Logins(list(answers), interval, life)
+
+    def login_code(self) -> str:
+        """Generate the one-time code of a self client."""
+        return self.logins.code(self.clock.now())
 
     def take_fault(self, side: Side) -> Fault | None:
         """The fault for a request to this side, which then has happened once."""

@@ -158,7 +158,7 @@ class Zoho:
             return state.crm.respond(record, others, now, settings)
         if settings.token_api_domain is None:
             settings = settings.changed(token_api_domain=self.url)
-        return state.issuer.respond(record, now, settings)
+        return state.issuer.respond(record, state.logins, now, settings)
 
     def _record(self, request: web.BaseRequest, side: Side, body: bytes) -> RequestRecord:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -4,7 +4,7 @@ mod errors;
 pub mod http;
 pub(crate) mod scheduler;
 pub mod sdk;
-pub(crate) mod secrets_manager;
+pub mod secrets_manager;
 pub(crate) mod sns;
 
 #[cfg(test)]

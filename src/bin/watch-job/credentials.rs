@@ -1,104 +1,127 @@
-//! Where Zoho's credentials come from, as a [`SecretStore`].
+//! Where Zoho's credentials come from, and the files that hold them.
 
-use crate::arguments::Settings;
+use etcetera::BaseStrategy;
 use mass_change_owner_status::error::{ErrorType, WatchError};
-use mass_change_owner_status::timestamp::Timestamp;
-use mass_change_owner_status::token::{Put, SecretStore, StoreError, Version};
-use secrecy::SecretString;
-use std::path::PathBuf;
+use mass_change_owner_status::redact;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
-/// Where the credentials are.
+/// One source of credentials.
 pub(crate) enum Source {
-    /// On this machine.
-    Local(LocalStore),
-    /// In the AWS Secrets Manager secret of this name or ARN.
-    SecretsManager(String),
-}
-
-/// Follows the order that the help text documents.
-///
-/// # Errors
-///
-/// `InvalidConfiguration` if nothing names credentials, or the file cannot be read.
-pub(crate) fn source(settings: &Settings) -> Result<Source, WatchError> {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let invalid = |message: &str| WatchError::new(ErrorType::InvalidConfiguration, message);
-    if let Some(path) = &settings.credentials {
-        let store = LocalStore::new(Origin::File(path.clone()));
-        // A file that is not there is a mistake on the command line, not a watch that failed.
-        store.origin.read().map_err(|error| invalid(error.message()))?;
-        return Ok(Source::Local(store));
-    }
-    if let Some(secret_id) = &settings.secret_id {
-        return Ok(Source::SecretsManager(secret_id.clone()));
-    }
-    if let Some(text) = variable("ZOHO_CREDENTIALS") {
-        return Ok(Source::Local(LocalStore::new(Origin::Text(text.into()))));
-    }
-    variable("ZOHO_SECRET_ID").map(Source::SecretsManager).ok_or_else(|| {
-        invalid(
-            "no credentials are given. Use --credentials FILE or --secret-id NAME, or set ZOHO_CREDENTIALS",
-        )
-    })
-}
-
-/// Credentials on this machine. They hold no access tokens of others.
-pub(crate) struct LocalStore {
-    origin: Origin,
-}
-
-enum Origin {
-    /// Read anew each time, so that a token that something else keeps up to date is noticed.
+    /// A file or a pipe; `-` is standard input.
     File(PathBuf),
-    Text(SecretString),
+    /// The content of `ZOHO_CREDENTIALS`.
+    Variable(String),
+    /// In the AWS Secrets Manager secret of this name or ARN.
+    Secret(String),
 }
 
-impl Origin {
-    fn read(&self) -> Result<SecretString, StoreError> {
-        match self {
-            Self::Text(text) => Ok(text.clone()),
-            Self::File(path) => std::fs::read_to_string(path).map(SecretString::from).map_err(|error| {
-                StoreError::Denied(format!(
-                    "the credentials file {} could not be read ({error}). Check the path and its permissions",
-                    path.display()
+/// What the user has to correct before anything is sent.
+pub(crate) fn invalid(message: impl AsRef<str>) -> WatchError {
+    WatchError::new(ErrorType::InvalidConfiguration, message)
+}
+
+impl Source {
+    /// The first that is given, in the order of the help text. No message shows what may be a secret.
+    pub(crate) fn choose(credentials: Option<&Path>, secret_id: Option<&str>) -> Result<Self, WatchError> {
+        let variable = |name| Some(std::env::var_os(name)?.to_string_lossy().trim().to_owned());
+        let [text, name] = ["ZOHO_CREDENTIALS", "ZOHO_SECRET_ID"]
+            .map(|name| variable(name).filter(|text| secret_id.is_none() && !text.is_empty()));
+        let is_secret = |text: &str| text.contains('{') || redact::contains_secret(text, &[]);
+        match (credentials, secret_id.map(str::to_owned).or(name), text, places()) {
+            (Some(path), ..) if !path.exists() && is_secret(&path.to_string_lossy()) => Err(invalid(
+                "--credentials must be a path, but its value (not shown) looks like credentials. Put them into a file, or \
+                 pipe them to --credentials -",
+            )),
+            (Some(path), ..) => Ok(Self::File(path.to_owned())),
+            (_, _, Some(text), _)
+                if !is_secret(&text) && (text.contains(['/', '\\']) || Path::new(&text).exists()) =>
+            {
+                Err(invalid(
+                    "ZOHO_CREDENTIALS must be credentials, but its value (not shown) is a path. Use --credentials",
                 ))
-            }),
+            }
+            (_, _, Some(text), _) => Ok(Self::Variable(text)),
+            (_, Some(name), ..) if Path::new(&name).is_file() => Err(invalid(
+                "--secret-id (or ZOHO_SECRET_ID) must name a secret in AWS, but its value is a file. Use --credentials",
+            )),
+            (_, Some(name), ..) => Ok(Self::Secret(name)),
+            (.., Some((file, _))) if file.exists() => Ok(Self::File(file)),
+            _ => Err(invalid(
+                "there are no credentials. `watch-job login` gets them; --credentials FILE names others",
+            )),
+        }
+    }
+
+    /// As messages name it.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::File(path) if path == Path::new("-") => "standard input".to_owned(),
+            Self::File(path) => format!("the file {}", shown(path)),
+            Self::Variable(_) => "the variable ZOHO_CREDENTIALS".to_owned(),
+            Self::Secret(name) => format!("the secret {}", redact::quote_up_to(name, 100)),
         }
     }
 }
 
-impl LocalStore {
-    fn new(origin: Origin) -> Self {
-        Self { origin }
+/// The file that `login` writes and the directory with tokens, where the platform has such. `None` without a home.
+pub(crate) fn places() -> Option<(PathBuf, PathBuf)> {
+    let platform = etcetera::choose_base_strategy().ok()?;
+    let credentials = platform.config_dir().join("watch-job/credentials.json");
+    Some((credentials, platform.cache_dir().join("watch-job")))
+}
+
+/// A path as people write it.
+pub(crate) fn shown(path: &Path) -> String {
+    let below = etcetera::home_dir().ok().and_then(|home| Some(path.strip_prefix(home).ok()?.to_owned()));
+    below.map_or_else(|| path.display().to_string(), |below| format!("~/{}", below.display()))
+}
+
+/// Reads a file, a pipe, or standard input (`-`). Says whether it can be read again: only a file can.
+pub(crate) fn read(path: &Path) -> Result<(String, bool), WatchError> {
+    // No form of credentials is as large, and a device never ends.
+    const LIMIT: u64 = 64 << 10;
+    let (mut text, mut is_file) = (String::new(), false);
+    let read = if path == Path::new("-") {
+        io::stdin().take(LIMIT).read_to_string(&mut text)
+    } else {
+        File::open(path).and_then(|file| {
+            let metadata = file.metadata()?;
+            is_file = metadata.is_file();
+            #[cfg(unix)]
+            if is_file && std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+                let path = shown(path);
+                tracing::warn!("other users can read {path}, which holds credentials. Run: chmod 600 {path}");
+            }
+            file.take(LIMIT).read_to_string(&mut text)
+        })
+    };
+    match read {
+        Ok(_) => Ok((text, is_file)),
+        Err(error) => {
+            let is_encoding = error.kind() == io::ErrorKind::InvalidData;
+            let advice = if is_encoding { ". Save it as UTF-8 (PowerShell writes UTF-16)" } else { "" };
+            Err(invalid(format!("{} could not be read: {error}{advice}", shown(path))))
+        }
     }
 }
 
-impl SecretStore for LocalStore {
-    async fn current(&self) -> Result<Version, StoreError> {
-        let text = self.origin.read()?;
-        Ok(Version { id: "local".to_owned(), created: Timestamp::from_epoch_seconds(0), text })
-    }
-
-    async fn labeled(&self, _: &str) -> Result<Option<Version>, StoreError> {
-        Ok(None)
-    }
-
-    async fn version(&self, _: &str) -> Result<Option<Version>, StoreError> {
-        Ok(None)
-    }
-
-    async fn put(&self, _: &str, _: &str, _: &SecretString) -> Result<Put, StoreError> {
-        Err(StoreError::Denied("credentials on this machine are not shared".to_owned()))
-    }
+/// Writes a whole file, for its owner alone, so that no reader ever sees a part of it.
+pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
+    let temporary = path.with_extension(std::process::id().to_string());
+    create(&temporary)?.write_all(text.as_bytes())?;
+    fs::rename(&temporary, path)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_that_is_missing_is_named() {
-        let error = Origin::File("no/such/file".into()).read().unwrap_err();
-        assert!(error.message().contains("no/such/file"), "{error:?}");
+/// An empty file for its owner alone; so are the directories above it, where they are new.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    let (mut directories, mut file) = (DirBuilder::new(), OpenOptions::new());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+        (directories.mode(0o700), file.mode(0o600));
     }
+    path.parent().map_or(Ok(()), |parent| directories.recursive(true).create(parent))?;
+    file.write(true).create(true).truncate(true).open(path)
 }

@@ -1,220 +1,198 @@
-//! What the user sees: a progress bar on a terminal, plain lines elsewhere, or JSON.
+//! What the user sees: a progress bar on a terminal, plain lines elsewhere, or JSON. Everything that this program writes,
+//! it writes here.
 
-use crate::progress::{self, Progress};
+use crate::words::{fit, joined, line, records, speed};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use mass_change_owner_status::error::WatchError;
-use mass_change_owner_status::watch::event::Event;
-use mass_change_owner_status::watch::ids::Job;
-use mass_change_owner_status::watch::job::Outcome;
-use mass_change_owner_status::watch::message::{advice, between, counts, duration, headline};
-use mass_change_owner_status::watch::report::Report;
-use mass_change_owner_status::watch::request::History;
+use mass_change_owner_status::error::{ErrorType, WatchError};
+use mass_change_owner_status::timestamp::Timestamp;
+use mass_change_owner_status::watch::report::{Outcome, Report, seconds_between};
+use mass_change_owner_status::watch::request::{History, Request};
+use mass_change_owner_status::watch::text::{Deployment, Text};
+use mass_change_owner_status::watch::{event::Event, format::duration, job::Status};
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing_subscriber::filter::{LevelFilter, Targets};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
+use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-/// One of the three, chosen once.
-pub(crate) enum View {
-    /// A terminal.
-    Bar(ProgressBar),
-    /// A pipe or a file.
-    Lines,
-    /// `--json`.
-    Json,
+/// Standard output and standard error.
+#[derive(Default)]
+pub(crate) struct View {
+    /// The name of the source of the credentials.
+    pub source: String,
+    /// Only on a terminal that can move its cursor.
+    pub bar: Option<ProgressBar>,
+    pub has_json: bool,
+    pub has_bell: bool,
+    /// Why the last check failed.
+    pub failing: RefCell<Option<String>>,
 }
 
-const BAR: &str = "{prefix}\n{wide_bar} {msg}";
-const TICK: Duration = Duration::from_secs(1);
+/// Whoever starts a longer watch looks elsewhere.
+const BELL_AFTER_SECONDS: u64 = 60;
+
+/// A bar on a terminal that can move its cursor.
+pub(crate) fn bar() -> Option<ProgressBar> {
+    let target = ProgressDrawTarget::stdout();
+    let style = ProgressStyle::with_template("{prefix}\n{wide_bar}\n{msg}").ok()?;
+    let bar = || ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stdout());
+    let bar = (!target.is_hidden()).then(|| bar().with_style(style.progress_chars("█▉▊▋▌▍▎▏░")));
+    bar.inspect(|bar| bar.set_message("first check"))
+}
 
 impl View {
-    /// Looks at what standard output is.
-    pub(crate) fn new(json: bool) -> Self {
-        if json {
-            return Self::Json;
-        }
-        if !io::stdout().is_terminal() {
-            return Self::Lines;
-        }
-        let bar = ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stdout());
-        // The template is a constant that a test parses.
-        let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
-        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏░"));
-        Self::Bar(bar)
-    }
-
-    /// Sends the log to standard error: warnings, and with `verbose` each request.
-    ///
-    /// Libraries stay silent, whatever the level: they print headers and bodies, and with them tokens.
+    /// Sends the log to standard error: warnings, and with `verbose` each request. Libraries stay silent: they print headers
+    /// and bodies, and with them tokens. So does the sharing of tokens between execution environments.
     pub(crate) fn log(&self, verbose: bool) {
-        let level = if verbose { LevelFilter::DEBUG } else { LevelFilter::WARN };
-        let filter = Targets::new().with_target("mass_change_owner_status", level);
-        let bar = match self {
-            Self::Bar(bar) => Some(bar.clone()),
-            Self::Lines | Self::Json => None,
-        };
-        let writer = move || Log(bar.clone());
-        let layer = fmt::layer().with_target(false).with_ansi(false).without_time().with_writer(writer);
-        // Only the first call in a process can succeed, and there is one.
-        let _already_set = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
+        let level = |quiet| if verbose { LevelFilter::DEBUG } else { quiet };
+        let filter = Targets::new()
+            .with_target("watch_job", LevelFilter::WARN)
+            .with_target("mass_change_owner_status", level(LevelFilter::WARN))
+            .with_target("mass_change_owner_status::token", level(LevelFilter::ERROR));
+        let bar = self.bar.clone();
+        let layer = fmt::layer().with_target(false).with_ansi(false).without_time();
+        let layer = layer.with_writer(move || Stderr(bar.clone())).with_filter(filter);
+        // Only the first call in a process can succeed; a login makes a second one.
+        let _already_set = tracing_subscriber::registry().with(layer).try_init();
     }
 
-    /// The first check is under way.
-    pub(crate) fn begin(&self, job: &Job) {
-        if let Self::Bar(bar) = self {
-            bar.set_prefix(format!("{} {}", job.module, job.job_id));
-            bar.set_message("first check");
+    /// A check was made at the time `now`; `earlier` is what the checks before it saw. `next`: seconds until the next one.
+    pub(crate) fn report(&self, report: &Report, earlier: &History, now: Timestamp, next: Option<u64>) {
+        if self.has_json {
+            self.out(&serde_json::to_string(report).unwrap_or_default());
         }
-    }
-
-    /// A check was made; `earlier` is what the check before it saw.
-    pub(crate) fn report(&self, report: &Report, earlier: &History) {
-        let progress = Progress::between(earlier, report);
-        match self {
-            Self::Json => out(&serde_json::to_string(report).unwrap_or_default()),
-            Self::Lines if report.status.is_some() => {
-                out(&format!("{} {}", report.checked_at, progress::line(report, &progress)));
+        let name = report.error().map(|error| error.name.clone());
+        let last = self.failing.replace(name.clone());
+        match report.error() {
+            // One line for each outage, and for each change of its cause. `end` prints the last one.
+            Some(error) if name != last && report.outcome().is_none() => {
+                let next = next.map(|seconds| format!(" (next attempt in {})", duration(seconds)));
+                self.err(&format!("{now} {}: {}{}", error.name, error.message, next.unwrap_or_default()));
             }
-            // The end of a watch with an error: `end` prints it.
-            Self::Lines => {}
-            Self::Bar(bar) => {
-                if let Some(percent) = report.progress_percent {
-                    bar.set_position(percent.into());
+            Some(_) => {}
+            None => {
+                if last.is_some() {
+                    let gap = duration(seconds_between(since(report, earlier), now));
+                    self.err(&format!("{now} The job can be checked again, after {gap}."));
                 }
-                bar.set_prefix(title(report));
-                let percent = report.progress_percent.map(|percent| format!("{percent}%"));
-                let speed = Some(progress.text()).filter(|text| !text.is_empty());
-                bar.set_message(percent.into_iter().chain(speed).collect::<Vec<_>>().join(", "));
+                if self.bar.is_none() && !self.has_json {
+                    self.out(&format!("{now} {}", line(report, earlier, next)));
+                }
             }
         }
-    }
-
-    /// A check failed and will be repeated.
-    pub(crate) fn retry(&self, error: &WatchError, seconds: u64) {
-        self.err(&format!("{error} (trying again in {})", duration(seconds)));
     }
 
     /// Waits for the next check.
-    pub(crate) async fn wait(&self, seconds: u64) {
-        let end = Instant::now().checked_add(Duration::from_secs(seconds));
-        let Some(end) = end else { return };
-        if let Self::Bar(bar) = self {
-            let message = bar.message();
-            loop {
-                let left = end.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    break;
-                }
-                let next = format!("next check in {}", duration(left.as_secs().saturating_add(1)));
-                let parts = [message.as_str(), &next];
-                let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-                bar.set_message(parts.join(", "));
-                tokio::time::sleep(TICK.min(left)).await;
+    pub(crate) async fn wait(&self, report: &Report, earlier: &History, seconds: u64) {
+        let Some(end) = Instant::now().checked_add(Duration::from_secs(seconds)) else { return };
+        let Some(bar) = &self.bar else { return tokio::time::sleep_until(end).await };
+        let names = [report.job.module(), report.job.job_id(), report.status.as_ref().map(Status::as_str)];
+        bar.set_prefix(names.map(Option::unwrap_or_default).join(" "));
+        bar.set_position(report.progress_percent().unwrap_or(0).into());
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
             }
-            bar.set_message(message);
+            let seconds = duration(left.as_secs().saturating_add(1));
+            let pace = if report.error().is_some() {
+                let since = since(report, &History::from(report)).to_string();
+                let clock = since.get(11..16).unwrap_or_default();
+                format!("cannot be checked since {clock} UTC, next attempt in {seconds}")
+            } else {
+                joined([Some(speed(earlier, report)), Some(format!("next check in {seconds}"))])
+            };
+            bar.set_message([records(report), pace].join("\n").trim().to_owned());
+            tokio::time::sleep(left.min(Duration::from_secs(1))).await;
         }
-        tokio::time::sleep_until(end).await;
     }
 
     /// The watch is over.
-    pub(crate) fn end(&self, report: &Report, again: &str) {
-        let Some(outcome) = report.outcome else { return };
-        match self {
-            Self::Json => return,
-            Self::Lines => {}
-            Self::Bar(bar) => bar.finish_and_clear(),
+    pub(crate) fn end(&self, report: &Report, request: &Request, again: &str) {
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
+        let error = report.error().map(|error| format!("{}: {}", error.name, error.message));
+        let Some(outcome) = report.outcome().filter(|_| !self.has_json) else { return };
+        let text = Text::about(report, Event::End(outcome), request, &Deployment::default());
+        let (job_id, checks) = (report.job.job_id().unwrap_or_default(), report.checks);
+        let watched = seconds_between(report.began, Timestamp::now());
+        let mut lines = vec![
+            format!("{}: {}, job {job_id}", text.beginning, text.operation),
+            text.sentence,
+            format!("Watched for {} (checks: {checks}).", duration(watched)),
+        ];
+        lines.extend(error);
+        match outcome {
+            // What ended this watch would end the next one, too.
+            Outcome::WatchFailed => {}
+            Outcome::WatchTimedOut => lines.push(format!("To watch it again:\n  {again}")),
+            _ => lines.extend(text.advice),
         }
-        for line in last_lines(report, outcome, again) {
-            out(&line);
+        self.out(&lines.join("\n"));
+        if self.bar.is_some() && self.has_bell && watched >= BELL_AFTER_SECONDS {
+            let _silent = io::stdout().write_all(b"\x07").and_then(|()| io::stdout().flush());
         }
     }
 
-    /// Ctrl-C, or a request to terminate.
-    pub(crate) fn interrupted(&self, resume: &str) {
-        if let Self::Bar(bar) = self {
-            bar.abandon();
+    /// Ctrl-C. The terminal has echoed it below the bar, which stays as it is: to clear it would clear the wrong lines.
+    pub(crate) fn interrupted(&self) {
+        self.bar.iter().for_each(|bar| bar.set_draw_target(ProgressDrawTarget::hidden()));
+        if io::stderr().is_terminal() {
+            self.ask("\n");
         }
-        self.err(&format!(
-            "The watch has stopped; the job itself continues in Zoho. To resume the watch:\n  {resume}"
-        ));
     }
 
-    /// An error before the first check.
-    pub(crate) fn error(&self, error: &WatchError) {
-        self.err(&error.to_string());
+    /// An error that ends the program, and the exit code.
+    pub(crate) fn error(&self, error: &WatchError) -> u8 {
+        self.err(&fit(&error.to_string(), &self.source));
+        if matches!(error.kind(), ErrorType::InvalidInput | ErrorType::InvalidConfiguration) { 2 } else { 5 }
     }
 
-    fn err(&self, text: &str) {
-        match self {
-            Self::Bar(bar) => bar.suspend(|| eprintln!("{text}")),
-            Self::Lines | Self::Json => eprintln!("{text}"),
+    /// A question, which is answered in the same line.
+    pub(crate) fn ask(&self, question: &str) {
+        let _infallible = Stderr(None).write_all(question.as_bytes());
+    }
+
+    /// The error in the words of this place.
+    pub(crate) fn fit(&self, error: WatchError) -> WatchError {
+        WatchError::new(error.kind(), fit(error.message(), &self.source))
+            .because(error.cause())
+            .with_retry_after(error.retry_after())
+    }
+
+    /// Lines on standard output. A reader that has gone away ends the process, as it ends any filter. A full disk does not:
+    /// the exit code still counts.
+    pub(crate) fn out(&self, text: &str) {
+        let mut stdout = io::stdout().lock();
+        match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(141), // 128 and SIGPIPE
+            Err(error) => self.err(&format!("standard output cannot be written: {error}")),
+            Ok(()) => {}
         }
+    }
+
+    /// Lines on standard error, above the bar.
+    pub(crate) fn err(&self, text: &str) {
+        let _infallible = Stderr(self.bar.clone()).write_all(format!("{text}\n").as_bytes());
     }
 }
 
-/// What the job is, and what happened to its records so far.
-fn title(report: &Report) -> String {
-    let named = |text: Option<&str>| text.unwrap_or("unknown").to_owned();
-    let job = format!("{} {}", named(report.job.module()), named(report.job.job_id()));
-    let status = report.status.as_deref().unwrap_or("unknown");
-    let mut parts = vec![format!("{job} {status}")];
-    parts.extend(counts(report));
-    parts.join(", ")
+/// Since when a job that cannot be checked has not been seen.
+fn since(report: &Report, earlier: &History) -> Timestamp {
+    earlier.checked_at.filter(|_| earlier.status.is_some()).unwrap_or(report.began)
 }
 
-/// The end of the watch, and what to do.
-fn last_lines(report: &Report, outcome: Outcome, again: &str) -> Vec<String> {
-    let module = report.job.module().unwrap_or("unknown");
-    let watched = between(report.first_checked_at, report.checked_at);
-    let checks = if report.checks == 1 { "check" } else { "checks" };
-    let mut lines = vec![
-        format!("Zoho CRM {module} owner change: {}", headline(report, Event::End(outcome))),
-        format!("Watched for {watched}, {} {checks}.", report.checks),
-    ];
-    lines.extend(report.error.as_ref().map(|error| format!("{}: {}", error.name, error.message)));
-    if outcome.leaves_the_job_open() {
-        lines.push("The job itself may continue in Zoho. To watch it again:".to_owned());
-        lines.push(format!("  {again}"));
-    } else {
-        lines.extend(advice(Event::End(outcome), module));
-    }
-    lines
-}
+/// Standard error, above the bar. Nobody has to be able to read it.
+struct Stderr(Option<ProgressBar>);
 
-/// A line on standard output. A reader that has gone away ends the process, as it ends any filter.
-fn out(line: &str) {
-    let mut stdout = io::stdout().lock();
-    if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
-        std::process::exit(141); // 128 and SIGPIPE
-    }
-}
-
-/// Writes the log above the progress bar.
-struct Log(Option<ProgressBar>);
-
-impl Write for Log {
+impl Write for Stderr {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        let mut stderr = io::stderr();
-        match &self.0 {
-            Some(bar) => bar.suspend(|| stderr.write(text)),
-            None => stderr.write(text),
-        }
+        let write = || drop(io::stderr().write_all(text));
+        self.0.as_ref().map_or_else(write, |bar| bar.suspend(write));
+        Ok(text.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_template_is_valid() {
-        assert!(ProgressStyle::with_template(BAR).is_ok());
+        Ok(())
     }
 }

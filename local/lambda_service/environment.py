@@ -30,12 +30,16 @@ class Result:
 
 @dataclass
 class Pending:
-    """An invocation that an environment processes. `deadline` is in seconds since the Unix epoch."""
+    """An invocation that an environment processes. `deadline` is in seconds since the Unix epoch.
+
+    `headers` replace those of the Runtime API; None leaves one out.
+    """
 
     payload: bytes
     request_id: str
     function_arn: str
     deadline: float
+    headers: dict[str, str | None] = field(default_factory=dict)
     done: asyncio.Future[Result] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def finish(self, result: Result) -> None:
@@ -182,6 +186,7 @@ class Environment:
             "Lambda-Runtime-Invoked-Function-Arn": pending.function_arn,
             "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0",
         }
+        headers = {name: value for name, value in {**headers, **pending.headers}.items() if value is not None}
         return web.Response(body=pending.payload, headers=headers, content_type="application/json")
 
 

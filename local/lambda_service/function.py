@@ -95,9 +95,15 @@ class Function:
 
     # ---- for other threads -------------------------------------------------------------------------
 
-    def invoke(self, payload: Any, timeout: float | None = None) -> Invocation:
-        """Invoke the function and wait. `timeout` replaces the function's own timeout for this invocation."""
-        return self.invoke_together([payload], timeout)[0]
+    def invoke(
+        self, payload: Any, timeout: float | None = None, headers: dict[str, str | None] | None = None
+    ) -> Invocation:
+        """Invoke the function and wait. `timeout` replaces the function's own timeout for this invocation.
+
+        `headers` replace those of the Runtime API; None leaves one out.
+        """
+        run = self.run(_encoded(payload), timeout=timeout, headers=headers)
+        return Invocation.of(self._in_loop(run))
 
     def invoke_together(self, payloads: Iterable[Any], timeout: float | None = None) -> list[Invocation]:
         """Invoke the function with all payloads at the same moment, each in its own execution environment."""
@@ -173,7 +179,12 @@ class Function:
     # ---- in the event loop -------------------------------------------------------------------------
 
     async def run(
-        self, payload: bytes, request_id: str = "", timeout: float | None = None, together: int = 1
+        self,
+        payload: bytes,
+        request_id: str = "",
+        timeout: float | None = None,
+        together: int = 1,
+        headers: dict[str, str | None] | None = None,
     ) -> Result | None:
         """Run one invocation; None if all environments are busy and the concurrency does not allow another one.
 
@@ -190,7 +201,8 @@ class Function:
                 environment.kill()
                 return failure
             deadline = time.time() + (timeout or self.timeout)
-            return await environment.invoke(Pending(payload, request_id or str(uuid.uuid4()), self.arn, deadline))
+            request_id = request_id or str(uuid.uuid4())
+            return await environment.invoke(Pending(payload, request_id, self.arn, deadline, headers or {}))
         finally:
             environment.busy = False
 

@@ -5,32 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from local.aws_endpoint.moto_process import REGION
 from local.stack import Function, Invocation, Publication, Stack, Topic
 from local.zoho_simulator import RequestRecord, ZohoControl
+from tests import schemas
 
 LONG_LIFE = 1e9  # seconds: static tokens stay valid however far a test moves the clock
 EVENTS = Path(__file__).resolve().parents[2] / "events"
 JOB_ID = "3652397000009565021"
-REPORT_KEYS = {
-    "module",
-    "job_id",
-    "status",
-    "finished",
-    "outcome",
-    "total_count",
-    "updated_count",
-    "not_updated_count",
-    "failed_count",
-    "progress_percent",
-    "checks",
-    "first_checked_at",
-    "checked_at",
-    "next_check_seconds",
-}
+REPORT_KEYS = set(schemas.schema("report")["required"])
 COUNTS = {"Total_Count": 50000, "Updated_Count": 49500, "Not_Updated_Count": 0, "Failed_Count": 500}
 
 
@@ -107,23 +94,39 @@ class Scene:
         """The messages at the subscriber since the last call, as SNS wraps them."""
         return self.topic.subscriber.drain()
 
-    def create_schedule(self, arn: str | None = None) -> str:
-        """Create a schedule, with this ARN or in a new group, and return its ARN."""
+    def create_schedule(self, arn: str | None = None, job_id: str = JOB_ID, **more: Any) -> str:
+        """Create the schedule of a watch, with this ARN or in a new group, and return its ARN."""
         group, name = arn.split("/")[-2:] if arn else (self.stack.unique("group"), self.stack.unique("watch"))
         scheduler = self.stack.client("scheduler")
         with contextlib.suppress(scheduler.exceptions.ConflictException):
             scheduler.create_schedule_group(Name=group)
-        target = {"Arn": self.fn.arn, "RoleArn": "arn:aws:iam::123456789012:role/scheduler"}
+        request = {"module": "Leads", "job_id": job_id, "schedule_arn": "<aws.scheduler.schedule-arn>", **more}
         created = scheduler.create_schedule(
             Name=name,
             GroupName=group,
             ScheduleExpression="rate(1 minute)",
             FlexibleTimeWindow={"Mode": "OFF"},
-            Target=target,
+            EndDate=datetime.now(UTC) + timedelta(days=2),
+            ActionAfterCompletion="DELETE",
+            Target={
+                "Arn": self.fn.arn,
+                "RoleArn": "arn:aws:iam::123456789012:role/scheduler",
+                "Input": json.dumps(request),
+                "RetryPolicy": {"MaximumRetryAttempts": 3, "MaximumEventAgeInSeconds": 3600},
+            },
         )
         return created["ScheduleArn"]
 
-    def schedule_exists(self, arn: str) -> bool:
+    def schedule(self, arn: str) -> dict[str, Any] | None:
+        """The schedule as it is now; None if it does not exist."""
         group, name = arn.split("/")[-2:]
-        listed = self.stack.client("scheduler").list_schedules(GroupName=group)["Schedules"]
-        return name in [schedule["Name"] for schedule in listed]
+        scheduler = self.stack.client("scheduler")
+        try:
+            return scheduler.get_schedule(GroupName=group, Name=name)
+        except scheduler.exceptions.ResourceNotFoundException:
+            return None
+
+
+def ago(**time: float) -> str:
+    """A time in the past, as reports have it."""
+    return (datetime.now(UTC) - timedelta(**time)).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -31,8 +31,8 @@ fn respond_from(
     classify(&Exchange {
         host,
         status: StatusCode::from_u16(status).unwrap(),
-        headers: &header.into_iter().map(|(name, value)| (name, value.parse().unwrap())).collect(),
-        body: body.map(str::as_bytes),
+        headers: header.into_iter().map(|(name, value)| (name, value.parse().unwrap())).collect(),
+        body: body.map(Into::into),
         now: Timestamp::from_epoch_seconds(1_795_428_000), // 2026-11-23T10:00:00Z
         secrets: &[TOKEN],
     })

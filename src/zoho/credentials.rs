@@ -115,18 +115,6 @@ impl Secret {
     /// # Errors
     ///
     /// What is missing or malformed, by the field's name, never by its value.
-    ///
-    /// ```
-    /// use mass_change_owner_status::zoho::credentials::{Secret, TokenGrant};
-    ///
-    /// let secret = Secret::parse(r#"{"access_token": "1000.abc.def", "data_center": "EU"}"#, None)?;
-    /// assert!(matches!(secret.grant, TokenGrant::Static(_)));
-    /// assert_eq!(secret.data_center.api_host, "www.zohoapis.eu");
-    ///
-    /// let invalid = Secret::parse(r#"{"client_id": "1000.XYZ"}"#, None).unwrap_err();
-    /// assert!(invalid.to_string().starts_with("has no `client_secret`."));
-    /// # Ok::<(), mass_change_owner_status::invalid::Invalid>(())
-    /// ```
     pub fn parse(text: &str, default: Option<DataCenter>) -> Result<Self, Invalid> {
         let text = text.trim_matches(is_blank);
         // JSON inside a JSON string.

@@ -31,7 +31,7 @@ pub struct Exchange<'a> {
 }
 
 /// What one kind of error means: a row of a table.
-pub(super) struct Meaning {
+pub(super) struct ErrorRow {
     /// In upper case. A row for what is recognized in another way has a code of the function's own.
     pub codes: &'static [&'static str],
     pub error_type: ErrorType,
@@ -51,7 +51,7 @@ pub(super) const SERVER_ERROR: &str = "INTERNAL_ERROR";
 pub(super) const UNKNOWN: &str = "UNKNOWN";
 
 /// The row with this code.
-pub(super) fn row(table: &'static [Meaning], code: &str) -> Option<&'static Meaning> {
+pub(super) fn row(table: &'static [ErrorRow], code: &str) -> Option<&'static ErrorRow> {
     table.iter().find(|meaning| meaning.codes.contains(&code))
 }
 
@@ -92,9 +92,9 @@ impl Exchange<'_> {
     /// The row for this response. A throttle is one at any status; HTTP 429 and 5xx go by the status; then the code counts.
     pub(super) fn row(
         &self,
-        table: &'static [Meaning],
+        table: &'static [ErrorRow],
         envelope: &ErrorEnvelope<'_>,
-    ) -> Option<&'static Meaning> {
+    ) -> Option<&'static ErrorRow> {
         let is_throttle = self.status == StatusCode::TOO_MANY_REQUESTS || envelope.is_throttle();
         let is_server_error = self.status.is_server_error();
         let code = if is_server_error { SERVER_ERROR } else { &envelope.code };
@@ -102,7 +102,7 @@ impl Exchange<'_> {
     }
 
     /// The error that this response means. `advice` may be empty.
-    pub(super) fn error(&self, meaning: &Meaning, envelope: &ErrorEnvelope<'_>, advice: &str) -> WatchError {
+    pub(super) fn error(&self, meaning: &ErrorRow, envelope: &ErrorEnvelope<'_>, advice: &str) -> WatchError {
         let mut returned = if envelope.written_code.is_empty() && envelope.message.is_empty() {
             self.quoted()
         } else {

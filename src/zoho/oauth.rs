@@ -7,7 +7,7 @@ use crate::metrics;
 use crate::timestamp::Timestamp;
 use crate::zoho::credentials::{AccessToken, Credentials, Grant};
 use crate::zoho::envelope::ErrorEnvelope;
-use crate::zoho::exchange::{self, BODY_LIMIT, Exchange, Meaning, SERVER_ERROR, THROTTLE, UNKNOWN, row};
+use crate::zoho::exchange::{self, BODY_LIMIT, ErrorRow, Exchange, SERVER_ERROR, THROTTLE, UNKNOWN, row};
 use crate::zoho::hosts::ZohoHost;
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, HeaderValue, Method};
@@ -134,8 +134,8 @@ pub fn classify(exchange: &Exchange<'_>, scope: &str) -> Result<IssuedToken, Wat
         return Ok(IssuedToken { token, api_domain, lifetime: lifetime(&fields) });
     }
     let envelope = json.map(ErrorEnvelope::find).unwrap_or_default();
-    let unknown = || row(MEANINGS, UNKNOWN).filter(|_| !envelope.code.is_empty());
-    Err(match exchange.row(MEANINGS, &envelope).or_else(unknown) {
+    let unknown = || row(ERRORS, UNKNOWN).filter(|_| !envelope.code.is_empty());
+    Err(match exchange.row(ERRORS, &envelope).or_else(unknown) {
         Some(meaning) => exchange.error(meaning, &envelope, &meaning.advice.replace("{scope}", scope)),
         None if json.is_some() && exchange.status.is_success() => {
             exchange.undocumented("has neither an access token nor an error", false)
@@ -145,15 +145,15 @@ pub fn classify(exchange: &Exchange<'_>, scope: &str) -> Result<IssuedToken, Wat
 }
 
 /// What the words mean. Only those that are documented to mean a rejection are one.
-const MEANINGS: &[Meaning] = &[
-    Meaning {
+const ERRORS: &[ErrorRow] = &[
+    ErrorRow {
         // Access Denied is the response to too many requests, whatever its description (live).
         codes: &[THROTTLE, "ACCESS_DENIED"],
         error_type: ErrorType::TokenRateLimited,
         what: "Zoho issues no more access tokens for these credentials for now",
         advice: "Zoho issues 10 in 10 minutes; something else may use the same credentials. Try again in a few minutes",
     },
-    Meaning {
+    ErrorRow {
         codes: &["INVALID_CODE", "INVALID_GRANT"],
         error_type: ErrorType::TokenRejected,
         what: "Zoho's accounts server rejected the `refresh_token` in the secret",
@@ -161,31 +161,31 @@ const MEANINGS: &[Meaning] = &[
                  keeps 20 for each user and client, and the 21st removes the oldest: create a new one if this one has \
                  worked before. A one-time code from the API console is not a refresh token: exchange it for one first",
     },
-    Meaning {
+    ErrorRow {
         codes: &["INVALID_CLIENT", "UNAUTHORIZED_CLIENT"],
         error_type: ErrorType::TokenRejected,
         what: "Zoho's accounts server does not know the `client_id` in the secret",
         advice: "Check `client_id`, and that the client is registered in this data center: if not, correct {setting}",
     },
-    Meaning {
+    ErrorRow {
         codes: &["INVALID_CLIENT_SECRET"],
         error_type: ErrorType::TokenRejected,
         what: "Zoho's accounts server rejected the `client_secret` in the secret",
         advice: "Copy `client_secret` again: a client can have another one in each data center. Check {setting}, too",
     },
-    Meaning {
+    ErrorRow {
         codes: &["INVALID_SCOPE"],
         error_type: ErrorType::TokenRejected,
         what: "Zoho's accounts server rejected the scope",
         advice: "The scope was {scope}: check its spelling, and that the organization and the client may use it",
     },
-    Meaning {
+    ErrorRow {
         codes: &[SERVER_ERROR],
         error_type: ErrorType::ZohoUnavailable,
         what: "Zoho's accounts server returned a server error",
         advice: "Try again later",
     },
-    Meaning {
+    ErrorRow {
         codes: &[UNKNOWN],
         error_type: ErrorType::ZohoUnavailable,
         what: "Zoho's accounts server returned an error that the function does not know",
@@ -196,18 +196,11 @@ const MEANINGS: &[Meaning] = &[
 /// `expires_in_sec`, which the older shape has next to an `expires_in` in milliseconds, otherwise `expires_in`. What
 /// exceeds a day can only be milliseconds. An hour if that is not plausible either.
 fn lifetime(fields: &Fields<'_>) -> Duration {
-    let number = |name| {
-        let number = fields.parse::<f64>(name);
-        number.or_else(|| fields.parse::<String>(name)?.trim().parse().ok()).filter(|seconds| *seconds >= 1.0)
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and saturates")]
-    let whole = |seconds: f64| seconds as u64;
-    let seconds = match number("expires_in_sec").map(whole) {
-        None => number("expires_in")
-            .map(whole)
-            .map(|number| if number > LONGEST_LIFETIME_SECONDS { number / 1_000 } else { number }),
-        seconds => seconds,
-    };
+    let number = |name| json::whole_number(fields.get(name)?);
+    let seconds = number("expires_in_sec").or_else(|| {
+        let number = number("expires_in")?;
+        Some(if number > LONGEST_LIFETIME_SECONDS { number / 1_000 } else { number })
+    });
     let plausible = seconds.filter(|seconds| (1..=LONGEST_LIFETIME_SECONDS).contains(seconds));
     plausible.map_or(DEFAULT_LIFETIME, Duration::from_secs)
 }

@@ -8,7 +8,7 @@ use crate::json::{self, Fields};
 use crate::redact;
 use crate::watch::job::{Counts, JobStatus, LONGEST_STATUS, Status};
 use crate::zoho::envelope::ErrorEnvelope;
-use crate::zoho::exchange::{Exchange, Meaning, SERVER_ERROR, THROTTLE, UNKNOWN, row};
+use crate::zoho::exchange::{ErrorRow, Exchange, SERVER_ERROR, THROTTLE, UNKNOWN, row};
 use crate::zoho::operation::OPERATION;
 use ::http::StatusCode;
 use serde_json::value::RawValue;
@@ -37,22 +37,22 @@ pub fn classify(exchange: &Exchange<'_>) -> Result<JobStatus, WatchError> {
 }
 
 /// `None` for a job, and for what is not Zoho's.
-fn meaning(exchange: &Exchange<'_>, envelope: &ErrorEnvelope<'_>) -> Option<&'static Meaning> {
+fn meaning(exchange: &Exchange<'_>, envelope: &ErrorEnvelope<'_>) -> Option<&'static ErrorRow> {
     let is_about_another_parameter = ["INVALID_DATA", "UNABLE_TO_PARSE_DATA_TYPE"].contains(&&*envelope.code)
         && !envelope.is_about_job_id();
-    let known = exchange.row(MEANINGS, envelope).filter(|_| !is_about_another_parameter);
+    let known = exchange.row(ERRORS, envelope).filter(|_| !is_about_another_parameter);
     let has_code = !envelope.code.is_empty();
     known.or_else(|| match exchange.status {
-        StatusCode::NOT_FOUND if envelope.is_zohos => row(MEANINGS, IN_ANOTHER_MODULE),
-        StatusCode::UNAUTHORIZED if envelope.is_zohos && has_code => row(MEANINGS, "INVALID_TOKEN"),
-        StatusCode::FORBIDDEN if envelope.is_zohos && has_code => row(MEANINGS, "NO_PERMISSION"),
+        StatusCode::NOT_FOUND if envelope.is_zohos => row(ERRORS, IN_ANOTHER_MODULE),
+        StatusCode::UNAUTHORIZED if envelope.is_zohos && has_code => row(ERRORS, "INVALID_TOKEN"),
+        StatusCode::FORBIDDEN if envelope.is_zohos && has_code => row(ERRORS, "NO_PERMISSION"),
         StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => None,
-        _ if has_code => row(MEANINGS, UNKNOWN),
+        _ if has_code => row(ERRORS, UNKNOWN),
         _ => None,
     })
 }
 
-fn advice(exchange: &Exchange<'_>, meaning: &Meaning, envelope: &ErrorEnvelope<'_>) -> String {
+fn advice(exchange: &Exchange<'_>, meaning: &ErrorRow, envelope: &ErrorEnvelope<'_>) -> String {
     let lacks_api_access =
         || envelope.detail("permissions")?.get().contains("Crm_Implied_Api_Access").then_some(());
     let words: Vec<&str> = envelope.code.split('_').collect();
@@ -73,7 +73,7 @@ fn advice(exchange: &Exchange<'_>, meaning: &Meaning, envelope: &ErrorEnvelope<'
 
 const IN_ANOTHER_MODULE: &str = "IN_ANOTHER_MODULE";
 
-const NOT_FOUND: Meaning = Meaning {
+const NOT_FOUND: ErrorRow = ErrorRow {
     codes: &["NO_DATA", "REQUIRED_PARAM_MISSING", "INVALID_DATA", "UNABLE_TO_PARSE_DATA_TYPE"],
     error_type: ErrorType::JobNotFound,
     what: "Zoho does not know this job",
@@ -82,14 +82,14 @@ const NOT_FOUND: Meaning = Meaning {
 };
 
 /// What the codes mean, at any HTTP status.
-const MEANINGS: &[Meaning] = &[
-    Meaning {
+const ERRORS: &[ErrorRow] = &[
+    ErrorRow {
         codes: &["INVALID_TOKEN", "AUTHENTICATION_FAILURE", "INVALID_OAUTHTOKEN"],
         error_type: ErrorType::TokenRejected,
         what: "Zoho rejected the access token",
         advice: "Store a valid token, or credentials of this host's data center, in the secret. Check {setting}, too",
     },
-    Meaning {
+    ErrorRow {
         codes: &["OAUTH_SCOPE_MISMATCH"],
         error_type: ErrorType::ScopeMismatch,
         what: "the access token does not have the required scope",
@@ -97,52 +97,52 @@ const MEANINGS: &[Meaning] = &[
                  the module's API name, too: Zoho checks the scope per module. If the scope is correct, add {start_scope}, \
                  which Zoho's own resolution for this error names",
     },
-    Meaning {
+    ErrorRow {
         codes: &["NO_PERMISSION", "AUTHORIZATION_FAILED"],
         error_type: ErrorType::PermissionDenied,
         what: "the Zoho user has no permission to read the status of this job",
         advice: "Give the user of the credentials access to the module and the permission to change owners",
     },
-    Meaning {
+    ErrorRow {
         codes: &["INVALID_MODULE"],
         error_type: ErrorType::InvalidModule,
         what: "Zoho does not know this module",
         advice: "Use the module's API name, which is case-sensitive",
     },
     NOT_FOUND,
-    Meaning {
+    ErrorRow {
         // Zoho returns a 404 only in this case (docs/zoho-api.md).
         codes: &[IN_ANOTHER_MODULE],
         error_type: ErrorType::JobNotFound,
         what: "the job exists, but in another module",
         advice: "Use the module for which the job was started",
     },
-    Meaning {
+    ErrorRow {
         codes: &[THROTTLE],
         error_type: ErrorType::ZohoRateLimited,
         what: "Zoho's rate limit was exceeded",
         advice: "Too many requests ran at a time, or the day's API credits are used up. Try again later, with fewer checks \
                  at a time",
     },
-    Meaning {
+    ErrorRow {
         codes: &[SERVER_ERROR, "INTERNAL_SERVER_ERROR"],
         error_type: ErrorType::ZohoUnavailable,
         what: "Zoho returned a server error",
         advice: "Try again later",
     },
-    Meaning {
+    ErrorRow {
         codes: &["INVALID_HOST"],
         error_type: ErrorType::ZohoUnexpectedResponse,
         what: "this host does not serve Zoho's CRM API",
         advice: "Use the API host of your data center, such as https://www.zohoapis.eu. Check {settings}",
     },
-    Meaning {
+    ErrorRow {
         codes: &["INVALID_URL_PATTERN"],
         error_type: ErrorType::ZohoUnexpectedResponse,
         what: "Zoho does not know this URL",
         advice: "Check {settings}",
     },
-    Meaning {
+    ErrorRow {
         codes: &[UNKNOWN],
         error_type: ErrorType::ZohoUnexpectedResponse,
         what: "Zoho returned an error that the function does not know",

@@ -21,7 +21,7 @@ struct Store;
 
 impl SecretStore for Store {
     async fn current(&self) -> Result<Version, StoreError> {
-        Ok(Version { id: "v".into(), created: Timestamp::from_epoch_seconds(0), text: "token".into() })
+        Ok(Version { id: "v".into(), created: Timestamp::from_epoch_seconds(0), text: "1000.a.token".into() })
     }
 
     async fn labeled(&self, _: &str) -> Result<Option<Version>, StoreError> {

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::error::ErrorCause;
-use crate::http::{Reason, Request, Response};
+use crate::http::{Reason, Response};
 use crate::zoho::data_center::DataCenter;
 use crate::zoho::hosts::ZohoServer;
+use ::http::StatusCode;
 use ::http::header::RETRY_AFTER;
-use ::http::{HeaderMap, StatusCode};
 use ErrorType::*;
 use secrecy::SecretString;
 
@@ -25,12 +25,12 @@ fn respond_with(status: u16, headers: &HeaderMap, body: Option<&str>) -> Result<
     let exchange = Exchange {
         host: &host(),
         status: StatusCode::from_u16(status).unwrap(),
-        headers,
-        body: body.map(str::as_bytes),
+        headers: headers.clone(),
+        body: body.map(Into::into),
         now: Timestamp::from_epoch_seconds(1_795_428_000), // 2026-11-23T10:00:00Z
         secrets: &SECRETS,
     };
-    classify(&exchange, Some("ZohoCRM.change_owner.READ"))
+    classify(&exchange, "ZohoCRM.change_owner.READ")
 }
 
 fn respond(status: u16, body: &str) -> Result<IssuedToken, WatchError> {
@@ -52,7 +52,11 @@ impl HttpClient for Accounts {
 
 #[tokio::test]
 async fn only_what_did_not_reach_the_server_is_unsent() {
-    let failure = |stage, reason| Err(TransportError { reason, ..TransportError::new(stage, "it failed") });
+    let failure = |stage, reason| {
+        let mut error = TransportError::new(stage, "it failed");
+        error.reason = reason;
+        Err(error)
+    };
     let body = br#"{"access_token":"t"}"#.into();
     let whole = Response { status: StatusCode::OK, headers: HeaderMap::new(), body };
     for (sent, expected) in [

@@ -89,6 +89,12 @@ impl Schedule {
         if own.history.checks > delivered.history.checks {
             return Err("a newer invocation has updated it");
         }
+        // If the schedule could not be read before the check, the creation is the start all the same.
+        let began = match delivered.history.began {
+            None => self.created_at.unwrap_or(report.began),
+            Some(_) => report.began,
+        };
+        let report = &Report { began, ..report.clone() };
         let wait = report.next_check_seconds().ok_or("the watch is over")?.max(SHORTEST_WAIT);
         let limit = i64::try_from(watch_limit_seconds).unwrap_or(i64::MAX);
         let latest = report.began.plus_seconds(limit.saturating_add(PAST_LIMIT));
@@ -242,6 +248,10 @@ mod tests {
             "checks": 4, "checked_at": "2026-11-23T11:00:00Z", "status": "RUNNING", "total_count": 1000,
             "updated_count": 100, "not_updated_count": null, "failed_count": null});
         assert_eq!(serde_json::from_str::<Value>(&updated.input).unwrap(), expected);
+        // Without a start, it is the creation, although nobody could read it before the check.
+        let bare = with(input(), "first_checked_at", json!(null));
+        let updated = update(&schedule(&bare), &bare, "2026-11-23T11:00:00Z").unwrap();
+        assert!(updated.input.contains(r#""first_checked_at":"2026-11-23T09:59:00Z""#));
         // What nobody reads stays as it was written.
         let odd = input().to_string().replace("\"note\":7", "\"note\":[1e400,\"\\ud800\"]");
         let odd = Schedule { input: odd, ..schedule(&input()) };

@@ -38,7 +38,9 @@ impl Checked<'_> {
     /// The end of the job was noticed at this check, and it had been seen unfinished before.
     fn lateness_bound_seconds(&self) -> Option<u64> {
         let report = self.report().filter(|report| report.is_finished())?;
-        Some(seconds_between(self.request.history.checked_at?, report.checked_at))
+        let history = &self.request.history;
+        let last_seen = history.checked_at.filter(|_| history.status.is_some())?;
+        Some(seconds_between(last_seen, report.checked_at))
     }
 }
 
@@ -134,10 +136,14 @@ mod tests {
             watch_limit_seconds: 86_400,
             notices: Intervals::default(),
         };
-        let last_seen = format!(r#", "checked_at": "{}""#, now.plus_seconds(-60));
-        for (status, extra, expected) in
-            [("COMPLETED", &*last_seen, Some(60)), ("COMPLETED", "", None), ("RUNNING", &*last_seen, None)]
-        {
+        let failed = format!(r#", "checked_at": "{}""#, now.plus_seconds(-60));
+        let seen = format!(r#"{failed}, "status": "RUNNING""#);
+        for (status, extra, expected) in [
+            ("COMPLETED", &*seen, Some(60)),
+            ("COMPLETED", &*failed, None),
+            ("COMPLETED", "", None),
+            ("RUNNING", &*seen, None),
+        ] {
             let payload = format!(r#"{{"module": "Leads", "job_id": "1"{extra}}}"#);
             let request = Request::parse(&payload, now, &Location::default());
             let status = JobStatus { status: Status::normalize(status).unwrap(), counts: Counts::default() };

@@ -14,6 +14,7 @@ const CREDENTIALS: &str = r#"{"client_id":"1000.ID","client_secret":"cs","refres
 const RUNNING: (u16, &str) = (200, r#"{"data":[{"Status":"RUNNING"}]}"#);
 const INVALID_TOKEN: (u16, &str) = (401, r#"{"code":"INVALID_TOKEN"}"#);
 const NO_SCOPE: (u16, &str) = (401, r#"{"code":"OAUTH_SCOPE_MISMATCH"}"#);
+const UNAUTHORIZED_PAGE: (u16, &str) = (401, "<html>");
 const UNAVAILABLE: (u16, &str) = (503, "");
 const OLD: &str = "1000.a.old";
 const NEW: &str = "1000.a.new";
@@ -152,6 +153,13 @@ async fn one_replacement_token_on_a_401() {
             &[NO_SCOPE],
             Err(ScopeMismatch),
             vec![post(), get(EU, "token-1")],
+        ),
+        (
+            "a page of a proxy, which says nothing about the token",
+            &[OLD, NEW],
+            &[UNAUTHORIZED_PAGE, RUNNING],
+            Ok("RUNNING"),
+            vec![get(US, OLD), get(US, OLD)],
         ),
         (
             "three attempts in all, with either token",

@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn one_id_for_each_event() {
         use Outcome::{Failed, Succeeded, WatchFailed, WatchTimedOut};
-        let (nine, later) = ("2026-11-23T09:00:00Z", "2026-11-24T09:00:00Z");
+        let (nine, later) = ("2026-11-23T09:00:00Z", "2026-11-23T10:05:00Z");
         let due_at = Timestamp::parse(NOW).unwrap();
         let notice = |kind| Event::Notice(Notice { kind, due_at });
         let mut seen = std::collections::HashSet::new();
@@ -144,7 +144,7 @@ mod tests {
             (
                 json!({"first_checked_at": later}),
                 Event::End(WatchTimedOut),
-                "Leads-1-WATCH_TIMED_OUT-1795510800",
+                "Leads-1-WATCH_TIMED_OUT-1795428300",
             ),
             (
                 json!({"first_checked_at": nine, "schedule_arn": schedule("g")}),

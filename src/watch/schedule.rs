@@ -89,6 +89,10 @@ impl Schedule {
         if own.history.checks > delivered.history.checks {
             return Err("a newer invocation has updated it");
         }
+        // The start stays the same if this clock is behind, and is the creation if that could not be read before the check.
+        let unnamed = self.created_at.unwrap_or(report.began);
+        let began = delivered.history.began.map_or(unnamed, |began| began.max(report.began));
+        let report = &Report { began, ..report.clone() };
         let wait = report.next_check_seconds().ok_or("the watch is over")?.max(SHORTEST_WAIT);
         let limit = i64::try_from(watch_limit_seconds).unwrap_or(i64::MAX);
         let latest = report.began.plus_seconds(limit.saturating_add(PAST_LIMIT));
@@ -242,6 +246,19 @@ mod tests {
             "checks": 4, "checked_at": "2026-11-23T11:00:00Z", "status": "RUNNING", "total_count": 1000,
             "updated_count": 100, "not_updated_count": null, "failed_count": null});
         assert_eq!(serde_json::from_str::<Value>(&updated.input).unwrap(), expected);
+        // Without a start, it is the creation, although nobody could read it before the check. A start that is later by
+        // another clock stays.
+        for (start, expected) in
+            [(json!(null), "2026-11-23T09:59:00Z"), (json!("2026-11-23T11:00:05Z"), "2026-11-23T11:00:05Z")]
+        {
+            let input = with(input(), "first_checked_at", start);
+            let updated = update(&schedule(&input), &input, "2026-11-23T11:00:00Z").unwrap();
+            assert!(
+                updated.input.contains(&format!(r#""first_checked_at":"{expected}""#)),
+                "{}",
+                updated.input
+            );
+        }
         // What nobody reads stays as it was written.
         let odd = input().to_string().replace("\"note\":7", "\"note\":[1e400,\"\\ud800\"]");
         let odd = Schedule { input: odd, ..schedule(&input()) };

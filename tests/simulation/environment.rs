@@ -258,7 +258,10 @@ impl HttpClient for Network {
         }
         let fault = world.fault(service);
         world.trace(|| format!("environment {} sends {}, {fault:?}", environment.number, request.path));
-        environment.note_request(is_token);
+        // Only what reaches the accounts server counts there.
+        if !is_token || fault != Some(Fault::Unreachable) {
+            environment.note_request(is_token);
+        }
         if fault == Some(Fault::Unreachable) {
             let takes = Duration::from_millis(world.draw(1..300));
             sleep(takes.min(request.timeout)).await;

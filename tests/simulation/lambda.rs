@@ -171,7 +171,7 @@ impl Lambda {
         environment.thaw(task, dies_in, stall);
         world.trace(|| format!("environment {} is invoked with {payload}", environment.number));
         let (began, began_at) = (Instant::now(), environment.now());
-        let text = payload.to_string();
+        let text = serde_json::to_string(payload).unwrap();
         let deadline = Deadline::after(self.settings.timeout.saturating_sub(RESERVE));
         let invocation = Invocation { payload: &text, function_arn: FUNCTION_ARN, deadline };
         let result = if world.fault(Service::Configuration).is_some() {

@@ -50,6 +50,8 @@ type End = (usize, String, Option<usize>);
 #[derive(Debug)]
 pub(crate) struct Publication {
     pub watch: usize,
+    /// When the function composed it.
+    pub at: u64,
     /// The request of the check had the status of an earlier report.
     pub has_worked: bool,
     pub event_id: String,
@@ -85,7 +87,7 @@ impl Ledger {
     }
 
     fn has_reason(&self, error: &str, now: u64) -> bool {
-        self.reasons.get(error).is_some_and(|then| now - then < REASON_SECONDS)
+        self.reasons.get(error).is_some_and(|then| now < then + REASON_SECONDS)
     }
 
     /// Whether the end of a watch is told: by its own message, or by another one about the end of its job.
@@ -168,7 +170,7 @@ impl World {
 
     /// What is false about a message.
     fn untruth(&self, publication: &Publication, report: &Value, text: &str) -> Option<&'static str> {
-        let (state, now) = (self.state(), self.elapsed());
+        let (state, now) = (self.state(), publication.at);
         let watch = &state.ledger.watches[publication.watch];
         let job = &state.zoho.jobs[watch.job];
         let error = report["error"]["type"].as_str();
@@ -192,7 +194,7 @@ impl World {
                 (!is_true).then_some("the job has not ended like that")
             }
             ("WATCH_TIMED_OUT", _) => {
-                let early = now + u64::try_from(SKEW).unwrap() < watch.started + watch.limit;
+                let early = now + u64::try_from(2 * SKEW).unwrap() < watch.started + watch.limit;
                 early.then_some("the limit is not reached")
             }
             ("WATCH_FAILED", Some("States.Timeout")) => (!watch.is_given_up).then_some("nobody gave it up"),
@@ -213,7 +215,7 @@ impl World {
     /// The rules for every response.
     pub(crate) fn check(&self, invoked: &Invoked<'_>, result: &Result<Value, WatchError>) {
         let text = match result {
-            Ok(report) => report.to_string(),
+            Ok(report) => serde_json::to_string(report).unwrap(),
             Err(error) => error.message().to_owned(),
         };
         let shown = self.secrets_in(&text).pop();
@@ -244,6 +246,7 @@ impl World {
         let Invoked { request, task, at, limits, payload } = *invoked;
         let error = report["error"]["type"].as_str();
         let is_configured = error != Some("InvalidConfiguration");
+        let request_time = |key: &str| request[key].as_str().and_then(Timestamp::parse);
         let time = |key: &str| report[key].as_str().and_then(Timestamp::parse).unwrap();
         // The least and the most that the clock of the environment can show.
         let since =
@@ -260,7 +263,7 @@ impl World {
         let (mut least, mut most) = (limits.bounds.min_seconds, limits.bounds.max_seconds);
         if let Some(error) = error {
             let kind = ErrorType::from_name(error).unwrap();
-            let began = request["first_checked_at"].as_str().and_then(Timestamp::parse);
+            let began = request_time("first_checked_at");
             let is_old = payload.get("schedule_arn").is_some()
                 && began.is_none_or(|began| at.1.seconds_since(began) > WORKED_AFTER);
             if !kind.is_retryable() && !task.has_worked && !is_old {
@@ -269,8 +272,9 @@ impl World {
             if !kind.is_retryable() && !self.state().ledger.has_reason(error, self.elapsed()) {
                 return Some("nothing gave reason for the error");
             }
-            let facts =
-                ["status", "total_count", "updated_count", "not_updated_count", "failed_count", "checked_at"];
+            let mut facts = vec!["status", "total_count", "updated_count", "not_updated_count", "failed_count"];
+            // What is in the future by this clock counts as absent.
+            facts.extend(request_time("checked_at").is_some_and(|then| then <= at.0).then_some("checked_at"));
             if task.has_worked && facts.iter().any(|key| report[key] != request[key]) {
                 return Some("the report does not have the last known facts");
             }

@@ -152,6 +152,7 @@ impl Destinations for Ends {
         };
         let publication = Publication {
             watch: task.watch,
+            at: environment.world.elapsed(),
             has_worked: task.has_worked,
             event_id: message.event_id.clone(),
             outcome: attribute("outcome"),

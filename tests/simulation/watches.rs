@@ -74,6 +74,7 @@ async fn publish(world: &World, watch: usize, message: &Value, has_worked: bool)
         |name: &str| message["attributes"][name]["StringValue"].as_str().unwrap_or_default().to_owned();
     let publication = Publication {
         watch,
+        at: world.elapsed(),
         has_worked,
         event_id: attribute("event_id"),
         outcome: attribute("outcome"),
@@ -174,7 +175,10 @@ async fn edit_by_hand(world: World, name: String, created_at: u64, limit: u64) {
         0 => schedule.input["adapt"] = json!(adapts),
         1 => schedule.is_enabled = false,
         2 => {
-            let job = world.state().zoho.jobs.len() - 1;
+            let job = {
+                let state = &mut *world.state();
+                state.zoho.start_job(&mut state.rng, world.elapsed())
+            };
             (schedule.watch, schedule.input) = add_watch(&world, job, limit);
             (schedule.input["adapt"], schedule.input["first_checked_at"]) = (json!(true), json!(world.now()));
             let added = &mut world.state().ledger.watches[schedule.watch];

@@ -134,7 +134,7 @@ const ACTIVE_TOKENS: usize = 15;
 
 impl Zoho {
     pub(crate) fn new(rng: &mut Rng) -> Self {
-        let static_token = (rng.u32(0..10) == 0).then(|| format!("static{:016x}.token", rng.u64(..)));
+        let static_token = (rng.u32(0..10) == 0).then(|| format!("1000.{:032x}.{:032x}", rng.u128(..), rng.u128(..)));
         let tokens = static_token.iter().map(|token| (token.clone(), u64::MAX)).collect();
         let lifetime = if rng.u32(0..4) == 0 { 300 } else { 3_600 };
         Self { jobs: Vec::new(), tokens, issued: Vec::new(), lifetime, static_token }
@@ -160,7 +160,7 @@ impl Zoho {
 
     /// The latest access tokens.
     pub(crate) fn known_tokens(&self) -> impl Iterator<Item = &str> {
-        let issued = self.issued.iter().rev().take(ACTIVE_TOKENS).map(|(token, _)| token);
+        let issued = self.issued.iter().rev().take(3).map(|(token, _)| token);
         issued.chain(&self.static_token).map(String::as_str)
     }
 
@@ -174,7 +174,7 @@ impl Zoho {
         }
         // Zoho's own begin with "1000."; nothing may depend on it.
         let prefix = if self.lifetime == 300 { "" } else { "1000." };
-        let token = format!("{prefix}{:016x}{:016x}.{}", rng.u64(..), rng.u64(..), self.issued.len());
+        let token = format!("{prefix}{:032x}.{:032x}", rng.u128(..), rng.u128(..));
         self.tokens.insert(token.clone(), now + self.lifetime);
         self.issued.push((token.clone(), now));
         if let Some(oldest) = self.issued.len().checked_sub(ACTIVE_TOKENS + 1) {

@@ -425,6 +425,9 @@ fn a_report_is_a_request_and_its_invalid_values_are_ignored() {
             None
         );
     }
+    for (start, is_read) in [("2026-11-23T10:10:00Z", true), ("2026-11-23T10:10:01Z", false)] {
+        assert_eq!(history(json!({"first_checked_at": start})).began.is_some(), is_read, "{start}");
+    }
     for (written, number) in [
         (json!(50.0), Some(50)),
         (json!("50"), Some(50)),

@@ -64,7 +64,7 @@ def test_the_target_of_a_schedule_is_that_of_the_command(deployment: Deployment)
     target = schedule_target(deployment.template.outputs["WatchScheduleCommand"], "Leads", "3")
     assert target["Arn"] == deployment.function.arn
     assert target["RoleArn"] == deployment.template.arns["SchedulerRole"]
-    request = {"module": "Leads", "job_id": "3", "schedule_arn": "<aws.scheduler.schedule-arn>"}
+    request = {"module": "Leads", "job_id": "3", "schedule_arn": "<aws.scheduler.schedule-arn>", "adapt": True}
     assert json.loads(target["Input"]) == request
 
 

@@ -11,12 +11,15 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt as output};
 
-/// `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT`, as Lambda sets them.
+/// `LOG_LEVEL`, or `AWS_LAMBDA_LOG_LEVEL` and `AWS_LAMBDA_LOG_FORMAT`, as Lambda sets them.
+///
+/// Lambda drops lines above its own level, the metrics among them: the template leaves that open and sets `LOG_LEVEL`.
 ///
 /// The level is for this function's own lines. Libraries stay at INFO and above, whatever it says: at DEBUG and TRACE
 /// HTTP clients and SDKs print headers and bodies, and with them tokens.
 pub fn init(environment: &Environment) {
-    let level = environment.get("AWS_LAMBDA_LOG_LEVEL").map_or(LevelFilter::INFO, parse_level);
+    let level = ["LOG_LEVEL", "AWS_LAMBDA_LOG_LEVEL"].into_iter().find_map(|name| environment.get(name));
+    let level = level.map_or(LevelFilter::INFO, parse_level);
     let filter = Targets::new()
         .with_default(level.min(LevelFilter::INFO))
         // They warn of variables that they cannot use, and quote the values: a secret may be there by mistake.

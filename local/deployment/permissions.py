@@ -31,6 +31,13 @@ _SYNC_RULE = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/StepFunctionsGetEventsF
 SYNC_RULE = [(action, _SYNC_RULE) for action in ("events:PutTargets", "events:PutRule", "events:DescribeRule")]
 
 
+# The conditions of the template, which every call here meets.
+_CONDITIONS = [
+    {"StringEquals": {"aws:ResourceAccount": ACCOUNT_ID}},
+    {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+]
+
+
 class Roles:
     """All roles of a deployed template. `without` names a role and a Sid of it that is left out.
 
@@ -49,6 +56,10 @@ class Roles:
                     if (logical_id, statement["Sid"]) != without
                 ]
                 self._statements[template.references[logical_id]] = statements
+        for resource in template.resources.values():
+            if resource["Type"] == "AWS::IAM::Policy":
+                for role in resource["Properties"]["Roles"]:
+                    self._statements[role] += resource["Properties"]["PolicyDocument"]["Statement"]
         self._keys = {
             template.references[resource]: template.references[key]
             for resource, key in (
@@ -97,6 +108,10 @@ def needed(call: Call) -> list[Permission]:
         return [("lambda:InvokeFunction", _function_arn(unquote(path.path).split("/")[3]))]
     if action == "sqs:SendMessage":
         return [(action, f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{parameters['QueueUrl'].rsplit('/', 1)[1]}")]
+    if action == "scheduler:UpdateSchedule":
+        schedule = f"{parameters.get('GroupName', 'default')}/{path.path.rsplit('/', 1)[1]}"
+        passed = ("iam:PassRole", parameters["Target"]["RoleArn"])
+        return [(action, f"arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule/{schedule}"), passed]
     if action in ("scheduler:GetSchedule", "scheduler:DeleteSchedule"):
         name, group = path.path.rsplit("/", 1)[1], parse_qs(path.query).get("groupName", ["default"])[0]
         return [(action, f"arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule/{group}/{name}")]
@@ -126,10 +141,9 @@ def _function_arn(reference: str) -> str:
 
 
 def _allows(statement: dict[str, Any], action: str, resource: str) -> bool:
-    condition = statement.get("Condition", {"StringEquals": {"aws:ResourceAccount": ACCOUNT_ID}})
     return (
         statement["Effect"] == "Allow"
-        and condition == {"StringEquals": {"aws:ResourceAccount": ACCOUNT_ID}}
+        and statement.get("Condition", _CONDITIONS[0]) in _CONDITIONS
         and any(_matches(pattern, action) for pattern in as_list(statement["Action"]))
         and any(_matches(pattern, resource) for pattern in as_list(statement["Resource"]))
     )

@@ -26,7 +26,7 @@ _IDENTITIES = {
     "AWS::IAM::Role": {"Ref": "{}", "Arn": f"arn:aws:iam::{ACCOUNT_ID}:role/{{}}"},
     "AWS::Lambda::Function": {"Ref": "{}", "Arn": f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{{}}"},
     "AWS::Logs::LogGroup": {"Ref": "{}", "Arn": f"arn:aws:logs:{REGION}:{ACCOUNT_ID}:log-group:{{}}:*"},
-    "AWS::SNS::Topic": {"Ref": f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{{}}"},
+    "AWS::SNS::Topic": {"Ref": f"arn:aws:sns:{REGION}:{ACCOUNT_ID}:{{}}", "TopicName": "{}"},
     "AWS::SQS::Queue": {
         "Ref": f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT_ID}/{{}}",
         "Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{{}}",

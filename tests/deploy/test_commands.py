@@ -167,7 +167,7 @@ def test_the_schedule_that_the_command_makes(deployment: Deployment) -> None:
     request = scheduled_input(schedule)
     began = datetime.fromisoformat(request.pop("first_checked_at").replace("Z", "+00:00"))
     assert abs(began - now) < timedelta(minutes=5)
-    assert request == {"module": "Leads", "job_id": JOB_ID, "schedule_arn": schedule["Arn"]}
+    assert request == {"module": "Leads", "job_id": JOB_ID, "schedule_arn": schedule["Arn"], "adapt": True}
 
 
 def test_a_second_schedule_for_a_job_is_refused(deployment: Deployment) -> None:

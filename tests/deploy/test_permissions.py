@@ -13,7 +13,7 @@ import pytest
 from local.deployment import Deployment, Execution, template
 from local.deployment.permissions import as_list
 from local.stack import Invocation, Stack
-from tests.deploy.reports import JOB_ID, final_report, report
+from tests.deploy.reports import JOB_ID, final_report
 from tests.deploy.scenarios import REQUEST
 from tests.deploy.test_watch_machine import once
 from tests.scripted import stub
@@ -50,6 +50,7 @@ BY_DEFAULT = {
         ("secretsmanager:GetSecretValue", SECRET),
         ("secretsmanager:PutSecretValue", SECRET),
         ("scheduler:GetSchedule", PREFIX.format("scheduler", "schedule/zoho-watches/*")),
+        ("scheduler:UpdateSchedule", PREFIX.format("scheduler", "schedule/zoho-watches/*")),
         ("scheduler:DeleteSchedule", PREFIX.format("scheduler", "schedule/zoho-watches/*")),
         ("logs:CreateLogStream", LOGS),
         ("logs:PutLogEvents", LOGS),
@@ -136,7 +137,9 @@ def test_a_role_is_assumed_for_one_resource_of_its_service(role: str, service: s
     if source:
         assert statement["Condition"] == {
             "StringEquals": {"aws:SourceAccount": "123456789012"},
-            "ArnEquals": {"aws:SourceArn": source},
+            ("ArnLike" if service == "states" else "ArnEquals"): {
+                "aws:SourceArn": [source, f"{source}/*"] if service == "states" else source
+            },
         }
 
 
@@ -145,8 +148,23 @@ def test_there_are_no_other_roles_and_policies() -> None:
     roles = {name for name, resource in resources.items() if resource["Type"] == "AWS::IAM::Role"}
     assert roles == set(BY_DEFAULT)
     policies = {name for name, resource in resources.items() if "Policy" in resource["Type"]}
-    assert policies == {"DeadLetterQueuePolicy"}
+    assert policies == {"DeadLetterQueuePolicy", "PassSchedulerRolePolicy"}
     assert "AWS::Lambda::Permission" not in {resource["Type"] for resource in resources.values()}
+
+
+def test_the_function_passes_the_role_of_the_schedules_to_scheduler_only() -> None:
+    resolved = template.resolve()
+    policy = resolved.properties("PassSchedulerRolePolicy")
+    assert policy["Roles"] == [resolved.references["CheckFunctionRole"]]
+    assert policy["PolicyDocument"]["Statement"] == [
+        {
+            "Sid": "PassSchedulerRole",
+            "Effect": "Allow",
+            "Action": "iam:PassRole",
+            "Resource": resolved.arns["SchedulerRole"],
+            "Condition": {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+        }
+    ]
 
 
 def test_only_the_rule_may_send_to_the_queue_on_behalf_of_eventbridge() -> None:
@@ -236,7 +254,7 @@ WITHOUT: dict[tuple[str, str], Callable[[Scene], tuple[Deployment, Any]]] = {
     ("CheckFunctionRole", "ReadCredentialsAndShareToken"): lambda scene: scene.check(),
     ("CheckFunctionRole", "PublishNotifications"): lambda scene: scene.check(notify=True),
     ("CheckFunctionRole", "SendToDeadLetterQueue"): lambda scene: scene.schedule(sns=False),
-    ("CheckFunctionRole", "ReadAndDeleteSchedules"): lambda scene: scene.schedule(),
+    ("CheckFunctionRole", "ReadUpdateAndDeleteSchedules"): lambda scene: scene.schedule(),
     ("CheckFunctionRole", "UseSecretKey"): lambda scene: scene.check(),
     ("CheckFunctionRole", "UseTopicKey"): lambda scene: scene.check(notify=True),
     ("WatchStateMachineRole", "InvokeCheckFunction"): lambda scene: scene.watch({"report": final_report()}),
@@ -244,7 +262,6 @@ WITHOUT: dict[tuple[str, str], Callable[[Scene], tuple[Deployment, Any]]] = {
     ("WatchStateMachineRole", "SendToDeadLetterQueue"): lambda scene: scene.watch(
         {"report": final_report()}, sns=False
     ),
-    ("WatchStateMachineRole", "ContinueInNewExecution"): lambda scene: scene.watch({"report": report(checks=1000)}),
     ("WatchStateMachineRole", "UseTopicKey"): lambda scene: scene.watch({"report": final_report()}),
     ("WatchListedJobStateMachineRole", "StartWatches"): Scene.watch_list,
     ("WatchListedJobStateMachineRole", "FollowWatches"): Scene.watch_list,
@@ -270,6 +287,8 @@ UNSEEN = {
     ("WatchManyStateMachineRole", "SendTraces"),
     ("WatchManyStateMachineRole", "ManageMapExecutions"),
     ("WatchManyStateMachineRole", "FindJobFiles"),
+    # Only executions that began with the previous release use it.
+    ("WatchStateMachineRole", "ContinueInNewExecution"),
 }
 REFUSED = {
     ("WatchListedJobStateMachineRole", "ManageSyncExecutionRule"),

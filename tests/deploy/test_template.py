@@ -14,32 +14,45 @@ from local.deployment import template
 from local.deployment.template import ROOT
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:zoho-StatusTopic"
+# Each alarm, and the part of the runbook that it refers to.
 ALARMS = {
-    "FunctionErrorsAlarm",
-    "FunctionThrottlesAlarm",
-    "DeadLetterQueueAlarm",
-    "CredentialErrorsAlarm",
-    "ExecutionTimeoutAlarm",
-    "ExecutionAbortedAlarm",
-    "ListFailedAlarm",
+    "ChecksFailAlarm": "errors",
+    "CredentialErrorsAlarm": "errors",
+    "FunctionThrottlesAlarm": "errors",
+    "DeadLetterQueueAlarm": "the-dead-letter-queue",
+    "ExecutionsAlarm": "watch-again",
+    "DeliveriesFailAlarm": "emails-stopped",
 }
 
 
 def test_what_is_optional_is_absent_by_default() -> None:
-    plain, full = template.resolve(), template.resolve(StatusEmail="sales@example.com", AlarmTopicArn=TOPIC)
+    plain, full = template.resolve(), template.resolve(StatusEmail="sales@example.com")
     assert "StatusEmailSubscription" not in plain.resources
-    assert full.properties("StatusEmailSubscription")["Endpoint"] == "sales@example.com"
+    assert "AlarmTopic" not in plain.resources
+    subscription = full.properties("StatusEmailSubscription")
+    assert subscription["Endpoint"] == "sales@example.com"
+    assert subscription["FilterPolicy"] == {"list": [{"exists": False}]}
+
+
+def test_every_alarm_also_reports_when_it_is_over_and_names_its_runbook() -> None:
+    plain = template.resolve()
+    full = template.resolve(AlarmTopicArn=TOPIC, AlarmEmail="oncall@example.com")
+    assert full.properties("AlarmTopic")["Subscription"] == [{"Protocol": "email", "Endpoint": "oncall@example.com"}]
     alarms = {name for name, resource in full.resources.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
-    assert alarms == ALARMS
-    for alarm in alarms:
-        assert "AlarmActions" not in plain.properties(alarm)
-        assert full.properties(alarm)["AlarmActions"] == [TOPIC]
-
-
-def test_the_guide_counts_the_alarm_metrics_that_the_account_pays_for() -> None:
-    alarms = [template.resolve().properties(alarm) for alarm in ALARMS]
-    metrics = sum(sum("MetricStat" in one for one in alarm.get("Metrics", [])) or 1 for alarm in alarms)
-    assert f"{metrics} alarm metrics" in (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
+    assert alarms == set(ALARMS)
+    for alarm, section in ALARMS.items():
+        for actions in ("AlarmActions", "OKActions"):
+            assert plain.properties(alarm)[actions] == []
+            assert full.properties(alarm)[actions] == [full.references["AlarmTopic"], TOPIC]
+        assert full.properties(alarm)["AlarmDescription"].endswith(f"(docs/runbook.md#{section}).")
+        assert full.properties(alarm)["TreatMissingData"] == "notBreaching"
+        for one in full.properties(alarm).get("Metrics", []):
+            assert ("Expression" in one) != ("MetricStat" in one)
+            if "Expression" in one:
+                known = {other["Id"] for other in full.properties(alarm)["Metrics"]}
+                assert set(re.findall(r"[a-z]\w*", one["Expression"])) <= known
+    returned = [one for one in full.properties("ChecksFailAlarm")["Metrics"] if one.get("ReturnData", True)]
+    assert [one["Id"] for one in returned] == ["total"]
 
 
 def test_an_account_without_quota_reserves_nothing() -> None:
@@ -78,6 +91,14 @@ def test_cold_starts_know_a_data_center_unless_the_parameter_is_empty() -> None:
     assert "ZOHO_DATA_CENTER" not in changed["Environment"]["Variables"]
 
 
+def test_the_level_of_the_log_is_the_functions_own() -> None:
+    """Lambda would drop the lines of the metrics, too."""
+    function = template.resolve("a-stack", LogLevel="WARN").properties("CheckFunction")
+    assert function["LoggingConfig"]["ApplicationLogLevel"] == "TRACE"
+    variables = function["Environment"]["Variables"]
+    assert (variables["LOG_LEVEL"], variables["STACK_NAME"]) == ("WARN", "a-stack")
+
+
 def test_tracing_can_be_switched_off_everywhere() -> None:
     on, off = template.resolve(), template.resolve(XRayTracing="false")
     assert (on.properties("CheckFunction")["TracingConfig"], off.properties("CheckFunction")["TracingConfig"]) == (
@@ -104,6 +125,7 @@ PATTERNS = {
     "ZohoAccountsDomain": (["", "https://accounts.zoho.eu"], ["http://accounts.zoho.eu"]),
     "ZohoApiVersion": (["v8", "v2.1", "v10"], ["8", "v", "v8.", "v8/x"]),
     "StatusEmail": (["", "sales@example.com"], ["sales", "sales@example", "a b@example.com"]),
+    "AlarmEmail": (["", "oncall@example.com"], ["oncall"]),
     "AlarmTopicArn": (["", TOPIC], ["alarms", TOPIC + ".fifo"]),
     "ScheduleRate": (
         ["rate(1 minute)", "rate(5 minutes)", "rate(90 minutes)", "rate(1 hour)", "rate(23 hours)"],
@@ -208,15 +230,15 @@ def test_the_rule_reports_exactly_what_cannot_announce_itself(
     assert target["Arn"] == resolved.arns["DeadLetterQueue"]
 
 
-@pytest.mark.parametrize(
-    ("alarm", "metric"),
-    [("ExecutionTimeoutAlarm", "ExecutionsTimedOut"), ("ExecutionAbortedAlarm", "ExecutionsAborted")],
-)
-def test_an_alarm_counts_the_executions_of_both_state_machines(alarm: str, metric: str) -> None:
+def test_an_alarm_counts_the_executions_of_both_state_machines() -> None:
     resolved = template.resolve()
-    expression, *counts = resolved.properties(alarm)["Metrics"]
-    assert expression["Expression"] == "FILL(watch, 0) + FILL(list, 0)"
-    assert {count["Id"] for count in counts} == {"watch", "list"}
-    assert {count["MetricStat"]["Metric"]["MetricName"] for count in counts} == {metric}
-    machines = {count["MetricStat"]["Metric"]["Dimensions"][0]["Value"] for count in counts}
-    assert machines == {resolved.references["WatchStateMachine"], resolved.references["WatchManyStateMachine"]}
+    _, *counts = resolved.properties("ExecutionsAlarm")["Metrics"]
+    metrics = [count["MetricStat"]["Metric"] for count in counts]
+    watch, many = resolved.references["WatchStateMachine"], resolved.references["WatchManyStateMachine"]
+    assert {(metric["MetricName"], metric["Dimensions"][0]["Value"]) for metric in metrics} == {
+        ("ExecutionsTimedOut", watch),
+        ("ExecutionsTimedOut", many),
+        ("ExecutionsAborted", watch),
+        ("ExecutionsAborted", many),
+        ("ExecutionsFailed", many),
+    }

@@ -35,7 +35,7 @@ def retrier(state: dict[str, Any], error: str) -> dict[str, Any]:
 
 
 def shortest(retrier: dict[str, Any]) -> float:
-    """How long one execution in hundreds retries at least. Full jitter draws each wait evenly, from 0 to the longest."""
+    """How long one execution in hundreds retries at least. Full jitter draws each wait from 0 to the longest."""
     source = random.Random(1)
     waits = [
         min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** min(n, 50), retrier["MaxDelaySeconds"])
@@ -99,7 +99,7 @@ def test_timeouts_fit_into_one_another(machines: dict[str, dict[str, Any]]) -> N
     # The watch ends itself, which is announced for a day at least, before the execution times out, which is not.
     latest = parameters["WatchLimitSeconds"]["MaxValue"] + parameters["CheckIntervalMaxSeconds"]["MaxValue"]
     assert latest + DAY < watch["TimeoutSeconds"]
-    starts = [state for state in listed["States"].values() if state["Type"] == "Task"]
+    starts = [state for state in listed["States"].values() if "startExecution" in state.get("Resource", "")]
     assert all(watch["TimeoutSeconds"] < state["TimeoutSeconds"] < listed["TimeoutSeconds"] for state in starts)
     for state in (state for state in many["States"].values() if state["Type"] == "Map"):
         (item,) = state["ItemProcessor"]["States"].values()

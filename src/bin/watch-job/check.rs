@@ -46,8 +46,9 @@ pub(crate) async fn watch(
             Ok(status) => Report::of_check(&request, &status, now, limits),
             Err(error) => judge(&request, view.fit(error), limits, now)?,
         };
-        view.report(&report, &request.history, now);
-        let Some(seconds) = report.next_check_seconds().filter(|_| !once) else { return Ok(report) };
+        let next = report.next_check_seconds().filter(|_| !once);
+        view.report(&report, &request.history, now, next);
+        let Some(seconds) = next else { return Ok(report) };
         // One last look at the limit.
         let left = limits.watch_limit_seconds.saturating_sub(seconds_between(report.began, now));
         view.wait(&report, &request.history, seconds.min(left)).await;

@@ -119,7 +119,7 @@ async fn work(
         code = work => return code,
         number = interrupted() => number,
     };
-    view.clear();
+    view.interrupted();
     if !arguments.check_credentials {
         let again = format!("To resume the watch:\n  {again} --since {since}");
         view.err(&format!("The watch has stopped; the job itself continues in Zoho. {again}"));

@@ -10,7 +10,7 @@ use mass_change_owner_status::watch::request::{History, Request};
 use mass_change_owner_status::watch::text::{Deployment, Text};
 use mass_change_owner_status::watch::{event::Event, format::duration, job::Status};
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 use tokio::time::Instant;
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -37,7 +37,8 @@ pub(crate) fn bar() -> Option<ProgressBar> {
     let target = ProgressDrawTarget::stdout();
     let style = ProgressStyle::with_template("{prefix}\n{wide_bar}\n{msg}").ok()?;
     let bar = || ProgressBar::with_draw_target(Some(100), ProgressDrawTarget::stdout());
-    (!target.is_hidden()).then(|| bar().with_style(style.progress_chars("█▉▊▋▌▍▎▏░")))
+    let bar = (!target.is_hidden()).then(|| bar().with_style(style.progress_chars("█▉▊▋▌▍▎▏░")));
+    bar.inspect(|bar| bar.set_message("first check"))
 }
 
 impl View {
@@ -56,20 +57,21 @@ impl View {
         let _already_set = tracing_subscriber::registry().with(layer).try_init();
     }
 
-    /// A check was made; `earlier` is what the checks before it saw.
-    pub(crate) fn report(&self, report: &Report, earlier: &History, now: Timestamp) {
+    /// A check was made at the time `now`; `earlier` is what the checks before it saw. `next`: seconds until the next one.
+    pub(crate) fn report(&self, report: &Report, earlier: &History, now: Timestamp, next: Option<u64>) {
         if self.has_json {
             self.out(&serde_json::to_string(report).unwrap_or_default());
         }
         let name = report.error().map(|error| error.name.clone());
         let last = self.failing.replace(name.clone());
-        match (report.error(), report.next_check_seconds()) {
-            // One line for each outage, and for each change of its cause.
-            (Some(error), Some(wait)) if name != last => {
-                let wait = duration(wait);
-                self.err(&format!("{now} {}: {} (next attempt in {wait})", error.name, error.message));
+        match report.error() {
+            // One line for each outage, and for each change of its cause. `end` prints the last one.
+            Some(error) if name != last && report.outcome().is_none() => {
+                let next = next.map(|seconds| format!(" (next attempt in {})", duration(seconds)));
+                self.err(&format!("{now} {}: {}{}", error.name, error.message, next.unwrap_or_default()));
             }
-            (None, next) => {
+            Some(_) => {}
+            None => {
                 if last.is_some() {
                     let gap = duration(seconds_between(since(report, earlier), now));
                     self.err(&format!("{now} The job can be checked again, after {gap}."));
@@ -78,8 +80,6 @@ impl View {
                     self.out(&format!("{now} {}", line(report, earlier, next)));
                 }
             }
-            // `end` prints the last one.
-            (Some(_), _) => {}
         }
     }
 
@@ -110,14 +110,9 @@ impl View {
 
     /// The watch is over.
     pub(crate) fn end(&self, report: &Report, request: &Request, again: &str) {
-        self.clear();
+        self.bar.iter().for_each(ProgressBar::finish_and_clear);
         let error = report.error().map(|error| format!("{}: {}", error.name, error.message));
-        let Some(outcome) = report.outcome() else {
-            return error.iter().for_each(|error| self.err(error));
-        };
-        if self.has_json {
-            return;
-        }
+        let Some(outcome) = report.outcome().filter(|_| !self.has_json) else { return };
         let text = Text::about(report, Event::End(outcome), request, &Deployment::default());
         let (job_id, checks) = (report.job.job_id().unwrap_or_default(), report.checks);
         let watched = seconds_between(report.began, Timestamp::now());
@@ -139,9 +134,12 @@ impl View {
         }
     }
 
-    /// Takes the bar away.
-    pub(crate) fn clear(&self) {
-        self.bar.iter().for_each(ProgressBar::finish_and_clear);
+    /// Ctrl-C. The terminal has echoed it below the bar, which stays as it is: to clear it would clear the wrong lines.
+    pub(crate) fn interrupted(&self) {
+        self.bar.iter().for_each(|bar| bar.set_draw_target(ProgressDrawTarget::hidden()));
+        if io::stderr().is_terminal() {
+            self.ask("\n");
+        }
     }
 
     /// An error that ends the program, and the exit code.

@@ -8,14 +8,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import math
 import re
-import socket
 import threading
 import time
 import urllib.parse
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
@@ -24,12 +22,9 @@ import aiohttp
 import yarl
 from aiohttp import web
 
-from local.wire.faults import DELIVERING, REPLACING
-from local.wire.message import Response
-from local.wire.steps import RESET_ON_CLOSE, Close, Pause, Reset, Send, SendForever, Step
+from local import wire
 
 INVOKE_PATH = "/2015-03-31/functions/"
-_WRITE_BUFFER = 1 << 20
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"}
 _REST_ACTIONS = [  # the services whose action follows from method and path
     ("scheduler", "POST", r"/schedules/[^/]+", "CreateSchedule"),
@@ -73,23 +68,20 @@ class Call:
 class Fault:
     """What happens to the requests for one action; also a context manager that ends it.
 
-    First, the request waits for `delay` seconds. With `hold`, it then waits for `release()`. With `body`, the response
-    is that text with that `status`; with only a `status`, it is an error with that `code` and `message`. In both cases,
-    AWS never sees the request. With `lose_response`, AWS processes it, and the connection is closed without a response.
-    `kind` is a fault in `local.wire.faults`. With `access_key`, only requests with that access key ID are affected.
+    With `hold`, a request first waits for `release()`. With `body`, the response is that text with that `status`; with
+    only a `status`, it is an error with that `code` and `message`. In both cases, AWS never sees the request. With a
+    `kind` of `local.wire`, AWS processes it, and the response fails in that way. With `access_key`, only requests with
+    that access key ID are affected.
     """
 
     service: str
     action: str
     times: int | None = None
-    delay: float = 0.0
     hold: bool = False
     status: int | None = None
     code: str = "InternalFailure"
     message: str = "as scripted"
     body: str | None = None
-    content_type: str = "text/html"
-    lose_response: bool = False
     kind: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     access_key: str | None = None
@@ -98,9 +90,11 @@ class Fault:
     _released: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def applies_to(self, call: Call) -> bool:
-        if (self.service, self.action) != (call.service, call.action):
-            return False
-        return self.access_key is None or f"Credential={self.access_key}/" in call.headers.get("Authorization", "")
+        return (
+            self.times != 0
+            and (self.service, self.action) == (call.service, call.action)
+            and self.access_key in (None, call.access_key)
+        )
 
     def wait_until_held(self, timeout: float = 10) -> None:
         """Wait for the first request that this fault holds."""
@@ -133,6 +127,8 @@ class Gateway:
         # change during an iteration is a 500.
         self._one_at_a_time = {service: asyncio.Lock() for service in ("secretsmanager", "sns", "sqs", "scheduler")}
         self._moto = ""
+        self.observers: list[Callable[[Call], None]] = []
+        """Each is called with every call that succeeded."""
         self._roles: dict[str, Callable[[Call], str | None]] = {}
         self.calls: list[Call] = []
 
@@ -173,12 +169,10 @@ class Gateway:
 
     def _take(self, call: Call) -> Fault | None:
         with self._lock:
-            for fault in self._faults:
-                if fault.applies_to(call) and fault.times != 0:
-                    if fault.times is not None:
-                        fault.times -= 1
-                    return fault
-        return None
+            fault = next((fault for fault in self._faults if fault.applies_to(call)), None)
+            if fault and fault.times is not None:
+                fault.times -= 1
+        return fault
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.content.read()
@@ -187,30 +181,24 @@ class Gateway:
         self.calls.append(call)
         fault = self._take(call)
         if fault:
-            await asyncio.sleep(fault.delay)
             if fault.hold:
                 fault._arrived.set()
                 while not fault._released.is_set():
                     await asyncio.sleep(0.005)
-            if fault.kind in REPLACING:
-                return await _execute(request, REPLACING[fault.kind](**fault.parameters))
             if fault.status is not None:
                 call.status = fault.status
-                if fault.body is not None:
-                    return web.Response(status=fault.status, text=fault.body, content_type=fault.content_type)
-                return error_response(service, fault.status, fault.code, fault.message)
+                if fault.body is None:
+                    return error_response(service, fault.status, fault.code, fault.message)
+                content_type = "text/html" if fault.body.startswith("<") else "application/json"
+                return web.Response(status=fault.status, text=fault.body, content_type=content_type)
         if denial := self._roles.get(call.access_key, _allow)(call):
             call.status = 403
             return error_response(service, 403, _DENIED.get(service, "AccessDeniedException"), denial)
         response = await self._respond(request, service, body)
         call.status = response.status
-        if fault and fault.kind in DELIVERING:
-            content_type = ("Content-Type", response.headers.get("Content-Type", ""))
-            on_the_wire = Response(response.status, response.body or b"", (content_type,))
-            return await _execute(request, DELIVERING[fault.kind](on_the_wire, **fault.parameters))
-        if fault and fault.lose_response and request.transport is not None:
-            request.transport.abort()
-        return response
+        for observe in self.observers if response.status < 300 else ():
+            observe(call)
+        return await wire.fail(fault.kind, fault.parameters, request, response) if fault and fault.kind else response
 
     async def _respond(self, request: web.BaseRequest, service: str, body: bytes) -> web.Response:
         if request.path.startswith(INVOKE_PATH) and request.path.endswith("/invocations"):
@@ -221,6 +209,12 @@ class Gateway:
             return await self._forward(request, body)
         async with lock:
             return await self._forward(request, body)
+
+    async def ask_moto(self, method: str, path: str, like: Call) -> Any:
+        """The JSON response to a request of our own to the service of a call; None unless it succeeds."""
+        headers = {"Authorization": like.headers["Authorization"]}
+        async with self._session.request(method, self._moto + path, headers=headers) as response:
+            return await response.json(content_type=None) if response.status == 200 else None
 
     async def _forward(self, request: web.BaseRequest, body: bytes) -> web.Response:
         dropped = _HOP_BY_HOP | {"content-encoding"}  # aiohttp has decoded the body
@@ -281,35 +275,6 @@ def error_response(service: str, status: int, code: str, message: str) -> web.Re
         status=status,
         headers={"x-amzn-ErrorType": code, "x-amzn-RequestId": request_id},
     )
-
-
-async def _execute(request: web.BaseRequest, steps: Iterable[Step]) -> web.Response:
-    """Execute the steps of a fault on the connection of a request, and close it."""
-    transport = request.transport
-    for step in steps:
-        if transport is None or transport.is_closing():
-            break
-        if isinstance(step, Send):
-            # The connection cannot be used again, because aiohttp does not know what was written to it.
-            start, end, rest = step.data.partition(b"\r\n")
-            transport.write(start + end + b"Connection: close\r\n" + rest if start.startswith(b"HTTP/") else step.data)
-        elif isinstance(step, SendForever):
-            while not transport.is_closing():
-                if transport.get_write_buffer_size() < _WRITE_BUFFER:
-                    transport.write(step.data)
-                await asyncio.sleep(0.001)
-        elif isinstance(step, Pause):
-            until = math.inf if step.seconds is None else time.monotonic() + step.seconds
-            while not transport.is_closing() and time.monotonic() < until:
-                await asyncio.sleep(0.01)
-        elif isinstance(step, Reset):
-            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-            transport.abort()
-        else:
-            assert isinstance(step, Close), f"the gateway cannot execute {step}"
-    if transport is not None:
-        transport.close()
-    return web.Response()
 
 
 def log_tail(lines: list[str]) -> str:

@@ -18,10 +18,14 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing
 
 
 class Moto:
-    """A moto server whose own requests (the tasks of state machines) go to `callback_port` on localhost."""
+    """A moto server whose own requests (the tasks of state machines) go to `callback_port` on localhost.
 
-    def __init__(self, callback_port: int) -> None:
+    State machines wait `speed` times less long than they should.
+    """
+
+    def __init__(self, callback_port: int, speed: float = 1.0) -> None:
         self._callback_port = callback_port
+        self._speed = speed
 
     def start(self) -> int:
         """Start the server and return the port that it listens on."""
@@ -33,6 +37,7 @@ class Moto:
             env={
                 "PATH": os.environ.get("PATH", ""),
                 "MOTO_PORT": str(self._callback_port),
+                "LOCAL_SPEED": str(self._speed),
                 "AWS_DEFAULT_REGION": REGION,
                 **CREDENTIALS,
             },
@@ -57,9 +62,9 @@ def _serve() -> None:
     from werkzeug.serving import make_server
 
     sys.path.append(os.path.dirname(__file__))
-    import moto_step_functions
+    import moto_differences
 
-    moto_step_functions.complete()
+    moto_differences.complete(float(os.environ["LOCAL_SPEED"]))
 
     class Handler(MotoRequestHandler):
         # Headers and body are separate writes: without this, each response can stall for 40 ms.

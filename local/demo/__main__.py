@@ -6,41 +6,43 @@ import argparse
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 
-from local.demo import state_machine, terminal, watch
 from local.demo.narrator import Narrator
+from local.demo.story import FUNCTION, tell
+from local.deployment import Deployment
 from local.stack import Stack
-
-# Each part runs on the stack, prints what happens, and returns whether it ended as expected.
-PARTS = [watch.run, state_machine.run, terminal.run]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    parser.add_argument("--speed", type=float, default=25, help="simulated seconds per real second (25)")
+    parser.add_argument("--speed", type=float, default=30, help="how much faster than real time it is (30)")
+    parser.add_argument("--binary", type=Path, default=FUNCTION, help="the function (that of `make run`)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, _exit)
     narrator = Narrator(sys.stdout)
-    narrator.title("Watching a Zoho CRM “mass change owner” job. Everything runs on this machine.")
-    as_expected = True
+    narrator.title(
+        f"Zoho CRM “mass change owner” jobs are watched here, {arguments.speed:g} times as fast as real time."
+        " Waits and intervals are those of production."
+    )
+    as_expected = False
     try:
-        with Stack(step_functions=True) as stack:
+        with Stack(step_functions=True, schedules=True, speed=arguments.speed, token_life_seconds=86_400) as stack:
             try:
-                for run in PARTS:
-                    as_expected &= run(narrator, stack, arguments.speed)
+                with Deployment(stack, binary=arguments.binary, CheckIntervalMinSeconds=10) as deployment:
+                    as_expected = tell(narrator, stack, deployment)
             finally:
                 # From here on, everything is being stopped: a second Ctrl-C must not interrupt that.
                 _ignore_signals()
-                narrator.end_progress()
     finally:
         left = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
-    narrator.step("All processes have been stopped.")
+    narrator.line("\nAll processes have been stopped.")
     if not as_expected:
-        narrator.line("   The demonstration did not end as expected.")
+        narrator.line("The demonstration did not end as expected.")
     if left:
-        narrator.line(f"   Still running: {', '.join(left)}")
+        narrator.line(f"Still running: {', '.join(left)}")
     return 0 if as_expected and not left else 1
 
 

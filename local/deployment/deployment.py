@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +9,10 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from local.deployment.permissions import SYNC_RULE, Roles
 from local.deployment.template import definition, resolve
 from local.stack import RELEASE_BINARY, EventInvocation, Function, Publication, Stack
+from local.stack.schedules import payload_of
 from local.wait import PATIENCE_SECONDS, wait_until
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 
@@ -183,19 +181,9 @@ class Deployment:
         return self.stack.published(self.topic_arn)
 
     def fire(self, schedule: dict[str, Any]) -> EventInvocation | None:
-        """Do what EventBridge Scheduler does with a schedule: invoke its target, or use its dead-letter queue."""
-        target = schedule["Target"]
-        role = target["RoleArn"].rsplit("/", 1)[1]
-        payload = target["Input"].replace("<aws.scheduler.schedule-arn>", schedule["Arn"])
-        try:
-            response = self.stack.client("lambda", role).invoke(
-                FunctionName=target["Arn"], InvocationType="Event", Payload=payload
-            )
-        except ClientError:
-            with contextlib.suppress(ClientError):
-                self.stack.deliver(target["DeadLetterConfig"]["Arn"], payload, role)
-            return None
-        return self.function.event_invocation(response["ResponseMetadata"]["RequestId"])
+        """Let a schedule fire once, now."""
+        request_id = self.stack.fire(schedule, payload_of(schedule, self.stack.clock.now()))
+        return self.function.event_invocation(request_id) if request_id else None
 
     def _start(self, resource: str, request: Any, name: str | None) -> Execution:
         answer = self.stack.client("stepfunctions").start_execution(

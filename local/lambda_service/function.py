@@ -1,25 +1,32 @@
-"""A function as its callers see it, with access to its processes and their output."""
+"""A function: its execution environments on demand, throttling, asynchronous retries, and what its callers see."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+import os
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
 
-import urllib3
-
-from local.lambda_service.environment import Environment, InvocationResult
-from local.lambda_service.service import INIT_SECONDS, Deployed
+from local.aws_endpoint.moto_process import ACCOUNT_ID, CREDENTIALS, REGION
+from local.clock import Clock
+from local.lambda_service.environment import Environment, Pending, Result
 from local.wait import wait_until
 
-_PATIENCE = INIT_SECONDS + 15.0  # beyond the function's own timeout
+INIT_SECONDS = 10.0
+_ASYNC_ATTEMPTS = 3
+_THROTTLE_PAUSE = 0.02
+
+T = TypeVar("T")
 
 
 @dataclass
 class Invocation:
-    """One invocation. If it failed, it has `error_type` and `error_message`; if it was throttled, its payload is None.
+    """One invocation. If it failed, it has `error_type` and `error_message`; if it was throttled, no payload.
 
     `left` is the time in seconds from the response to the deadline of the function.
     """
@@ -27,8 +34,6 @@ class Invocation:
     payload: Any
     error_type: str | None = None
     error_message: str | None = None
-    status: int = 200
-    request_id: str = ""
     left: float = 0.0
 
     @property
@@ -36,70 +41,90 @@ class Invocation:
         return self.error_type is None
 
     @classmethod
-    def of(cls, result: InvocationResult, request_id: str) -> Invocation:
+    def of(cls, result: Result | None) -> Invocation:
+        if result is None:
+            return cls(None, "TooManyRequestsException", "Rate Exceeded.")
         payload = json.loads(result.payload) if result.payload else None
-        if result.error is None:
-            return cls(payload, request_id=request_id)
+        if not result.failed:
+            return cls(payload, left=result.left)
         known = payload if isinstance(payload, dict) else {}
-        return cls(payload, known.get("errorType", ""), known.get("errorMessage", ""), request_id=request_id)
+        return cls(payload, known.get("errorType", ""), known.get("errorMessage", ""), result.left)
 
 
+@dataclass
 class EventInvocation:
     """An asynchronous invocation, for which Lambda makes up to three attempts."""
 
-    def __init__(self, deployed: Deployed, request_id: str) -> None:
-        self._state = deployed.asynchronous[request_id]
-        self.request_id = request_id
+    request_id: str
+    results: list[Result] = field(default_factory=list)
+    finished: bool = False
 
     def wait(self, timeout: float = 60.0) -> list[Invocation]:
         """Wait for the last attempt and return them all."""
-        wait_until(lambda: self._state.finished, "the end of an asynchronous invocation", timeout)
-        return [Invocation.of(result, self.request_id) for result in self._state.attempts]
+        wait_until(lambda: self.finished, "the end of an asynchronous invocation", timeout)
+        return [Invocation.of(result) for result in self.results]
 
 
+@dataclass
 class Function:
-    """A deployed function. `Stack.function` returns it."""
+    """A deployed function. `Stack.function` returns it, and other threads than the event loop's use what is public.
 
-    def __init__(self, deployed: Deployed, endpoint_url: str, stop: Callable[[], None]) -> None:
-        self._deployed = deployed
-        self._stop = stop
-        self._http = urllib3.connection_from_url(endpoint_url, maxsize=64, retries=False)
-        self.name = deployed.settings.name
-        self.arn = deployed.settings.arn
-        self.binary = deployed.settings.binary
+    `retry_seconds` replaces Lambda's minutes between asynchronous attempts. `environments` are all of them so far, in
+    the order of their start, and those that have exited.
+    """
+
+    name: str
+    binary: Path
+    variables: dict[str, str]
+    clock: Clock
+    loop: asyncio.AbstractEventLoop
+    send_to_destination: Callable[[str, str, str], Awaitable[None]]
+    timeout: float = 30.0
+    concurrency: int = 10
+    memory_size: int = 128
+    destination_arn: str | None = None
+    retry_seconds: float = 0.05
+    environments: list[Environment] = field(default_factory=list)
+    events: dict[str, EventInvocation] = field(default_factory=dict)
+    _tasks: set[asyncio.Task] = field(default_factory=set)
+    _meeting: list[asyncio.Future[None]] = field(default_factory=list)
+
+    @property
+    def arn(self) -> str:
+        return f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{self.name}"
+
+    # ---- for other threads -------------------------------------------------------------------------
 
     def invoke(self, payload: Any, timeout: float | None = None) -> Invocation:
         """Invoke the function and wait. `timeout` replaces the function's own timeout for this invocation."""
-        return self._invoke(payload, timeout, {})
+        return self.invoke_together([payload], timeout)[0]
 
     def invoke_together(self, payloads: Iterable[Any], timeout: float | None = None) -> list[Invocation]:
         """Invoke the function with all payloads at the same moment, each in its own execution environment."""
-        payloads = list(payloads)
-        if len(payloads) > self._deployed.settings.concurrency:
+        bodies = [_encoded(payload) for payload in payloads]
+        if len(bodies) > self.concurrency:
             raise ValueError("there are more payloads than the function's concurrency")
-        headers = {"X-Local-Together": str(len(payloads))}
-        with ThreadPoolExecutor(len(payloads)) as pool:
-            return list(pool.map(lambda payload: self._invoke(payload, timeout, headers), payloads))
+
+        async def run() -> list[Result | None]:
+            return await asyncio.gather(*(self.run(body, timeout=timeout, together=len(bodies)) for body in bodies))
+
+        return [Invocation.of(result) for result in self._in_loop(run())]
 
     def invoke_event(self, payload: Any) -> EventInvocation:
         """Invoke the function asynchronously: two retries, then the on-failure destination."""
-        response = self._post(payload, {"X-Amz-Invocation-Type": "Event"}, _PATIENCE)
-        if response.status != 202:
-            raise RuntimeError(f"Invoke returned {response.status}: {response.data!r}")
-        return self.event_invocation(response.headers["x-amzn-RequestId"])
+
+        async def start() -> EventInvocation:
+            return self.start_event(_encoded(payload))
+
+        return self._in_loop(start())
 
     def event_invocation(self, request_id: str) -> EventInvocation:
         """An asynchronous invocation that something else made."""
-        return EventInvocation(self._deployed, request_id)
-
-    @property
-    def environments(self) -> list[Environment]:
-        """All execution environments so far, in the order of their start."""
-        return list(self._deployed.environments)
+        return self.events[request_id]
 
     @property
     def cold_starts(self) -> int:
-        return sum(1 for environment in self.environments if environment.pid)
+        return sum(environment.pid != 0 for environment in self.environments)
 
     @property
     def invocations(self) -> int:
@@ -108,7 +133,7 @@ class Function:
     @property
     def lines(self) -> list[str]:
         """All lines that all processes wrote to standard output and standard error."""
-        return [text for environment in self.environments for _, text in environment.lines]
+        return [text for environment in list(self.environments) for _, text in environment.lines]
 
     @property
     def output(self) -> str:
@@ -124,32 +149,14 @@ class Function:
         """The lines that CloudWatch turns into metrics."""
         return [document for document in self._documents() if "_aws" in document]
 
-    def _documents(self) -> list[dict]:
-        found = []
-        for line in self.lines:
-            try:
-                document = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(document, dict):
-                found.append(document)
-        return found
-
     def wait_for_line(self, accept: Callable[[str], bool], timeout: float = 10.0) -> str:
         """Wait for a line of output (it can arrive after the response) and return it."""
-        found: list[str] = []
-
-        def look() -> bool:
-            found[:] = [line for line in self.lines if accept(line)]
-            return bool(found)
-
-        wait_until(look, "a line of the function's output", timeout)
-        return found[0]
+        wait_until(lambda: any(map(accept, self.lines)), "a line of the function's output", timeout)
+        return next(filter(accept, self.lines))
 
     def stop(self) -> None:
-        """Kill every process and forget the function. What they wrote stays readable."""
-        self._stop()
-        self._http.close()
+        """Kill every process. What they wrote stays readable."""
+        self._in_loop(self.shut_down())
 
     def __enter__(self) -> Function:
         return self
@@ -157,24 +164,124 @@ class Function:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _invoke(self, payload: Any, timeout: float | None, headers: dict[str, str]) -> Invocation:
-        if timeout is not None:
-            headers = {**headers, "X-Local-Timeout": str(timeout)}
-        patience = (timeout or self._deployed.settings.timeout) + _PATIENCE
-        response = self._post(payload, headers, patience)
-        document = json.loads(response.data) if response.data else None
-        result = Invocation(document, status=response.status, request_id=response.headers.get("x-amzn-RequestId", ""))
-        result.left = float(response.headers.get("X-Local-Left", 0))
-        if response.status != 200:
-            result.error_type = response.headers.get("x-amzn-ErrorType", "")
-            result.error_message = (document or {}).get("message", "")
-        elif "X-Amz-Function-Error" in response.headers:
-            known = document if isinstance(document, dict) else {}
-            result.error_type = known.get("errorType", "")
-            result.error_message = known.get("errorMessage", "")
-        return result
+    def _documents(self) -> list[dict]:
+        return [json.loads(line) for line in self.lines if line.startswith("{") and line.endswith("}")]
 
-    def _post(self, payload: Any, headers: dict[str, str], patience: float) -> urllib3.BaseHTTPResponse:
-        body = payload if isinstance(payload, bytes) else json.dumps(payload).encode()
-        path = f"/2015-03-31/functions/{self.name}/invocations"
-        return self._http.urlopen("POST", path, body=body, headers=headers, timeout=patience)
+    def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
+
+    # ---- in the event loop -------------------------------------------------------------------------
+
+    async def run(
+        self, payload: bytes, request_id: str = "", timeout: float | None = None, together: int = 1
+    ) -> Result | None:
+        """Run one invocation; None if all environments are busy and the concurrency does not allow another one.
+
+        It begins when `together` invocations have their environments.
+        """
+        environment = self._reserve()
+        if environment is None:
+            return None
+        try:
+            await self._meet(together)
+            if environment.pid == 0:
+                await environment.start()
+            if failure := await environment.initialized(INIT_SECONDS):
+                environment.kill()
+                return failure
+            deadline = time.time() + (timeout or self.timeout)
+            return await environment.invoke(Pending(payload, request_id or str(uuid.uuid4()), self.arn, deadline))
+        finally:
+            environment.busy = False
+
+    def start_event(self, payload: bytes) -> EventInvocation:
+        event = EventInvocation(str(uuid.uuid4()))
+        self.events[event.request_id] = event
+        task = asyncio.create_task(self._run_event(event, payload))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return event
+
+    async def shut_down(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*(environment.stop() for environment in self.environments))
+
+    def _reserve(self) -> Environment | None:
+        living = [each for each in self.environments if each.alive or each.pid == 0]
+        environment = next((each for each in living if not each.busy), None)
+        if environment is None:
+            if len(living) >= self.concurrency:
+                return None
+            environment = Environment(self.binary, self._all_variables(), self.clock)
+            self.environments.append(environment)
+        environment.busy = True
+        return environment
+
+    def _all_variables(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", ""),
+            "LANG": "en_US.UTF-8",
+            "TZ": ":UTC",
+            "_HANDLER": "bootstrap",
+            "LAMBDA_TASK_ROOT": str(self.binary.parent),
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            **CREDENTIALS,
+            "AWS_LAMBDA_FUNCTION_NAME": self.name,
+            "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory_size),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.name}",
+            **self.variables,
+        }
+
+    async def _meet(self, size: int) -> None:
+        if size == 1:
+            return
+        waiting = self._meeting
+        waiting.append(self.loop.create_future())
+        if len(waiting) < size:
+            await waiting[-1]
+            return
+        for future in waiting:
+            future.set_result(None)
+        waiting.clear()
+
+    async def _run_event(self, event: EventInvocation, payload: bytes) -> None:
+        while len(event.results) < _ASYNC_ATTEMPTS:
+            result = await self.run(payload, event.request_id)
+            if result is None:  # throttled: Lambda keeps the event and retries later
+                await asyncio.sleep(_THROTTLE_PAUSE)
+                continue
+            event.results.append(result)
+            if not result.failed:
+                break
+            if len(event.results) < _ASYNC_ATTEMPTS:
+                await asyncio.sleep(self.retry_seconds)
+        else:
+            if self.destination_arn:
+                role = self.variables.get("AWS_ACCESS_KEY_ID", CREDENTIALS["AWS_ACCESS_KEY_ID"])
+                record = json.dumps(self._failure_record(event, payload))
+                await self.send_to_destination(self.destination_arn, record, role)
+        event.finished = True
+
+    def _failure_record(self, event: EventInvocation, payload: bytes) -> dict[str, Any]:
+        """The record that Lambda sends to an on-failure destination."""
+        return {
+            "version": "1.0",
+            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
+            "requestContext": {
+                "requestId": event.request_id,
+                "functionArn": f"{self.arn}:$LATEST",
+                "condition": "RetriesExhausted",
+                "approximateInvokeCount": len(event.results),
+            },
+            "requestPayload": json.loads(payload),
+            "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+            "responsePayload": json.loads(event.results[-1].payload or b"null"),
+        }
+
+
+def _encoded(payload: Any) -> bytes:
+    return payload if isinstance(payload, bytes) else json.dumps(payload).encode()

@@ -9,8 +9,8 @@ from local.aws_endpoint.gateway import Call, Fault
 from local.aws_endpoint.publication import Publication
 from local.lambda_service.environment import Environment
 from local.lambda_service.function import EventInvocation, Function, Invocation
-from local.lambda_service.service import FunctionSettings
 from local.stack.queue import Queue, Topic
+from local.stack.schedules import Firing
 from local.stack.stack import RELEASE_BINARY, Stack
 
 __all__ = [
@@ -19,8 +19,8 @@ __all__ = [
     "Environment",
     "EventInvocation",
     "Fault",
+    "Firing",
     "Function",
-    "FunctionSettings",
     "Invocation",
     "Publication",
     "Queue",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import tempfile
 import threading
 import urllib.request
+import uuid
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,9 +21,11 @@ from botocore.exceptions import ClientError
 from local.aws_endpoint.gateway import Call, Fault, Gateway
 from local.aws_endpoint.moto_process import CREDENTIALS, REGION, Moto
 from local.aws_endpoint.publication import Publication
+from local.clock import Clock
 from local.lambda_service.function import Function
-from local.lambda_service.service import FunctionSettings, LambdaService
+from local.lambda_service.service import LambdaService
 from local.stack.queue import Queue, Topic
+from local.stack.schedules import Firing, Schedules
 from local.zoho_simulator import Zoho
 
 RELEASE_BINARY = Path(__file__).resolve().parents[2] / "target/lambda/mass-change-owner-status/bootstrap"
@@ -32,33 +36,45 @@ T = TypeVar("T")
 class Stack:
     """AWS, Lambda, and Zoho on free ports of this machine, for the duration of a `with` block.
 
-    With `step_functions`, moto executes state machines. The `zoho` settings are those of the simulator.
+    With `step_functions`, moto executes state machines; with `schedules`, schedules fire. All of it, the functions'
+    wall clocks included, is `speed` times as fast as real time. The `zoho` settings are those of the simulator.
     """
 
     endpoint_url: str
     zoho: Zoho
 
-    def __init__(self, step_functions: bool = False, **zoho: Any) -> None:
+    def __init__(self, step_functions: bool = False, schedules: bool = False, speed: float = 1.0, **zoho: Any) -> None:
         self._step_functions = step_functions
+        self._fires_schedules = schedules
+        self._speed = speed
         self._zoho_settings = zoho
         self._clients: dict[tuple[str, str], Any] = {}
         self._names = iter(range(1, 1_000_000_000))
+        self.firings: list[Firing] = []
 
     def __enter__(self) -> Stack:
         with contextlib.ExitStack() as started:
-            self.zoho = started.enter_context(Zoho(**self._zoho_settings))
+            # Tests move the clock of Zoho, but never that of the functions.
+            self.clock = Clock(self._speed)
+            self.zoho = started.enter_context(Zoho(speed=self._speed, **self._zoho_settings))
+            directory = started.enter_context(tempfile.TemporaryDirectory(prefix="stack-"))
             self._loop = started.enter_context(_background_loop())
-            self._service = LambdaService(self._send_to_destination)
+            self._service = LambdaService()
             self._gateway = self._run(_made(Gateway, self._service.handle))
             port = self._run(self._gateway.start())
             started.callback(lambda: self._run(self._gateway.stop()))
-            moto = Moto(callback_port=port)
+            moto = Moto(callback_port=port, speed=self._speed)
             self._gateway.forward_to(moto.start())
             started.callback(moto.stop)
             started.callback(lambda: self._run(self._service.stop()))
             started.callback(self._gateway.clear)
             self.endpoint_url = f"http://127.0.0.1:{port}"
-            self._service.set_endpoint(self.endpoint_url)
+            self._variables = {
+                "AWS_ENDPOINT_URL": self.endpoint_url,
+                **self.clock.variables(Path(directory)),
+            }
+            if self._fires_schedules:
+                Schedules(self._gateway, self.clock, self.fire, self.firings)
             if self._step_functions:
                 self._configure_moto({"stepfunctions": {"execute_state_machine": True}})
             self._started = started.pop_all()
@@ -86,23 +102,19 @@ class Stack:
         self._gateway.enforce(role, denial)
 
     def function(
-        self,
-        name: str,
-        env: dict[str, str] | None = None,
-        timeout: float = 30.0,
-        concurrency: int = 10,
-        binary: Path = RELEASE_BINARY,
-        destination_arn: str | None = None,
-        **settings: Any,
+        self, name: str, env: dict[str, str] | None = None, binary: Path = RELEASE_BINARY, **settings: Any
     ) -> Function:
-        """Deploy a function. `env` is added to Lambda's own variables; for other settings, see `FunctionSettings`."""
+        """Deploy a function. `env` is added to Lambda's own variables; for other settings, see `Function`."""
         if not Path(binary).is_file():
             raise FileNotFoundError(f"{binary} does not exist; build it with `make build`")
-        configuration = FunctionSettings(
-            name, Path(binary), dict(env or {}), timeout, concurrency, destination_arn=destination_arn, **settings
+        if name in self._service.functions:
+            raise ValueError(f"the function {name} exists already")
+        variables = {**self._variables, **(env or {})}
+        function = Function(
+            name, Path(binary), variables, self.clock, self._loop, self._send_to_destination, **settings
         )
-        deployed = self._run(_made(self._service.deploy, configuration))
-        return Function(deployed, self.endpoint_url, lambda: self._run(self._service.remove(name)))
+        self._service.functions[name] = function
+        return function
 
     def unique(self, stem: str) -> str:
         """A name that is unique in this stack."""
@@ -129,21 +141,15 @@ class Stack:
         return secrets.create_secret(Name=name or self.unique("secret"), SecretString=text)["ARN"]
 
     def fail_aws(
-        self,
-        service: str,
-        action: str,
-        *,
-        times: int | None = None,
-        status: int | None = 500,
-        code: str = "InternalFailure",
-        message: str = "as scripted",
-        **how: Any,
+        self, service: str, action: str, *, status: int | None = 500, lose_response: bool = False, **how: Any
     ) -> Fault:
         """Make the next `times` requests for an action fail (None: all, until the fault ends); see `Fault`.
 
-        With `status=None` and `delay=`, `hold=True`, or `lose_response=True`, AWS still processes the request.
+        With `status=None` and `hold=True`, a `kind`, or `lose_response=True`, AWS still processes the request.
         """
-        return self._gateway.add(Fault(service, action, times, status=status, code=code, message=message, **how))
+        if lose_response:
+            how["kind"] = "close"
+        return self._gateway.add(Fault(service, action, status=status, **how))
 
     def clear_faults(self) -> None:
         self._gateway.clear()
@@ -178,6 +184,26 @@ class Stack:
             return
         url = self.client("sqs").get_queue_url(QueueName=arn.rsplit(":", 1)[1])["QueueUrl"]
         self.client("sqs", role).send_message(QueueUrl=url, MessageBody=body)
+
+    def fire(self, schedule: dict[str, Any], payload: str) -> str | None:
+        """Do what EventBridge Scheduler does: invoke the target of a schedule, or use its dead-letter queue.
+
+        Returns the ID of the request, if it was accepted.
+        """
+        target = schedule["Target"]
+        role = target["RoleArn"].rsplit("/", 1)[1]
+        try:
+            if ":states:" in target["Arn"]:
+                states = self.client("stepfunctions", role)
+                response = states.start_execution(stateMachineArn=target["Arn"], name=str(uuid.uuid4()), input=payload)
+            else:
+                functions = self.client("lambda", role)
+                response = functions.invoke(FunctionName=target["Arn"], InvocationType="Event", Payload=payload)
+        except ClientError:
+            with contextlib.suppress(ClientError, KeyError):
+                self.deliver(target["DeadLetterConfig"]["Arn"], payload, role)
+            return None
+        return response["ResponseMetadata"]["RequestId"]
 
     def _configure_moto(self, document: dict) -> None:
         request = urllib.request.Request(f"{self.endpoint_url}/moto-api/config", json.dumps(document).encode())

@@ -11,8 +11,8 @@ from .oauth import (
     REFRESH_TOKEN_SECRET,
 )
 from .records import RequestRecord, Stats
-from .server_thread import Zoho
-from .settings import STANDARD_MODULES, Settings
+from .server import Zoho
+from .settings import Settings
 
 __all__ = [
     "CLIENT_CREDENTIALS_SECRET",
@@ -22,7 +22,6 @@ __all__ = [
     "DEFAULT_SCOPE",
     "DEFAULT_SOID",
     "REFRESH_TOKEN_SECRET",
-    "STANDARD_MODULES",
     "RequestRecord",
     "Settings",
     "Stats",

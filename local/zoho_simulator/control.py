@@ -1,88 +1,89 @@
-"""The client of the control endpoint: how tests and the demonstration control a simulator."""
+"""What tests, the demonstration, and people can do with a simulator, and what it tells them."""
 
 from __future__ import annotations
 
 import base64
-import http.client
 import json
-import ssl
-import threading
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
-from .faults import Side
-from .jobs import MAXIMUM_RECORDS, Shape
-from .oauth import DEFAULT_SCOPE
-from .records import Stats
-from .state import CONTROL_PREFIX
+from local.clock import Clock
+from local.wire import FAULTS
 
-_TIMEOUT_SECONDS = 30
+from .crm import Crm
+from .device import Logins
+from .oauth import (
+    DEFAULT_CLIENT_ID,
+    DEFAULT_CLIENT_SECRET,
+    DEFAULT_REFRESH_TOKEN,
+    DEFAULT_SCOPE,
+    DEFAULT_SOID,
+    Client,
+    TokenIssuer,
+)
+from .records import RequestRecord, Side, Stats
+from .settings import Settings
+
+
+@dataclass
+class Fault:
+    """A fault of `local.wire`, or a scripted response, for the next `times` requests to `side` (None: either side)."""
+
+    kind: str
+    times: int
+    side: Side | None
+    parameters: dict[str, Any] = field(default_factory=dict)
 
 
 class ZohoControl:
-    """Controls a simulator over HTTP. Threads can share an instance.
-
-    It keeps one connection open, so that faults of new connections never affect the control client itself.
-    Operations raise ValueError for arguments that the simulator rejects.
+    """The state of a simulator and what changes it. Everything here runs in the simulator's event loop; `Zoho.control`
+    has the same methods for other threads. They raise ValueError for arguments that make no sense.
     """
 
-    def __init__(self, url: str, ca_file: Path | str | None = None) -> None:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "127.0.0.1", parts.port
-        self._lock = threading.Lock()
-        self._connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
-            self._connection = http.client.HTTPSConnection(host, port, timeout=_TIMEOUT_SECONDS, context=context)
-        else:
-            self._connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT_SECONDS)
+    def __init__(self, settings: Settings, clock: Clock, url: str) -> None:
+        self.url = url
+        self.clock = clock
+        self.connections = 0
+        self.running = 0
+        self._first_settings = settings
+        self.reset()
 
-    def close(self) -> None:
-        self._connection.close()
+    def reset(self) -> None:
+        """Return to the start: no jobs, tokens, faults, or records, and the first settings. The clock keeps running."""
+        self.current = self._first_settings
+        self.issuer = TokenIssuer()
+        self.logins = Logins()
+        self.crm = Crm(self.issuer)
+        self.faults: list[Fault] = []
+        self.records: list[RequestRecord] = []
+        self._connections_before = self.connections
+        self.add_client(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN, DEFAULT_SOID)
 
-    def start_job(
-        self,
-        module: str = "Leads",
-        total: int = MAXIMUM_RECORDS,
-        queue_seconds: float = 0,
-        run_seconds: float = 60,
-        shape: Shape = "linear",
-        failed: int = 0,
-        left_over: int = 0,
-        job_id: str | None = None,
-        shows_progress: bool = True,
-    ) -> str:
-        """Start a job without the CRM API and return its ID. The parameters are those of `jobs.Job`."""
-        return self._call(
-            "start_job",
-            module=module,
-            total=total,
-            queue_seconds=queue_seconds,
-            run_seconds=run_seconds,
-            shape=shape,
-            failed=failed,
-            left_over=left_over,
-            job_id=job_id,
-            shows_progress=shows_progress,
-        )
+    def start_job(self, module: str = "Leads", job_id: str | None = None, **plan: Any) -> str:
+        """Start a job without the CRM API and return its ID. The plan is the parameters of `jobs.Job`."""
+        return self.crm.start_job(self.clock.now(), module, job_id, **plan).job_id
 
     def advance(self, seconds: float) -> float:
         """Move the simulated clock forward and return the new time."""
-        return self._call("advance", seconds=seconds)
+        return self.clock.advance(seconds)
 
     def set_speed(self, speed: float) -> None:
         """From now on, one real second is `speed` simulated seconds; 0 stops the clock."""
-        self._call("set_speed", speed=speed)
+        self.clock.set_speed(speed)
 
     def now(self) -> float:
         """The simulated time in seconds since the epoch."""
-        return self._call("now")
+        return self.clock.now()
 
-    def fault(self, kind: str, times: int = 1, side: Side | None = None, **params: Any) -> None:
-        """Give the next `times` requests (to one side, if `side` is given) or connections this fault."""
-        self._call("fault", kind=kind, times=times, side=side, params=params)
+    def fault(self, kind: str, times: int = 1, side: Side | None = None, **parameters: Any) -> None:
+        """Give the next `times` requests (to one side, if `side` is given) this fault of `local.wire`.
+
+        The request has been processed (a token issued, a job started) when its response fails.
+        """
+        if kind not in FAULTS:
+            raise ValueError(f"kind must be one of {', '.join(FAULTS)}")
+        self.faults.append(Fault(kind, times, side, parameters))
 
     def respond(
         self,
@@ -93,39 +94,47 @@ class ZohoControl:
         side: Side | None = "crm",
         raw: bytes | None = None,
     ) -> None:
-        """Script the next `times` responses. A body that is not a string is sent as JSON.
+        """Script the next `times` responses: the requests are not processed. A body that is no string is sent as JSON.
 
-        If `raw` is given, it is sent byte for byte instead, and the connection is closed.
+        `raw` is sent byte for byte instead, and the connection is closed.
         """
-        if raw is not None:
-            self.fault("response", times, side, raw=base64.b64encode(raw).decode())
-            return
         text = body if isinstance(body, str) else json.dumps(body)
-        self.fault("response", times, side, status=status, headers=dict(headers or {}), body=text)
-
-    def random_faults(self, rate: float, seed: int, kinds: Sequence[str], side: Side | None = None) -> None:
-        """Make that share of all requests fail until clear_faults; the same seed selects the same requests."""
-        self._call("random_faults", rate=rate, seed=seed, kinds=list(kinds), side=side)
+        content_type = {"Content-Type": "application/json;charset=utf-8"}
+        script = {"status": status, "headers": content_type | dict(headers or {}), "text": text, "raw": raw}
+        self.faults.append(Fault("response", times, side, script))
 
     def clear_faults(self) -> None:
         """Discard every fault and scripted response that has not happened yet."""
-        self._call("clear_faults")
+        self.faults.clear()
 
     def settings(self, **changes: Any) -> dict[str, Any]:
         """Change settings (see Settings) and return all of them."""
-        return self._call("settings", **changes)
+        self.current = self.current.changed(**changes)
+        return asdict(self.current)
 
     def stats(self, records: bool = True) -> Stats:
         """The requests since the start or the last reset; without `records`, only the figures."""
-        return Stats.from_json(self._call("stats", records=records))
+        now = self.clock.now()
+        return Stats(
+            requests={side: sum(record.side == side for record in self.records) for side in ("crm", "accounts")},
+            connections=self.connections - self._connections_before,
+            tokens_minted=self.issuer.minted,
+            tokens_valid=sum(token.grant is not None and token.is_valid(now) for token in self.issuer.tokens.values()),
+            tokens_throttled=self.issuer.throttled,
+            credits_used=self.crm.credits_used,
+            jobs=len(self.crm.jobs),
+            records=list(self.records) if records else [],
+        )
 
     def issue_token(self, scope: str = DEFAULT_SCOPE, life_seconds: float = 3600) -> str:
         """Issue a valid access token outside of every limit."""
-        return self._call("issue_token", scope=scope, life_seconds=life_seconds)
+        return self.issuer.issue(scope, self.clock.now() + life_seconds).value
 
     def revoke(self, token: str) -> bool:
         """Revoke an access token. Returns False if there is no such token."""
-        return self._call("revoke", token=token)
+        if found := self.issuer.tokens.get(token):
+            found.revoked = True
+        return found is not None
 
     def add_client(
         self,
@@ -135,38 +144,39 @@ class ZohoControl:
         soid: str | None = None,
         scope: str = DEFAULT_SCOPE,
     ) -> None:
-        """Register a client that can mint tokens with a refresh token, for an organization, or both."""
-        self._call(
-            "add_client",
-            client_id=client_id,
-            client_secret=client_secret,
-            refresh_token=refresh_token,
-            soid=soid,
-            scope=scope,
-        )
+        """Register a client that can request tokens with a refresh token, for an organization, or both."""
+        self.issuer.clients.append(Client(client_id, client_secret, refresh_token, soid, scope))
 
     def expect_login(self, *answers: Any, interval: float = 5, life: float = 300) -> None:
         """Say how the next login goes: the answers to its polls (errors, or whole bodies). Then it is accepted."""
-        self._call("expect_login", answers=answers, interval=interval, life=life)
+        self.logins = Logins(list(answers), interval, life)
 
     def login_code(self) -> str:
         """Generate the one-time code of a self client."""
-        return self._call("login_code")
+        return self.logins.code(self.clock.now())
 
-    def reset(self) -> None:
-        """Return to the start: no jobs, tokens, faults, or records, and the first settings. The clock keeps running."""
-        self._call("reset")
+    def take_fault(self, side: Side) -> Fault | None:
+        """The fault for a request to this side, which then has happened once."""
+        fault = next((each for each in self.faults if each.side in (None, side)), None)
+        if fault is not None:
+            fault.times -= 1
+            if fault.times <= 0:
+                self.faults.remove(fault)
+        return fault
 
-    def _call(self, operation: str, **arguments: Any) -> Any:
-        with self._lock:
-            try:
-                self._connection.request("POST", CONTROL_PREFIX + operation, json.dumps(arguments))
-                response = self._connection.getresponse()
-                content = json.loads(response.read())
-            except OSError:
-                # The next operation opens a new connection, perhaps to a restarted simulator.
-                self._connection.close()
-                raise
-        if response.status != 200:
-            raise ValueError(content["error"])
-        return content
+
+OPERATIONS = [name for name in vars(ZohoControl) if not name.startswith("_") and callable(getattr(ZohoControl, name))]
+
+
+def operate(control: ZohoControl, operation: str, body: bytes) -> tuple[int, Any]:
+    """An operation of the control endpoint, its arguments in a JSON object: the HTTP status, and the result."""
+    if operation not in OPERATIONS:
+        return 404, {"error": f"the operations are {', '.join(sorted(OPERATIONS))}"}
+    try:
+        arguments = json.loads(body) if body else {}
+        if isinstance(arguments.get("raw"), str):
+            arguments["raw"] = base64.b64decode(arguments["raw"])
+        result = getattr(control, operation)(**arguments)
+        return 200, asdict(result) if isinstance(result, Stats) else result
+    except (TypeError, ValueError, AttributeError) as error:
+        return 400, {"error": str(error)}

@@ -5,17 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any
 
 MAXIMUM_RECORDS = 50_000
 """Zoho's limit of records in one job."""
 
 FIRST_JOB_ID = 3652397000009565021
 """The ID in the documentation's sample; later jobs count up from it."""
-
-Shape = Literal["linear", "accelerating", "decelerating", "steps", "stall", "fails-half-way"]
-
-_STEPS = 5
 
 
 def _stall(share: float) -> float:
@@ -26,28 +22,14 @@ def _stall(share: float) -> float:
 
 
 # From the elapsed share of the running time (0 to 1) to the share of records processed.
-_CURVES: dict[str, Callable[[float], float]] = {
+SHAPES: dict[str, Callable[[float], float]] = {
     "linear": lambda share: share,
     "accelerating": lambda share: share**2,
     "decelerating": lambda share: 1 - (1 - share) ** 2,
-    "steps": lambda share: math.floor(share * _STEPS) / _STEPS,
+    "steps": lambda share: math.floor(share * 5) / 5,
     "stall": _stall,
     "fails-half-way": lambda share: share,
 }
-
-
-@dataclass(frozen=True)
-class Progress:
-    """The state of a job at one moment."""
-
-    status: Literal["SCHEDULED", "RUNNING", "COMPLETED", "FAILED"]
-    total: int
-    updated: int
-    failed: int
-
-    @property
-    def not_updated(self) -> int:
-        return self.total - self.updated - self.failed
 
 
 @dataclass(frozen=True)
@@ -63,14 +45,14 @@ class Job:
     total: int = MAXIMUM_RECORDS
     queue_seconds: float = 0
     run_seconds: float = 60
-    shape: Shape = "linear"
+    shape: str = "linear"
     failed: int = 0
     left_over: int = 0
     shows_progress: bool = True
 
     def __post_init__(self) -> None:
-        if self.shape not in get_args(Shape):
-            raise ValueError(f"shape must be one of {', '.join(get_args(Shape))}")
+        if self.shape not in SHAPES:
+            raise ValueError(f"shape must be one of {', '.join(SHAPES)}")
         if not 0 <= self.total <= MAXIMUM_RECORDS:
             raise ValueError(f"total must be from 0 to {MAXIMUM_RECORDS}")
         if self.failed < 0 or self.left_over < 0 or self.failed + self.left_over > self.total:
@@ -78,19 +60,25 @@ class Job:
         if self.queue_seconds < 0 or self.run_seconds < 0:
             raise ValueError("queue_seconds and run_seconds must be 0 or more")
 
-    def progress(self, now: float) -> Progress:
-        """The state of the job at `now`."""
+    def status(self, now: float) -> dict[str, Any]:
+        """What the status endpoint reports at `now`."""
         running_for = now - self.created_at - self.queue_seconds
-        if running_for < 0:
-            return Progress("SCHEDULED", self.total, 0, 0)
         share = min(1.0, running_for / self.run_seconds) if self.run_seconds else 1.0
-        if self.shape == "fails-half-way" and share >= 0.5:
-            return self._counted("FAILED", 0.5)
-        if share < 1:
-            return self._counted("RUNNING", _CURVES[self.shape](share))
-        return self._counted("COMPLETED", 1.0)
-
-    def _counted(self, status: Literal["RUNNING", "COMPLETED", "FAILED"], done: float) -> Progress:
+        name, done = "RUNNING", SHAPES[self.shape](share)
+        if running_for < 0:
+            name, done = "SCHEDULED", 0.0
+        elif self.shape == "fails-half-way" and share >= 0.5:
+            name, done = "FAILED", 0.5
+        elif share >= 1:
+            name, done = "COMPLETED", 1.0
+        if not self.shows_progress and name in ("SCHEDULED", "RUNNING"):
+            return {"Status": "SCHEDULED"}
         handled = math.floor((self.total - self.left_over) * done)
         failed = math.floor(self.failed * done)
-        return Progress(status, self.total, handled - failed, failed)
+        return {
+            "Total_Count": self.total,
+            "Updated_Count": handled - failed,
+            "Not_Updated_Count": self.total - handled,
+            "Failed_Count": failed,
+            "Status": name,
+        }

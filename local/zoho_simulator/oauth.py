@@ -1,12 +1,17 @@
-"""OAuth state: who can mint access tokens, and which tokens are valid."""
+"""The accounts server: who can have access tokens issued, which tokens are valid, and POST /oauth/v2/token."""
 
 from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import Any
 
+from aiohttp import web
+
+from .records import RequestRecord
 from .settings import Settings
 
+TOKEN_PATH = "/oauth/v2/token"
 DEFAULT_CLIENT_ID = "1000.SIMULATEDCLIENTID"
 DEFAULT_CLIENT_SECRET = "simulated-client-secret"
 DEFAULT_REFRESH_TOKEN = "1000.simulated.refresh-token"
@@ -18,6 +23,12 @@ REFRESH_TOKEN_SECRET = {**_CLIENT, "refresh_token": DEFAULT_REFRESH_TOKEN, "data
 """The default client as a secret of the function, for the refresh token grant."""
 CLIENT_CREDENTIALS_SECRET = {**_CLIENT, "soid": DEFAULT_SOID, "data_center": "US"}
 """The same for the client credentials grant."""
+
+_THROTTLED = {
+    "error": "Access Denied",
+    "error_description": "You have made too many requests continuously. Please try again after some time.",
+    "status": "failure",
+}
 
 
 class OAuthError(Exception):
@@ -41,7 +52,7 @@ class Client:
 
 @dataclass
 class Token:
-    """One access token. `grant` names what it was minted from; tokens issued directly have none, and no limits."""
+    """One access token. `grant` names what it was issued for; tokens issued directly have none, and no limits."""
 
     value: str
     scope: str
@@ -59,91 +70,78 @@ class Token:
 
 
 @dataclass
-class _Window:
-    started_at: float
-    minted: int = 0
-
-
-@dataclass
 class TokenIssuer:
     """All clients and tokens, with Zoho's limits per grant."""
 
-    clients: dict[str, list[Client]] = field(default_factory=dict)
+    clients: list[Client] = field(default_factory=list)
     tokens: dict[str, Token] = field(default_factory=dict)
     minted: int = 0
     throttled: int = 0
-    _windows: dict[str, _Window] = field(default_factory=dict)
-
-    def add_client(self, client: Client) -> None:
-        self.clients.setdefault(client.client_id, []).append(client)
-
-    def refresh(self, client_id: str, client_secret: str, refresh_token: str, now: float, settings: Settings) -> Token:
-        """The refresh-token grant. Raises OAuthError or Throttled."""
-        clients = self._authenticated(client_id, client_secret)
-        client = next((each for each in clients if refresh_token and each.refresh_token == refresh_token), None)
-        if client is None:
-            raise OAuthError("invalid_code")
-        return self._mint(refresh_token, client.scope, now, settings)
-
-    def client_credentials(
-        self, client_id: str, client_secret: str, soid: str, scope: str, now: float, settings: Settings
-    ) -> Token:
-        """The client-credentials grant. Raises OAuthError or Throttled."""
-        clients = self._authenticated(client_id, client_secret)
-        client = next((each for each in clients if soid and each.soid == soid), None)
-        if client is None:
-            raise OAuthError("access_denied")
-        wanted = scope.replace(",", " ").split()
-        registered = Token("", client.scope, 0)
-        if not wanted or not all(registered.allows(each) for each in wanted):
-            raise OAuthError("invalid_scope")
-        return self._mint(f"{client_id} {soid}", ",".join(wanted), now, settings)
-
-    def issue(self, scope: str, life_seconds: float, now: float) -> Token:
-        """Issue a token directly, outside of every limit."""
-        return self._new(scope, now + life_seconds, None)
-
-    def revoke(self, value: str) -> bool:
-        """Revoke a token. Returns False if there is no such token."""
-        token = self.tokens.get(value)
-        if token is None:
-            return False
-        token.revoked = True
-        return True
+    _windows: dict[str, list[float]] = field(default_factory=dict)
+    """By grant: when the window began, and how many tokens were issued in it."""
 
     def find(self, value: str, now: float) -> Token | None:
         """The valid token with that value."""
         token = self.tokens.get(value)
         return token if token is not None and token.is_valid(now) else None
 
-    def count_valid(self, now: float) -> int:
-        """The number of valid minted tokens, without those issued directly."""
-        return sum(token.grant is not None and token.is_valid(now) for token in self.tokens.values())
+    def issue(self, scope: str, expires_at: float, grant: str | None = None) -> Token:
+        """Issue a token outside of every limit."""
+        token = Token(f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}", scope, expires_at, grant)
+        self.tokens[token.value] = token
+        return token
 
-    def _authenticated(self, client_id: str, client_secret: str) -> list[Client]:
-        clients = self.clients.get(client_id)
-        if not clients:
+    def respond(self, request: RequestRecord, now: float, settings: Settings) -> web.Response:
+        """Respond to one token request."""
+        if request.method != "POST":
+            return web.Response(status=405, headers={"Allow": "POST"})
+        try:
+            token = self._token_for(request.path, request.form(), now, settings)
+        except Throttled:
+            return web.json_response(_THROTTLED, status=400)
+        except OAuthError as error:
+            return web.json_response({"error": str(error)}, status=settings.oauth_error_status)
+        response: dict[str, Any] = {"access_token": token.value, "token_type": "Bearer"}
+        if settings.token_api_domain:
+            response["api_domain"] = settings.token_api_domain
+        life = settings.token_life_seconds
+        legacy = {"expires_in_sec": life, "expires_in": life * 1000}
+        return web.json_response(response | (legacy if settings.legacy_expires_in else {"expires_in": life}))
+
+    def _token_for(self, path: str, form: dict[str, str], now: float, settings: Settings) -> Token:
+        clients = [client for client in self.clients if client.client_id == form.get("client_id")]
+        if not clients:  # a body that is not a form has no client ID either
             raise OAuthError("invalid_client")
-        clients = [client for client in clients if client.client_secret == client_secret]
+        clients = [client for client in clients if client.client_secret == form.get("client_secret")]
         if not clients:
             raise OAuthError("invalid_client_secret")
-        return clients
+        grant = form.get("grant_type") if path == TOKEN_PATH else None
+        if grant == "refresh_token":
+            found = [one for one in clients if one.refresh_token and one.refresh_token == form.get("refresh_token")]
+            if not found:
+                raise OAuthError("invalid_code")
+            return self._limited(found[0].refresh_token or "", found[0].scope, now, settings)
+        if grant == "client_credentials":
+            found = [one for one in clients if one.soid and one.soid == form.get("soid")]
+            if not found:
+                raise OAuthError("access_denied")
+            wanted = form.get("scope", "").replace(",", " ").split()
+            if not wanted or not all(Token("", found[0].scope, 0).allows(each) for each in wanted):
+                raise OAuthError("invalid_scope")
+            return self._limited(f"{found[0].client_id} {found[0].soid}", ",".join(wanted), now, settings)
+        raise OAuthError("unsupported_grant_type")
 
-    def _mint(self, grant: str, scope: str, now: float, settings: Settings) -> Token:
-        window = self._windows.get(grant)
-        if window is None or now >= window.started_at + settings.token_window_seconds:
-            window = self._windows[grant] = _Window(now)
-        if window.minted >= settings.token_limit:
+    def _limited(self, grant: str, scope: str, now: float, settings: Settings) -> Token:
+        """Issue a token within the limits of its grant; beyond the valid ones, the oldest is revoked."""
+        window = self._windows.setdefault(grant, [now, 0])
+        if now >= window[0] + settings.token_window_seconds:
+            window[:] = [now, 0]
+        if window[1] >= settings.token_limit:
             self.throttled += 1
             raise Throttled
-        window.minted += 1
+        window[1] += 1
         self.minted += 1
         valid = [token for token in self.tokens.values() if token.grant == grant and token.is_valid(now)]
         for oldest in valid[: max(0, len(valid) + 1 - settings.valid_tokens)]:
             oldest.revoked = True
-        return self._new(scope, now + settings.token_life_seconds, grant)
-
-    def _new(self, scope: str, expires_at: float, grant: str | None) -> Token:
-        token = Token(f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}", scope, expires_at, grant)
-        self.tokens[token.value] = token
-        return token
+        return self.issue(scope, now + settings.token_life_seconds, grant)

@@ -1,20 +1,21 @@
-"""The record of the requests that the simulator received. Shared by the server and the control client."""
+"""What a simulator records of the requests that it received."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
+from urllib.parse import parse_qs
+
+Side = Literal["crm", "accounts"]
 
 
 @dataclass
 class RequestRecord:
     """One request of the function or another client. Requests to the control endpoint are not recorded."""
 
-    number: int
     at: float
     """The simulated time in seconds since the epoch."""
-    side: str
-    """crm or accounts"""
+    side: Side
     connection: int
     """Connections are numbered from 1 in the order in which they were accepted."""
     method: str
@@ -28,9 +29,18 @@ class RequestRecord:
     token: str
     """The rest of the Authorization header."""
     status: int | None = None
-    """The HTTP status of the response; None if a fault replaced the response."""
+    """The HTTP status of the response."""
     fault: str | None = None
-    """The kind of fault that this request got."""
+    """The kind of fault that this request got; `response` if it was scripted."""
+
+    def parameters(self) -> dict[str, str]:
+        """The query parameters."""
+        return _first_values(self.query)
+
+    def form(self) -> dict[str, str]:
+        """The fields of a URL-encoded form body; empty for any other body."""
+        is_form = self.headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
+        return _first_values(self.body) if is_form else {}
 
 
 @dataclass
@@ -40,7 +50,6 @@ class Stats:
     requests: dict[str, int]
     """The number of requests to each side: {"crm": 3, "accounts": 1}"""
     connections: int
-    """Accepted connections, without those of control clients."""
     tokens_minted: int
     tokens_valid: int
     tokens_throttled: int
@@ -48,11 +57,10 @@ class Stats:
     jobs: int
     records: list[RequestRecord]
 
-    @classmethod
-    def from_json(cls, content: dict[str, Any]) -> Stats:
-        records = [RequestRecord(**record) for record in content.pop("records")]
-        return cls(records=records, **content)
-
     def requests_to(self, side: str) -> list[RequestRecord]:
         """The records of the requests to one side."""
         return [record for record in self.records if record.side == side]
+
+
+def _first_values(text: str) -> dict[str, str]:
+    return {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}

@@ -1,4 +1,4 @@
-"""The only part with sockets: parses requests with h11 and executes the steps of each response."""
+"""The simulator as a server in a thread of its own: the only part with sockets."""
 
 from __future__ import annotations
 
@@ -6,183 +6,175 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
-import h11
+from aiohttp import web
 
-from local.wire.message import Request
-from local.wire.steps import RESET_ON_CLOSE, AwaitReuse, Close, Pause, Reset, Send, SendForever, Step
+from local import wire
+from local.clock import Clock
 
-from .state import CONTROL_PREFIX, SimulatorState
+from .control import OPERATIONS, Fault, ZohoControl, operate
+from .records import RequestRecord, Side
+from .settings import Settings
 
-_RECEIVE = 65_536
+CONTROL_PREFIX = "/_control/"
 
 
-class Server:
-    """Serves a simulator's state on one port, over TLS if certificates are given."""
+class _FromOtherThreads:
+    """The methods of a control, each executed in the event loop."""
 
-    def __init__(
-        self,
-        state: SimulatorState,
-        listener: socket.socket,
-        certificate: ssl.SSLContext | None = None,
-        wrong_certificate: ssl.SSLContext | None = None,
-    ) -> None:
-        self._state = state
-        self._listener = listener
-        self._certificate = certificate
-        self._wrong_certificate = wrong_certificate
-        self._connections: set[asyncio.Task[None]] = set()
+    def __init__(self, control: ZohoControl, loop: asyncio.AbstractEventLoop) -> None:
+        self._control = control
+        self._loop = loop
 
-    async def run(self) -> None:
-        """Accept connections until cancelled."""
-        # asyncio's own accept loop would start TLS before a connection fault could act.
-        loop = asyncio.get_running_loop()
-        self._listener.setblocking(False)
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in OPERATIONS:
+            raise AttributeError(name)
+
+        async def call(*arguments: Any, **more: Any) -> Any:
+            return getattr(self._control, name)(*arguments, **more)
+
+        return lambda *arguments, **more: asyncio.run_coroutine_threadsafe(
+            call(*arguments, **more), self._loop
+        ).result()
+
+
+class Zoho:
+    """A simulator on a port of this machine, for the duration of a `with` block.
+
+    >>> with Zoho() as zoho:
+    ...     job_id = zoho.control.start_job(run_seconds=60)
+    ...     zoho.url, zoho.ca_file
+    """
+
+    url: str
+    """https or http, 127.0.0.1, and the port; both the accounts domain and the API domain."""
+    ca_file: Path | None = None
+    """With TLS, the CA to trust."""
+    control: ZohoControl
+    """Its methods can be called from any thread."""
+
+    def __init__(self, tls: bool | str | Path = False, port: int = 0, speed: float = 1.0, **settings: Any) -> None:
+        """`tls` can be the directory for ca.pem; `settings` are those of Settings."""
+        self._tls = tls
+        self._port = port
+        self._speed = speed
+        self._settings = Settings().changed(**settings)
+        self._numbers: dict[int, int] = {}  # of the connections, by the identity of their protocol
+
+    def __enter__(self) -> Zoho:
+        self._ends = contextlib.ExitStack()
+        listener = socket.create_server(("127.0.0.1", self._port), backlog=512)
+        context = self._certificate() if self._tls else None
+        self.url = f"{'https' if context else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
+        self._state = ZohoControl(self._settings, Clock(self._speed), self.url)
+        self._loop = asyncio.new_event_loop()
+        self._stop = asyncio.Event()
+        serving = self._serve(listener, context)
+        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(serving), name="zoho-simulator")
+        self._thread.daemon = True
+        self._thread.start()
+        self.control = _FromOtherThreads(self._state, self._loop)  # type: ignore[assignment]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._loop.close()
+        self._ends.close()
+
+    @property
+    def access_tokens(self) -> list[str]:
+        """All access tokens so far, also those whose response was lost."""
+        return list(self._state.issuer.tokens)
+
+    def _certificate(self) -> ssl.SSLContext:
+        # Imported here because it takes as long to load as everything else.
+        import trustme
+
+        directory = self._tls
+        if directory is True:
+            directory = self._ends.enter_context(tempfile.TemporaryDirectory(prefix="zoho-ca-"))
+        authority = trustme.CA()
+        self.ca_file = Path(directory) / "ca.pem"
+        self.ca_file.parent.mkdir(parents=True, exist_ok=True)
+        authority.cert_pem.write_to_path(self.ca_file)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.set_alpn_protocols(["http/1.1"])
+        authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
+        return context
+
+    async def _serve(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+        self._http = web.Server(self._handle, access_log=None)
+        server = await self._loop.create_server(self._accept, sock=listener, ssl=context, backlog=512)
+        await self._stop.wait()
+        server.close()
+        await self._http.shutdown(0.01)
+
+    def _accept(self) -> asyncio.Protocol:
+        self._state.connections += 1
+        protocol = self._http()
+        self._numbers[id(protocol)] = self._state.connections
+        return protocol
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        body = await request.read()
+        if request.path.startswith(CONTROL_PREFIX):
+            status, result = operate(self._state, request.path.removeprefix(CONTROL_PREFIX), body)
+            return web.json_response(result, status=status)
+        side: Side = "accounts" if request.path.startswith("/oauth/") else "crm"
+        record = self._record(request, side, body)
+        fault = self._state.take_fault(side)
+        record.fault = fault.kind if fault else None
+        self._state.running += side == "crm"
         try:
-            while True:
-                try:
-                    accepted, _ = await loop.sock_accept(self._listener)
-                except ConnectionAbortedError:
-                    continue
-                task = loop.create_task(self._connection(accepted))
-                self._connections.add(task)
-                task.add_done_callback(self._connections.discard)
+            if self._state.current.latency_seconds:
+                await asyncio.sleep(self._state.current.latency_seconds)
+            return await self._respond(request, record, fault)
         finally:
-            self._listener.close()
-            for task in self._connections:
-                task.cancel()
-            await asyncio.gather(*self._connections, return_exceptions=True)
+            self._state.running -= side == "crm"
 
-    async def _connection(self, accepted: socket.socket) -> None:
-        fault = self._state.connection_fault()
-        number = self._state.connections
-        if fault == "reset-on-accept":
-            _reset_on_close(accepted)
-        if fault in ("reset-on-accept", "close-on-accept"):
-            accepted.close()
-            return
-        if fault == "stall-on-accept":
-            with contextlib.suppress(OSError), accepted:
-                await _until_closed(accepted)
-            return
-        context = self._wrong_certificate if fault == "wrong-certificate" else self._certificate
-        loop = asyncio.get_running_loop()
-        reader = asyncio.StreamReader(limit=_RECEIVE, loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
-        # A client that disconnects or rejects the certificate is not an error of the server.
-        with contextlib.suppress(OSError, h11.RemoteProtocolError):
-            transport, _ = await loop.connect_accepted_socket(lambda: protocol, accepted, ssl=context)
-            connection = _Connection(reader, asyncio.StreamWriter(transport, protocol, reader, loop), number)
-            try:
-                await connection.serve(self._state)
-            except asyncio.CancelledError:
-                transport.abort()
-                raise
-            finally:
-                transport.close()
+    async def _respond(
+        self, request: web.BaseRequest, record: RequestRecord, fault: Fault | None
+    ) -> web.StreamResponse:
+        if fault and fault.kind == "response":
+            script = fault.parameters
+            if script["raw"] is not None:
+                return await wire.send_raw(script["raw"], request)
+            record.status = script["status"]
+            return web.Response(status=record.status, headers=script["headers"], body=script["text"].encode())
+        response = self._processed(record)
+        record.status = response.status
+        return await wire.fail(fault.kind, fault.parameters, request, response) if fault else response
 
+    def _processed(self, record: RequestRecord) -> web.Response:
+        state, now, settings = self._state, self._state.clock.now(), self._state.current
+        if record.side == "crm":
+            others = state.running - 1
+            return state.crm.respond(record, others, now, settings)
+        if (login := state.logins.respond(record.path, record.form(), state.issuer, now)) is not None:
+            return web.json_response(login)
+        if settings.token_api_domain is None:
+            settings = settings.changed(token_api_domain=self.url)
+        return state.issuer.respond(record, now, settings)
 
-class _Connection:
-    """One client connection and the requests on it, in sequence."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, number: int) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._number = number
-        self._is_control = False
-        self._is_last = False
-        self._parser = h11.Connection(h11.SERVER)
-
-    async def serve(self, state: SimulatorState) -> None:
-        while not self._is_last and (request := await self._next_request()) is not None:
-            if request.path.startswith(CONTROL_PREFIX):
-                if not self._is_control:
-                    self._is_control = True
-                    state.control_connections += 1
-                self._writer.write(state.control(request).encode())
-                continue
-            exchange = state.begin(request, self._number)
-            try:
-                for step in exchange.steps:
-                    if not await self._execute(step):
-                        return
-            finally:
-                state.end(exchange)
-
-    async def _next_request(self) -> Request | None:
-        """The next complete request; None at the end of the connection."""
-        head: h11.Request | None = None
-        body = bytearray()
-        while True:
-            event = self._parser.next_event()
-            if event is h11.NEED_DATA:
-                self._parser.receive_data(await self._reader.read(_RECEIVE))
-            elif isinstance(event, h11.Request):
-                head = event
-            elif isinstance(event, h11.Data):
-                body += event.data
-            elif isinstance(event, h11.EndOfMessage) and head is not None:
-                self._start_next_cycle()
-                self._is_last = head.http_version == b"1.0" or (b"connection", b"close") in head.headers
-                headers = tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers)
-                return Request(head.method.decode(), head.target.decode("latin-1"), headers, bytes(body))
-            else:
-                return None
-
-    def _start_next_cycle(self) -> None:
-        # Responses are raw bytes that h11 never sees, so each request gets a new parser.
-        left_over, _ = self._parser.trailing_data
-        self._parser = h11.Connection(h11.SERVER)
-        if left_over:
-            self._parser.receive_data(left_over)
-
-    async def _execute(self, step: Step) -> bool:
-        """Execute one step. Returns False if the connection is over."""
-        if isinstance(step, Send):
-            self._writer.write(step.data)
-            await self._writer.drain()
-        elif isinstance(step, SendForever):
-            while not self._writer.is_closing():
-                self._writer.write(step.data)
-                await self._writer.drain()
-            return False
-        elif isinstance(step, Pause):
-            return not await self._closed_within(step.seconds)
-        elif isinstance(step, AwaitReuse):
-            return await self._next_request() is not None
-        elif isinstance(step, Reset):
-            _reset_on_close(self._writer.get_extra_info("socket"))
-            self._writer.transport.abort()
-            return False
-        elif isinstance(step, Close):
-            return False
-        return True
-
-    async def _closed_within(self, seconds: float | None) -> bool:
-        """Wait that long, or until the client closes the connection. Returns whether it did."""
-        loop = asyncio.get_running_loop()
-        until = None if seconds is None else loop.time() + seconds
-        while True:
-            try:
-                data = await asyncio.wait_for(
-                    self._reader.read(_RECEIVE), None if until is None else until - loop.time()
-                )
-            except TimeoutError:
-                return False
-            if not data:
-                return True
-            # Sent early: kept for the next request.
-            self._parser.receive_data(data)
-
-
-def _reset_on_close(endpoint: socket.socket) -> None:
-    """Make closing this socket send an RST instead of a FIN."""
-    endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-
-
-async def _until_closed(accepted: socket.socket) -> None:
-    """Read and discard everything until the other side closes the connection."""
-    loop = asyncio.get_running_loop()
-    accepted.setblocking(False)
-    while await loop.sock_recv(accepted, _RECEIVE):
-        pass
+    def _record(self, request: web.BaseRequest, side: Side, body: bytes) -> RequestRecord:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        record = RequestRecord(
+            at=self._state.clock.now(),
+            side=side,
+            connection=self._numbers[id(request.protocol)],
+            method=request.method,
+            path=request.path,
+            query=request.query_string,
+            headers={name.lower(): value for name, value in request.headers.items()},
+            body=body.decode("utf-8", "replace"),
+            scheme=scheme,
+            token=token.strip(),
+        )
+        self._state.records.append(record)
+        return record

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import subprocess
@@ -13,51 +12,50 @@ from pathlib import Path
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from local.release import __main__ as release
-from local.release.__main__ import ROOT, ZIP
+from local import release, verification
+from local.release import PACKAGE, ROOT
 
 
 @pytest.fixture
-def inputs(tmp_path: Path) -> tuple[Path, Path]:
-    binary, sbom = tmp_path / "bootstrap", tmp_path / "sbom.json"
-    binary.write_bytes(b"\x7fELF" + bytes(10_000))
-    sbom.write_text("{}", encoding="utf-8")
-    return binary, sbom
+def binary(tmp_path: Path) -> Path:
+    path = tmp_path / "bootstrap"
+    path.write_bytes(b"\x7fELF" + bytes(10_000))
+    return path
 
 
-def test_the_same_inputs_give_the_same_bytes(inputs, tmp_path):
+@pytest.fixture
+def unpacked(binary: Path, tmp_path: Path) -> Path:
+    """An empty folder with what is in the archive."""
+    release.write(tmp_path / "dist", binary)
+    with zipfile.ZipFile(tmp_path / "dist" / f"{release.NAME}-{release.version()}.zip") as everything:
+        everything.extractall(tmp_path / "unpacked")
+    return tmp_path / "unpacked"
+
+
+def test_the_same_inputs_give_the_same_bytes(binary, tmp_path):
     for name in ("one", "two"):
-        release.write(tmp_path / name, *inputs)
-        inputs[0].touch()
-    sums = [(tmp_path / name / "SHA256SUMS").read_text(encoding="utf-8") for name in ("one", "two")]
-    assert sums[0] == sums[1]
-    for line in sums[0].splitlines():
-        digest, name = line.split("  ")
-        assert hashlib.sha256((tmp_path / "one" / name).read_bytes()).hexdigest() == digest
-    names = {line.split("  ")[1] for line in sums[0].splitlines()}
-    assert {ZIP, "template.yaml", "sbom.cdx.json", "function.tf", "function.cdk.ts"} <= names
+        release.write(tmp_path / name, binary)
+        binary.touch()
+    assert (tmp_path / "one/SHA256SUMS").read_bytes() == (tmp_path / "two/SHA256SUMS").read_bytes()
+    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=tmp_path / "one", check=True)
 
 
-def test_the_archive_holds_one_executable(inputs, tmp_path):
-    release.write(tmp_path / "dist", *inputs)
-    with zipfile.ZipFile(tmp_path / "dist" / ZIP) as package:
-        (entry,) = package.infolist()
-        assert (entry.filename, entry.external_attr >> 16) == ("bootstrap", 0o100755)
-        assert package.read(entry) == inputs[0].read_bytes()
-
-
-def test_the_template_refers_to_what_is_there(inputs, tmp_path):
-    dist = tmp_path / "dist"
-    release.write(dist, *inputs)
-    packaged = yaml_parse((dist / "template.yaml").read_text(encoding="utf-8"))
+def test_the_archive_has_all_that_a_deployment_needs(binary, unpacked):
+    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=unpacked, check=True)
+    packaged = yaml_parse((unpacked / "template.yaml").read_text(encoding="utf-8"))
     source = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
     function = packaged["Resources"]["CheckFunction"]
-    assert (dist / function["Properties"]["CodeUri"]).is_file()
     assert "BuildMethod" not in function["Metadata"]
+    with zipfile.ZipFile(unpacked / function["Properties"]["CodeUri"]) as package:
+        (entry,) = package.infolist()
+        assert (entry.filename, entry.external_attr >> 16) == ("bootstrap", 0o100755)
+        assert package.read(entry) == binary.read_bytes()
     for resource in packaged["Resources"].values():
         if resource["Type"] == "AWS::Serverless::StateMachine":
-            assert json.loads((dist / resource["Properties"]["DefinitionUri"]).read_text(encoding="utf-8"))
+            assert json.loads((unpacked / resource["Properties"]["DefinitionUri"]).read_text(encoding="utf-8"))
     assert packaged["Outputs"] == source["Outputs"]
+    assert (unpacked / "samconfig.toml").is_file()
+    assert PACKAGE in (unpacked / "SHA256SUMS").read_text(encoding="utf-8")
 
 
 def test_version_changelog_and_tags_agree():
@@ -70,9 +68,18 @@ def test_version_changelog_and_tags_agree():
     assert set(tags.split()) <= {f"v{version}"}
 
 
-def test_another_tag_is_no_release(inputs, tmp_path):
-    command = [sys.executable, "-m", "local.release", tmp_path / "dist", "--sbom", inputs[1], "--tag", "v99.0.0"]
+def test_another_tag_is_no_release(tmp_path):
+    command = [sys.executable, "-m", "local.release", tmp_path / "dist", "--tag", "v99.0.0"]
     refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert refused.returncode == 1
     assert "v99.0.0" in refused.stderr
     assert not (tmp_path / "dist").exists()
+
+
+def test_the_verification_on_aws_asks_for_what_the_template_has():
+    text = Path(verification.__file__).read_text(encoding="utf-8")
+    template = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+    assert set(re.findall(r'\.output\("(\w+)"\)', text)) <= template["Outputs"].keys()
+    resources = {*re.findall(r'\.(?:resource|start)\("(\w+)"', text), *verification.MACHINES}
+    assert resources <= template["Resources"].keys()
+    assert len(verification.QUESTIONS) == 8

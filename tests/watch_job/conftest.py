@@ -59,9 +59,7 @@ class Terminal:
         env = self.env | {"W": str(self.watch_job)}
         return subprocess.run(["bash", "-c", script], env=env, capture_output=True, text=True, timeout=60)
 
-    def screen(
-        self, *arguments: str, act: Callable[[str], str | None] = lambda _: None, **env: str
-    ) -> tuple[int, str]:
+    def screen(self, *arguments: str, act: Callable[[str], str | None] = lambda _: None, **env: str) -> tuple[int, str]:
         """The exit code, and what a terminal of 100 columns receives. `act` sees it, and returns what is typed."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))

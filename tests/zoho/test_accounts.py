@@ -7,17 +7,21 @@ import json
 import pytest
 
 from local.zoho_simulator import (
+    CLIENT_CREDENTIALS_SECRET,
     DEFAULT_CLIENT_ID,
     DEFAULT_CLIENT_SECRET,
-    DEFAULT_REFRESH_TOKEN,
-    DEFAULT_SOID,
+    REFRESH_TOKEN_SECRET,
     Zoho,
     ZohoControl,
 )
 
-from .plain_http import Http, Response
+from .conftest import Http
 
-READ = "ZohoCRM.change_owner.READ"
+OF_AN_ORGANIZATION = {
+    **CLIENT_CREDENTIALS_SECRET,
+    "grant_type": "client_credentials",
+    "scope": "ZohoCRM.change_owner.READ",
+}
 THROTTLE = {
     "error": "Access Denied",
     "error_description": "You have made too many requests continuously. Please try again after some time.",
@@ -25,21 +29,9 @@ THROTTLE = {
 }
 
 
-def credentials(http_client: Http, path: str = "/oauth/v2/token", **form: str) -> Response:
-    """The client credentials grant of the default client, with some fields replaced."""
-    form = {
-        "client_id": DEFAULT_CLIENT_ID,
-        "client_secret": DEFAULT_CLIENT_SECRET,
-        "soid": DEFAULT_SOID,
-        "scope": READ,
-        "grant_type": "client_credentials",
-    } | form
-    return http_client.form(path, form)
-
-
 def test_a_refreshed_token_works(zoho: Zoho, http_client: Http) -> None:
     # access_token, api_domain, token_type: Bearer, expires_in: 3600 (sdk)
-    response = http_client.mint()
+    response = http_client.token_request()
     assert response.status == 200
     content = response.json()
     http_client.token = content.pop("access_token")
@@ -49,8 +41,7 @@ def test_a_refreshed_token_works(zoho: Zoho, http_client: Http) -> None:
 
 def test_client_credentials_get_the_requested_scope(control: ZohoControl, http_client: Http) -> None:
     # client_credentials, scope, soid; no refresh token (doc)
-    response = credentials(http_client)
-    assert response.status == 200
+    response = http_client.token_request(**OF_AN_ORGANIZATION)
     assert "refresh_token" not in response.json()
     http_client.token = response.json()["access_token"]
     assert http_client.status_of(control.start_job()).status == 200
@@ -58,20 +49,11 @@ def test_client_credentials_get_the_requested_scope(control: ZohoControl, http_c
     assert start.json()["code"] == "OAUTH_SCOPE_MISMATCH"
 
 
-def test_client_credentials_at_the_other_path(control: ZohoControl, http_client: Http) -> None:
-    # One CRM page shows /oauth/v2/auth instead (doc)
-    assert "error" in credentials(http_client, "/oauth/v2/auth").json()
-    control.settings(client_credentials_path="/oauth/v2/auth")
-    assert "access_token" in credentials(http_client, "/oauth/v2/auth").json()
-    assert "error" in credentials(http_client).json()
-
-
 def test_other_forms_of_the_token_response(control: ZohoControl, http_client: Http) -> None:
-    # expires_in_sec: 3600 with expires_in in milliseconds (doc); sometimes scope (sdk)
-    control.settings(legacy_expires_in=True, scope_in_token_response=True, token_api_domain="")
-    response = http_client.mint().json()
+    # expires_in_sec: 3600 with expires_in in milliseconds (doc)
+    control.settings(legacy_expires_in=True, token_api_domain="")
+    response = http_client.token_request().json()
     assert (response["expires_in_sec"], response["expires_in"]) == (3600, 3_600_000)
-    assert READ in response["scope"].split()
     assert "api_domain" not in response
 
 
@@ -83,49 +65,37 @@ def test_other_forms_of_the_token_response(control: ZohoControl, http_client: Ht
         ({"client_id": "1000.WRONG"}, "invalid_client"),
         ({"client_secret": "wrong"}, "invalid_client_secret"),
         ({"grant_type": "password"}, "unsupported_grant_type"),
+        ({**OF_AN_ORGANIZATION, "soid": "ZohoCRM.1"}, "access_denied"),
+        ({**OF_AN_ORGANIZATION, "scope": "ZohoCRM.users.READ"}, "invalid_scope"),
     ],
 )
-def test_errors_have_status_200_by_default(
-    form: dict[str, str], error: str, control: ZohoControl, http_client: Http
-) -> None:
+def test_errors_have_status_200_by_default(form, error, control: ZohoControl, http_client: Http) -> None:
     # Errors often come with HTTP 200 (3p)
-    response = http_client.mint(**form)
+    response = http_client.token_request(**form)
     assert (response.status, response.json()) == (200, {"error": error})
     assert control.stats().tokens_minted == 0
     control.settings(oauth_error_status=400)
-    assert http_client.mint(**form).status == 400
-
-
-@pytest.mark.parametrize(
-    ("form", "error"), [({"soid": "ZohoCRM.1"}, "access_denied"), ({"scope": "ZohoCRM.users.READ"}, "invalid_scope")]
-)
-def test_errors_of_the_client_credentials_grant(form: dict[str, str], error: str, http_client: Http) -> None:
-    assert credentials(http_client, **form).json() == {"error": error}
+    assert http_client.token_request(**form).status == 400
 
 
 def test_only_a_form_body_is_accepted(http_client: Http) -> None:
     # Form body (sdk)
-    fields = {
-        "client_id": DEFAULT_CLIENT_ID,
-        "client_secret": DEFAULT_CLIENT_SECRET,
-        "refresh_token": DEFAULT_REFRESH_TOKEN,
-        "grant_type": "refresh_token",
-    }
-    as_json = http_client.request("POST", "/oauth/v2/token", json.dumps(fields), Content_Type="application/json")
+    body = json.dumps({**REFRESH_TOKEN_SECRET, "grant_type": "refresh_token"})
+    as_json = http_client.request("POST", "/oauth/v2/token", body, Content_Type="application/json")
     assert as_json.json() == {"error": "invalid_client"}
     assert http_client.request("GET", "/oauth/v2/token").status == 405
 
 
 def test_ten_tokens_in_ten_minutes_then_throttling(control: ZohoControl, http_client: Http) -> None:
     # 10 access tokens per refresh token in 10 minutes, then blocked for the rest of the window (doc); HTTP 400 (live)
-    assert all("access_token" in http_client.mint().json() for _ in range(10))
+    assert all("access_token" in http_client.token_request().json() for _ in range(10))
     control.advance(599)
-    blocked = http_client.mint()
+    blocked = http_client.token_request()
     assert (blocked.status, blocked.json()) == (400, THROTTLE)
     control.add_client(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, refresh_token="1000.another")
-    assert "access_token" in http_client.mint(refresh_token="1000.another").json()
+    assert "access_token" in http_client.token_request(refresh_token="1000.another").json()
     control.advance(1)
-    assert "access_token" in http_client.mint().json()
+    assert "access_token" in http_client.token_request().json()
     stats = control.stats()
     assert (stats.tokens_minted, stats.tokens_throttled) == (12, 1)
 
@@ -133,9 +103,9 @@ def test_ten_tokens_in_ten_minutes_then_throttling(control: ZohoControl, http_cl
 def test_only_the_last_fifteen_tokens_are_valid(control: ZohoControl, http_client: Http) -> None:
     # 15 valid at a time, beyond which the oldest is invalidated (doc)
     job_id = control.start_job()
-    tokens = [http_client.mint().json()["access_token"] for _ in range(10)]
+    tokens = [http_client.token_request().json()["access_token"] for _ in range(10)]
     control.advance(600)
-    tokens += [http_client.mint().json()["access_token"] for _ in range(7)]
+    tokens += [http_client.token_request().json()["access_token"] for _ in range(7)]
     assert control.stats().tokens_valid == 15
     responses = [http_client.status_of(job_id, authorization=f"Zoho-oauthtoken {token}").status for token in tokens]
     assert responses == [401] * 2 + [200] * 15

@@ -1,4 +1,4 @@
-"""The control endpoint, and the simulator as a standalone program."""
+"""Faults, scripted responses, records, and the simulator as a standalone program."""
 
 from __future__ import annotations
 
@@ -10,61 +10,84 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from local import zoho_simulator
+from local.wire import FAULTS
 from local.zoho_simulator import Settings, Zoho, ZohoControl
-from local.zoho_simulator.faults import FAULT_KINDS
 
-from .plain_http import Http
+from .conftest import Http
+
+SEEN = {
+    "stall": "Read timed out",
+    "stall-in-body": "Read timed out",
+    "reset": "Connection reset by peer",
+    "close": "Remote end closed connection without response",
+    "truncate": "IncompleteRead",
+    "garbage": "BadStatusLine",
+}
+
+
+@pytest.mark.parametrize("kind", SEEN)
+def test_a_fault_as_its_client_sees_it(kind: str, control: ZohoControl, http_client: Http) -> None:
+    job_id = control.start_job(run_seconds=0)
+    control.fault(kind)
+    http_client.timeout = 0.3
+    with pytest.raises(urllib3.exceptions.HTTPError, match=SEEN[kind]):
+        http_client.status_of(job_id)
+    control.fault("delay", seconds=0.05)
+    assert http_client.status_of(job_id).status == 200
+    assert [(record.fault, record.status) for record in control.stats().records] == [(kind, 200), ("delay", 200)]
+
+
+def test_a_response_that_never_ends(control: ZohoControl, http_client: Http) -> None:
+    control.fault("endless")
+    response = urllib3.request("GET", http_client.zoho.url, preload_content=False, timeout=10)
+    assert len(list(zip(range(100), response.stream(65_536), strict=False))) == 100
+    response.close()
+    control.fault("endless", where="headers")
+    with pytest.raises(urllib3.exceptions.HTTPError, match="got more than"):
+        http_client.status_of("1")
+
+
+def test_faults_happen_in_order_and_on_their_side_only(control: ZohoControl, http_client: Http) -> None:
+    control.respond(503, side="accounts")
+    control.respond(502, {"X-Own": "1"}, {"code": None}, times=2)
+    scripted = http_client.status_of("1")
+    assert (scripted.status, scripted.headers["X-Own"], scripted.json()) == (502, "1", {"code": None})
+    assert [http_client.status_of("1").status for _ in range(2)] == [502, 204]
+    assert [http_client.token_request().status for _ in range(2)] == [503, 200]
+    assert control.stats().tokens_minted == 1, "a scripted response processes nothing"
+    control.respond(raw=b"HTTP/1.1 200 Fine\r\n\r\nraw \xff")
+    assert http_client.status_of("1").data == b"raw \xff"
+    control.fault("reset", times=9)
+    control.clear_faults()
+    assert http_client.status_of("1").status == 204
 
 
 def test_each_request_is_recorded(control: ZohoControl, http_client: Http) -> None:
-    http_client.request(
-        "GET",
-        "/crm/v8/Leads/actions/mass_change_owner?job_id=1",
-        Authorization="Zoho-oauthtoken abc",
-        Accept="application/json",
-        User_Agent="tester/1.0",
-    )
-    http_client.mint()
+    path = "/crm/v8/Leads/actions/mass_change_owner"
+    http_client.request("GET", f"{path}?job_id=1", Authorization="Zoho-oauthtoken abc", User_Agent="tester/1.0")
+    http_client.token_request()
     stats = control.stats()
-    call, mint = stats.records
-    assert (call.number, call.side, call.method, call.status) == (1, "crm", "GET", 401)
-    assert (call.path, call.query) == ("/crm/v8/Leads/actions/mass_change_owner", "job_id=1")
-    assert (call.scheme, call.token) == ("Zoho-oauthtoken", "abc")
-    assert (call.headers["accept"], call.headers["user-agent"]) == ("application/json", "tester/1.0")
-    assert "grant_type=refresh_token" in mint.body
-    assert mint.connection != call.connection
-    assert stats.requests_to("accounts") == [mint]
+    status, token = stats.records
+    assert (status.side, status.method, status.path, status.query) == ("crm", "GET", path, "job_id=1")
+    assert (status.scheme, status.token, status.status) == ("Zoho-oauthtoken", "abc", 401)
+    assert status.headers["user-agent"] == "tester/1.0"
+    assert "grant_type=refresh_token" in token.body
+    assert token.connection != status.connection
+    assert stats.requests_to("accounts") == [token]
     assert (stats.requests, stats.connections) == ({"crm": 1, "accounts": 1}, 2)
     assert (stats.tokens_minted, stats.tokens_valid) == (1, 1)
     assert control.stats(records=False).records == []
 
 
-def test_control_clients_are_not_counted(zoho: Zoho) -> None:
-    other = ZohoControl(zoho.url)
-    other.start_job()
-    stats = other.stats()
-    other.close()
-    assert (stats.connections, stats.records, stats.jobs) == (0, [], 1)
-
-
-def test_the_clock_can_be_advanced_and_accelerated() -> None:
-    with Zoho(speed=0) as zoho:
-        start = zoho.control.now()
-        assert zoho.control.advance(90) == zoho.control.now() == start + 90
-        zoho.control.set_speed(1e6)
-        assert zoho.control.now() > start + 90
-        with pytest.raises(ValueError, match="0 or more"):
-            zoho.control.advance(-1)
-
-
 def test_reset_discards_everything_but_the_clock(control: ZohoControl, http_client: Http) -> None:
     control.start_job()
     control.settings(concurrency=0)
-    control.fault("server-error")
-    http_client.mint()
-    now = control.now()
+    control.fault("reset", side="crm")
+    http_client.token_request()
+    now = control.advance(90)
     control.reset()
     stats = control.stats()
     assert (stats.jobs, stats.connections, stats.records, stats.tokens_minted) == (0, 0, [], 0)
@@ -74,59 +97,40 @@ def test_reset_discards_everything_but_the_clock(control: ZohoControl, http_clie
 
 
 @pytest.mark.parametrize(
-    ("changes", "message"),
+    ("operation", "arguments", "message"),
     [
-        ({"gravity": 1}, "there is no setting gravity"),
-        ({"concurrency": "3"}, "concurrency cannot be '3': it must be int"),
-        ({"retry_after": "soon"}, "retry_after cannot be 'soon'"),
-        ({"custom_modules": "Cars"}, "custom_modules cannot be 'Cars'"),
-        ({"posted_job": {"total": -1}}, "total must be from 0 to 50000"),
-        ({"posted_job": {"color": 1}}, "color"),
-        ({"missing_job_id_status": 418}, "missing_job_id_status cannot be 418: it must be one of 404, 400"),
+        ("settings", {"gravity": 1}, "there is no setting gravity"),
+        ("settings", {"posted_job": {"total": -1}}, "total must be from 0 to 50000"),
+        ("fault", {"kind": "earthquake"}, "kind must be one of"),
+        ("start_job", {"job_id": "x"}, "1 to 19 digits"),
     ],
 )
-def test_rejects_unknown_settings_and_invalid_values(
-    changes: dict[str, object], message: str, control: ZohoControl
-) -> None:
+def test_what_makes_no_sense_is_rejected(operation, arguments, message, control: ZohoControl) -> None:
     with pytest.raises(ValueError, match=message):
-        control.settings(**changes)
-
-
-def test_rejects_a_job_that_is_invalid(control: ZohoControl) -> None:
-    control.start_job(job_id="123")
-    for plan, message in (
-        ({"job_id": "123"}, "no other job has"),
-        ({"job_id": "x"}, "1 to 19 digits"),
-        ({"total": 50_001}, "from 0 to 50000"),
-    ):
-        with pytest.raises(ValueError, match=message):
-            control.start_job(**plan)
+        getattr(control, operation)(**arguments)
 
 
 @pytest.mark.parametrize("tls", [False, True])
 def test_the_standalone_program(tls: bool, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "local.zoho_simulator", "--port", "0", "--set", "concurrency=3"]
+    command = [sys.executable, "-m", "local.zoho_simulator", "--port", "0", "--set", '{"concurrency": 3}']
     program = subprocess.Popen(command + (["--tls", str(tmp_path)] if tls else []), stdout=subprocess.PIPE, text=True)
     with program:
         assert program.stdout is not None
         url = re.search(r"https?://127\.0\.0\.1:\d+", program.stdout.readline())
         assert url is not None
         assert url[0].startswith("https://") == tls
-        control = ZohoControl(url[0], tmp_path / "ca.pem" if tls else None)
-        assert control.settings()["concurrency"] == 3
-        control.close()
+        ca_file = str(tmp_path / "ca.pem") if tls else None
+        with urllib3.PoolManager(ca_certs=ca_file) as pool:
+            assert pool.request("POST", f"{url[0]}/_control/settings").json()["concurrency"] == 3
+            assert len(pool.request("POST", f"{url[0]}/_control/start_job", body='{"total": 1}').json()) == 19
+            assert pool.request("GET", f"{url[0]}/_control/stats").json()["jobs"] == 2
+            assert "operations are" in pool.request("GET", f"{url[0]}/_control/explode").json()["error"]
         program.send_signal(signal.SIGTERM)
         assert program.wait(20) == 0
 
 
-def test_the_standalone_program_rejects_an_unknown_setting() -> None:
-    command = [sys.executable, "-m", "local.zoho_simulator", "--port", "0", "--set", "gravity=1"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=20)
-    assert ended.returncode == 2
-    assert "there is no setting gravity" in ended.stderr
-
-
 def test_the_readme_lists_every_setting_and_fault() -> None:
     text = (Path(zoho_simulator.__file__).parent / "README.md").read_text()
-    names = {*FAULT_KINDS, *(field.name for field in fields(Settings))}
+    names = {*FAULTS, *(field.name for field in fields(Settings))}
     assert {name for name in names if f"`{name}`" not in text} == set()
+    assert Zoho.__doc__

@@ -100,13 +100,9 @@ def test_every_other_response(control: ZohoControl, official_client: OfficialCli
         control.advance(30)
     assert seen == [("SCHEDULED", [None] * 4), ("SCHEDULED", [None] * 4), ("COMPLETED", [10, 10, 0, 0])]
 
-    # INVALID_HOST, and a rate limit with status 400.
-    control.settings(crm_hosts=["www.zohoapis.com"])
-    wrong_host = official_client("status", "Deals", failing)
-    assert (wrong_host["http"], wrong_host["object"], wrong_host["code"]) == (400, "APIException", "INVALID_HOST")
-    control.settings(crm_hosts=[], concurrency=0, rate_limit_status=400)
+    control.settings(concurrency=0)
     limited = official_client("status", "Deals", failing)
-    assert (limited["http"], limited["code"]) == (400, "TOO_MANY_REQUESTS")
+    assert (limited["http"], limited["object"], limited["code"]) == (429, "APIException", "TOO_MANY_REQUESTS")
     control.settings(concurrency=20)
 
     # 404 and 400 are returned as APIException objects, not raised; details for which the SDK has no key are lost.
@@ -128,10 +124,10 @@ def test_every_other_response(control: ZohoControl, official_client: OfficialCli
     control.settings(forbidden_modules=[])
 
     # 500 with JSON is another APIException; only the status of an HTML page is kept.
-    control.fault("server-error")
+    control.respond(500, body={"code": "INTERNAL_ERROR", "details": {}, "message": "m", "status": "error"})
     broken = official_client("status", "Deals", failing)
     assert (broken["http"], broken["object"], broken["code"]) == (500, "APIException", "INTERNAL_ERROR")
-    control.fault("server-error", status=502, json=False)
+    control.respond(502, {"Content-Type": "text/html"}, "<html>")
     assert official_client("status", "Deals", failing) == {"http": 502, "object": None}
 
     # 401: the SDK neither refreshes the token nor raises.

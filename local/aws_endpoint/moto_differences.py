@@ -1,12 +1,14 @@
-"""What moto's Step Functions interpreter lacks or does differently from AWS's.
+"""What moto lacks or does differently from AWS.
 
 * AWS writes a task's parameters and results in PascalCase, whatever the service itself does. moto passes them on as
   they are, so that integrations with services in camelCase (Step Functions' own) and streamed bodies (S3's) fail.
 * AWS runs each execution with the role of its state machine. moto uses one identity for everything; here, each task
   presents the name of the role as its access key, by which the gateway recognizes it.
 * AWS rejects the name of an execution that has spaces or special characters. moto takes it.
-* AWS reads JSON Lines and writes result files. moto reads JSON and CSV, and writes a manifest without files.
+* AWS reads JSON Lines, as the lists of the first release can be, and writes result files. moto reads JSON and CSV,
+  and writes a manifest without files.
 * moto waits in real time between retries and between looks at another execution. Here, both take a tenth.
+* An update of a schedule replaces everything. moto keeps what happens after its end.
 
 This code runs in moto's process, where the project is not importable: it imports only moto and botocore.
 """
@@ -26,6 +28,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.model import OperationModel
 from botocore.response import StreamingBody
+from moto.scheduler.responses import EventBridgeSchedulerResponse
 from moto.settings import moto_server_port
 from moto.stepfunctions.exceptions import InvalidName, NameTooLongException
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
@@ -46,6 +49,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_sfn import (
     StateTaskServiceSfn,
 )
+from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
@@ -54,8 +58,8 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 _SPEED = 10
 
 
-def complete() -> None:
-    """Apply everything above to moto."""
+def complete(speed: float) -> None:
+    """Apply everything above to moto, whose state machines then wait `speed` times less long."""
     for integration in (StateTaskServiceAwsSdk, StateTaskServiceSfn):
         integration._normalise_parameters = _with_request_case(integration._normalise_parameters)
         integration._normalise_response = _normalise_response
@@ -63,7 +67,10 @@ def complete() -> None:
     _use_roles()
     _read_json_lines()
     _write_results()
-    retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _SPEED))
+    _update_all_of_a_schedule()
+    retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _SPEED / speed))
+    wait = WaitFunction._wait_interval
+    WaitFunction._wait_interval = lambda self, env, wait_seconds: wait(self, env, wait_seconds / speed)
     state_task_service_callback._DELAY_SECONDS_SYNC_CONDITION_CHECK /= _SPEED
 
 
@@ -212,3 +219,20 @@ def _write_results() -> None:
 
     worker._eval_job = eval_job
     resource_eval_s3.ResourceEvalS3._handle_put_object = staticmethod(put_object)
+
+
+# ---- schedules --------------------------------------------------------------------------------------------------
+
+
+def _update_all_of_a_schedule() -> None:
+    update = EventBridgeSchedulerResponse.update_schedule
+
+    def update_schedule(self: Any) -> str:
+        answer = update(self)
+        name = self.uri.split("?")[0].split("/")[-1]
+        schedule = self.scheduler_backend.get_schedule(self._get_param("GroupName"), name)
+        schedule.state = self._get_param("State") or "ENABLED"
+        schedule.action_after_completion = self._get_param("ActionAfterCompletion") or "NONE"
+        return answer
+
+    EventBridgeSchedulerResponse.update_schedule = update_schedule

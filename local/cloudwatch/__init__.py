@@ -1,1 +1,0 @@
-"""CloudWatch in miniature: the metrics in log lines, Logs Insights, and alarms, as far as the template uses them."""

@@ -1,1 +1,0 @@
-"""Release assets from the built binary."""

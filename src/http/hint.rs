@@ -16,6 +16,9 @@ pub(crate) fn no_response(reason: Reason, vpc_endpoint: Option<&str>) -> String 
             "Its certificate is not valid for this host, or not now: check the host, what inspects TLS on the way, and \
              the clock"
         }
+        Reason::UnknownHost => {
+            "The host name cannot be resolved: check its spelling, and the DNS of the function's VPC if it is in one"
+        }
         Reason::Proxy => {
             "The proxy that HTTPS_PROXY names did not connect: check its address, its user and password, and that it \
              allows this host; NO_PROXY lists the hosts that are reached without it"
@@ -52,6 +55,7 @@ mod tests {
             (Reason::Other, None, "it needs a NAT gateway and a security group"),
             (Reason::UnknownAuthority, Some("sns"), "SSL_CERT_FILE"),
             (Reason::InvalidCertificate, Some("sns"), "not valid for this host"),
+            (Reason::UnknownHost, Some("sns"), "cannot be resolved"),
             (Reason::Proxy, Some("sns"), "The proxy that HTTPS_PROXY names"),
         ] {
             let hint = no_response(reason, vpc_endpoint);

@@ -79,6 +79,8 @@ pub enum Reason {
     UnknownAuthority,
     /// The server's certificate is for another host or another time.
     InvalidCertificate,
+    /// The host name cannot be resolved.
+    UnknownHost,
     /// The proxy that `HTTPS_PROXY` names could not be reached, or did not connect.
     Proxy,
     /// Anything else; the message says what.
@@ -115,6 +117,8 @@ impl TransportError {
             Reason::InvalidCertificate
         } else if causes.contains("tunnel error") {
             Reason::Proxy
+        } else if causes.contains("dns error") {
+            Reason::UnknownHost
         } else {
             Reason::Other
         };

@@ -6,6 +6,7 @@ import itertools
 import json
 import stat
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,7 @@ def test_a_login_asks_on_a_terminal_and_does_not_show_the_secret(terminal):
 
     def act(text: str) -> str | None:
         question = next((question for question in answers if text.endswith(question)), None)
+        time.sleep(0.2)  # nobody types sooner than the terminal stops to show it
         return f"{answers.pop(question)}\n" if question else None
 
     exit_code, text = terminal.screen("login", "--code", code, act=act)

@@ -10,7 +10,7 @@ use mass_change_owner_status::http::Connections;
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::report::{Limits, Outcome, Report, seconds_between};
 use mass_change_owner_status::watch::{ids::Job, job::JobStatus, request::History, request::Request};
-use mass_change_owner_status::zoho::{client::Attempts, credentials::SCOPE};
+use mass_change_owner_status::zoho::{client::Attempts, operation::OPERATION};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,9 +89,9 @@ pub(crate) async fn credentials(
     };
     let found = if is_named { found } else { String::new() };
     let host = zoho.api_host(Deadline::after(CHECK_TIME)).await?;
+    let (origin, setting, scope) = (host.origin, host.setting, OPERATION.scope);
     view.out(&format!(
-        "OK: {} accepts the access token for {SCOPE} in {module}{found} ({})",
-        host.origin, host.source
+        "OK: {origin} accepts the access token for {scope} in {module}{found} (set by {setting})"
     ));
     Ok(0)
 }

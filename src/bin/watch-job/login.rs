@@ -9,7 +9,7 @@ use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::http::{HttpClient, Origin, Request, summary};
 use mass_change_owner_status::redact::{self, quote};
 use mass_change_owner_status::watch::format::duration;
-use mass_change_owner_status::zoho::{credentials::SCOPE, data_center::DataCenter};
+use mass_change_owner_status::zoho::{data_center::DataCenter, operation::OPERATION};
 use serde_json::{Value, json};
 use std::io::{self, BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub(crate) struct LoginOptions {
     #[arg(long, value_name = "NAME")]
     pub data_center: Option<String>,
     /// What the credentials may be used for
-    #[arg(long, default_value = SCOPE)]
+    #[arg(long, default_value = OPERATION.scope)]
     scope: String,
     /// Print the JSON for AWS Secrets Manager instead of writing a file
     #[arg(long)]

@@ -33,7 +33,7 @@ def run(narrator: Narrator, stack: Stack, request: dict[str, str]) -> bool:
         "ZOHO_ACCOUNTS_DOMAIN": stack.zoho.url,
         "ZOHO_CREDENTIALS": json.dumps(REFRESH_TOKEN_SECRET),
     }
-    command = [built, request["module"], request["job_id"]]
+    command = [built, request["module"], request["job_id"], "--no-cache"]
     shown = subprocess.run(command, env=env, capture_output=True, text=True)
     narrator.block(f"watch-job {' '.join(command[1:])}", shown.stdout + shown.stderr)
     narrator.line(f"   exit code {shown.returncode}" + (": partially succeeded" if shown.returncode == 3 else ""))

@@ -6,15 +6,15 @@ Source: docs/zoho-api.md, "OAuth". A test says how the person at the browser act
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .oauth import DEFAULT_SCOPE, Client
+from .oauth import DEFAULT_SCOPE, TOKEN_PATH, Client, TokenIssuer
 
-CODE_PATH, TOKEN_PATH = "/oauth/v3/device/code", "/oauth/v3/device/token"
+BEGIN_PATH, POLL_PATH = "/oauth/v3/device/code", "/oauth/v3/device/token"
 
-_GRANTS = {CODE_PATH: "device_request", TOKEN_PATH: "device_token", "/oauth/v2/token": "authorization_code"}
+_GRANTS = {BEGIN_PATH: "device_request", POLL_PATH: "device_token", TOKEN_PATH: "authorization_code"}
 
 
 @dataclass
@@ -42,32 +42,28 @@ class Logins:
         self._pending[code] = _Pending(scope, now + self.life)
         return code
 
-    def respond(
-        self, path: str, form: Mapping[str, str], clients: list[Client], add: Callable[[Client], None], now: float
-    ) -> dict[str, Any] | None:
-        """The body of the response, without the access token; `None` if the request is not one of a login.
-
-        `clients` are those with the client ID of the form, and `add` registers one more refresh token.
-        """
+    def respond(self, path: str, form: Mapping[str, str], issuer: TokenIssuer, now: float) -> dict[str, Any] | None:
+        """The body of the response; `None` if the request is not one of a login."""
         if form.get("grant_type") != _GRANTS.get(path):
             return None
-        if not clients:
+        client = next((each for each in issuer.clients if each.client_id == form.get("client_id")), None)
+        if client is None:
             return {"error": "invalid_client"}
-        if path == CODE_PATH:
+        if path == BEGIN_PATH:
             if not form.get("scope", "").startswith("ZohoCRM."):
                 return {"error": "invalid_scope"}
             url = "https://accounts.zoho.com/oauth/v3/device"
             times = {"interval": int(self.interval * 1000), "expires_in": int(self.life * 1000)}
             code = self.code(now, form["scope"])
             return {"device_code": code, "user_code": "WDJB-MJHT", "verification_url": url, **times}
-        if clients[0].client_secret != form.get("client_secret"):
+        if client.client_secret != form.get("client_secret"):
             return {"error": "invalid_client_secret"}
         pending = self._pending.get(form.get("code", ""))
         if pending is None:
             return {"error": "invalid_code"}
         if now > pending.ends:
-            return {"error": "expired" if path == TOKEN_PATH else "invalid_code"}
-        if path == TOKEN_PATH:
+            return {"error": "expired" if path == POLL_PATH else "invalid_code"}
+        if path == POLL_PATH:
             too_soon = pending.polled_at is not None and now - pending.polled_at < self.interval * 0.9
             pending.polled_at = now
             if too_soon:
@@ -77,5 +73,6 @@ class Logins:
                 return {"error": answer} if isinstance(answer, str) else answer
         del self._pending[form["code"]]
         token = f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}"
-        add(Client(clients[0].client_id, clients[0].client_secret, token, None, pending.scope))
-        return {"refresh_token": token}
+        issuer.clients.append(Client(client.client_id, client.client_secret, token, None, pending.scope))
+        access_token = issuer.issue(pending.scope, now + 3600).value
+        return {"access_token": access_token, "refresh_token": token, "token_type": "Bearer", "expires_in": 3600}

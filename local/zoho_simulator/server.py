@@ -156,6 +156,8 @@ class Zoho:
         if record.side == "crm":
             others = state.running - 1
             return state.crm.respond(record, others, now, settings)
+        if (login := state.logins.respond(record.path, record.form(), state.issuer, now)) is not None:
+            return web.json_response(login)
         if settings.token_api_domain is None:
             settings = settings.changed(token_api_domain=self.url)
         return state.issuer.respond(record, state.logins, now, settings)

@@ -1,35 +1,85 @@
-"""The terminal watch with the function's own secret."""
+"""The terminal watch with the function's own secret, and with AWS credentials as every tool takes them."""
 
 from __future__ import annotations
 
-import subprocess
+import hashlib
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
 
 from local.aws_endpoint.moto_process import CREDENTIALS, REGION
-from local.demo.terminal import newest_build
 from local.stack import Stack
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
+from tests.watch_job.conftest import Terminal
+
+KEYS = {"AccessKeyId": "testing", "SecretAccessKey": "testing", "SessionToken": "testing"}
+FAR = "2099-01-01T00:00:00Z"
 
 
-def test_two_watches_share_one_token_through_the_secret():
-    watch_job = newest_build()
-    assert watch_job, "watch-job is missing: make watch-job"
+class Portal(http.server.BaseHTTPRequestHandler):
+    """IAM Identity Center's portal, as far as a program needs it."""
+
+    def do_GET(self) -> None:
+        keys = {name[0].lower() + name[1:]: value for name, value in KEYS.items()}
+        body = json.dumps({"roleCredentials": {**keys, "expiration": 4_070_908_800_000}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
     with Stack() as stack:
-        secret_id = stack.secret(REFRESH_TOKEN_SECRET)
-        job_id = stack.zoho.control.start_job(run_seconds=1)
-        stack.zoho.control.advance(2)
-        env = {
-            **CREDENTIALS,
-            "AWS_REGION": REGION,
-            "AWS_ENDPOINT_URL": stack.endpoint_url,
-            "ZOHO_API_DOMAIN": stack.zoho.url,
-            "ZOHO_ACCOUNTS_DOMAIN": stack.zoho.url,
-        }
-        command = [watch_job, "Leads", job_id, "--secret-id", secret_id]
-        for _ in range(2):
-            shown = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
-            assert (shown.returncode, shown.stderr) == (0, "")
-        assert stack.zoho.control.stats().tokens_minted == 1
-        del env["AWS_REGION"]
-        shown = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
-        assert shown.returncode == 2
-        assert "AWS_REGION" in shown.stderr
+        yield stack
+
+
+def watch(terminal: Terminal, stack: Stack, **env: str | None):
+    """Looks once at a job, with a secret of the stack."""
+    secret_id = stack.secret(REFRESH_TOKEN_SECRET)
+    job_id = stack.zoho.control.start_job(run_seconds=1)
+    stack.zoho.control.advance(2)
+    zoho = {"ZOHO_API_DOMAIN": stack.zoho.url, "ZOHO_ACCOUNTS_DOMAIN": stack.zoho.url}
+    aws = {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": stack.endpoint_url}
+    shown = terminal.run("Leads", job_id, "--once", "--secret-id", secret_id, **zoho, **(aws | env))
+    versions = stack.client("secretsmanager").list_secret_version_ids(SecretId=secret_id)["Versions"]
+    assert len(versions) == 1, "this program stores nothing in the secret"
+    assert not (terminal.home / ".cache").exists()
+    return shown
+
+
+def test_the_secret_of_the_function(terminal, stack):
+    shown = watch(terminal, stack, **CREDENTIALS)
+    assert (shown.returncode, shown.stderr) == (0, "")
+    shown = watch(terminal, stack, **CREDENTIALS, AWS_REGION=None)
+    assert (shown.returncode, "AWS_REGION" in shown.stderr) == (2, True)
+    shown = watch(terminal, stack, AWS_EC2_METADATA_DISABLED="true")
+    assert (shown.returncode, "log in with the AWS CLI" in shown.stdout + shown.stderr) == (5, True)
+
+
+@pytest.mark.parametrize("profile", ["process", "role", "sso"])
+def test_aws_credentials_as_every_tool_takes_them(terminal, stack, profile):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Portal) as portal:
+        threading.Thread(target=portal.serve_forever, daemon=True).start()
+        home = terminal.home / ".aws"
+        (home / "sso/cache").mkdir(parents=True)
+        (home / "keys.json").write_text(json.dumps({"Version": 1, **KEYS, "Expiration": FAR}))
+        (home / "config").write_text(
+            f"[profile process]\ncredential_process = cat {home}/keys.json\n"
+            f"[profile role]\nrole_arn = arn:aws:iam::123456789012:role/watcher\nsource_profile = process\n"
+            f"[profile sso]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = watcher\n"
+            f"[sso-session s]\nsso_region = {REGION}\nsso_start_url = https://example.awsapps.com/start\n"
+        )
+        token = {"accessToken": "token", "expiresAt": FAR, "region": REGION, "startUrl": "https://example.awsapps.com"}
+        cached = home / f"sso/cache/{hashlib.sha1(b's').hexdigest()}.json"
+        cached.write_text(json.dumps(token))
+        address = f"http://127.0.0.1:{portal.server_port}"
+        shown = watch(terminal, stack, AWS_PROFILE=profile, AWS_ENDPOINT_URL_SSO=address)
+        portal.shutdown()
+    assert (shown.returncode, shown.stderr) == (0, "")

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import re
 import signal
-import struct
 import subprocess
-import termios
 from pathlib import Path
 
 import pytest
 
 from local.zoho_simulator import DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN
-from tests.watch_job.conftest import CREDENTIALS, Terminal
+from tests.watch_job.conftest import Terminal, ctrl_c_after
 
 JOB = {"total": 50_000, "failed": 500, "run_seconds": 60}
 
@@ -29,32 +24,34 @@ def finished(terminal: Terminal, **job) -> str:
 
 
 @pytest.mark.parametrize(
-    ("job", "code", "headline"),
+    ("job", "code", "end"),
     [
-        ({"failed": 0}, 0, "50,000 of 50,000 updated"),
-        ({"shape": "fails-half-way", "failed": 0}, 1, "FAILED, 25,000 of 50,000 updated, 25,000 not updated"),
-        ({}, 3, "49,500 of 50,000 updated, 500 failed"),
+        ({"failed": 0}, 0, "is complete: 50,000 of 50,000 updated"),
+        ({"shape": "fails-half-way", "failed": 0}, 1, "failed: 25,000 of 50,000 updated, 25,000 not updated"),
+        ({}, 3, "some records were not changed: 49,500 of 50,000 updated, 500 failed"),
     ],
 )
-def test_the_exit_code_is_the_outcome_of_the_job(terminal, job, code, headline):
-    shown = terminal.run("Leads", finished(terminal, **job))
+def test_the_exit_code_is_the_outcome_of_the_job(terminal, job, code, end):
+    job_id = finished(terminal, **job)
+    shown = terminal.run("Leads", job_id)
     assert (shown.returncode, shown.stderr) == (code, "")
-    assert f"Zoho CRM Leads owner change: {headline}\n" in shown.stdout
-    assert re.search(r"^Watched for \d+ s, 1 check\.$", shown.stdout, re.MULTILINE)
+    assert end in shown.stdout
+    assert f"Zoho CRM Leads owner change, job {job_id}\n" in shown.stdout
 
 
 def test_an_unfinished_job_ends_with_4_at_the_limit(terminal):
     job_id = terminal.zoho.start_job(run_seconds=100_000)
-    shown = terminal.run("Leads", job_id, "--limit", "2")
+    shown = terminal.run("Leads", job_id, "--since", "2026-01-01T00:00:00Z", "--limit", "2s")
     assert shown.returncode == 4
-    assert "still unfinished, no longer watched" in shown.stdout
-    assert f"watch-job Leads {job_id} --limit 2\n" in shown.stdout, "a new watch must not begin at its limit"
+    assert shown.stdout.endswith(f"watch-job Leads {job_id} --limit 2s\n"), "a new watch must not begin at its limit"
 
 
-def test_a_watch_that_cannot_continue_ends_with_5(terminal):
+def test_a_watch_that_cannot_begin_ends_with_5(terminal):
     shown = terminal.run("Leads", "404")
     assert shown.returncode == 5
-    assert "no longer watched (JobNotFound)" in shown.stdout
+    assert "JobNotFound: " in shown.stdout
+    assert "To watch it again" not in shown.stdout, "the same command would fail again"
+    assert terminal.zoho.stats().requests["crm"] == 2, "a new job is looked for twice"
 
 
 @pytest.mark.parametrize(
@@ -63,10 +60,9 @@ def test_a_watch_that_cannot_continue_ends_with_5(terminal):
         ([], {}, "required arguments were not provided"),
         (["Leads", "x"], {}, 'the job ID "x"'),
         (["Custom", "1"], {}, "placeholder"),
-        (["Leads", "1", "--limit", "0"], {}, "0 is not in 1..=31536000"),
+        (["Leads", "1", "--limit", "2x"], {}, "such as 90s, 5m, or 2h"),
+        (["Leads", b"\xf6"], {}, "invalid UTF-8"),
         (["Leads", "1", "--min-interval", "9", "--max-interval", "8"], {}, "CHECK_INTERVAL_MAX_SECONDS"),
-        (["Leads", "1", "--credentials", "no-such-file"], {}, "no-such-file could not be read"),
-        (["Leads", "1"], {"ZOHO_CREDENTIALS": ""}, "no credentials are given"),
         (["Leads", "1"], {"ZOHO_API_DOMAIN": "http://zoho.example"}, "ZOHO_API_DOMAIN"),
     ],
 )
@@ -87,7 +83,6 @@ def test_a_pipe_gets_plain_lines(terminal):
     assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ RUNNING: \d+%, [\d,]+ of 50,000 updated", lines[0])
     assert any(re.search(r"[\d,]+ per second, about .* left, next check in 1 s$", line) for line in lines)
     assert "COMPLETED: 100%, 49,500 of 50,000 updated, 500 failed" in shown.stdout
-    assert terminal.zoho.stats().tokens_minted == 1
 
 
 def test_json_prints_one_report_per_line(terminal):
@@ -101,99 +96,125 @@ def test_json_prints_one_report_per_line(terminal):
     assert [report["outcome"] for report in reports] == [None] * (len(reports) - 1) + ["PARTIALLY_SUCCEEDED"]
 
 
-def test_json_ends_with_the_error(terminal):
-    shown = terminal.run("Leads", "404", "--json")
-    (report,) = map(json.loads, shown.stdout.splitlines())
-    assert (report["outcome"], report["error"]["type"]) == ("WATCH_FAILED", "JobNotFound")
-
-
-def test_an_outage_is_retried(terminal):
-    job_id = finished(terminal)
+def test_one_look(terminal):
+    job_id = terminal.zoho.start_job(**JOB)
+    shown = terminal.run("Leads", job_id, "--once")
+    assert (shown.returncode, shown.stdout.count("\n")) == (6, 1)
+    assert "next check" not in shown.stdout
     terminal.zoho.respond(status=503, body="", times=3)
-    shown = terminal.run("Leads", job_id)
-    assert shown.returncode == 3
-    assert re.search(r"^ZohoUnavailable: .*HTTP 503.* \(trying again in 1 s\)$", shown.stderr, re.MULTILINE)
+    shown = terminal.run("Leads", job_id, "--once")
+    assert (shown.returncode, shown.stdout, shown.stderr.count("ZohoUnavailable: ")) == (5, "", 1)
+    assert terminal.run("Leads", finished(terminal), "--once").returncode == 3
+
+
+def test_a_watch_that_has_worked_outlasts_everything(terminal):
+    """Answers that would end a new watch, while the job goes on."""
+    job_id = terminal.zoho.start_job(run_seconds=100_000)
+    process = terminal.start("Leads", job_id, "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    first = json.loads(process.stdout.readline())
+    terminal.zoho.respond(status=401, body={"code": "OAUTH_SCOPE_MISMATCH", "message": "", "status": "error"})
+    reports = [json.loads(process.stdout.readline()) for _ in range(2)]
+    failed = next(report for report in reports if "error" in report)
+    assert (failed["error"]["type"], failed["outcome"], failed["status"]) == ("ScopeMismatch", None, "RUNNING")
+    assert failed["next_check_seconds"] >= 10
+    terminal.zoho.advance(100_000)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 0
+    last = json.loads(output.splitlines()[-1])
+    assert (last["outcome"], last["first_checked_at"]) == ("SUCCEEDED", first["first_checked_at"])
+    began, recovered = errors.splitlines()
+    assert re.match(r"\S+Z ScopeMismatch: .* \(next attempt in 1\d s\)$", began)
+    assert re.match(r"\S+Z The job can be checked again, after \d+ s\.$", recovered)
 
 
 def test_an_outage_until_the_limit_ends_with_4(terminal):
-    job_id = finished(terminal)
     terminal.zoho.respond(status=503, body="", times=100)
-    shown = terminal.run("Leads", job_id, "--limit", "1")
+    shown = terminal.run("Leads", finished(terminal), "--limit", "1")
     assert shown.returncode == 4
     assert "\nZohoUnavailable: " in shown.stdout
 
 
-def in_a_terminal(terminal: Terminal, *arguments: str) -> tuple[int, str]:
-    """What a terminal of 100 columns receives."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
-    process = terminal.start(*arguments, stdin=theirs, stdout=theirs, stderr=theirs)
-    os.close(theirs)
-    text = b""
-    while True:
-        try:
-            piece = os.read(ours, 65536)
-        except OSError:  # how Linux reports that the other end is closed
-            break
-        if not piece:
-            break
-        text += piece
-    os.close(ours)
-    return process.wait(60), text.decode()
-
-
-def test_a_terminal_gets_a_progress_bar(terminal):
+def test_a_terminal_gets_a_progress_bar_and_a_bell(terminal):
     job_id = terminal.zoho.start_job(**JOB)
     terminal.zoho.set_speed(20)
-    code, text = in_a_terminal(terminal, "Leads", job_id)
+    code, text = terminal.screen("Leads", job_id)
     assert code == 3
-    assert "█" in text
-    for part in ("next check in 1 s", "per second", " left", " failed", "%"):
+    for part in ("█", "next check in 1 s", "per second", " left", " failed", "%", f"Leads {job_id} RUNNING"):
         assert part in text, part
-    assert f"Leads {job_id} RUNNING, " in text
-    assert "Zoho CRM Leads owner change: 49,500 of 50,000 updated, 500 failed" in text
+    assert f"Partly done: Zoho CRM Leads owner change, job {job_id}" in text
+    assert "\x07" not in text, "no bell after a short watch"
+    long = ["Leads", job_id, "--since", "2026-01-01T00:00:00Z"]
+    assert "\x07" in terminal.screen(*long)[1]
+    assert "\x07" not in terminal.screen(*long, "--no-bell")[1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_watch_says_how_to_resume_it(terminal, number):
+def test_an_outage_on_a_terminal_is_one_line(terminal):
     job_id = terminal.zoho.start_job(run_seconds=100_000)
-    process = terminal.start(
-        "Leads", job_id, "--max-interval", "60", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert "RUNNING" in process.stdout.readline()
-    process.send_signal(number)
-    _, errors = process.communicate(timeout=30)
-    assert process.returncode == 128 + number
-    command = re.search(r"^  (.*watch-job Leads .*)$", errors, re.MULTILINE).group(1)
-    assert "the job itself continues in Zoho" in errors
+
+    def act(text: str) -> str | None:
+        if "next check" in text and "cannot be checked" not in text:
+            terminal.zoho.respond(status=503, body="", times=3)
+        return ctrl_c_after("next attempt in 9 s")(text)
+
+    code, text = terminal.screen("Leads", job_id, act=act)
+    assert code == 130
+    assert text.count("ZohoUnavailable: ") == 1
+    assert re.search(r"cannot be checked since \d\d:\d\d UTC, next attempt in \d+ s", text)
+
+
+def test_a_dumb_terminal_gets_lines(terminal):
+    job_id = terminal.zoho.start_job(run_seconds=100_000)
+    code, text = terminal.screen("Leads", job_id, TERM="dumb", act=ctrl_c_after("RUNNING: "))
+    assert code == 130
+    assert "\x1b" not in text
+
+
+def test_ctrl_c_ends_with_the_command_that_resumes_the_watch(terminal):
+    job_id = terminal.zoho.start_job(run_seconds=100_000)
+    code, text = terminal.screen("Leads", job_id, "--max-interval", "1m", act=ctrl_c_after("next check in"))
+    assert code == 130
+    message = re.search(r"\r\nThe watch has stopped; .* To resume the watch:\r\n  (.*watch-job .*)\r\n$", text)
+    assert message, "nothing is drawn below it"
     terminal.zoho.advance(100_000)
-    resumed = subprocess.run(command, shell=True, env=terminal.env, capture_output=True, text=True, timeout=60)
-    assert resumed.returncode == 0
+    assert terminal.shell(message.group(1)).returncode == 0
     methods = {request.method for request in terminal.zoho.stats().requests_to("crm")}
     assert methods == {"GET"}, "nothing but status requests: the job is not affected"
 
 
-def test_credentials_from_a_file_are_read_again_when_zoho_rejects_them(terminal, tmp_path):
-    """A token that something else keeps up to date, as in the function's secret."""
-    file = tmp_path / "zoho.json"
-    token = terminal.zoho.issue_token(life_seconds=1e9)
-    file.write_text(json.dumps({"access_token": token}), encoding="utf-8")
+def test_a_request_to_terminate_is_a_ctrl_c(terminal):
     job_id = terminal.zoho.start_job(run_seconds=100_000)
-    process = terminal.start(
-        "Leads", job_id, "--credentials", str(file), "--json", stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    process = terminal.start("Leads", job_id, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.readline()
-    file.write_text(terminal.zoho.issue_token(life_seconds=1e9), encoding="utf-8")
-    terminal.zoho.revoke(token)
-    terminal.zoho.advance(100_000)
-    process.communicate(timeout=30)
-    assert process.returncode == 0
+    process.send_signal(signal.SIGTERM)
+    assert "To resume the watch:" in process.communicate(timeout=30)[1]
+    assert process.returncode == 143
+
+
+@pytest.mark.parametrize(
+    ("script", "code"),
+    [
+        ("$W Leads {} >/dev/full", 3),
+        ("$W Leads {} >&-", 3),
+        ("$W Leads {} 2>&-", 3),
+        ("$W Leads {} --verbose 2>/dev/full", 3),
+        # A reader that is gone before the retries of a failed check are logged.
+        ("exec 3> >(:); sleep 0.2; $W Leads {} --verbose 2>&3", 3),
+        ("$W Leads {} | true; exit ${{PIPESTATUS[0]}}", 141),
+        ("$W --check-credentials | true; exit ${{PIPESTATUS[0]}}", 141),
+        ("$W --help >/dev/full", 0),
+        ("export GREETING=$'sch\\xf6n'; $W Leads {}", 3),
+    ],
+)
+def test_outputs_and_variables_that_are_no_reason_to_panic(terminal, script, code):
+    job_id = finished(terminal)
+    terminal.zoho.respond(status=503, body="", times=1)
+    shown = terminal.shell(script.format(job_id))
+    assert (shown.returncode, "panicked" in shown.stderr) == (code, False), shown.stderr
 
 
 def test_no_output_contains_a_secret(terminal):
-    job_id = finished(terminal)
     terminal.zoho.respond(status=503, body="", times=1)
-    shown = terminal.run("Leads", job_id, "--verbose")
+    shown = terminal.run("Leads", finished(terminal), "--verbose")
     assert "retrying" in shown.stderr
     tokens = {request.token for request in terminal.zoho.stats().requests_to("crm")}
     assert tokens
@@ -201,44 +222,10 @@ def test_no_output_contains_a_secret(terminal):
         assert secret not in shown.stdout + shown.stderr
 
 
-@pytest.mark.parametrize(
-    ("credentials", "code", "line"),
-    [
-        (
-            CREDENTIALS,
-            0,
-            r"OK: http://127\.0\.0\.1:\d+ \(set by ZOHO_API_DOMAIN\) accepts .* ZohoCRM\.change_owner\.READ",
-        ),
-        ({**CREDENTIALS, "refresh_token": "1000.other"}, 5, r"The credentials or the data center .*: TokenRejected: "),
-        ({"client_id": "1"}, 5, r"The credentials are not correct: SecretInvalid: .*`client_secret`"),
-        ({"access_token": "SCOPE"}, 5, r"The scope is not correct: ScopeMismatch: .*ZohoCRM\.change_owner\.READ"),
-        ({**CREDENTIALS, "data_center": "XX"}, 5, r"The credentials are not correct: SecretInvalid: .*`data_center`"),
-    ],
-)
-def test_checking_credentials_takes_one_line(terminal, credentials, code, line):
-    if credentials.get("access_token") == "SCOPE":
-        credentials = {"access_token": terminal.zoho.issue_token(scope="ZohoCRM.modules.ALL")}
-    shown = terminal.run("--check-credentials", ZOHO_CREDENTIALS=json.dumps(credentials))
-    assert (shown.returncode, shown.stderr) == (code, "")
-    assert re.fullmatch(line + r".*\n", shown.stdout), shown.stdout
-
-
-def test_checking_credentials_during_an_outage_blames_nothing_else(terminal):
-    terminal.zoho.respond(status=503, body="", times=100)
-    shown = terminal.run("--check-credentials")
-    assert shown.returncode == 5
-    assert shown.stdout.startswith("The credentials could not be checked: ZohoUnavailable: ")
-
-
-def test_pages_for_people_and_shells(terminal):
-    manual = terminal.run("--man").stdout
-    assert r"\-\-check\-credentials" in manual
-    assert ".TH watch-job 1" in manual
-    for shell in ("bash", "zsh", "fish"):
-        script = terminal.run("--completions", shell).stdout
-        assert "check-credentials" in script, shell
-    assert "Exit codes: 0 the job succeeded" in terminal.run("--help").stdout
-    version = terminal.run("--version").stdout
+def test_help_and_version(terminal):
+    shown = terminal.run("--help").stdout
+    for part in ("Examples:", "Exit status:", "Environment:", '"refresh_token"', "login"):
+        assert part in shown
     cargo = (Path(__file__).resolve().parents[2] / "Cargo.toml").read_text(encoding="utf-8")
     packaged = re.search(r'^version = "(.*)"', cargo, re.MULTILINE).group(1)
-    assert version == f"watch-job {packaged}\n"
+    assert terminal.run("--version").stdout == f"watch-job {packaged}\n"

@@ -17,7 +17,7 @@ use std::{sync::Arc, time::Duration};
 #[command(
     name = "watch-job",
     version,
-    after_help = AFTER_HELP,
+    after_help = include_str!("help.txt"),
     max_term_width = 100,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
@@ -75,25 +75,6 @@ pub(crate) enum Command {
     /// Get credentials from Zoho, once, and keep them for every later start
     Login(LoginOptions),
 }
-
-const AFTER_HELP: &str = r#"Examples:
-  watch-job login                                 get credentials, once
-  watch-job Leads 3652397000009565021             watch a job until it ends
-  watch-job Leads 3652397000009565021 --once      look once
-  pass show zoho | watch-job Leads 3652397000009565021 --credentials -
-
-Credentials are the first of --credentials, --secret-id, ZOHO_CREDENTIALS (the content of such a file), ZOHO_SECRET_ID, and
-what `watch-job login` has written. They are an access token, or JSON:
-  {"client_id": "1000.…", "client_secret": "…", "refresh_token": "1000.…", "data_center": "EU"}
-All starts share one access token, which is in the user's cache directory, or in the secret of the function.
-
-Environment: also ZOHO_DATA_CENTER, ZOHO_API_DOMAIN, ZOHO_ACCOUNTS_DOMAIN, ZOHO_API_VERSION, REQUEST_TIMEOUT_SECONDS,
-SSL_CERT_FILE, HTTPS_PROXY, and NO_PROXY. A DURATION is 90s, 5m, 2h, 1d, or a number of seconds.
-
-Exit status: 0 the job succeeded, or the credentials are correct; 1 it failed; 2 the command line, the environment, or a file
-is not valid, and nothing was sent; 3 it partially succeeded; 4 no end was seen until the limit; 5 the watch could not begin,
-or the credentials are not correct; 6 with --once, it is unfinished; 7 the credentials could not be checked.
-Ctrl-C (130) ends the watch, not the job, and prints the command that resumes the watch."#;
 
 /// A variable and its value.
 pub(crate) type Variable = (&'static str, Option<String>);
@@ -202,54 +183,35 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
-    fn parse(words: &[&str]) -> Result<Arguments, clap::error::ErrorKind> {
-        Arguments::try_parse_from([&["watch-job"], words].concat()).map_err(|error| error.kind())
-    }
-
-    #[test]
-    fn the_description_is_consistent() {
-        Arguments::command().debug_assert();
-    }
-
     #[test]
     fn command_lines() {
-        use clap::error::ErrorKind::{
-            ArgumentConflict, DisplayHelp, MissingRequiredArgument, UnknownArgument, ValueValidation,
-        };
-        for (words, error) in [
-            (&["Leads", "3652397000009565021"][..], None),
-            (&["--check-credentials"], None),
-            (&["--check-credentials", "Deals"], None),
-            (&["login", "--print-secret"], None),
-            (&["Leads", "1", "--since", "2026-11-23T10:00:00Z"], None),
-            (&["Leads"], Some(MissingRequiredArgument)),
-            (&[], Some(MissingRequiredArgument)),
-            (&["Leads", "1", "--credentials", "f", "--secret-id", "s"], Some(ArgumentConflict)),
-            (&["--check-credentials", "--once"], Some(ArgumentConflict)),
-            (&["Leads", "1", "--limit", "0"], Some(ValueValidation)),
-            (&["Leads", "1", "--since", "9999-01-01T00:00:00Z"], Some(ValueValidation)),
-            (&["Leads", "1", "--interval", "5"], Some(UnknownArgument)),
-            (&["--help"], Some(DisplayHelp)),
+        Arguments::command().debug_assert();
+        for (words, is_valid) in [
+            (&["Leads", "3652397000009565021", "--since", "2026-11-23T10:00:00Z"][..], true),
+            (&["--check-credentials", "Deals"], true),
+            (&["login", "--print-secret"], true),
+            (&["Leads"], false),
+            (&["Leads", "1", "--credentials", "f", "--secret-id", "s"], false),
+            (&["--check-credentials", "--once"], false),
+            (&["Leads", "1", "--since", "9999-01-01T00:00:00Z"], false),
         ] {
-            assert_eq!(parse(words).err(), error, "{words:?}");
+            let parsed = Arguments::try_parse_from([&["watch-job"], words].concat());
+            assert_eq!(parsed.is_ok(), is_valid, "{words:?}");
         }
     }
 
     #[test]
     fn durations_have_units() {
         for (text, seconds) in [
-            ("90", Some(90)),
-            ("90s", Some(90)),
-            ("5m", Some(300)),
-            ("1h 30min", Some(5_400)),
-            ("365d", Some(31_536_000)),
-            ("366d", None),
-            ("0", None),
-            ("500ms", None),
-            ("2x", None),
-            ("99999999999999999999y", None),
+            ("90", 90),
+            ("5m", 300),
+            ("1h 30min", 5_400),
+            ("365d", 31_536_000),
+            ("366d", 0),
+            ("0", 0),
+            ("500ms", 0),
         ] {
-            assert_eq!(duration(text).ok(), seconds, "{text}");
+            assert_eq!(duration(text).unwrap_or(0), seconds, "{text}");
         }
     }
 

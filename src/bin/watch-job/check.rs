@@ -89,6 +89,7 @@ pub(crate) async fn credentials(
     };
     let found = if is_named { found } else { String::new() };
     let host = zoho.api_host(Deadline::after(CHECK_TIME)).await?;
+    let (origin, setting, scope) = (host.origin, host.setting, OPERATION.scope);
     view.out(&format!(
         "OK: {} accepts the access token for {} in {module}{found} (set by {})",
         host.origin, OPERATION.scope, host.setting

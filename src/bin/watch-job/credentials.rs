@@ -120,7 +120,8 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-        (directories.mode(0o700), file.mode(0o600));
+        directories.mode(0o700);
+        file.mode(0o600);
     }
     path.parent().map_or(Ok(()), |parent| directories.recursive(true).create(parent))?;
     file.write(true).create(true).truncate(true).open(path)

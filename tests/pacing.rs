@@ -34,10 +34,9 @@ prop_compose! {
     fn earlier()(
         first_checked_at in of(time()),
         checked_at in of(time()),
-        updated_count in of(number()),
-        failed_count in of(number()),
+        done in of(number()),
     ) -> Earlier {
-        Earlier { first_checked_at, checked_at, updated_count, failed_count }
+        Earlier { first_checked_at, checked_at, done }
     }
 }
 
@@ -45,11 +44,10 @@ prop_compose! {
     fn seen()(
         now in time(),
         queued in any::<bool>(),
-        updated_count in of(number()),
-        failed_count in of(number()),
-        total_count in of(number()),
+        done in of(number()),
+        total in of(number()),
     ) -> Seen {
-        Seen { now, queued, updated_count, failed_count, total_count }
+        Seen { now, queued, done, total, checks: 1 }
     }
 }
 
@@ -87,7 +85,7 @@ proptest! {
 
     #[test]
     fn without_counts_a_longer_watch_never_waits_less(earlier in earlier(), seen in seen(), more in any::<u32>()) {
-        let seen = Seen { updated_count: None, ..seen };
+        let seen = Seen { done: None, ..seen };
         let later = Seen { now: seen.now.saturating_add(more.into()), ..seen };
         let wait = |seen| next_check(&earlier, seen, &UNBOUNDED).seconds;
         prop_assert!(wait(&later) >= wait(&seen));
@@ -95,7 +93,7 @@ proptest! {
 
     #[test]
     fn more_left_to_do_never_means_a_shorter_wait(earlier in earlier(), seen in seen(), one in number(), other in number()) {
-        let wait = |total| next_check(&earlier, &Seen { total_count: Some(total), ..seen }, &UNBOUNDED).seconds;
+        let wait = |total| next_check(&earlier, &Seen { total: Some(total), ..seen }, &UNBOUNDED).seconds;
         prop_assert!(wait(one.min(other)) <= wait(one.max(other)));
     }
 

@@ -47,10 +47,10 @@ fn plain(check: &Check) -> u64 {
 /// Seconds to the end at the rate since the last check.
 fn remaining(check: &Check) -> Option<u64> {
     let (earlier, seen) = (&check.earlier, &check.seen);
-    let done = seen.updated_count?;
-    let gained = done - earlier.updated_count?;
+    let done = seen.done?;
+    let gained = done - earlier.done?;
     let seconds = (seen.now - earlier.checked_at?) as u64;
-    (seconds * (seen.total_count? - done)).checked_div(gained)
+    (seconds * (seen.total? - done)).checked_div(gained)
 }
 
 /// As few checks as anybody could make, none of them late.

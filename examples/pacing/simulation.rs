@@ -107,9 +107,9 @@ impl Job {
         Seen {
             now: CREATED + time as i64,
             queued,
-            updated_count: self.counts.then_some(updated),
-            failed_count: self.counts.then_some(0),
-            total_count: self.counts.then_some(self.records),
+            done: self.counts.then_some(updated),
+            total: self.counts.then_some(self.records),
+            checks: 1,
         }
     }
 }
@@ -188,8 +188,7 @@ pub(crate) fn watch(job: &Job, conditions: &Conditions, wait: impl Fn(&Check) ->
         earlier = Earlier {
             first_checked_at: earlier.first_checked_at.or(Some(seen.now)),
             checked_at: Some(seen.now),
-            updated_count: seen.updated_count,
-            failed_count: seen.failed_count,
+            done: seen.done,
         };
     }
     unreachable!("a job ends")

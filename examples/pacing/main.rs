@@ -1,7 +1,6 @@
 //! Policies of pacing compared on simulated jobs, in checks and in lateness.
 //!
-//! `cargo run --example pacing` prints the tables; `cargo run --example pacing -- --svg docs/pacing.svg` draws the plot
-//! as well.
+//! `cargo run --example pacing` prints the tables.
 
 #![allow(
     clippy::arithmetic_side_effects,
@@ -9,7 +8,6 @@
     reason = "the simulation's numbers are its own"
 )]
 
-mod plot;
 mod policies;
 mod scenarios;
 mod simulation;
@@ -17,9 +15,8 @@ mod simulation;
 use policies::{PLAIN, POLICIES, SHIPPED};
 use scenarios::{Scenario, scenarios};
 use simulation::{Tally, USUAL, listed_jobs, tally};
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
+fn main() {
     let rows = POLICIES.map(|policy| Row {
         name: policy.name,
         counted: tally(&listed_jobs(true), &USUAL, policy.wait),
@@ -27,22 +24,6 @@ fn main() -> ExitCode {
     });
     print_policies(&rows);
     print_scenarios();
-
-    let mut arguments = std::env::args().skip_while(|argument| argument != "--svg");
-    if arguments.next().is_none() {
-        return ExitCode::SUCCESS;
-    }
-    let written = match arguments.next() {
-        Some(path) => std::fs::write(&path, plot::svg(&rows)).map_err(|error| format!("{path}: {error}")),
-        None => Err("--svg needs a file".to_owned()),
-    };
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
 }
 
 /// A policy on the listed jobs.

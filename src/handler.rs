@@ -14,7 +14,7 @@ use crate::watch::message::MessageSettings;
 use crate::watch::notice::Intervals;
 use crate::watch::pacing::Bounds;
 use crate::watch::report::{Limits, Report, State, seconds_between};
-use crate::watch::request::{Ask, Caller, Request};
+use crate::watch::request::{Ask, Caller, History, Request};
 use crate::watch::rule::Verdict;
 use crate::zoho::client::Attempts;
 use std::time::{Duration, Instant};
@@ -160,7 +160,12 @@ where
         let began = request.history.began;
         if began.is_none_or(|began| self.limits.is_over(began, (self.clock)())) {
             let created_at = self.courier.created_at(arn, deadline).await;
-            request.history.began = began.max(created_at);
+            // A few minutes are the clock of whoever created the schedule. They must not change the ID of the end, whether
+            // the schedule can still be read or not.
+            let is_same = |began: Timestamp| {
+                created_at.is_none_or(|created| created <= began.plus_seconds(History::CLOCK_DIFFERENCE))
+            };
+            request.history.began = began.filter(|began| is_same(*began)).or(began.max(created_at));
         }
     }
 }

@@ -272,6 +272,14 @@ async fn how_a_scheduled_watch_ends() {
             "WATCH_TIMED_OUT",
             vec!["read", &*timed_out, "read", "delete watch"],
         ),
+        (
+            "created a moment after its start",
+            job("RUNNING"),
+            DAY + 30,
+            since(DAY + 60),
+            "WATCH_TIMED_OUT",
+            vec!["read", &*timed_out, "read", "delete watch"],
+        ),
         // A watch is never older than its schedule.
         ("a start that was copied", job("RUNNING"), 30, since(3 * DAY), "goes on", vec!["read"]),
         (

@@ -40,12 +40,12 @@ impl Message {
     pub fn about(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Self {
         let MessageIds { event_id, group_id } = MessageIds::of(report, event, request);
         let text = Text::about(report, event, request, &settings.deployment);
-        let job_id = report.job.job_id().unwrap_or("unknown");
+        let job_id = report.job.job_id();
         let subject = subject(&text, job_id);
         let mut document = json!({
             "default": serde_json::to_string(report).unwrap_or_default(),
             "email": text.lines().join("\n"),
-            "sms": sms(&text, job_id),
+            "sms": sms(&text, job_id.unwrap_or("unknown")),
         });
         if settings.chat
             && let Some(texts) = document.as_object_mut()
@@ -95,14 +95,18 @@ fn attributes(report: &Report, event: Event, event_id: &str) -> Vec<(&'static st
 
 /// `Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated, 500 failed`. A long module name is cut,
 /// never the rest.
-fn subject(text: &Text, job_id: &str) -> String {
-    let mut digits: Vec<char> = job_id.chars().rev().take(4).collect();
-    digits.reverse();
-    let digits: String = digits.into_iter().collect();
+fn subject(text: &Text, job_id: Option<&str>) -> String {
+    let job = job_id.map_or_else(
+        || "unknown".to_owned(),
+        |job_id| {
+            let start = job_id.chars().count().saturating_sub(4);
+            format!("...{}", job_id.chars().skip(start).collect::<String>())
+        },
+    );
     let counts = if text.counts.is_empty() { String::new() } else { format!(": {}", text.counts) };
     let start = ascii(&format!("{}: ", text.beginning));
     let operation = ascii(&text.operation);
-    let end = ascii(&format!(", job ...{digits}{counts}"));
+    let end = ascii(&format!(", job {job}{counts}"));
     let left = SUBJECT_LIMIT.saturating_sub(start.len()).saturating_sub(end.len());
     let subject = match operation.len().checked_sub(left).filter(|over| *over > 0) {
         None => format!("{start}{operation}{end}"),

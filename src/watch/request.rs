@@ -137,6 +137,9 @@ impl Request {
 }
 
 impl History {
+    /// How far two clocks differ at most, in seconds.
+    pub const CLOCK_DIFFERENCE: i64 = 600;
+
     /// When the watch began, and never in the future.
     pub fn began_by(&self, now: Timestamp) -> Option<Timestamp> {
         self.began.map(|began| began.min(now))

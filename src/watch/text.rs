@@ -203,7 +203,9 @@ fn facts(report: &Report, request: &Request) -> Vec<String> {
         report.status.as_ref().map(|status| format!("Status in Zoho: {}", defanged(status.as_str()))),
     );
     let (from, to) = (report.began, report.checked_at);
-    if from < to {
+    if report.status.is_some() && report.error().is_some() {
+        lines.push(format!("Watched since {}", for_people(from)));
+    } else if from < to {
         let watched = duration(seconds_between(from, to));
         lines.push(format!("Watched for {watched}, from {} to {}", for_people(from), for_people(to)));
     } else if request.history.checks == 0 && report.is_finished() {

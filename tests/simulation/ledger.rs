@@ -272,7 +272,8 @@ impl World {
             if !kind.is_retryable() && !self.state().ledger.has_reason(error, self.elapsed()) {
                 return Some("nothing gave reason for the error");
             }
-            let mut facts = vec!["status", "total_count", "updated_count", "not_updated_count", "failed_count"];
+            let mut facts =
+                vec!["status", "total_count", "updated_count", "not_updated_count", "failed_count"];
             // What is in the future by this clock counts as absent.
             facts.extend(request_time("checked_at").is_some_and(|then| then <= at.0).then_some("checked_at"));
             if task.has_worked && facts.iter().any(|key| report[key] != request[key]) {

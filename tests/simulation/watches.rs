@@ -125,7 +125,8 @@ async fn scheduled(lambda: Arc<Lambda>, watch: usize, mut input: Value) {
     }
     let mut name = format!("watch-{watch}");
     if world.chance(0.7) {
-        input["first_checked_at"] = json!(World::at(created_at));
+        // Whoever creates it reads the clock first.
+        input["first_checked_at"] = json!(World::at(created_at - world.draw(0..3).min(created_at)));
         let names = &mut world.state().ledger.names_used;
         let free = names.iter().find(|(_, ended_at)| *ended_at + NAME_IS_FREE_AFTER < created_at);
         if let Some(free) = free.map(|(name, _)| name.clone()) {

@@ -134,7 +134,8 @@ const ACTIVE_TOKENS: usize = 15;
 
 impl Zoho {
     pub(crate) fn new(rng: &mut Rng) -> Self {
-        let static_token = (rng.u32(0..10) == 0).then(|| format!("1000.{:032x}.{:032x}", rng.u128(..), rng.u128(..)));
+        let static_token =
+            (rng.u32(0..10) == 0).then(|| format!("1000.{:032x}.{:032x}", rng.u128(..), rng.u128(..)));
         let tokens = static_token.iter().map(|token| (token.clone(), u64::MAX)).collect();
         let lifetime = if rng.u32(0..4) == 0 { 300 } else { 3_600 };
         Self { jobs: Vec::new(), tokens, issued: Vec::new(), lifetime, static_token }

@@ -201,9 +201,6 @@ impl Parts {
     }
 }
 
-/// How far the clocks of two execution environments differ at most, in seconds.
-const CLOCK_DIFFERENCE: i64 = 600;
-
 impl History {
     /// Leniently: a value of the wrong type, a negative number, or a time after `now` counts as absent. The start may be a
     /// little later: the clocks of execution environments differ, and an end has one ID for all of them.
@@ -220,7 +217,8 @@ impl History {
                 failed: number("failed_count"),
             },
             checks: number("checks").unwrap_or(0),
-            began: time("first_checked_at").filter(|time| *time <= now.plus_seconds(CLOCK_DIFFERENCE)),
+            began: time("first_checked_at")
+                .filter(|time| *time <= now.plus_seconds(History::CLOCK_DIFFERENCE)),
             checked_at: past("checked_at"),
             last_progress_at: past("last_progress_at"),
         }

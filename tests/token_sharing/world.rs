@@ -5,7 +5,9 @@ use http::{HeaderMap, StatusCode};
 use mass_change_owner_status::checker::{self, Checker};
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::WatchError;
-use mass_change_owner_status::http::{HttpClient, Origin, Request, Response, Stage, TransportError};
+use mass_change_owner_status::http::{
+    HttpClient, HttpRequest as Request, HttpResponse as Response, Origin, Stage, TransportError,
+};
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::token::{
     CachedToken, LEASE_LABEL, Put, SecretStore, Sharing, StoreError, TOKEN_LABEL, TokenSettings, TokenSource,
@@ -222,7 +224,8 @@ impl Environment {
         };
         change(&mut settings);
         let tokens = TokenSource::new(wire.clone(), wire.clone(), settings);
-        let settings = checker::Settings { api_version: "v8".into(), request_timeout, api_host: None, clock };
+        let settings =
+            checker::CheckerSettings { api_version: "v8".into(), request_timeout, api_host: None, clock };
         let checker = Arc::new(Checker::new(tokens.clone(), wire.clone(), settings));
         Self { tokens, checker, wire }
     }

@@ -92,7 +92,7 @@ pub(crate) async fn credentials(
     let (origin, setting, scope) = (host.origin, host.setting, OPERATION.scope);
     view.out(&format!(
         "OK: {} accepts the access token for {} in {module}{found} (set by {})",
-        host.origin, OPERATION.scope, host.setting
+        origin, scope, setting
     ));
     Ok(0)
 }

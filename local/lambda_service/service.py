@@ -24,7 +24,11 @@ _THROTTLE_PAUSE = 0.02
 
 @dataclass
 class FunctionSettings:
-    """The configuration of a function. `retry_seconds` replaces Lambda's minutes between asynchronous attempts."""
+    """The configuration of a function.
+
+    `retry_seconds` replaces Lambda's minutes between asynchronous attempts. `headers` replace those of the Runtime API,
+    and None leaves one out. `without` names variables that are not set.
+    """
 
     name: str
     binary: Path
@@ -34,6 +38,8 @@ class FunctionSettings:
     memory_size: int = 128
     destination_arn: str | None = None
     retry_seconds: float = 0.05
+    headers: dict[str, str | None] = field(default_factory=dict)
+    without: tuple[str, ...] = ()
 
     @property
     def arn(self) -> str:
@@ -158,7 +164,8 @@ class LambdaService:
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{settings.name}",
             **settings.variables,
         }
-        return Environment(settings.binary, variables)
+        given = {name: value for name, value in variables.items() if name not in settings.without}
+        return Environment(settings.binary, given)
 
     async def _run(
         self,
@@ -178,7 +185,9 @@ class LambdaService:
             if failure:
                 environment.kill()
                 return failure
-            pending = PendingInvocation(payload, request_id, deployed.settings.arn, time.time() + timeout)
+            settings = deployed.settings
+            deadline = time.time() + timeout
+            pending = PendingInvocation(payload, request_id, settings.arn, deadline, settings.headers)
             return await environment.invoke(pending)
         finally:
             environment.busy = False

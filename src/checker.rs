@@ -9,7 +9,7 @@ use crate::token::{SecretStore, TokenSource};
 use crate::watch::ids::Job;
 use crate::watch::job::JobStatus;
 use crate::zoho::client::{self, Attempts, StatusRequest};
-use crate::zoho::hosts::ApiHost;
+use crate::zoho::hosts::ZohoHost;
 use std::time::Duration;
 use tokio::sync::Notify;
 
@@ -17,12 +17,12 @@ use tokio::sync::Notify;
 pub struct Checker<S, H> {
     tokens: TokenSource<S, H>,
     http: H,
-    settings: Settings,
+    settings: CheckerSettings,
 }
 
 /// What the environment says about checks.
 #[derive(Clone)]
-pub struct Settings {
+pub struct CheckerSettings {
     /// `ZOHO_API_VERSION`.
     pub api_version: String,
     /// `REQUEST_TIMEOUT_SECONDS`: the timeout for one HTTP attempt.
@@ -33,12 +33,12 @@ pub struct Settings {
     pub clock: Clock,
 }
 
-/// The INIT phase has no deadline of its own; a request that takes longer than this is of no use any more.
+/// The INIT phase has no deadline of its own; a request that takes longer than this is no longer useful.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(60);
 
 impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
     /// Sends nothing.
-    pub fn new(tokens: TokenSource<S, H>, http: H, settings: Settings) -> Self {
+    pub fn new(tokens: TokenSource<S, H>, http: H, settings: CheckerSettings) -> Self {
         Self { tokens, http, settings }
     }
 
@@ -73,7 +73,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
     }
 
     /// The API host that checks go to. Gets an access token if there is none yet: its response can name the host.
-    pub async fn api_host(&self, deadline: Deadline) -> Result<ApiHost, WatchError> {
+    pub async fn api_host(&self, deadline: Deadline) -> Result<ZohoHost, WatchError> {
         Ok(self.tokens.token(deadline).await?.api.clone())
     }
 
@@ -108,7 +108,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
             client::fetch_status(&self.http, &request, attempts),
             self.tokens.refresh_if_due(deadline)
         );
-        let rejection = match first.map_err(|error| error.error) {
+        let rejection = match first {
             Err(error) if error.kind() == ErrorType::TokenRejected => error,
             other => return other,
         };
@@ -117,7 +117,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
             return Err(rejection);
         };
         (request.host, request.token) = (&replacement.api, &replacement.token);
-        let second = client::fetch_status(&self.http, &request, attempts).await.map_err(|error| error.error);
+        let second = client::fetch_status(&self.http, &request, attempts).await;
         if let Err(error) = &second
             && error.kind() == ErrorType::TokenRejected
         {

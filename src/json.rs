@@ -4,18 +4,14 @@
 //! or `1e400`, or that is nested deeply, even in a field that nobody reads.
 
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Any JSON value. `None` if the text is not JSON.
 pub fn parse(text: &str) -> Option<&RawValue> {
     serde_json::from_str(text).ok()
-}
-
-/// The first element of an array. `None` if this is not an array, or an empty one.
-pub fn first(json: &RawValue) -> Option<&RawValue> {
-    serde_json::Deserializer::from_str(json.get()).deserialize_seq(FirstElement).ok().flatten()
 }
 
 /// A whole number in any spelling: `50`, `50.0`, `5e1`, or `"50"`. `None` for anything else, and for negative numbers.
@@ -46,7 +42,10 @@ pub fn whole_number(json: &RawValue) -> Option<u64> {
 /// assert!(Fields::of(json::parse("[]").unwrap(), &["code"]).is_none());
 /// ```
 #[derive(Debug, Default)]
-pub struct Fields<'a>(Vec<(&'static str, &'a RawValue)>);
+pub struct Fields<'a> {
+    known: Vec<(&'static str, &'a RawValue)>,
+    is_contradictory: bool,
+}
 
 impl<'a> Fields<'a> {
     /// `None` if this is not an object. If a field occurs twice, its last value counts.
@@ -61,12 +60,17 @@ impl<'a> Fields<'a> {
 
     /// The field, unless it is missing.
     pub fn get_nullable(&self, name: &str) -> Option<&'a RawValue> {
-        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+        self.known.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
     /// The value of the field, if it has this type.
     pub fn parse<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.get(name)?.get()).ok()
+    }
+
+    /// Whether a field occurs twice, with different values.
+    pub fn is_contradictory(&self) -> bool {
+        self.is_contradictory
     }
 }
 
@@ -116,6 +120,10 @@ impl fmt::Display for Kind {
 
 struct KnownFields(&'static [&'static str]);
 
+/// Read as bytes, because a key with a lone surrogate is not a `str`.
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, [u8]>);
+
 impl<'a> Visitor<'a> for KnownFields {
     type Value = Fields<'a>;
 
@@ -124,62 +132,19 @@ impl<'a> Visitor<'a> for KnownFields {
     }
 
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Fields<'a>, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(known) = map.next_key_seed(KnownKey(self.0))? {
-            match known {
-                Some(name) => {
-                    fields.retain(|(earlier, _)| *earlier != name);
-                    fields.push((name, map.next_value()?));
-                }
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+        let mut fields = Fields::default();
+        while let Some(Key(key)) = map.next_key()? {
+            let Some(name) = self.0.iter().find(|known| known.as_bytes() == &*key) else {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            let value: &RawValue = map.next_value()?;
+            fields.is_contradictory |=
+                fields.get_nullable(name).is_some_and(|earlier| earlier.get() != value.get());
+            fields.known.retain(|(earlier, _)| earlier != name);
+            fields.known.push((name, value));
         }
-        Ok(Fields(fields))
-    }
-}
-
-/// Reads a key as bytes, because a key with a lone surrogate is not a `str`.
-struct KnownKey(&'static [&'static str]);
-
-impl<'a> DeserializeSeed<'a> for KnownKey {
-    type Value = Option<&'static str>;
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_bytes(self)
-    }
-}
-
-impl Visitor<'_> for KnownKey {
-    type Value = Option<&'static str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_str<E: Error>(self, key: &str) -> Result<Self::Value, E> {
-        self.visit_bytes(key.as_bytes())
-    }
-
-    fn visit_bytes<E: Error>(self, key: &[u8]) -> Result<Self::Value, E> {
-        Ok(self.0.iter().find(|known| known.as_bytes() == key).copied())
-    }
-}
-
-struct FirstElement;
-
-impl<'a> Visitor<'a> for FirstElement {
-    type Value = Option<&'a RawValue>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'a>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let first = seq.next_element()?;
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(first)
+        Ok(fields)
     }
 }
 
@@ -191,20 +156,50 @@ mod tests {
     fn content_that_is_not_read_is_skipped() {
         let deep = format!("{}{}", "[".repeat(5_000), "]".repeat(5_000));
         for ignored in [r#""\ud800""#, "1e400", "-1e-400", &deep, r#"{"code": "x"}"#, r#""code""#] {
-            let text = format!(r#"{{"x": {ignored}, "\ud800": 1, "code": "y", "z": {ignored}}}"#);
+            let text = format!(r#"{{"x": {ignored}, "\ud800": 1, "co\u0064e": "y", "z": {ignored}}}"#);
             let fields = Fields::of(parse(&text).unwrap(), &["code"]).unwrap();
             assert_eq!(fields.parse::<String>("code").as_deref(), Some("y"), "{ignored:.40}");
+        }
+        for text in ["", " ", "<html>", "{", "[1", "{} {}", "nul", "\u{feff}{}"] {
+            assert!(parse(text).is_none(), "{text:?}");
         }
     }
 
     #[test]
     fn fields_can_occur_twice_and_have_any_type() {
-        let json = parse(r#"{"a": 1, "a": "b", "n": null, "l": [1]}"#).unwrap();
-        let fields = Fields::of(json, &["a", "n", "l"]).unwrap();
-        assert_eq!(fields.parse::<String>("a").as_deref(), Some("b"));
-        assert_eq!(fields.parse::<u64>("a"), None);
-        assert!(fields.get("n").is_none() && fields.get("missing").is_none());
-        assert_eq!(fields.get("l").map(RawValue::get), Some("[1]"));
+        let fields = |text| Fields::of(parse(text).unwrap(), &["a", "n", "l"]).unwrap();
+        let twice = fields(r#"{"a": 1, "a": "b", "n": null, "l": [1]}"#);
+        assert_eq!(twice.parse::<String>("a").as_deref(), Some("b"));
+        assert_eq!(twice.parse::<u64>("a"), None);
+        assert!(twice.get("n").is_none() && twice.get("missing").is_none());
+        assert_eq!(twice.get("l").map(RawValue::get), Some("[1]"));
+        assert!(twice.is_contradictory());
+        assert!(!fields(r#"{"a": 1, "a": 1, "x": 1, "x": 2}"#).is_contradictory());
+    }
+
+    #[test]
+    fn whole_numbers_in_any_spelling() {
+        for (text, number) in [
+            ("50", Some(50)),
+            ("50.0", Some(50)),
+            ("5e1", Some(50)),
+            (r#"" 50 ""#, Some(50)),
+            (r#""50.0""#, Some(50)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("-0.0", Some(0)),
+            ("18446744073709551616", None),
+            ("1e400", None),
+            ("50.5", None),
+            ("-1", None),
+            ("true", None),
+            ("null", None),
+            (r#""fifty""#, None),
+            (r#""inf""#, None),
+            (r#""\ud800""#, None),
+            ("[50]", None),
+        ] {
+            assert_eq!(whole_number(parse(text).unwrap()), number, "{text}");
+        }
     }
 
     #[test]
@@ -218,27 +213,6 @@ mod tests {
             (" {}", "an object"),
         ] {
             assert_eq!(Kind::of(parse(text).unwrap()).to_string(), kind, "{text}");
-        }
-    }
-
-    #[test]
-    fn first_elements() {
-        for (text, expected) in [
-            ("[]", None),
-            ("[1]", Some("1")),
-            ("[null]", Some("null")),
-            (r#" [ {"a":1} , 1e400, "\ud800" ] "#, Some(r#"{"a":1}"#)),
-            ("{}", None),
-            ("\"[1]\"", None),
-        ] {
-            assert_eq!(first(parse(text).unwrap()).map(RawValue::get), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_json() {
-        for text in ["", " ", "<html>", "{", "[1", "{} {}", "nul", "\u{feff}{}"] {
-            assert!(parse(text).is_none(), "{text:?}");
         }
     }
 }

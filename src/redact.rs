@@ -1,8 +1,6 @@
 //! Text from elsewhere made safe to show: one line, of bounded length, without secrets.
 
 use aws_smithy_types::base64;
-use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::error::Error;
 
 /// How much text from elsewhere a message may quote, in characters.
@@ -16,17 +14,8 @@ const SHORTEST_SECRET: usize = 4;
 /// One line: control characters and runs of white space become one space; what looks like a Zoho token or client secret
 /// is masked.
 pub fn one_line(text: &str) -> String {
-    mask(&text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty()).fold(
-        String::with_capacity(text.len()),
-        |mut line, word| {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-            line
-        },
-    ))
-    .into_owned()
+    let words = text.split(|c: char| c.is_control() || c.is_whitespace()).filter(|word| !word.is_empty());
+    mask(&words.collect::<Vec<_>>().join(" "))
 }
 
 /// Text from elsewhere as a message may quote it: [`one_line`], at most [`QUOTE_LIMIT`] characters.
@@ -56,10 +45,10 @@ pub fn quote_up_to(text: &str, limit: usize) -> String {
 
 /// Masks every occurrence of the known secrets in `text`, also in the encodings in which a server may echo them.
 /// Secrets of fewer than four characters are left alone: they would mask ordinary words.
-pub fn without<'a>(text: &'a str, secrets: &[&str]) -> Cow<'a, str> {
+pub fn without(text: &str, secrets: &[&str]) -> String {
     let secrets = secrets.iter().filter(|secret| secret.len() >= SHORTEST_SECRET);
-    secrets.flat_map(|secret| encodings(secret)).fold(Cow::Borrowed(text), |text, secret| {
-        if text.contains(&*secret) { Cow::Owned(text.replace(&*secret, MASK)) } else { text }
+    secrets.flat_map(|secret| encodings(secret)).fold(text.to_owned(), |text, secret| {
+        if text.contains(&secret) { text.replace(&secret, MASK) } else { text }
     })
 }
 
@@ -69,25 +58,21 @@ pub fn contains_secret(text: &str, secrets: &[&str]) -> bool {
     let fold = |text: &str| -> String {
         text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
     };
-    let folded = fold(text);
-    mask(text) != text
-        || secrets
-            .iter()
-            .map(|secret| fold(secret))
-            .any(|secret| secret.len() >= SHORTEST_SECRET && folded.contains(&secret))
+    let (folded, mut secrets) = (fold(text), secrets.iter().map(|secret| fold(secret)));
+    mask(text) != text || secrets.any(|secret| secret.len() >= SHORTEST_SECRET && folded.contains(&secret))
 }
 
 /// The secret as it is written in text, in a form or a URL, in JSON, and in Base64.
-fn encodings(secret: &str) -> BTreeSet<Cow<'_, str>> {
+fn encodings(secret: &str) -> [String; 5] {
     let form: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let json = serde_json::Value::from(secret).to_string();
-    BTreeSet::from([
-        Cow::Borrowed(secret),
-        Cow::Owned(form.replace('+', "%20")),
-        Cow::Owned(form),
-        Cow::Owned(json.trim_matches('"').to_owned()),
-        Cow::Owned(base64::encode(secret).trim_end_matches('=').to_owned()),
-    ])
+    [
+        secret.to_owned(),
+        form.replace('+', "%20"),
+        form,
+        json.trim_matches('"').to_owned(),
+        base64::encode(secret).trim_end_matches('=').to_owned(),
+    ]
 }
 
 /// An error and its causes on one line, each named once, without the URLs and bodies that some errors carry.
@@ -106,45 +91,30 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
 }
 
 /// Masks what looks like a Zoho token or client secret.
-pub fn mask(text: &str) -> Cow<'_, str> {
-    match mask_zoho_tokens(text) {
-        Cow::Borrowed(text) => mask_client_secrets(text),
-        Cow::Owned(text) => Cow::Owned(mask_client_secrets(&text).into_owned()),
-    }
-}
-
-/// Zoho's client secrets have 42 hexadecimal digits. No other length: hashes have 40 or 64, and the name of an execution
-/// can be one.
-fn mask_client_secrets(text: &str) -> Cow<'_, str> {
-    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-    let is_secret = |word: &&str| word.len() == 42 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
-    without(text, &words.filter(is_secret).collect::<Vec<_>>())
-}
-
-/// Zoho's access and refresh tokens have the form `1000.<32 hex>.<32 hex>`; one-time codes and client IDs begin alike.
-fn mask_zoho_tokens(text: &str) -> Cow<'_, str> {
+///
+/// Access and refresh tokens have the form `1000.<32 hex>.<32 hex>`; one-time codes and client IDs begin alike. Client
+/// secrets have 42 hexadecimal digits. No other length: hashes have 40 or 64, and the name of an execution can be one.
+pub fn mask(text: &str) -> String {
     const PREFIX: &str = "1000.";
     const SHORTEST: usize = 16;
-    let mut masked = String::new();
-    let mut is_masked = false;
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(PREFIX) {
-        let length = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.')).unwrap_or(after.len());
-        masked.push_str(before);
-        if length >= SHORTEST {
-            is_masked = true;
-            masked.push_str(MASK);
-            rest = after.get(length..).unwrap_or_default();
-        } else {
-            masked.push_str(PREFIX);
-            rest = after;
+    const CLIENT_SECRET: usize = 42;
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '.';
+    let mut masked = String::with_capacity(text.len());
+    for piece in text.split_inclusive(|c| !is_part(c)) {
+        let word = piece.trim_end_matches(|c| !is_part(c));
+        let (before, rest) = match word.split_once(PREFIX) {
+            Some((before, after)) if after.len() >= SHORTEST => (before, Some(MASK)),
+            _ => (word, None),
+        };
+        for (index, part) in before.split('.').enumerate() {
+            let is_secret = part.len() == CLIENT_SECRET && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+            masked.push_str(if index == 0 { "" } else { "." });
+            masked.push_str(if is_secret { MASK } else { part });
         }
+        masked.push_str(rest.unwrap_or_default());
+        masked.push_str(piece.get(word.len()..).unwrap_or_default());
     }
-    if !is_masked {
-        return Cow::Borrowed(text);
-    }
-    masked.push_str(rest);
-    Cow::Owned(masked)
+    masked
 }
 
 #[cfg(test)]
@@ -196,7 +166,6 @@ mod tests {
         ] {
             assert_eq!(without(text, &[SECRET, "", "x"]), expected, "{text}");
         }
-        assert!(matches!(without("nothing here", &[SECRET]), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::aws::scheduler::Scheduler;
 use crate::aws::sdk::{self, Sdk};
 use crate::aws::secrets_manager::SecretsManager;
 use crate::aws::sns::Topic;
-use crate::checker::{self, Checker};
+use crate::checker::{Checker, CheckerSettings};
 use crate::config::{self, Config};
 use crate::deadline::CurrentDeadline;
 use crate::delivery::{Destinations, Response};
@@ -107,7 +107,7 @@ pub fn checker<S: SecretStore + 'static>(
             random: Arc::new(|| fastrand::u64(..)),
         },
     );
-    let settings = checker::Settings {
+    let settings = CheckerSettings {
         api_version: config.api_version.clone(),
         request_timeout: config.request_timeout,
         api_host: config.api_domain.clone().or(config.data_center.map(DataCenter::api_origin)),

@@ -9,15 +9,14 @@
 )]
 
 use mass_change_owner_status::deadline::Deadline;
-use mass_change_owner_status::error::ErrorType;
+use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::http::{Connections, HttpClient, Origin};
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::watch::ids::{JobId, ModuleName};
 use mass_change_owner_status::watch::job::JobStatus;
 use mass_change_owner_status::zoho::client::{self, Attempts, StatusRequest};
 use mass_change_owner_status::zoho::credentials::AccessToken;
-use mass_change_owner_status::zoho::hosts::{ApiHost, HostSource};
-use mass_change_owner_status::zoho::response::StatusError;
+use mass_change_owner_status::zoho::hosts::{ZohoHost, ZohoServer};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -35,52 +34,68 @@ struct Api {
     origin: Origin,
 }
 
+/// What a check returned: the status or the name of the error, and how many requests were sent.
+type Outcome = (String, u32);
+
 impl Api {
+    fn at(url: &str) -> Self {
+        Self { http: Connections::new(Default::default()).unwrap(), origin: Origin::parse(url).unwrap() }
+    }
+
     async fn preconnect(&self) {
         self.http.preconnect(&self.origin).await;
     }
-}
 
-fn api(url: &str) -> Api {
-    Api { http: Connections::new(Default::default()).unwrap(), origin: Origin::parse(url).unwrap() }
-}
-
-async fn check_within(
-    api: &Api,
-    timeout: Duration,
-    left: Duration,
-) -> (Result<JobStatus, Box<StatusError>>, Attempts) {
-    let mut attempts = Attempts::default();
-    let clock: Clock = Arc::new(Timestamp::now);
-    let request = StatusRequest {
-        host: &ApiHost {
-            origin: api.origin.clone(),
-            source: HostSource::Variable("ZOHO_API_DOMAIN"),
-            conflicting: None,
-        },
-        api_version: "v8",
-        module: &ModuleName::parse("Price Books").unwrap(),
-        job_id: &JobId::parse("3652397000009565021").unwrap(),
-        token: &AccessToken::parse(TOKEN).unwrap(),
-        timeout,
-        deadline: Deadline::after(left),
-        clock: &clock,
-        repeats_timeouts: true,
-    };
-    let result = client::fetch_status(&api.http, &request, &mut attempts).await;
-    (result, attempts)
-}
-
-async fn check(api: &Api) -> (Result<JobStatus, Box<StatusError>>, Attempts) {
-    check_within(api, Duration::from_secs(5), Duration::from_secs(20)).await
-}
-
-/// The public error name, or the status.
-fn outcome(result: &Result<JobStatus, Box<StatusError>>) -> String {
-    match result {
-        Ok(job) => job.status.as_str().to_owned(),
-        Err(error) => error.error.kind().name().to_owned(),
+    async fn check(&self) -> Outcome {
+        self.check_within(Duration::from_secs(5), Duration::from_secs(20), true).await
     }
+
+    async fn check_within(&self, timeout: Duration, left: Duration, repeats_timeouts: bool) -> Outcome {
+        let (result, attempts) = self.request(timeout, left, repeats_timeouts).await;
+        let name = match result {
+            Ok(job) => job.status.as_str().to_owned(),
+            Err(error) => error.kind().name().to_owned(),
+        };
+        (name, attempts.sent)
+    }
+
+    async fn request(
+        &self,
+        timeout: Duration,
+        left: Duration,
+        repeats_timeouts: bool,
+    ) -> (Result<JobStatus, WatchError>, Attempts) {
+        let mut attempts = Attempts::default();
+        let clock: Clock = Arc::new(Timestamp::now);
+        let request = StatusRequest {
+            host: &ZohoHost {
+                server: ZohoServer::Api,
+                origin: self.origin.clone(),
+                setting: "ZOHO_API_DOMAIN",
+                conflicting: None,
+            },
+            api_version: "v8",
+            module: &ModuleName::parse("Price Books").unwrap(),
+            job_id: &JobId::parse("3652397000009565021").unwrap(),
+            token: &AccessToken::parse(TOKEN).unwrap(),
+            timeout,
+            deadline: Deadline::after(left),
+            clock: &clock,
+            repeats_timeouts,
+        };
+        let result = client::fetch_status(&self.http, &request, &mut attempts).await;
+        (result, attempts)
+    }
+}
+
+fn is(name: &str, sent: u32) -> Outcome {
+    (name.to_owned(), sent)
+}
+
+/// The URL of a port on which nobody listens.
+async fn nowhere() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    format!("http://{}", listener.local_addr().unwrap())
 }
 
 /// A server that runs the script for each connection, with the number of earlier connections.
@@ -121,6 +136,10 @@ fn response(body: &str) -> String {
     )
 }
 
+async fn respond(server: &MockServer, response: ResponseTemplate, times: u64) {
+    Mock::given(method("GET")).respond_with(response).up_to_n_times(times).mount(server).await;
+}
+
 #[tokio::test]
 async fn one_request_in_the_documented_form() {
     let server = MockServer::start().await;
@@ -130,132 +149,67 @@ async fn one_request_in_the_documented_form() {
         .and(query_param("job_id", "3652397000009565021"))
         .and(header("authorization", format!("Zoho-oauthtoken {TOKEN}")))
         .and(header("accept", "application/json"))
+        .and(header("accept-encoding", "identity"))
         .and(header("user-agent", package))
         .respond_with(ResponseTemplate::new(200).set_body_string(RUNNING))
         .expect(1)
         .mount(&server)
         .await;
-    let (result, attempts) = check(&api(&server.uri())).await;
-    assert_eq!((outcome(&result).as_str(), attempts.sent), ("RUNNING", 1));
+    assert_eq!(Api::at(&server.uri()).check().await, is("RUNNING", 1));
 }
 
 #[tokio::test]
-async fn retryable_responses_are_requested_three_times_and_all_others_once() {
-    for (status, name, sent) in [
-        (500, "ZohoUnavailable", 3),
-        (502, "ZohoUnavailable", 3),
-        (503, "ZohoUnavailable", 3),
-        (429, "ZohoRateLimited", 3),
-        (400, "ZohoUnexpectedResponse", 3),
-        (401, "TokenRejected", 1),
-        (403, "PermissionDenied", 1),
-        (404, "JobNotFound", 1),
-        (204, "JobNotFound", 1),
-        // Empty bodies: not JSON.
-        (200, "ZohoUnexpectedResponse", 3),
-        (302, "ZohoUnexpectedResponse", 3),
+async fn what_may_be_different_a_moment_later_is_requested_three_times() {
+    const PAGE: &str = "<html>maintenance</html>";
+    const INVALID_TOKEN: &str = r#"{"code":"INVALID_TOKEN"}"#;
+    for (status, body, name, sent) in [
+        (503, "", "ZohoUnavailable", 3),
+        (429, "", "ZohoRateLimited", 3),
+        (200, PAGE, "ZohoUnexpectedResponse", 3),
+        (401, PAGE, "ZohoUnexpectedResponse", 3),
+        (302, "", "ZohoUnexpectedResponse", 3),
+        (401, INVALID_TOKEN, "TokenRejected", 1),
+        (200, r#"{"data":[]}"#, "ZohoUnexpectedResponse", 1),
+        (204, "", "JobNotFound", 1),
     ] {
         let server = MockServer::start().await;
-        Mock::given(method("GET"))
-            .respond_with(ResponseTemplate::new(status))
-            .expect(sent)
-            .mount(&server)
-            .await;
-        let (result, attempts) = check(&api(&server.uri())).await;
-        assert_eq!((outcome(&result).as_str(), u64::from(attempts.sent)), (name, sent), "{status}");
+        let elsewhere = MockServer::start().await;
+        let template = ResponseTemplate::new(status).set_body_string(body);
+        respond(&server, template.insert_header("Location", elsewhere.uri().as_str()), 9).await;
+        assert_eq!(Api::at(&server.uri()).check().await, is(name, sent), "{status}");
+        assert!(elsewhere.received_requests().await.unwrap().is_empty(), "redirects are not followed");
+    }
+    // A transient error is not visible.
+    for (first, times, sent) in [(ResponseTemplate::new(503), 2, 3), (ResponseTemplate::new(403), 1, 2)] {
+        let server = MockServer::start().await;
+        respond(&server, first, times).await;
+        respond(&server, ResponseTemplate::new(200).set_body_string(RUNNING), 9).await;
+        assert_eq!(Api::at(&server.uri()).check().await, is("RUNNING", sent));
     }
 }
 
 #[tokio::test]
-async fn a_transient_error_is_not_visible() {
-    let server = MockServer::start().await;
-    Mock::given(method("GET")).respond_with(ResponseTemplate::new(503)).up_to_n_times(2).mount(&server).await;
-    Mock::given(method("GET"))
-        .respond_with(ResponseTemplate::new(200).set_body_string(RUNNING))
-        .mount(&server)
-        .await;
-    let (result, attempts) = check(&api(&server.uri())).await;
-    assert_eq!((outcome(&result).as_str(), attempts.sent), ("RUNNING", 3));
-}
-
-#[tokio::test]
-async fn a_stray_page_is_not_visible() {
-    let server = MockServer::start().await;
-    let page = ResponseTemplate::new(200).set_body_string("<html>maintenance</html>");
-    Mock::given(method("GET")).respond_with(page).up_to_n_times(1).mount(&server).await;
-    Mock::given(method("GET"))
-        .respond_with(ResponseTemplate::new(200).set_body_string(RUNNING))
-        .mount(&server)
-        .await;
-    let (result, attempts) = check(&api(&server.uri())).await;
-    assert_eq!((outcome(&result).as_str(), attempts.sent), ("RUNNING", 2));
-}
-
-#[tokio::test]
 async fn retry_after_is_honored_if_there_is_enough_time() {
-    let server = MockServer::start().await;
-    let busy = ResponseTemplate::new(429).insert_header("Retry-After", "1");
-    Mock::given(method("GET")).respond_with(busy).up_to_n_times(1).mount(&server).await;
-    Mock::given(method("GET"))
-        .respond_with(ResponseTemplate::new(200).set_body_string(RUNNING))
-        .mount(&server)
-        .await;
-    let started = Instant::now();
-    let (result, _) = check(&api(&server.uri())).await;
-    assert_eq!(outcome(&result), "RUNNING");
-    assert!(started.elapsed() >= Duration::from_secs(1), "retried too early");
-
-    let server = MockServer::start().await;
-    let busy = ResponseTemplate::new(429).insert_header("Retry-After", "3600");
-    Mock::given(method("GET")).respond_with(busy).expect(1).mount(&server).await;
-    let (result, attempts) = check(&api(&server.uri())).await;
-    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoRateLimited", 1));
-}
-
-#[tokio::test]
-async fn redirects_are_not_followed() {
-    let elsewhere = MockServer::start().await;
-    Mock::given(method("GET")).respond_with(ResponseTemplate::new(200)).expect(0).mount(&elsewhere).await;
-    let server = MockServer::start().await;
-    let redirect = ResponseTemplate::new(302).insert_header("Location", elsewhere.uri().as_str());
-    Mock::given(method("GET")).respond_with(redirect).expect(3).mount(&server).await;
-    let (result, _) = check(&api(&server.uri())).await;
-    assert_eq!(outcome(&result), "ZohoUnexpectedResponse");
-}
-
-#[tokio::test]
-async fn an_echoed_token_is_masked() {
-    let server = MockServer::start().await;
-    let echo = format!(r#"{{"code":"SOMETHING","message":"bad token {TOKEN}, that is {TOKEN}"}}"#);
-    Mock::given(method("GET"))
-        .respond_with(ResponseTemplate::new(400).set_body_string(echo))
-        .mount(&server)
-        .await;
-    let (result, _) = check(&api(&server.uri())).await;
-    let shown = format!("{:?}", result.unwrap_err());
-    assert!(
-        shown.contains("[redacted]") && !shown.contains(TOKEN) && !shown.contains("0123456789abcdef"),
-        "{shown}"
-    );
+    for (wait, expected) in [("1", is("RUNNING", 2)), ("3600", is("ZohoRateLimited", 1))] {
+        let server = MockServer::start().await;
+        respond(&server, ResponseTemplate::new(429).insert_header("Retry-After", wait), 1).await;
+        respond(&server, ResponseTemplate::new(200).set_body_string(RUNNING), 9).await;
+        let started = Instant::now();
+        assert_eq!(Api::at(&server.uri()).check().await, expected);
+        assert!(wait != "1" || started.elapsed() >= Duration::from_secs(1), "retried too early");
+    }
 }
 
 #[tokio::test]
 async fn failed_connections_are_zoho_unavailable_after_three_attempts() {
-    // Nobody listens.
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let (result, attempts) = check(&api(&url)).await;
-    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoUnavailable", 3));
-
+    assert_eq!(Api::at(&nowhere().await).check().await, is("ZohoUnavailable", 3));
     // Closed without a response.
     let (url, connections) = scripted(|_, mut stream| async move {
         read_request(&mut stream).await;
     })
     .await;
-    let (result, _) = check(&api(&url)).await;
-    assert_eq!((outcome(&result).as_str(), connections.load(Ordering::SeqCst)), ("ZohoUnavailable", 3));
-
+    assert_eq!(Api::at(&url).check().await, is("ZohoUnavailable", 3));
+    assert_eq!(connections.load(Ordering::SeqCst), 3);
     // Cut in the middle of a response.
     let (url, _) = scripted(|_, mut stream| async move {
         read_request(&mut stream).await;
@@ -263,38 +217,44 @@ async fn failed_connections_are_zoho_unavailable_after_three_attempts() {
         stream.write_all(&whole.as_bytes()[..whole.len() - 20]).await.unwrap();
     })
     .await;
-    let (result, attempts) = check(&api(&url)).await;
-    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoUnavailable", 3));
-
+    assert_eq!(Api::at(&url).check().await, is("ZohoUnavailable", 3));
     // Plain HTTP in place of TLS.
     let (url, _) = scripted(|_, mut stream| async move {
         let _garbage = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
     })
     .await;
-    let (result, _) = check(&api(&url.replace("http://", "https://"))).await;
-    assert_eq!(outcome(&result), "ZohoUnavailable");
+    assert_eq!(Api::at(&url.replace("http://", "https://")).check().await, is("ZohoUnavailable", 3));
+}
+
+#[tokio::test]
+async fn a_host_that_cannot_be_resolved_is_named_with_its_setting() {
+    let api = Api::at("https://api.invalid");
+    let (result, _) = api.request(Duration::from_secs(5), Duration::from_secs(20), true).await;
+    let error = result.unwrap_err();
+    for part in ["https://api.invalid, set by ZOHO_API_DOMAIN", "host name cannot be resolved"] {
+        assert!(error.message().contains(part), "{part:?} is not in {error}");
+    }
 }
 
 #[tokio::test]
 async fn a_stalled_response_ends_with_the_attempt_and_all_attempts_with_the_deadline() {
-    let (url, connections) = scripted(|_, mut stream| async move {
+    let (url, _) = scripted(|_, mut stream| async move {
         read_request(&mut stream).await;
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{").await.unwrap();
         std::future::pending::<()>().await;
     })
     .await;
-    let (result, attempts) =
-        check_within(&api(&url), Duration::from_secs(60), Duration::from_millis(2_000)).await;
-    assert_eq!(outcome(&result), "ZohoUnavailable");
-    assert_eq!(attempts.sent, 3, "one stalled response leaves time for another attempt");
-    assert_eq!(connections.load(Ordering::SeqCst), 3);
-
-    let (result, attempts) =
-        check_within(&api(&url), Duration::from_millis(100), Duration::from_secs(20)).await;
-    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoUnavailable", 3));
-
-    let (result, attempts) = check_within(&api(&url), Duration::from_secs(1), Duration::ZERO).await;
-    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoUnavailable", 0));
+    let (ms, seconds) = (Duration::from_millis, Duration::from_secs);
+    for (timeout, left, repeats_timeouts, sent) in [
+        // One stalled response leaves time for another attempt.
+        (seconds(60), seconds(2), true, 3),
+        (ms(100), seconds(20), true, 3),
+        (ms(100), seconds(20), false, 1),
+        (seconds(1), Duration::ZERO, true, 0),
+    ] {
+        let outcome = Api::at(&url).check_within(timeout, left, repeats_timeouts).await;
+        assert_eq!(outcome, is("ZohoUnavailable", sent), "{timeout:?} {left:?}");
+    }
 }
 
 #[tokio::test]
@@ -306,9 +266,7 @@ async fn an_endless_body_is_not_read_to_its_end() {
         while stream.write_all(chunk.as_bytes()).await.is_ok() {}
     })
     .await;
-    let (result, attempts) = check(&api(&url)).await;
-    assert_eq!((outcome(&result).as_str(), attempts.sent), ("ZohoUnexpectedResponse", 1));
-    assert!(result.unwrap_err().error.message().contains("exceeds 1 MiB"));
+    assert_eq!(Api::at(&url).check().await, is("ZohoUnexpectedResponse", 1));
 }
 
 #[tokio::test]
@@ -326,16 +284,14 @@ async fn a_body_after_a_204_affects_neither_this_check_nor_the_next() {
         }
     })
     .await;
-    let api = api(&url);
-    let (result, attempts) = check(&api).await;
-    assert_eq!((outcome(&result).as_str(), attempts.sent), ("JobNotFound", 1));
+    let api = Api::at(&url);
+    assert_eq!(api.check().await, is("JobNotFound", 1));
     // The stray body may still be in front of this response on the old connection; it must never be taken for it.
-    let (result, _) = check(&api).await;
-    assert_eq!(outcome(&result), "RUNNING");
+    assert_eq!(api.check().await.0, "RUNNING");
 }
 
 #[tokio::test]
-async fn a_preconnected_connection_sends_nothing_and_serves_the_first_check() {
+async fn a_preconnected_connection_sends_nothing_and_serves_the_checks() {
     let requests = Arc::new(AtomicUsize::new(0));
     let served = requests.clone();
     let (url, connections) = scripted(move |_, mut stream| {
@@ -348,14 +304,12 @@ async fn a_preconnected_connection_sends_nothing_and_serves_the_first_check() {
         }
     })
     .await;
-    let api = api(&url);
+    let api = Api::at(&url);
     api.preconnect().await;
     for _ in 0..3 {
-        let (result, attempts) = check(&api).await;
-        assert_eq!((outcome(&result).as_str(), attempts.sent), ("RUNNING", 1));
+        assert_eq!(api.check().await, is("RUNNING", 1));
     }
-    assert_eq!(connections.load(Ordering::SeqCst), 1, "one connection for all");
-    assert_eq!(requests.load(Ordering::SeqCst), 3, "only the checks themselves");
+    assert_eq!((connections.load(Ordering::SeqCst), requests.load(Ordering::SeqCst)), (1, 3));
 }
 
 #[tokio::test]
@@ -369,20 +323,15 @@ async fn a_preconnected_connection_that_was_closed_costs_one_silent_retry() {
         }
     })
     .await;
-    let api = api(&url);
+    let api = Api::at(&url);
     api.preconnect().await;
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let (result, _) = check(&api).await;
-    assert_eq!((outcome(&result).as_str(), connections.load(Ordering::SeqCst)), ("RUNNING", 2));
+    assert_eq!((api.check().await.0.as_str(), connections.load(Ordering::SeqCst)), ("RUNNING", 2));
 }
 
 #[tokio::test]
 async fn a_failed_preconnect_is_reported_by_the_check() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    drop(listener);
-    let api = api(&url);
+    let api = Api::at(&nowhere().await);
     api.preconnect().await;
-    let (result, _) = check(&api).await;
-    assert_eq!(result.unwrap_err().error.kind(), ErrorType::ZohoUnavailable);
+    assert_eq!(api.check().await.0, "ZohoUnavailable");
 }

@@ -240,7 +240,7 @@ impl Reporter {
     /// Text of an AWS service without what it echoes of the request.
     fn mask(&self, text: &str) -> String {
         let known: Vec<&str> = self.credentials.iter().map(ExposeSecret::expose_secret).collect();
-        redact::without(text, &known).into_owned()
+        redact::without(text, &known)
     }
 }
 

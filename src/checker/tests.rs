@@ -1,7 +1,7 @@
 //! The rules of a check, with a scripted Zoho and a secret in memory.
 
 use super::*;
-use crate::http::{HttpRequest as Request, HttpResponse as Response, TransportError};
+use crate::http::{HttpRequest, HttpResponse, TransportError};
 use crate::timestamp::Timestamp;
 use crate::token::{self, Put, StoreError, Version};
 use crate::watch::ids::{JobId, ModuleName};
@@ -14,7 +14,10 @@ const CREDENTIALS: &str = r#"{"client_id":"1000.ID","client_secret":"cs","refres
 const RUNNING: (u16, &str) = (200, r#"{"data":[{"Status":"RUNNING"}]}"#);
 const INVALID_TOKEN: (u16, &str) = (401, r#"{"code":"INVALID_TOKEN"}"#);
 const NO_SCOPE: (u16, &str) = (401, r#"{"code":"OAUTH_SCOPE_MISMATCH"}"#);
+const UNAUTHORIZED_PAGE: (u16, &str) = (401, "<html>");
 const UNAVAILABLE: (u16, &str) = (503, "");
+const OLD: &str = "1000.a.old";
+const NEW: &str = "1000.a.new";
 /// Where connecting takes forever.
 const UNREACHABLE: &str = "https://www.zohoapis.jp";
 
@@ -50,7 +53,7 @@ struct Zoho {
 }
 
 impl HttpClient for Zoho {
-    async fn send(&self, request: Request<'_>) -> Result<Response, TransportError> {
+    async fn send(&self, request: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
         let mut log = self.log.lock().unwrap();
         let (status, body) = if request.method == Method::POST {
             let number = log.iter().filter(|line| line.starts_with("POST")).count().saturating_add(1);
@@ -65,7 +68,7 @@ impl HttpClient for Zoho {
             (status, body.to_owned())
         };
         let status = StatusCode::from_u16(status).unwrap();
-        Ok(Response { status, headers: HeaderMap::new(), body: body.into_bytes() })
+        Ok(HttpResponse { status, headers: HeaderMap::new(), body: body.into_bytes() })
     }
 
     async fn preconnect(&self, origin: &Origin) {
@@ -99,7 +102,7 @@ fn checker(
             random: Arc::new(|| fastrand::u64(..)),
         },
     );
-    let settings = Settings { api_version: "v8".into(), request_timeout, api_host, clock };
+    let settings = CheckerSettings { api_version: "v8".into(), request_timeout, api_host, clock };
     (Checker::new(tokens, zoho.clone(), settings), zoho)
 }
 
@@ -112,21 +115,21 @@ async fn one_replacement_token_on_a_401() {
     let get = |host: &str, token: &str| format!("{host} {token}");
     let post = || POST.to_owned();
     for (name, contents, responses, expected, sent) in [
-        ("a stored token", &["old"][..], &[RUNNING][..], Ok("RUNNING"), vec![get(US, "old")]),
-        ("a stored token that stays", &["old"], &[INVALID_TOKEN], Err(TokenRejected), vec![get(US, "old")]),
+        ("a stored token", &[OLD][..], &[RUNNING][..], Ok("RUNNING"), vec![get(US, OLD)]),
+        ("a stored token that stays", &[OLD], &[INVALID_TOKEN], Err(TokenRejected), vec![get(US, OLD)]),
         (
             "a stored token that was replaced",
-            &["old", "new"],
+            &[OLD, NEW],
             &[INVALID_TOKEN, RUNNING],
             Ok("RUNNING"),
-            vec![get(US, "old"), get(US, "new")],
+            vec![get(US, OLD), get(US, NEW)],
         ),
         (
             "a stored token that was replaced by an invalid one",
-            &["old", "new", "newer"],
+            &[OLD, NEW, "1000.a.newer"],
             &[INVALID_TOKEN, INVALID_TOKEN],
             Err(TokenRejected),
-            vec![get(US, "old"), get(US, "new")],
+            vec![get(US, OLD), get(US, NEW)],
         ),
         ("credentials", &[CREDENTIALS], &[RUNNING], Ok("RUNNING"), vec![post(), get(EU, "token-1")]),
         (
@@ -151,11 +154,18 @@ async fn one_replacement_token_on_a_401() {
             vec![post(), get(EU, "token-1")],
         ),
         (
+            "a page of a proxy, which says nothing about the token",
+            &[OLD, NEW],
+            &[UNAUTHORIZED_PAGE, RUNNING],
+            Ok("RUNNING"),
+            vec![get(US, OLD), get(US, OLD)],
+        ),
+        (
             "three attempts in all, with either token",
-            &["old", "new"],
+            &[OLD, NEW],
             &[UNAVAILABLE, UNAVAILABLE, INVALID_TOKEN, UNAVAILABLE],
             Err(ZohoUnavailable),
-            vec![get(US, "old"), get(US, "old"), get(US, "old"), get(US, "new")],
+            vec![get(US, OLD), get(US, OLD), get(US, OLD), get(US, NEW)],
         ),
     ] {
         let (checker, zoho) = checker(contents, responses, None);
@@ -174,9 +184,9 @@ async fn one_replacement_token_on_a_401() {
 #[tokio::test(start_paused = true)]
 async fn the_connection_is_opened_ahead_of_the_first_check() {
     for (contents, api_host, expected) in [
-        ("token", None, &["connect https://www.zohoapis.com"][..]),
+        (OLD, None, &["connect https://www.zohoapis.com"][..]),
         (CREDENTIALS, None, &["POST https://accounts.zoho.com", "connect https://www.zohoapis.eu"]),
-        ("token", Some("sandbox.zohoapis.in"), &["connect https://sandbox.zohoapis.in"]),
+        (OLD, Some("sandbox.zohoapis.in"), &["connect https://sandbox.zohoapis.in"]),
         // Nothing to connect to: the check reports the error.
         ("{}", None, &[]),
     ] {

@@ -21,7 +21,7 @@ struct Store;
 
 impl SecretStore for Store {
     async fn current(&self) -> Result<Version, StoreError> {
-        Ok(Version { id: "v".into(), created: Timestamp::from_epoch_seconds(0), text: "token".into() })
+        Ok(Version { id: "v".into(), created: Timestamp::from_epoch_seconds(0), text: "1000.a.token".into() })
     }
 
     async fn labeled(&self, _: &str) -> Result<Option<Version>, StoreError> {
@@ -163,7 +163,7 @@ fn checker(zoho: &Zoho) -> Checker<Store, Zoho> {
         random: Arc::new(|| fastrand::u64(..)),
     };
     let tokens = TokenSource::new(Store, zoho.clone(), settings);
-    let settings = checker::Settings {
+    let settings = checker::CheckerSettings {
         api_version: "v8".into(),
         request_timeout: Duration::from_secs(1),
         api_host: None,

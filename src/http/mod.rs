@@ -18,6 +18,9 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+/// The longest body that is read, in bytes. The longest real one is a secret of 64 KiB.
+pub const BODY_LIMIT: usize = 1 << 20;
+
 /// A request to Zoho.
 #[derive(Debug, Clone)]
 pub struct HttpRequest<'a> {
@@ -33,8 +36,6 @@ pub struct HttpRequest<'a> {
     pub body: String,
     /// How long the whole exchange can take, connection included.
     pub timeout: Duration,
-    /// The longest body that is accepted, in bytes.
-    pub body_limit: usize,
 }
 
 /// A whole response.

@@ -41,6 +41,19 @@ const REJECTED_COOLDOWN: Duration = Duration::from_secs(1_800);
 /// How long nobody repeats a request that another one would not help, at the least.
 const LASTING_COOLDOWN: Duration = Duration::from_secs(60);
 
+/// For how long another request with the same credentials is pointless.
+fn cooldown(error: &WatchError) -> Duration {
+    /// Zoho issues 10 tokens per refresh token in 10 minutes, then none for the rest of them (doc).
+    const THROTTLED: Duration = Duration::from_secs(600);
+    match error.kind() {
+        ErrorType::TokenRateLimited => {
+            error.retry_after().unwrap_or(THROTTLED).min(THROTTLED).max(LASTING_COOLDOWN)
+        }
+        ErrorType::TokenRejected => LASTING_COOLDOWN,
+        _ => Duration::from_secs(1),
+    }
+}
+
 impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     /// Acquires a token and makes it the one of the invocations to come.
     pub(super) async fn run(mut self) -> Result<Arc<CachedToken>, WatchError> {
@@ -145,10 +158,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
                 context.cache.store(&token, now);
                 Ok(MintedToken { token, text: shared.to_text(), puts_left: MAX_PUTS })
             }
-            Err(error) => {
-                let shortest = if error.is_transient { Duration::ZERO } else { LASTING_COOLDOWN };
-                Err(MintFailure::new(error.error, error.cooldown.max(shortest), term, now))
-            }
+            Err(error) => Err(MintFailure::new(error.error.clone(), cooldown(&error.error), term, now)),
         });
     }
 
@@ -185,7 +195,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         &self,
         stored: &StoredCredentials,
         lease: Timer,
-    ) -> Option<(Timestamp, Result<IssuedToken, Box<TokenError>>)> {
+    ) -> Option<(Timestamp, Result<IssuedToken, TokenError>)> {
         let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return None };
         let context = &self.context;
         let accounts = context.accounts(&stored.secret);

@@ -4,7 +4,7 @@ use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
 use crate::token::clock::{Now, Timer};
 use crate::zoho::credentials::AccessToken;
-use crate::zoho::hosts::ApiHost;
+use crate::zoho::hosts::ZohoHost;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -15,7 +15,7 @@ pub struct CachedToken {
     /// Goes into the `Authorization` header.
     pub token: AccessToken,
     /// The API host to send it to.
-    pub api: ApiHost,
+    pub api: ZohoHost,
     /// `None` for a token that something else keeps up to date.
     pub(super) issued: Option<Issued>,
 }

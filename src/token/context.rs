@@ -8,7 +8,7 @@ use crate::token::plan::{Memory, Need, StoredCredentials};
 use crate::token::record::SharedToken;
 use crate::zoho::credentials::Secret;
 use crate::zoho::data_center::DataCenter;
-use crate::zoho::hosts::{self, AccountsHost, ApiHost};
+use crate::zoho::hosts::{self, ZohoHost};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
@@ -92,13 +92,13 @@ impl<S, T> Context<S, T> {
         self.mint_timeout().saturating_add(Duration::from_secs(2))
     }
 
-    pub(super) fn accounts(&self, secret: &Secret) -> AccountsHost {
+    pub(super) fn accounts(&self, secret: &Secret) -> ZohoHost {
         hosts::accounts(self.settings.accounts_domain.as_ref(), secret)
     }
 
     /// `from_response` is the `api_domain` of a token response or of a shared token.
-    pub(super) fn api(&self, secret: &Secret, from_response: Option<&Origin>) -> ApiHost {
-        let accounts = self.accounts(secret).origin;
+    pub(super) fn api(&self, secret: &Secret, from_response: Option<&Origin>) -> ZohoHost {
+        let accounts = self.accounts(secret);
         hosts::api(self.settings.api_domain.as_ref(), secret, &accounts, from_response)
     }
 

@@ -1,14 +1,13 @@
 //! The three forms of the secret, parsed into types that exist only when the secret is complete. Pure.
 
-mod fields;
-mod wrapping;
-
 use crate::http::Origin;
 use crate::invalid::Invalid;
-use crate::zoho::data_center::{DataCenter, DataCenterSource};
+use crate::json::Fields;
+use crate::zoho::data_center::DataCenter;
+use crate::zoho::operation::OPERATION;
 use ::http::HeaderValue;
-use fields::Fields;
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::value::RawValue;
 use std::fmt;
 
 /// The operator's secret.
@@ -18,8 +17,8 @@ pub struct Secret {
     pub grant: TokenGrant,
     /// `data_center`, `ZOHO_DATA_CENTER`, or the default.
     pub data_center: DataCenter,
-    /// Which of the three.
-    pub data_center_source: DataCenterSource,
+    /// The setting that decides this.
+    pub data_center_setting: &'static str,
     /// `accounts_domain`, which overrides the data center's accounts server.
     pub accounts_domain: Option<Origin>,
     /// `api_domain`, which overrides the data center's API host.
@@ -64,9 +63,6 @@ pub enum Grant {
 #[derive(Clone)]
 pub struct AccessToken(SecretString);
 
-/// The scope that the status endpoint requires.
-pub const SCOPE: &str = "ZohoCRM.change_owner.READ";
-
 impl AccessToken {
     /// `None` if the text is empty or contains anything but visible ASCII.
     pub fn parse(text: &str) -> Option<Self> {
@@ -107,10 +103,7 @@ impl Credentials {
         let mut secrets = vec![self.client_id.expose_secret(), self.client_secret.expose_secret()];
         match &self.grant {
             Grant::RefreshToken(token) => secrets.push(token.expose_secret()),
-            Grant::ClientCredentials { soid, scope } => {
-                // The scope is not a secret, unless it contains a value that belongs into another field.
-                secrets.extend([soid.expose_secret(), scope].into_iter().filter(|text| *text != SCOPE));
-            }
+            Grant::ClientCredentials { soid, .. } => secrets.push(soid.expose_secret()),
         }
         secrets
     }
@@ -122,120 +115,147 @@ impl Secret {
     /// # Errors
     ///
     /// What is missing or malformed, by the field's name, never by its value.
-    ///
-    /// ```
-    /// use mass_change_owner_status::zoho::credentials::{Secret, TokenGrant};
-    ///
-    /// let secret = Secret::parse(r#"{"access_token": "1000.abc.def", "data_center": "EU"}"#, None)?;
-    /// assert!(matches!(secret.grant, TokenGrant::Static(_)));
-    /// assert_eq!(secret.data_center.api_host, "www.zohoapis.eu");
-    ///
-    /// let invalid = Secret::parse(r#"{"client_id": "1000.XYZ"}"#, None).unwrap_err();
-    /// assert!(invalid.to_string().starts_with("has no `client_secret`."));
-    /// # Ok::<(), mass_change_owner_status::invalid::Invalid>(())
-    /// ```
     pub fn parse(text: &str, default: Option<DataCenter>) -> Result<Self, Invalid> {
-        let text = wrapping::unwrap(text);
-        if let Some(fields) = Fields::parse(&text)? {
-            return Self::from_fields(&fields, default);
+        let text = text.trim_matches(is_blank);
+        // JSON inside a JSON string.
+        let decoded = serde_json::from_str::<String>(text).ok();
+        let text = decoded.as_deref().unwrap_or(text).trim_matches(is_blank);
+        if text.is_empty() {
+            return Err(Invalid::new("is empty", FORMS));
         }
-        let token = parse_token(&text)
-            .ok_or_else(|| Invalid::new("is neither an access token nor a JSON object", FORMS))?;
-        Self::with_hosts(TokenGrant::Static(token), &Fields::default(), default)
-    }
-
-    fn from_fields(fields: &Fields, default: Option<DataCenter>) -> Result<Self, Invalid> {
-        let mut of_client = ["client_id", "client_secret", "refresh_token", "soid"].into_iter();
-        let grant = if of_client.any(|name| fields.has(name)) {
-            TokenGrant::Credentials(Credentials {
-                client_id: fields.required("client_id")?.into(),
-                client_secret: fields.required("client_secret")?.into(),
-                grant: match (fields.text("refresh_token")?, fields.text("soid")?) {
-                    (Some(token), _) => Grant::RefreshToken(token.into()),
-                    (None, Some(soid)) => Grant::ClientCredentials {
-                        soid: parse_soid(soid)?.into(),
-                        scope: parse_scope(fields.text("scope")?)?,
-                    },
-                    (None, None) => return Err(Invalid::new("has no `refresh_token` (or `soid`)", FORMS)),
-                },
-            })
-        } else if let Some(text) = fields.text("access_token")? {
-            let token = parse_token(&text).ok_or_else(|| {
-                Invalid::new("has an `access_token` that is not a token", "Store the token as Zoho issued it")
-            })?;
-            TokenGrant::Static(token)
-        } else {
-            return Err(Invalid::new("has none of the fields that the function needs", FORMS));
-        };
-        Self::with_hosts(grant, fields, default)
-    }
-
-    fn with_hosts(grant: TokenGrant, fields: &Fields, default: Option<DataCenter>) -> Result<Self, Invalid> {
-        let (data_center, data_center_source) = match (fields.text("data_center")?, default) {
-            (Some(name), _) => {
-                let named = DataCenter::named(&name).ok_or_else(|| {
-                    let hint = format!("Use one of {}", DataCenter::names());
-                    Invalid::new("has a `data_center` that does not exist", hint)
-                })?;
-                (named, DataCenterSource::SecretField)
+        let parsed = serde_json::from_str::<&RawValue>(text);
+        let (grant, fields) = match parsed {
+            _ if is_zoho_token(text) => (TokenGrant::Static(AccessToken(text.into())), Fields::default()),
+            _ if !text.starts_with('{') => {
+                return Err(Invalid::new("is neither a Zoho access token nor a JSON object", FORMS));
             }
-            (None, Some(default)) => (default, DataCenterSource::Variable),
-            (None, None) => (DataCenter::default(), DataCenterSource::Default),
+            Err(error) => {
+                let what = format!("is not JSON from line {}, column {} on", error.line(), error.column());
+                return Err(Invalid::new(what, FORMS));
+            }
+            Ok(json) => {
+                let fields = Fields::of(json, KNOWN).unwrap_or_default();
+                (grant(&fields)?, fields)
+            }
+        };
+        let (data_center, data_center_setting) = match (value(&fields, "data_center")?, default) {
+            (Some(name), _) => {
+                let hint = || format!("Use one of {}", DataCenter::names());
+                let none = || Invalid::new("has a `data_center` that does not exist", hint());
+                (DataCenter::named(&name).ok_or_else(none)?, "`data_center` in the secret")
+            }
+            (None, Some(default)) => (default, "ZOHO_DATA_CENTER"),
+            (None, None) => (DataCenter::default(), "the default of `data_center` in the secret"),
         };
         let host = |name: &str, example: &str| {
-            let parse = |text: String| {
-                Origin::parse_host(&text).map_err(|_| {
-                    let hint = format!("Use a host such as {example}, or leave the field out");
-                    Invalid::new(format!("has an `{name}` that is not a host"), hint)
-                })
+            let invalid = |_| {
+                let hint = format!("Use a host such as {example}, or leave the field out");
+                Invalid::new(format!("has an `{name}` that is not a host"), hint)
             };
-            fields.text(name)?.map(parse).transpose()
+            value(&fields, name)?.map(|text| Origin::parse_host(&text).map_err(invalid)).transpose()
         };
         Ok(Self {
             grant,
             data_center,
-            data_center_source,
+            data_center_setting,
             accounts_domain: host("accounts_domain", data_center.accounts_host)?,
             api_domain: host("api_domain", data_center.api_host)?,
         })
     }
 }
 
-/// An access token in the secret. What a token cannot contain is left of something else: JSON, a tag, a URL.
-fn parse_token(text: &str) -> Option<AccessToken> {
-    const FOREIGN: [char; 12] = ['{', '}', '[', ']', '<', '>', '"', '\'', '\\', ',', '&', ';'];
-    AccessToken::parse(text).filter(|_| !text.contains(FOREIGN) && !text.contains("://"))
+/// Every field that is read. `code` is only recognized.
+const KNOWN: &[&str] = &[
+    "access_token",
+    "client_id",
+    "client_secret",
+    "refresh_token",
+    "soid",
+    "scope",
+    "data_center",
+    "accounts_domain",
+    "api_domain",
+    "code",
+];
+
+const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"client_id\": …, \"client_secret\": …, \
+                     \"refresh_token\": … (or \"soid\": …), \"data_center\": \"US\"}";
+
+fn grant(fields: &Fields<'_>) -> Result<TokenGrant, Invalid> {
+    let [token, client_id, client_secret, refresh_token, soid] =
+        ["access_token", "client_id", "client_secret", "refresh_token", "soid"]
+            .map(|name| value(fields, name));
+    let invalid = |what: &'static str, hint: &'static str| Err(Invalid::new(what, hint));
+    let (client_id, client_secret, grant) = match (client_id?, client_secret?, refresh_token?, soid?) {
+        (None, None, None, None) => {
+            let token = token?.as_deref().and_then(AccessToken::parse).map(TokenGrant::Static);
+            return token
+                .ok_or_else(|| Invalid::new("has none of the fields that the function needs", FORMS));
+        }
+        (None, ..) => return invalid("has no `client_id`", FORMS),
+        (_, None, ..) => return invalid("has no `client_secret`", FORMS),
+        (Some(id), Some(secret), Some(token), _) => (id, secret, Grant::RefreshToken(token.into())),
+        (Some(id), Some(secret), None, Some(soid)) if soid.starts_with("ZohoCRM.") => {
+            let scope = scope(value(fields, "scope")?)?;
+            (id, secret, Grant::ClientCredentials { soid: soid.into(), scope })
+        }
+        (.., Some(_)) => {
+            return invalid("has a `soid` of another form", "Use ZohoCRM. followed by the organization's ID");
+        }
+        _ if fields.get("code").is_some() => {
+            return invalid(
+                "has a one-time `code`, as in the API console's self_client.json, in place of a `refresh_token`",
+                "Exchange the code for a refresh token while it is valid, for a few minutes, and store that",
+            );
+        }
+        _ => return invalid("has no `refresh_token` (or `soid`)", FORMS),
+    };
+    let (client_id, client_secret) = (client_id.into(), client_secret.into());
+    Ok(TokenGrant::Credentials(Credentials { client_id, client_secret, grant }))
 }
 
-fn parse_soid(text: String) -> Result<String, Invalid> {
-    let is_soid = text.split_once('.').is_some_and(|(service, organization)| {
-        service.bytes().all(|byte| byte.is_ascii_alphabetic())
-            && !service.is_empty()
-            && !organization.is_empty()
-    });
-    if is_soid {
-        return Ok(text);
+/// A field's value without white space around it. A missing field, null, and the empty string are the same.
+fn value(fields: &Fields<'_>, name: &str) -> Result<Option<String>, Invalid> {
+    let Some(json) = fields.get(name) else { return Ok(None) };
+    let Ok(text) = serde_json::from_str::<String>(json.get()) else {
+        return Err(Invalid::new(format!("has a `{name}` that is not a string"), "Put the value in quotes"));
+    };
+    let text = text.trim_matches(is_blank);
+    // Several scopes may be separated by spaces.
+    if text.bytes().all(|byte| byte.is_ascii_graphic() || (byte == b' ' && name == "scope")) {
+        return Ok(Some(text.to_owned()).filter(|text| !text.is_empty()));
     }
-    Err(Invalid::new("has a `soid` of another form", "Use ZohoCRM. followed by the organization's ID"))
+    let what = format!("has a `{name}` with white space or characters other than ASCII");
+    Err(Invalid::new(what, "Copy the value again"))
 }
 
-/// Scopes are separated by commas.
-fn parse_scope(text: Option<String>) -> Result<String, Invalid> {
-    let Some(text) = text else { return Ok(SCOPE.to_owned()) };
-    let scopes: Vec<&str> = text.split([',', ' ']).map(str::trim).filter(|scope| !scope.is_empty()).collect();
+/// White space, or a byte order mark.
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || c == '\u{feff}'
+}
+
+/// Whether the text has the form `1000.….…` of a token. Anything else may be a secret of something else: it is not sent.
+fn is_zoho_token(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    let is_part = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    matches!(*parts, ["1000", _, _]) && parts.iter().all(is_part)
+}
+
+/// Scopes are separated by commas. What has another form may be a value that belongs into another field.
+fn scope(text: Option<String>) -> Result<String, Invalid> {
+    let Some(text) = text else { return Ok(OPERATION.scope.to_owned()) };
+    let scopes: Vec<&str> = text.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
     let is_scope = |scope: &&str| {
         scope.contains('.')
             && scope.starts_with(|c: char| c.is_ascii_alphabetic())
             && scope.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'))
     };
-    if scopes.iter().all(is_scope) {
+    if !scopes.is_empty() && scopes.iter().all(is_scope) {
         return Ok(scopes.join(","));
     }
-    Err(Invalid::new("has a `scope` of another form", format!("Use {SCOPE}, or leave the field out")))
+    let hint = format!("Use {}, or leave the field out", OPERATION.scope);
+    Err(Invalid::new("has a `scope` of another form", hint))
 }
-
-const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"client_id\": …, \"client_secret\": …, \
-                     \"refresh_token\": … (or \"soid\": …), \"data_center\": \"US\"}";
 
 #[cfg(test)]
 mod tests;

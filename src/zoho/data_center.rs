@@ -13,17 +13,6 @@ pub struct DataCenter {
     pub api_host: &'static str,
 }
 
-/// How the data center became known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataCenterSource {
-    /// `data_center` in the secret.
-    SecretField,
-    /// `ZOHO_DATA_CENTER`, because the secret names none.
-    Variable,
-    /// Neither names one.
-    Default,
-}
-
 impl DataCenter {
     /// Every data center, the default first.
     pub const ALL: [Self; 11] = [
@@ -77,11 +66,6 @@ impl DataCenter {
             matches!(label, "www" | "sandbox" | "developer")
                 && data_center.api_host.strip_prefix("www.") == Some(domain)
         })
-    }
-
-    /// Whether this is the API host, the sandbox host, or the developer host of a data center.
-    pub fn is_api_host(origin: &Origin) -> bool {
-        Self::of_api_host(origin).is_some()
     }
 }
 

@@ -3,6 +3,8 @@
 pub mod client;
 pub mod credentials;
 pub mod data_center;
+mod envelope;
+pub mod exchange;
 pub mod hosts;
 pub mod oauth;
 pub mod operation;

@@ -7,6 +7,12 @@ pub struct Operation {
     pub path: &'static str,
     /// The OAuth scope that the status request needs.
     pub scope: &'static str,
+    /// The form of that scope for a single module.
+    pub module_scope: &'static str,
+    /// The scope that starts such jobs.
+    pub start_scope: &'static str,
+    /// The names of the counts in a response: total, updated, not updated, and failed.
+    pub counts: [&'static str; 4],
     /// As subjects name it.
     pub name: &'static str,
     /// As sentences name it.
@@ -17,6 +23,9 @@ pub struct Operation {
 pub const OPERATION: Operation = Operation {
     path: "mass_change_owner",
     scope: "ZohoCRM.change_owner.READ",
+    module_scope: "ZohoCRM.change_owner.leads.READ",
+    start_scope: "ZohoCRM.change_owner.CREATE",
+    counts: ["Total_Count", "Updated_Count", "Not_Updated_Count", "Failed_Count"],
     name: "owner change",
     long_name: "change of owner",
 };

@@ -1,5 +1,6 @@
 //! Whether a request to Zoho is sent again within one invocation, and how long to wait first: a pure decision.
 
+use crate::error::{ErrorCause, WatchError};
 use std::time::Duration;
 
 /// Requests in total, the first included.
@@ -19,22 +20,22 @@ pub enum Retry {
     Reconnect,
 }
 
+impl Retry {
+    /// After a response: what may be different a moment later, or what is probably not from Zoho.
+    pub fn after(error: &WatchError) -> Self {
+        match error.retry_after() {
+            _ if !error.kind().is_retryable() && error.cause() != ErrorCause::NotJson => Self::No,
+            Some(wait) => Self::After(wait),
+            None => Self::Backoff,
+        }
+    }
+}
+
 /// How long to wait before the next attempt, or `None` to give up.
 ///
 /// `attempt` counts the failed attempts, from 1. `left` is the time left in the invocation. `random` is uniform in 0..1.
 /// The backoff is 200 ms, then 400 ms, of which the upper half is jitter. If the wait leaves no time for another
 /// attempt, there is none.
-///
-/// ```
-/// use mass_change_owner_status::zoho::retry::{Retry, wait};
-/// use std::time::Duration;
-///
-/// let (seconds, ms) = (Duration::from_secs, Duration::from_millis);
-/// assert_eq!(wait(Retry::Backoff, 1, seconds(10), 1.0), Some(ms(200)));
-/// assert_eq!(wait(Retry::After(seconds(3)), 1, seconds(10), 0.5), Some(seconds(3)));
-/// assert_eq!(wait(Retry::After(seconds(30)), 1, seconds(10), 0.5), None);
-/// assert_eq!(wait(Retry::No, 1, seconds(10), 0.5), None);
-/// ```
 pub fn wait(retry: Retry, attempt: u32, left: Duration, random: f64) -> Option<Duration> {
     if attempt >= MAX_ATTEMPTS {
         return None;

@@ -303,7 +303,7 @@ impl Lambda {
             random: Arc::new(|| fastrand::u64(..)),
         };
         let tokens = TokenSource::new(Store(environment.clone()), network.clone(), settings);
-        let settings = checker::Settings {
+        let settings = checker::CheckerSettings {
             api_version: "v8".into(),
             request_timeout,
             api_host: None,

@@ -257,7 +257,7 @@ impl Instance {
             random: Arc::new(|| fastrand::u64(..)),
         };
         let tokens = TokenSource::new(wire.clone(), wire.clone(), settings);
-        let settings = checker::Settings {
+        let settings = checker::CheckerSettings {
             api_version: "v8".into(),
             request_timeout: Duration::from_secs(10),
             api_host: None,

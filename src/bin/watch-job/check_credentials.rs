@@ -8,7 +8,7 @@ use mass_change_owner_status::http::HttpClient;
 use mass_change_owner_status::token::SecretStore;
 use mass_change_owner_status::watch::ids::Job;
 use mass_change_owner_status::zoho::client::Attempts;
-use mass_change_owner_status::zoho::credentials::SCOPE;
+use mass_change_owner_status::zoho::operation::OPERATION;
 use std::time::Duration;
 
 const TIME: Duration = Duration::from_secs(60);
@@ -31,7 +31,10 @@ where
     };
     match result {
         Ok(host) => {
-            println!("OK: {} ({}) accepts the access token for {SCOPE}", host.origin, host.source);
+            println!(
+                "OK: {} (set by {}) accepts the access token for {}",
+                host.origin, host.setting, OPERATION.scope
+            );
             Exit::Succeeded
         }
         Err(error) => {

@@ -20,7 +20,7 @@ fn token(text: &str) -> Arc<CachedToken> {
     let times = TokenTimes { unusable_at: never, refresh_at: never };
     Arc::new(CachedToken {
         token: AccessToken::parse(text).unwrap(),
-        api: hosts::api(None, &secret, &hosts::accounts(None, &secret).origin, None),
+        api: hosts::api(None, &secret, &hosts::accounts(None, &secret), None),
         issued: Some(Issued { credentials: "ours".into(), times }),
     })
 }
@@ -173,7 +173,7 @@ fn the_decision_if_the_secret_cannot_be_read() {
         (&unavailable, memory(2, own), "wait SecretUnavailable"),
         (&unavailable, memory(3, own), "mint unshared"),
         (&unavailable, memory(3, None), "fail SecretUnavailable"),
-        (&unavailable, memory(3, Some("static-token")), "fail SecretUnavailable"),
+        (&unavailable, memory(3, Some("1000.static.token")), "fail SecretUnavailable"),
         (&unavailable, Memory { minted: minted("ours", 4), ..memory(3, own) }, "use minted"),
         (
             &unavailable,

@@ -31,16 +31,13 @@ class InvocationResult:
 
 @dataclass
 class PendingInvocation:
-    """An invocation that an environment processes.
-
-    `deadline` is in seconds since the Unix epoch. `headers` replace those of the Runtime API; None leaves one out.
-    """
+    """An invocation that an environment processes. `deadline` is in seconds since the Unix epoch."""
 
     payload: bytes
     request_id: str
     function_arn: str
     deadline: float
-    headers: dict[str, str | None] = field(default_factory=dict)
+    client_context: str | None = None
     done: asyncio.Future[InvocationResult] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def finish(self, result: InvocationResult) -> None:
@@ -194,15 +191,15 @@ class Environment:
         pending = await self._next.get()
         if pending is None:  # the process has exited
             return web.Response(status=410)
-        headers: dict[str, str | None] = {
+        headers = {
             "Lambda-Runtime-Aws-Request-Id": pending.request_id,
             "Lambda-Runtime-Deadline-Ms": str(int(pending.deadline * 1000)),
             "Lambda-Runtime-Invoked-Function-Arn": pending.function_arn,
             "Lambda-Runtime-Trace-Id": f"Root=1-{int(time.time()):08x}-{uuid.uuid4().hex[:24]};Sampled=0",
         }
-        headers.update(pending.headers)
-        given = {name: value for name, value in headers.items() if value is not None}
-        return web.Response(body=pending.payload, headers=given, content_type="application/json")
+        if pending.client_context:
+            headers["Lambda-Runtime-Client-Context"] = pending.client_context
+        return web.Response(body=pending.payload, headers=headers, content_type="application/json")
 
 
 def timed_out(request_id: str, seconds: float) -> InvocationResult:

@@ -24,11 +24,7 @@ _THROTTLE_PAUSE = 0.02
 
 @dataclass
 class FunctionSettings:
-    """The configuration of a function.
-
-    `retry_seconds` replaces Lambda's minutes between asynchronous attempts. `headers` replace those of the Runtime API,
-    and None leaves one out. `without` names variables that are not set.
-    """
+    """The configuration of a function. `retry_seconds` replaces Lambda's minutes between asynchronous attempts."""
 
     name: str
     binary: Path
@@ -38,8 +34,6 @@ class FunctionSettings:
     memory_size: int = 128
     destination_arn: str | None = None
     retry_seconds: float = 0.05
-    headers: dict[str, str | None] = field(default_factory=dict)
-    without: tuple[str, ...] = ()
 
     @property
     def arn(self) -> str:
@@ -164,8 +158,7 @@ class LambdaService:
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{settings.name}",
             **settings.variables,
         }
-        given = {name: value for name, value in variables.items() if name not in settings.without}
-        return Environment(settings.binary, given)
+        return Environment(settings.binary, variables)
 
     async def _run(
         self,
@@ -185,9 +178,7 @@ class LambdaService:
             if failure:
                 environment.kill()
                 return failure
-            settings = deployed.settings
-            deadline = time.time() + timeout
-            pending = PendingInvocation(payload, request_id, settings.arn, deadline, settings.headers)
+            pending = PendingInvocation(payload, request_id, deployed.settings.arn, time.time() + timeout)
             return await environment.invoke(pending)
         finally:
             environment.busy = False

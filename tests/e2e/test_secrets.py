@@ -275,7 +275,7 @@ def test_a_secret_that_does_not_exist(make_scene):
     [
         ("AccessDeniedException", 400, "SecretInvalid"),
         ("DecryptionFailure", 400, "SecretInvalid"),
-        ("InvalidRequestException", 400, "SecretUnavailable"),
+        ("InvalidRequestException", 400, "SecretInvalid"),
         ("ResourceNotFoundException", 400, "SecretInvalid"),
         ("ThrottlingException", 400, "SecretUnavailable"),
         ("InternalServiceError", 500, "SecretUnavailable"),

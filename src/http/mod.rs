@@ -122,10 +122,8 @@ impl TransportError {
 
     fn of(error: reqwest::Error, is_responding: bool, has_proxy: bool) -> Self {
         let host = error.url().and_then(|url| url.host_str()).unwrap_or_default();
-        let unknown_host = match has_proxy {
-            true => format!("the host name {host} or that of the proxy cannot be resolved"),
-            false => format!("the host name {host} cannot be resolved"),
-        };
+        let proxy = if has_proxy { " or that of the proxy" } else { "" };
+        let unknown_host = format!("the host name {host}{proxy} cannot be resolved");
         let error = error.without_url();
         let causes = redact::causes(&error);
         let reason = match &causes {

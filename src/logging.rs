@@ -34,7 +34,7 @@ pub fn init(environment: &Environment) {
             .flatten_event(true)
             .with_span_list(false)
             .with_target(false)
-            .with_timer(Clock)
+            .with_timer(LogTime)
             .boxed()
     } else {
         // CloudWatch stamps each line itself.
@@ -57,9 +57,9 @@ fn parse_level(text: &str) -> LevelFilter {
 }
 
 /// Lambda filters JSON lines by a `timestamp` in RFC 3339.
-struct Clock;
+struct LogTime;
 
-impl FormatTime for Clock {
+impl FormatTime for LogTime {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
         write!(writer, "{}", Timestamp::now())
     }

@@ -7,6 +7,7 @@
 
 use crate::environment::Environment;
 use crate::error::ErrorType;
+use crate::timestamp::Timestamp;
 use ::metrics::{counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use std::io;
@@ -39,7 +40,7 @@ static IS_WARM: AtomicBool = AtomicBool::new(false);
 
 /// What one invocation amounts to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Invocation<'a> {
+pub struct InvocationMetrics<'a> {
     /// Status requests to Zoho; 0 if there was no check.
     pub attempts: u32,
     /// The name of the outcome, if the watch is over.
@@ -82,7 +83,7 @@ pub fn rate_limited() {
 }
 
 /// Records an invocation and writes everything since the last one to standard output.
-pub fn record(invocation: &Invocation<'_>) {
+pub fn record(invocation: &InvocationMetrics<'_>) {
     let Some(collector) = COLLECTOR.get() else { return };
     if !IS_WARM.swap(true, Ordering::Relaxed) {
         counter!(COLD_STARTS).increment(1);
@@ -102,6 +103,8 @@ pub fn record(invocation: &Invocation<'_>) {
         // Far below the numbers that lose digits.
         histogram!(LATENESS_BOUND).record(seconds as f64);
     }
+    // Lambda drops lines below the level of its log controls. A line without a level and a time counts as INFO.
+    collector.set_property("level", "WARN").set_property("timestamp", Timestamp::now().to_string());
     // One write for all lines, so that no other line gets between them. A metric that cannot be written is lost: the
     // response must not be.
     let mut lines = Vec::new();

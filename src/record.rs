@@ -48,7 +48,7 @@ impl Checked<'_> {
 pub fn invocation(checked: &Checked<'_>, took: Duration) {
     log(checked, took);
     let error = checked.error();
-    metrics::record(&metrics::Invocation {
+    metrics::record(&metrics::InvocationMetrics {
         attempts: checked.attempts,
         outcome: checked.report().and_then(Report::outcome).map(Outcome::name),
         error: error.as_ref().map(|error| if error.is_callers { metrics::OTHER_ERROR } else { &error.name }),

@@ -75,7 +75,7 @@ where
             }),
             Err(_) => Err(Diagnostic {
                 error_type: "Runtime.Panic".to_owned(),
-                error_message: "the function has an error of its own: see its log".to_owned(),
+                error_message: "the function panicked, which is an error of its own: see its log".to_owned(),
             }),
         };
         let (what, body) = match &result {

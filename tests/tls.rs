@@ -74,7 +74,6 @@ fn request(origin: &Origin) -> HttpRequest<'_> {
         headers: HeaderMap::new(),
         body: String::new(),
         timeout: Duration::from_secs(10),
-        body_limit: 1024,
     }
 }
 

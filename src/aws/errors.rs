@@ -14,52 +14,50 @@ use std::sync::Arc;
 /// An operation, in the words of its messages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
-    service: &'static str,
     /// In IAM's words.
     permission: &'static str,
-    on: &'static str,
     /// What did not happen to `{}`: a secret, a topic, or a schedule.
     failure: &'static str,
-    /// Where its name or ARN comes from.
+    service: &'static Service,
+}
+
+/// What all operations on one kind of thing share.
+#[derive(Debug)]
+struct Service {
+    name: &'static str,
+    /// What a permission is for.
+    on: &'static str,
+    /// Where the name or the ARN of the thing comes from.
     setting: &'static str,
 }
 
-pub(crate) const GET_SECRET_VALUE: Operation = Operation {
-    service: "Secrets Manager",
-    permission: "secretsmanager:GetSecretValue",
-    on: "the secret",
-    failure: "the secret {} could not be read",
-    setting: "ZOHO_SECRET_ID",
-};
-pub(crate) const PUT_SECRET_VALUE: Operation = Operation {
-    permission: "secretsmanager:PutSecretValue",
-    failure: "the secret {} could not be written",
-    ..GET_SECRET_VALUE
-};
-pub(crate) const PUBLISH: Operation = Operation {
-    service: "SNS",
-    permission: "sns:Publish",
-    on: "the topic",
-    failure: "the message could not be published to {}",
-    setting: "STATUS_TOPIC_ARN",
-};
-pub(crate) const GET_SCHEDULE: Operation = Operation {
-    service: "EventBridge Scheduler",
-    permission: "scheduler:GetSchedule",
-    on: "the schedules of its group",
-    failure: "the schedule {} could not be read",
-    setting: "schedule_arn",
-};
-pub(crate) const UPDATE_SCHEDULE: Operation = Operation {
-    permission: "scheduler:UpdateSchedule",
-    failure: "the schedule {} could not be updated",
-    ..GET_SCHEDULE
-};
-pub(crate) const DELETE_SCHEDULE: Operation = Operation {
-    permission: "scheduler:DeleteSchedule",
-    failure: "the watch is over, but its schedule {} could not be deleted and is still running",
-    ..GET_SCHEDULE
-};
+const SECRETS_MANAGER: Service =
+    Service { name: "Secrets Manager", on: "the secret", setting: "ZOHO_SECRET_ID" };
+const SNS: Service = Service { name: "SNS", on: "the topic", setting: "STATUS_TOPIC_ARN" };
+const SCHEDULER: Service =
+    Service { name: "EventBridge Scheduler", on: "the schedules of its group", setting: "schedule_arn" };
+/// Whoever updates a schedule passes its role on.
+const SCHEDULE_ROLE: Service = Service { on: "the schedule's role", ..SCHEDULER };
+
+const fn operation(service: &'static Service, permission: &'static str, failure: &'static str) -> Operation {
+    Operation { permission, failure, service }
+}
+
+pub(crate) const GET_SECRET_VALUE: Operation =
+    operation(&SECRETS_MANAGER, "secretsmanager:GetSecretValue", "the secret {} could not be read");
+pub(crate) const PUT_SECRET_VALUE: Operation =
+    operation(&SECRETS_MANAGER, "secretsmanager:PutSecretValue", "the secret {} could not be written");
+pub(crate) const PUBLISH: Operation =
+    operation(&SNS, "sns:Publish", "the message could not be published to {}");
+pub(crate) const GET_SCHEDULE: Operation =
+    operation(&SCHEDULER, "scheduler:GetSchedule", "the schedule {} could not be read");
+pub(crate) const UPDATE_SCHEDULE: Operation =
+    operation(&SCHEDULER, "scheduler:UpdateSchedule", "the schedule {} could not be updated");
+pub(crate) const DELETE_SCHEDULE: Operation = operation(
+    &SCHEDULER,
+    "scheduler:DeleteSchedule",
+    "the watch is over, but its schedule {} could not be deleted and is still running",
+);
 
 /// What an error means, and so what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,10 +178,9 @@ impl Reporter {
         let shown_status = StatusCode::from_u16(status).unwrap_or_default();
         let returned = http::summary(shown_status, &shown_code, &shown_text);
         let meaning = classify(status, code, text);
-        if meaning == Meaning::AccessDenied && text.contains("iam:PassRole") {
-            let role = Operation { permission: "iam:PassRole", on: "the schedule's role", ..*operation };
-            return self.error(&role, subject, meaning, &returned);
-        }
+        let passes_role = meaning == Meaning::AccessDenied && text.contains("iam:PassRole");
+        let pass_role = Operation { permission: "iam:PassRole", service: &SCHEDULE_ROLE, ..*operation };
+        let operation = if passes_role { &pass_role } else { operation };
         self.error(operation, subject, meaning, &returned)
     }
 
@@ -195,12 +192,12 @@ impl Reporter {
         meaning: Meaning,
         returned: &str,
     ) -> AwsError {
-        let Operation { service, permission, on, failure, setting } = operation;
+        let Operation { permission, failure, service: Service { name, on, setting } } = operation;
         let failure = failure.replace("{}", subject);
         let returned = self.mask(returned);
         let why = match meaning {
-            Meaning::NoResponse(_) => format!(": {service} did not respond"),
-            Meaning::NotAws => format!(": this is not a response of {service}"),
+            Meaning::NoResponse(_) => format!(": {name} did not respond"),
+            Meaning::NotAws => format!(": this is not a response of {name}"),
             Meaning::NoCredentials => ": there are no AWS credentials".into(),
             Meaning::Empty => ": it is empty, because no value was stored yet".into(),
             Meaning::Binary => ": it holds binary data, but must hold text, in SecretString".into(),

@@ -14,9 +14,6 @@ use http::HeaderValue;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// The longest body that is read, successful or not. The longest that these services send is a secret of 64 KiB.
-const BODY_LIMIT: usize = 1 << 20;
-
 static TRACE: Mutex<Option<HeaderValue>> = Mutex::new(None);
 
 /// Passes the trace of the present invocation on to AWS's services, for X-Ray and for Lambda's detection of loops. The
@@ -62,7 +59,7 @@ impl HttpConnector for Adapter {
             if let Some(trace) = TRACE.lock().unwrap_or_else(PoisonError::into_inner).clone() {
                 request.headers_mut().insert("x-amzn-trace-id", trace);
             }
-            let exchanged = connections.exchange(request, request_timeout, BODY_LIMIT).await;
+            let exchanged = connections.exchange(request, request_timeout).await;
             let WholeResponse { status, headers, body } = exchanged.map_err(|error| {
                 if preconnect::is_opening() {
                     // Not an error that the SDK repeats.

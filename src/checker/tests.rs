@@ -1,7 +1,7 @@
 //! The rules of a check, with a scripted Zoho and a secret in memory.
 
 use super::*;
-use crate::http::{HttpRequest as Request, HttpResponse as Response, TransportError};
+use crate::http::{HttpRequest, HttpResponse, TransportError};
 use crate::timestamp::Timestamp;
 use crate::token::{Put, Sharing, StoreError, TokenSettings, Version};
 use crate::watch::ids::{JobId, ModuleName};
@@ -53,7 +53,7 @@ struct Zoho {
 }
 
 impl HttpClient for Zoho {
-    async fn send(&self, request: Request<'_>) -> Result<Response, TransportError> {
+    async fn send(&self, request: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
         let mut log = self.log.lock().unwrap();
         let (status, body) = if request.method == Method::POST {
             let number = log.iter().filter(|line| line.starts_with("POST")).count().saturating_add(1);
@@ -68,7 +68,7 @@ impl HttpClient for Zoho {
             (status, body.to_owned())
         };
         let status = StatusCode::from_u16(status).unwrap();
-        Ok(Response { status, headers: HeaderMap::new(), body: body.into_bytes() })
+        Ok(HttpResponse { status, headers: HeaderMap::new(), body: body.into_bytes() })
     }
 
     async fn preconnect(&self, origin: &Origin) {

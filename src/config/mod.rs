@@ -160,6 +160,9 @@ impl Variables<'_> {
         for service in ["", "_SECRETS_MANAGER", "_SNS", "_SCHEDULER"] {
             self.parsed(&format!("AWS_ENDPOINT_URL{service}"), values::endpoint_url);
         }
+        for name in ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"] {
+            self.parsed(name, values::credential);
+        }
     }
 }
 

@@ -134,6 +134,8 @@ fn forms_of_values() {
         ("AWS_ENDPOINT_URL", "http://localhost:4566/path", true),
         ("AWS_ENDPOINT_URL", "localhost:4566", false),
         ("AWS_ENDPOINT_URL_SNS", "/sns", false),
+        // The SDK panics.
+        ("AWS_SESSION_TOKEN", "two\nlines", false),
     ] {
         assert_eq!(accepts(name, value), expected, "{name}={value:?}");
     }

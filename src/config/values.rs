@@ -119,3 +119,9 @@ pub(super) fn switch(text: &str) -> Result<bool, Invalid> {
     let parsed = text.to_ascii_lowercase().parse::<bool>();
     parsed.map_err(|_| Invalid::new("is not a switch", "Set true or false"))
 }
+
+/// Part of AWS credentials: it becomes part of an HTTP header.
+pub(super) fn credential(text: &str) -> Result<(), Invalid> {
+    let invalid = || Invalid::new("is not part of AWS credentials", "Remove it: Lambda sets it");
+    text.bytes().all(|byte| byte.is_ascii_graphic()).then_some(()).ok_or_else(invalid)
+}

@@ -3,7 +3,7 @@
 
 use crate::deadline::CurrentDeadline;
 use crate::http::preconnect;
-use crate::http::{HttpClient, HttpRequest, HttpResponse, Origin, Stage, TransportError};
+use crate::http::{BODY_LIMIT, HttpClient, HttpRequest, HttpResponse, Origin, Stage, TransportError};
 use crate::redact;
 use ::http::{Method, StatusCode};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -61,13 +61,12 @@ impl Connections {
         Ok(Self { client, opener, has_proxy: proxy.is_some(), deadline })
     }
 
-    /// Sends one request once and reads its whole response, up to `body_limit` bytes. Takes at most `timeout`, and at
+    /// Sends one request once and reads its whole response, up to [`BODY_LIMIT`]. Takes at most `timeout`, and at
     /// most a share of the time that is left in the invocation.
     pub(crate) async fn exchange(
         &self,
         mut request: reqwest::Request,
         timeout: Duration,
-        body_limit: usize,
     ) -> Result<HttpResponse, TransportError> {
         let client = if preconnect::is_opening() { &self.opener } else { &self.client };
         let origin = request.url().origin().ascii_serialization();
@@ -80,8 +79,8 @@ impl Connections {
         let mut body = Vec::new();
         if status != StatusCode::NO_CONTENT {
             while let Some(chunk) = response.chunk().await.map_err(|error| failed(error, true))? {
-                if body.len().saturating_add(chunk.len()) > body_limit {
-                    let message = format!("the response exceeds {body_limit} bytes");
+                if body.len().saturating_add(chunk.len()) > BODY_LIMIT {
+                    let message = format!("the response exceeds {BODY_LIMIT} bytes");
                     return Err(TransportError::new(Stage::Oversized(status), message));
                 }
                 body.extend_from_slice(&chunk);
@@ -93,20 +92,20 @@ impl Connections {
 
 impl HttpClient for Connections {
     async fn send(&self, request: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
-        let HttpRequest { method, origin, path, headers, body, timeout, body_limit } = request;
+        let HttpRequest { method, origin, path, headers, body, timeout } = request;
         let url = reqwest::Url::parse(&format!("{origin}{path}")).map_err(|error| {
             TransportError::new(Stage::Connecting, format!("the URL is malformed: {error}"))
         })?;
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
         *request.body_mut() = Some(body.into());
-        self.exchange(request, timeout, body_limit).await
+        self.exchange(request, timeout).await
     }
 
     async fn preconnect(&self, origin: &Origin) {
         if let Ok(url) = reqwest::Url::parse(origin.as_str()) {
             let request = reqwest::Request::new(Method::GET, url);
-            preconnect::open(self.exchange(request, CONNECT_TIMEOUT, 0)).await;
+            preconnect::open(self.exchange(request, CONNECT_TIMEOUT)).await;
         }
     }
 }

@@ -16,16 +16,18 @@ pub(crate) fn no_response(reason: NoResponse, vpc_endpoint: Option<&str>) -> Str
             "Its certificate is not valid for this host, or not now: check the host, what inspects TLS on the way, and \
              the clock"
         }
+        NoResponse::UnknownHost => {
+            let setting =
+                if vpc_endpoint.is_some() { "AWS_REGION and AWS_ENDPOINT_URL" } else { "its spelling" };
+            return format!(
+                "The host name cannot be resolved: check {setting}, and the DNS of the function's VPC if it is in one"
+            );
+        }
         NoResponse::Proxy => {
             "The proxy that HTTPS_PROXY or ALL_PROXY names did not connect: check its address, its user and password, \
              and that it allows this host; NO_PROXY lists the hosts that are reached without it"
         }
-        NoResponse::UnknownHost if vpc_endpoint.is_some() => {
-            return format!("Check AWS_REGION and AWS_ENDPOINT_URL. {}", network_path(vpc_endpoint));
-        }
-        NoResponse::TimedOut | NoResponse::UnknownHost | NoResponse::Other => {
-            return network_path(vpc_endpoint);
-        }
+        NoResponse::TimedOut | NoResponse::Other => return network_path(vpc_endpoint),
     };
     hint.into()
 }
@@ -55,7 +57,7 @@ mod tests {
         for (reason, vpc_endpoint, part) in [
             (NoResponse::TimedOut, Some("sns"), "a VPC endpoint for sns or a NAT gateway"),
             (NoResponse::Other, None, "it needs a NAT gateway and a security group"),
-            (NoResponse::UnknownHost, Some("sns"), "Check AWS_REGION and AWS_ENDPOINT_URL"),
+            (NoResponse::UnknownHost, Some("sns"), "check AWS_REGION and AWS_ENDPOINT_URL"),
             (NoResponse::UnknownAuthority, Some("sns"), "SSL_CERT_FILE"),
             (NoResponse::InvalidCertificate, Some("sns"), "not valid for this host"),
             (NoResponse::Proxy, Some("sns"), "The proxy that HTTPS_PROXY or ALL_PROXY names"),

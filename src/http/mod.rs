@@ -18,6 +18,9 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+/// The longest body that is read, in bytes. The longest real one is a secret of 64 KiB.
+pub const BODY_LIMIT: usize = 1 << 20;
+
 /// A request to Zoho.
 #[derive(Debug, Clone)]
 pub struct HttpRequest<'a> {
@@ -33,8 +36,6 @@ pub struct HttpRequest<'a> {
     pub body: String,
     /// How long the whole exchange can take, connection included.
     pub timeout: Duration,
-    /// The longest body that is accepted, in bytes.
-    pub body_limit: usize,
 }
 
 /// A whole response.
@@ -121,10 +122,8 @@ impl TransportError {
 
     fn of(error: reqwest::Error, is_responding: bool, has_proxy: bool) -> Self {
         let host = error.url().and_then(|url| url.host_str()).unwrap_or_default();
-        let unknown_host = match has_proxy {
-            true => format!("the host name {host} or that of the proxy cannot be resolved"),
-            false => format!("the host name {host} cannot be resolved"),
-        };
+        let proxy = if has_proxy { " or that of the proxy" } else { "" };
+        let unknown_host = format!("the host name {host}{proxy} cannot be resolved");
         let error = error.without_url();
         let causes = redact::causes(&error);
         let reason = match &causes {

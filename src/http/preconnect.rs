@@ -7,7 +7,6 @@
 
 use std::any::Any;
 use std::collections::HashMap;
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -101,7 +100,7 @@ where
             return Box::pin(async move {
                 let connection = Box::new(connecting.await?);
                 layer.kept().insert(origin, (connection, Instant::now()));
-                Err(ConnectionKept.into())
+                Err("the connection is kept for the first request".into())
             });
         }
         let kept = self.layer.kept().remove(&origin).filter(|(_, since)| since.elapsed() < KEPT_FOR);
@@ -111,15 +110,3 @@ where
         }
     }
 }
-
-/// Ends the request whose connection is kept.
-#[derive(Debug)]
-struct ConnectionKept;
-
-impl fmt::Display for ConnectionKept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection is kept for the first request")
-    }
-}
-
-impl std::error::Error for ConnectionKept {}

@@ -2,7 +2,7 @@
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
-use crate::http::{HttpClient, NoResponse, Stage};
+use crate::http::{HttpClient, HttpRequest, NoResponse, Stage};
 use crate::metrics;
 use crate::timestamp::{Clock, milliseconds};
 use crate::watch::ids::{JobId, ModuleName};
@@ -13,8 +13,8 @@ use crate::zoho::hosts::ZohoHost;
 use crate::zoho::operation::OPERATION;
 use crate::zoho::response;
 use crate::zoho::retry::{self, Retry};
-use ::http::Method;
 use ::http::header::AUTHORIZATION;
+use ::http::{HeaderMap, Method};
 use std::time::{Duration, Instant};
 
 /// Which job to ask for, and where.
@@ -96,16 +96,19 @@ async fn attempt(
             WatchError::new(ErrorType::TokenRejected, "the access token does not fit into an HTTP header");
         return Err((error, Retry::No));
     };
-    let path = format!("/crm/{api_version}/{module}/actions/{}?job_id={job_id}", OPERATION.path);
-    let (header, timeout) = ((AUTHORIZATION, authorization), request.deadline.share(request.timeout));
-    match exchange::send(http, host, Method::GET, path, header, String::new(), timeout).await {
-        Ok(received) => {
-            let secrets = [token.expose()];
-            response::classify(&received.exchange(host, (request.clock)(), &secrets)).map_err(|error| {
-                let retry = Retry::after(&error);
-                (error, retry)
-            })
-        }
+    let sent = HttpRequest {
+        method: Method::GET,
+        origin: &host.origin,
+        path: format!("/crm/{api_version}/{module}/actions/{}?job_id={job_id}", OPERATION.path),
+        headers: HeaderMap::from_iter([(AUTHORIZATION, authorization)]),
+        body: String::new(),
+        timeout: request.deadline.share(request.timeout),
+    };
+    match exchange::send(http, host, sent, (request.clock)(), &[token.expose()]).await {
+        Ok(exchange) => response::classify(&exchange).map_err(|error| {
+            let retry = Retry::after(&error);
+            (error, retry)
+        }),
         Err(error) => {
             let retry = match (error.stage, error.reason) {
                 (_, NoResponse::TimedOut) if !request.repeats_timeouts => Retry::No,

@@ -115,18 +115,6 @@ impl Secret {
     /// # Errors
     ///
     /// What is missing or malformed, by the field's name, never by its value.
-    ///
-    /// ```
-    /// use mass_change_owner_status::zoho::credentials::{Secret, TokenGrant};
-    ///
-    /// let secret = Secret::parse(r#"{"access_token": "1000.abc.def", "data_center": "EU"}"#, None)?;
-    /// assert!(matches!(secret.grant, TokenGrant::Static(_)));
-    /// assert_eq!(secret.data_center.api_host, "www.zohoapis.eu");
-    ///
-    /// let invalid = Secret::parse(r#"{"client_id": "1000.XYZ"}"#, None).unwrap_err();
-    /// assert!(invalid.to_string().starts_with("has no `refresh_token` (or `soid`)."));
-    /// # Ok::<(), mass_change_owner_status::invalid::Invalid>(())
-    /// ```
     pub fn parse(text: &str, default: Option<DataCenter>) -> Result<Self, Invalid> {
         let text = text.trim_matches(is_blank);
         // JSON inside a JSON string.
@@ -135,44 +123,36 @@ impl Secret {
         if text.is_empty() {
             return Err(Invalid::new("is empty", FORMS));
         }
-        if !text.starts_with('{') {
-            let token = AccessToken::parse(text)
-                .filter(|_| is_zoho_token(text))
-                .ok_or_else(|| Invalid::new("is neither a Zoho access token nor a JSON object", FORMS))?;
-            return Self::with_hosts(TokenGrant::Static(token), &Fields::default(), default);
-        }
-        let json: &RawValue = serde_json::from_str(text).map_err(|error| {
-            let what = format!("is not JSON from line {}, column {} on", error.line(), error.column());
-            Invalid::new(what, FORMS)
-        })?;
-        let fields = Fields::of(json, KNOWN).unwrap_or_default();
-        Self::with_hosts(grant(&fields)?, &fields, default)
-    }
-
-    fn with_hosts(
-        grant: TokenGrant,
-        fields: &Fields<'_>,
-        default: Option<DataCenter>,
-    ) -> Result<Self, Invalid> {
-        let (data_center, data_center_setting) = match (value(fields, "data_center")?, default) {
+        let parsed = serde_json::from_str::<&RawValue>(text);
+        let (grant, fields) = match parsed {
+            _ if is_zoho_token(text) => (TokenGrant::Static(AccessToken(text.into())), Fields::default()),
+            _ if !text.starts_with('{') => {
+                return Err(Invalid::new("is neither a Zoho access token nor a JSON object", FORMS));
+            }
+            Err(error) => {
+                let what = format!("is not JSON from line {}, column {} on", error.line(), error.column());
+                return Err(Invalid::new(what, FORMS));
+            }
+            Ok(json) => {
+                let fields = Fields::of(json, KNOWN).unwrap_or_default();
+                (grant(&fields)?, fields)
+            }
+        };
+        let (data_center, data_center_setting) = match (value(&fields, "data_center")?, default) {
             (Some(name), _) => {
-                let named = DataCenter::named(&name).ok_or_else(|| {
-                    let hint = format!("Use one of {}", DataCenter::names());
-                    Invalid::new("has a `data_center` that does not exist", hint)
-                })?;
-                (named, "`data_center` in the secret")
+                let hint = || format!("Use one of {}", DataCenter::names());
+                let none = || Invalid::new("has a `data_center` that does not exist", hint());
+                (DataCenter::named(&name).ok_or_else(none)?, "`data_center` in the secret")
             }
             (None, Some(default)) => (default, "ZOHO_DATA_CENTER"),
             (None, None) => (DataCenter::default(), "the default of `data_center` in the secret"),
         };
         let host = |name: &str, example: &str| {
-            let parse = |text: String| {
-                Origin::parse_host(&text).map_err(|_| {
-                    let hint = format!("Use a host such as {example}, or leave the field out");
-                    Invalid::new(format!("has an `{name}` that is not a host"), hint)
-                })
+            let invalid = |_| {
+                let hint = format!("Use a host such as {example}, or leave the field out");
+                Invalid::new(format!("has an `{name}` that is not a host"), hint)
             };
-            value(fields, name)?.map(parse).transpose()
+            value(&fields, name)?.map(|text| Origin::parse_host(&text).map_err(invalid)).transpose()
         };
         Ok(Self {
             grant,
@@ -202,37 +182,36 @@ const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"clien
                      \"refresh_token\": … (or \"soid\": …), \"data_center\": \"US\"}";
 
 fn grant(fields: &Fields<'_>) -> Result<TokenGrant, Invalid> {
-    let required =
-        |name: &str| value(fields, name)?.ok_or_else(|| Invalid::new(format!("has no `{name}`"), FORMS));
-    let [client_id, client_secret, refresh_token, soid] =
-        ["client_id", "client_secret", "refresh_token", "soid"].map(|name| value(fields, name));
-    let (refresh_token, soid) = (refresh_token?, soid?);
-    if client_id?.is_none() && client_secret?.is_none() && refresh_token.is_none() && soid.is_none() {
-        let token = value(fields, "access_token")?.as_deref().and_then(AccessToken::parse);
-        let none = || Invalid::new("has none of the fields that the function needs", FORMS);
-        return token.map(TokenGrant::Static).ok_or_else(none);
-    }
-    let grant = match (refresh_token, soid) {
-        (Some(token), _) => Grant::RefreshToken(token.into()),
-        (None, Some(soid)) if soid.starts_with("ZohoCRM.") => {
-            Grant::ClientCredentials { soid: soid.into(), scope: scope(value(fields, "scope")?)? }
+    let [token, client_id, client_secret, refresh_token, soid] =
+        ["access_token", "client_id", "client_secret", "refresh_token", "soid"]
+            .map(|name| value(fields, name));
+    let invalid = |what: &'static str, hint: &'static str| Err(Invalid::new(what, hint));
+    let (client_id, client_secret, grant) = match (client_id?, client_secret?, refresh_token?, soid?) {
+        (None, None, None, None) => {
+            let token = token?.as_deref().and_then(AccessToken::parse).map(TokenGrant::Static);
+            return token
+                .ok_or_else(|| Invalid::new("has none of the fields that the function needs", FORMS));
         }
-        (None, Some(_)) => {
-            let hint = "Use ZohoCRM. followed by the organization's ID";
-            return Err(Invalid::new("has a `soid` of another form", hint));
+        (None, ..) => return invalid("has no `client_id`", FORMS),
+        (_, None, ..) => return invalid("has no `client_secret`", FORMS),
+        (Some(id), Some(secret), Some(token), _) => (id, secret, Grant::RefreshToken(token.into())),
+        (Some(id), Some(secret), None, Some(soid)) if soid.starts_with("ZohoCRM.") => {
+            let scope = scope(value(fields, "scope")?)?;
+            (id, secret, Grant::ClientCredentials { soid: soid.into(), scope })
         }
-        (None, None) if fields.get("code").is_some() => {
-            let what = "has a one-time `code`, as in the API console's self_client.json, in place of a `refresh_token`";
-            let hint = "Exchange the code for a refresh token within the minutes in which it is valid, and store that";
-            return Err(Invalid::new(what, hint));
+        (.., Some(_)) => {
+            return invalid("has a `soid` of another form", "Use ZohoCRM. followed by the organization's ID");
         }
-        (None, None) => return Err(Invalid::new("has no `refresh_token` (or `soid`)", FORMS)),
+        _ if fields.get("code").is_some() => {
+            return invalid(
+                "has a one-time `code`, as in the API console's self_client.json, in place of a `refresh_token`",
+                "Exchange the code for a refresh token while it is valid, for a few minutes, and store that",
+            );
+        }
+        _ => return invalid("has no `refresh_token` (or `soid`)", FORMS),
     };
-    Ok(TokenGrant::Credentials(Credentials {
-        client_id: required("client_id")?.into(),
-        client_secret: required("client_secret")?.into(),
-        grant,
-    }))
+    let (client_id, client_secret) = (client_id.into(), client_secret.into());
+    Ok(TokenGrant::Credentials(Credentials { client_id, client_secret, grant }))
 }
 
 /// A field's value without white space around it. A missing field, null, and the empty string are the same.

@@ -6,90 +6,69 @@ use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::zoho::envelope::ErrorEnvelope;
 use crate::zoho::hosts::{ZohoHost, ZohoServer};
-use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
-use ::http::{Method, StatusCode};
+use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, RETRY_AFTER};
+use ::http::{HeaderMap, HeaderValue, StatusCode};
 use std::borrow::Cow;
-use std::time::Duration;
-
-/// The longest body that is read, in bytes. A real one has fewer than 1,000.
-pub const BODY_LIMIT: usize = 1 << 20;
 
 /// One response, and what it is judged by.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Exchange<'a> {
     /// The host that responded.
     pub host: &'a ZohoHost,
     /// HTTP status.
     pub status: StatusCode,
     /// HTTP headers.
-    pub headers: &'a HeaderMap,
-    /// The whole body; `None` for one of more than [`BODY_LIMIT`] bytes.
-    pub body: Option<&'a [u8]>,
-    /// When it was received: a `Retry-After` may be a date.
+    pub headers: HeaderMap,
+    /// The whole body; `None` for one of more than [`BODY_LIMIT`](crate::http::BODY_LIMIT) bytes.
+    pub body: Option<Vec<u8>>,
+    /// When it was requested: a `Retry-After` may be a date.
     pub now: Timestamp,
     /// What must not be shown, in case Zoho echoes it.
     pub secrets: &'a [&'a str],
 }
 
-/// What one kind of error means.
-pub(super) struct Meaning {
+/// What one kind of error means: a row of a table.
+pub(super) struct ErrorRow {
+    /// In upper case. A row for what is recognized in another way has a code of the function's own.
+    pub codes: &'static [&'static str],
     pub error_type: ErrorType,
     /// What happened.
     pub what: &'static str,
-    /// What to do. `{setting}` is what decides about the host.
+    /// What to do. `{setting}` is what decides about the host, `{settings}` is all that can.
     pub advice: &'static str,
 }
 
-impl Meaning {
-    pub(super) const fn new(error_type: ErrorType, what: &'static str, advice: &'static str) -> Self {
-        Self { error_type, what, advice }
-    }
-}
+/// The code of the row for throttles.
+pub(super) const THROTTLE: &str = "TOO_MANY_REQUESTS";
 
-/// A response as it was received.
-pub(super) struct Received {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: Option<Vec<u8>>,
-}
+/// The code of the row for HTTP 5xx.
+pub(super) const SERVER_ERROR: &str = "INTERNAL_ERROR";
 
-impl Received {
-    pub(super) fn exchange<'a>(
-        &'a self,
-        host: &'a ZohoHost,
-        now: Timestamp,
-        secrets: &'a [&'a str],
-    ) -> Exchange<'a> {
-        let Self { status, headers, body } = self;
-        Exchange { host, status: *status, headers, body: body.as_deref(), now, secrets }
-    }
+/// The code of the row for codes that no other row has.
+pub(super) const UNKNOWN: &str = "UNKNOWN";
+
+/// The row with this code.
+pub(super) fn row(table: &'static [ErrorRow], code: &str) -> Option<&'static ErrorRow> {
+    table.iter().find(|meaning| meaning.codes.contains(&code))
 }
 
 /// Sends one request once.
-pub(super) async fn send(
+pub(super) async fn send<'a>(
     http: &impl HttpClient,
-    host: &ZohoHost,
-    method: Method,
-    path: String,
-    header: (::http::HeaderName, HeaderValue),
-    body: String,
-    timeout: Duration,
-) -> Result<Received, TransportError> {
-    let headers = HeaderMap::from_iter([
-        header,
-        (ACCEPT, HeaderValue::from_static("application/json")),
-        // Without it, a server may compress its response.
-        (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
-    ]);
-    let origin = &host.origin;
-    let request = HttpRequest { method, origin, path, headers, body, timeout, body_limit: BODY_LIMIT };
-    match http.send(request).await {
-        Ok(HttpResponse { status, headers, body }) => Ok(Received { status, headers, body: Some(body) }),
-        Err(TransportError { stage: Stage::Oversized(status), .. }) => {
-            Ok(Received { status, headers: HeaderMap::new(), body: None })
-        }
-        Err(error) => Err(error),
-    }
+    host: &'a ZohoHost,
+    mut request: HttpRequest<'_>,
+    now: Timestamp,
+    secrets: &'a [&'a str],
+) -> Result<Exchange<'a>, TransportError> {
+    // Without the second one, a server may compress its response.
+    let headers = [(ACCEPT, "application/json"), (ACCEPT_ENCODING, "identity")];
+    request.headers.extend(headers.map(|(name, value)| (name, HeaderValue::from_static(value))));
+    let (status, headers, body) = match http.send(request).await {
+        Ok(HttpResponse { status, headers, body }) => (status, headers, Some(body)),
+        Err(TransportError { stage: Stage::Oversized(status), .. }) => (status, HeaderMap::new(), None),
+        Err(error) => return Err(error),
+    };
+    Ok(Exchange { host, status, headers, body, now, secrets })
 }
 
 /// The error for a request without a response.
@@ -104,24 +83,23 @@ pub(super) fn no_response(host: &ZohoHost, error: &TransportError) -> WatchError
 impl Exchange<'_> {
     /// The body as text; empty if it is too long.
     pub(super) fn text(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(self.body.unwrap_or_default())
+        String::from_utf8_lossy(self.body.as_deref().unwrap_or_default())
     }
 
-    /// What asks to try again later, whatever else the response says.
-    pub(super) fn later(
+    /// The row for this response. A throttle is one at any status; HTTP 429 and 5xx go by the status; then the code counts.
+    pub(super) fn row(
         &self,
+        table: &'static [ErrorRow],
         envelope: &ErrorEnvelope<'_>,
-        throttled: &'static Meaning,
-        unavailable: &'static Meaning,
-    ) -> Option<&'static Meaning> {
-        if self.status == StatusCode::TOO_MANY_REQUESTS || envelope.is_throttle() {
-            return Some(throttled);
-        }
-        self.status.is_server_error().then_some(unavailable)
+    ) -> Option<&'static ErrorRow> {
+        let is_throttle = self.status == StatusCode::TOO_MANY_REQUESTS || envelope.is_throttle();
+        let is_server_error = self.status.is_server_error();
+        let code = if is_server_error { SERVER_ERROR } else { &envelope.code };
+        row(table, if is_throttle { THROTTLE } else { code })
     }
 
     /// The error that this response means. `advice` may be empty.
-    pub(super) fn error(&self, meaning: &Meaning, envelope: &ErrorEnvelope<'_>, advice: &str) -> WatchError {
+    pub(super) fn error(&self, meaning: &ErrorRow, envelope: &ErrorEnvelope<'_>, advice: &str) -> WatchError {
         let mut returned = if envelope.written_code.is_empty() && envelope.message.is_empty() {
             self.quoted()
         } else {
@@ -131,55 +109,41 @@ impl Exchange<'_> {
             returned.push_str(&format!(", permissions {}", redact::quote(&self.masked(permissions.get()))));
         }
         let in_body = envelope.detail("retry_after").map(|value| value.get().trim_matches('"'));
-        let in_header = self.headers.get(::http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = [in_body, in_header]
-            .into_iter()
-            .flatten()
-            .find_map(|text| retry_after::parse(text, self.now.epoch_seconds()));
-        let advice = advice.replace("{setting}", self.host.setting);
-        self.describe(meaning.error_type, meaning.what, &returned, &advice).with_retry_after(retry_after)
+        let in_header = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let mut waits = [in_body, in_header].into_iter().flatten();
+        let retry_after = waits.find_map(|text| retry_after::parse(text, self.now.epoch_seconds()));
+        self.describe(meaning.error_type, meaning.what, &returned, advice).with_retry_after(retry_after)
     }
 
     /// The error for a body that is not one of Zoho's. What responded is probably not Zoho.
     pub(super) fn not_zohos(&self, is_json: bool) -> WatchError {
-        let server = self.host.server.name();
-        let encoding =
-            self.headers.get(CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        let encoding = encoding.filter(|encoding| !is_json && encoding != "identity");
-        let (what, returned) = match encoding {
+        let encoding = self.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
+        let (problem, is_quotable) = match encoding {
             _ if self.body.is_none() => return self.undocumented("exceeds 1 MiB", false),
-            _ if self.status.is_redirection() => {
-                (format!("{server} returned a redirect, which is not followed"), self.quoted())
-            }
+            _ if self.status.is_redirection() => ("is a redirect, which is not followed".into(), true),
+            _ if is_json => ("has no error code of Zoho's".into(), true),
+            None | Some("identity") => ("is not JSON".into(), true),
             Some(encoding) => {
-                let encoding = redact::quote(&encoding);
-                let what = format!(
-                    "the response of {server} is compressed (Content-Encoding: {encoding}), which was not asked for"
-                );
-                (what, summary(self.status, "", ""))
+                let encoding = redact::quote(encoding);
+                (format!("is compressed (Content-Encoding: {encoding}), which was not asked for"), false)
             }
-            None if is_json => {
-                (format!("the response of {server} has no error code of Zoho's"), self.quoted())
-            }
-            None => (format!("the response of {server} is not JSON"), self.quoted()),
         };
-        let advice = format!("Check {}, and proxies on the way", self.host.server.settings());
-        let error = self.describe(ErrorType::ZohoUnexpectedResponse, &what, &returned, &advice);
-        error.because(ErrorCause::NotJson)
+        self.undocumented(&problem, is_quotable).because(ErrorCause::NotJson)
     }
 
     /// The error for a response that is not what Zoho documents. `problem` is a predicate.
     pub(super) fn undocumented(&self, problem: &str, is_quotable: bool) -> WatchError {
         let what = format!("the response of {} {problem}", self.host.server.name());
         let returned = if is_quotable { self.quoted() } else { summary(self.status, "", "") };
-        let advice = format!("Check {}", self.host.server.settings());
-        self.describe(ErrorType::ZohoUnexpectedResponse, &what, &returned, &advice)
+        let advice = "Check {settings}, and proxies on the way";
+        self.describe(ErrorType::ZohoUnexpectedResponse, &what, &returned, advice)
     }
 
     fn describe(&self, error_type: ErrorType, what: &str, returned: &str, advice: &str) -> WatchError {
         let end = if advice.is_empty() { "" } else { ". " };
-        let message = format!("{what} ({}, returned {returned}){end}{advice}", self.host);
-        WatchError::new(error_type, message)
+        let advice =
+            advice.replace("{setting}", self.host.setting).replace("{settings}", self.host.server.settings());
+        WatchError::new(error_type, format!("{what} ({}, returned {returned}){end}{advice}", self.host))
     }
 
     /// The status, and the body as far as it may be shown: what issues tokens may have issued one that is damaged in any

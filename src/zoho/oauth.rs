@@ -1,16 +1,16 @@
 //! Zoho's accounts server: the token request, and what the responses mean. Sources: docs/zoho-api.md, "OAuth".
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::{HttpClient, Origin, Stage, TransportError};
+use crate::http::{HttpClient, HttpRequest, Origin, Stage, TransportError};
 use crate::json::{self, Fields};
 use crate::metrics;
 use crate::timestamp::Timestamp;
 use crate::zoho::credentials::{AccessToken, Credentials, Grant};
 use crate::zoho::envelope::ErrorEnvelope;
-use crate::zoho::exchange::{self, Exchange, Meaning};
+use crate::zoho::exchange::{self, ErrorRow, Exchange, SERVER_ERROR, THROTTLE, UNKNOWN, row};
 use crate::zoho::hosts::ZohoHost;
 use ::http::header::CONTENT_TYPE;
-use ::http::{HeaderValue, Method};
+use ::http::{HeaderMap, HeaderValue, Method};
 use secrecy::ExposeSecret;
 use std::future::Future;
 use std::time::Duration;
@@ -61,19 +61,22 @@ impl<H: HttpClient> TokenEndpoint for H {
         sent_at: Timestamp,
         timeout: Duration,
     ) -> Result<IssuedToken, TokenError> {
-        let form = (CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-        let (path, body) = ("/oauth/v2/token".to_owned(), form_body(credentials));
-        let sent = exchange::send(self, accounts, Method::POST, path, form, body, timeout).await;
-        let result = match sent {
-            Ok(received) => {
-                let secrets = credentials.secrets();
-                let scope = match &credentials.grant {
-                    Grant::ClientCredentials { scope, .. } => Some(scope.as_str()),
-                    Grant::RefreshToken(_) => None,
-                };
-                classify(&received.exchange(accounts, sent_at, &secrets), scope)
-                    .map_err(|error| TokenError { error, unsent: false })
-            }
+        let secrets = credentials.secrets();
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        let request = HttpRequest {
+            method: Method::POST,
+            origin: &accounts.origin,
+            path: "/oauth/v2/token".to_owned(),
+            headers: HeaderMap::from_iter([(CONTENT_TYPE, form)]),
+            body: form_body(credentials),
+            timeout,
+        };
+        let scope = match &credentials.grant {
+            Grant::ClientCredentials { scope, .. } => scope,
+            Grant::RefreshToken(_) => "the one of the refresh token",
+        };
+        let result = match exchange::send(self, accounts, request, sent_at, &secrets).await {
+            Ok(exchange) => classify(&exchange, scope).map_err(|error| TokenError { error, unsent: false }),
             Err(error) => Err(TokenError {
                 unsent: error.stage == Stage::Connecting,
                 error: exchange::no_response(accounts, &error),
@@ -119,7 +122,7 @@ pub(crate) fn out_of_time(accounts: &ZohoHost) -> WatchError {
 /// # Errors
 ///
 /// `TokenRejected` only for the words that are documented to mean that; what is not known is not permanent.
-pub fn classify(exchange: &Exchange<'_>, scope: Option<&str>) -> Result<IssuedToken, WatchError> {
+pub fn classify(exchange: &Exchange<'_>, scope: &str) -> Result<IssuedToken, WatchError> {
     const KEYS: &[&str] = &["access_token", "api_domain", "expires_in", "expires_in_sec"];
     let text = exchange.text();
     let json = json::parse(&text);
@@ -130,14 +133,9 @@ pub fn classify(exchange: &Exchange<'_>, scope: Option<&str>) -> Result<IssuedTo
         return Ok(IssuedToken { token, api_domain, lifetime: lifetime(&fields) });
     }
     let envelope = json.map(ErrorEnvelope::find).unwrap_or_default();
-    let later = exchange.later(&envelope, &THROTTLED, &UNAVAILABLE);
-    let known = || CODES.iter().find(|(code, _)| *code == envelope.code).map(|(_, meaning)| meaning);
-    let unknown = || (!envelope.code.is_empty()).then_some(&UNKNOWN);
-    Err(match later.or_else(known).or_else(unknown) {
-        Some(meaning) => {
-            let advice = meaning.advice.replace("{scope}", scope.unwrap_or("the one of the refresh token"));
-            exchange.error(meaning, &envelope, &advice)
-        }
+    let unknown = || row(ERRORS, UNKNOWN).filter(|_| !envelope.code.is_empty());
+    Err(match exchange.row(ERRORS, &envelope).or_else(unknown) {
+        Some(meaning) => exchange.error(meaning, &envelope, &meaning.advice.replace("{scope}", scope)),
         None if json.is_some() && exchange.status.is_success() => {
             exchange.undocumented("has neither an access token nor an error", false)
         }
@@ -145,78 +143,63 @@ pub fn classify(exchange: &Exchange<'_>, scope: Option<&str>) -> Result<IssuedTo
     })
 }
 
-const fn rejected(what: &'static str, advice: &'static str) -> Meaning {
-    Meaning::new(ErrorType::TokenRejected, what, advice)
-}
-
-const THROTTLED: Meaning = Meaning::new(
-    ErrorType::TokenRateLimited,
-    "Zoho issues no more access tokens for these credentials for now",
-    "Zoho issues 10 in 10 minutes; something else may use the same credentials. Try again in a few minutes",
-);
-
-const UNAVAILABLE: Meaning = Meaning::new(
-    ErrorType::ZohoUnavailable,
-    "Zoho's accounts server returned a server error",
-    "Try again later",
-);
-
-const UNKNOWN: Meaning = Meaning::new(
-    ErrorType::ZohoUnavailable,
-    "Zoho's accounts server returned an error that the function does not know",
-    "Try again later",
-);
-
-const WRONG_CODE: Meaning = rejected(
-    "Zoho's accounts server rejected the `refresh_token` in the secret",
-    "A refresh token is valid until it is revoked, for its own client and data center (check {setting}). Zoho keeps 20 for \
-     each user and client, and the 21st removes the oldest: create a new one if this one has worked before. A one-time code \
-     from the API console is not a refresh token: exchange it for one first",
-);
-
-const UNKNOWN_CLIENT: Meaning = rejected(
-    "Zoho's accounts server does not know the `client_id` in the secret",
-    "Check `client_id`, and that the client is registered in this data center: if not, correct {setting}",
-);
-
-/// The words that mean a rejection. `Access Denied` is the response to too many requests, whatever its description (live).
-const CODES: [(&str, Meaning); 7] = [
-    ("ACCESS_DENIED", THROTTLED),
-    ("INVALID_CODE", WRONG_CODE),
-    ("INVALID_GRANT", WRONG_CODE),
-    ("INVALID_CLIENT", UNKNOWN_CLIENT),
-    ("UNAUTHORIZED_CLIENT", UNKNOWN_CLIENT),
-    (
-        "INVALID_CLIENT_SECRET",
-        rejected(
-            "Zoho's accounts server rejected the `client_secret` in the secret",
-            "Copy `client_secret` again: a client can have another one in each data center. Check {setting}, too",
-        ),
-    ),
-    (
-        "INVALID_SCOPE",
-        rejected(
-            "Zoho's accounts server rejected the scope",
-            "The scope was {scope}: check its spelling, and that the organization and the client may use it",
-        ),
-    ),
+/// What the words mean. Only those that are documented to mean a rejection are one.
+const ERRORS: &[ErrorRow] = &[
+    ErrorRow {
+        // Access Denied is the response to too many requests, whatever its description (live).
+        codes: &[THROTTLE, "ACCESS_DENIED"],
+        error_type: ErrorType::TokenRateLimited,
+        what: "Zoho issues no more access tokens for these credentials for now",
+        advice: "Zoho issues 10 in 10 minutes; something else may use the same credentials. Try again in a few minutes",
+    },
+    ErrorRow {
+        codes: &["INVALID_CODE", "INVALID_GRANT"],
+        error_type: ErrorType::TokenRejected,
+        what: "Zoho's accounts server rejected the `refresh_token` in the secret",
+        advice: "A refresh token is valid until it is revoked, for its own client and data center (check {setting}). Zoho \
+                 keeps 20 for each user and client, and the 21st removes the oldest: create a new one if this one has \
+                 worked before. A one-time code from the API console is not a refresh token: exchange it for one first",
+    },
+    ErrorRow {
+        codes: &["INVALID_CLIENT", "UNAUTHORIZED_CLIENT"],
+        error_type: ErrorType::TokenRejected,
+        what: "Zoho's accounts server does not know the `client_id` in the secret",
+        advice: "Check `client_id`, and that the client is registered in this data center: if not, correct {setting}",
+    },
+    ErrorRow {
+        codes: &["INVALID_CLIENT_SECRET"],
+        error_type: ErrorType::TokenRejected,
+        what: "Zoho's accounts server rejected the `client_secret` in the secret",
+        advice: "Copy `client_secret` again: a client can have another one in each data center. Check {setting}, too",
+    },
+    ErrorRow {
+        codes: &["INVALID_SCOPE"],
+        error_type: ErrorType::TokenRejected,
+        what: "Zoho's accounts server rejected the scope",
+        advice: "The scope was {scope}: check its spelling, and that the organization and the client may use it",
+    },
+    ErrorRow {
+        codes: &[SERVER_ERROR],
+        error_type: ErrorType::ZohoUnavailable,
+        what: "Zoho's accounts server returned a server error",
+        advice: "Try again later",
+    },
+    ErrorRow {
+        codes: &[UNKNOWN],
+        error_type: ErrorType::ZohoUnavailable,
+        what: "Zoho's accounts server returned an error that the function does not know",
+        advice: "Try again later",
+    },
 ];
 
 /// `expires_in_sec`, which the older shape has next to an `expires_in` in milliseconds, otherwise `expires_in`. What
 /// exceeds a day can only be milliseconds. An hour if that is not plausible either.
 fn lifetime(fields: &Fields<'_>) -> Duration {
-    let number = |name| {
-        let number = fields.parse::<f64>(name);
-        number.or_else(|| fields.parse::<String>(name)?.trim().parse().ok()).filter(|seconds| *seconds >= 1.0)
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "positive, and saturates")]
-    let whole = |seconds: f64| seconds as u64;
-    let seconds = match number("expires_in_sec").map(whole) {
-        None => number("expires_in")
-            .map(whole)
-            .map(|number| if number > LONGEST_LIFETIME_SECONDS { number / 1_000 } else { number }),
-        seconds => seconds,
-    };
+    let number = |name| json::whole_number(fields.get(name)?);
+    let seconds = number("expires_in_sec").or_else(|| {
+        let number = number("expires_in")?;
+        Some(if number > LONGEST_LIFETIME_SECONDS { number / 1_000 } else { number })
+    });
     let plausible = seconds.filter(|seconds| (1..=LONGEST_LIFETIME_SECONDS).contains(seconds));
     plausible.map_or(DEFAULT_LIFETIME, Duration::from_secs)
 }

@@ -8,7 +8,7 @@ use crate::json::{self, Fields};
 use crate::redact;
 use crate::watch::job::{Counts, JobStatus, LONGEST_STATUS, Status};
 use crate::zoho::envelope::ErrorEnvelope;
-use crate::zoho::exchange::{Exchange, Meaning};
+use crate::zoho::exchange::{ErrorRow, Exchange, SERVER_ERROR, THROTTLE, UNKNOWN, row};
 use crate::zoho::operation::OPERATION;
 use ::http::StatusCode;
 use serde_json::value::RawValue;
@@ -19,36 +19,10 @@ use serde_json::value::RawValue;
 ///
 /// The error by its public name. Its cause is [`ErrorCause::NoContent`] for a 204, and [`ErrorCause::NotJson`] for what is
 /// probably not from Zoho.
-///
-/// ```
-/// use http::{HeaderMap, StatusCode};
-/// use mass_change_owner_status::error::ErrorType;
-/// use mass_change_owner_status::timestamp::Timestamp;
-/// use mass_change_owner_status::zoho::credentials::Secret;
-/// use mass_change_owner_status::zoho::exchange::Exchange;
-/// use mass_change_owner_status::zoho::{hosts, response};
-///
-/// let secret = Secret::parse(r#"{"access_token": "1000.a.b"}"#, None).unwrap();
-/// let host = hosts::api(None, &secret, &hosts::accounts(None, &secret), None);
-/// let headers = HeaderMap::new();
-/// let exchange = |status, body| Exchange {
-///     host: &host,
-///     status,
-///     headers: &headers,
-///     body: Some(body),
-///     now: Timestamp::now(),
-///     secrets: &[],
-/// };
-/// let job = response::classify(&exchange(StatusCode::OK, br#"{"data":[{"Status":"RUNNING"}]}"#)).unwrap();
-/// assert_eq!(job.status.as_str(), "RUNNING");
-/// let error = response::classify(&exchange(StatusCode::NO_CONTENT, b"")).unwrap_err();
-/// assert_eq!(error.kind(), ErrorType::JobNotFound);
-/// ```
 pub fn classify(exchange: &Exchange<'_>) -> Result<JobStatus, WatchError> {
     if exchange.status == StatusCode::NO_CONTENT {
         // By the status alone: whatever follows a 204 is not part of the response.
-        let nothing = Exchange { body: Some(b""), ..*exchange };
-        let error = nothing.error(&NOT_FOUND, &ErrorEnvelope::default(), NOT_FOUND.advice);
+        let error = exchange.error(&NOT_FOUND, &ErrorEnvelope::default(), NOT_FOUND.advice);
         return Err(error.because(ErrorCause::NoContent));
     }
     let text = exchange.text();
@@ -56,101 +30,133 @@ pub fn classify(exchange: &Exchange<'_>) -> Result<JobStatus, WatchError> {
     let envelope = json.map(ErrorEnvelope::find).unwrap_or_default();
     match (meaning(exchange, &envelope), json) {
         (Some(meaning), _) => Err(exchange.error(meaning, &envelope, &advice(exchange, meaning, &envelope))),
-        (None, Some(json)) if exchange.status.is_success() => {
-            job_status(json, exchange.secrets).map_err(|problem| {
-                let is_quotable = problem != CONTAINS_SECRET;
-                exchange.undocumented(problem, is_quotable)
-            })
-        }
+        (None, Some(json)) if exchange.status.is_success() => job_status(json, exchange.secrets)
+            .map_err(|problem| exchange.undocumented(problem, problem != CONTAINS_SECRET)),
         (None, json) => Err(exchange.not_zohos(json.is_some())),
     }
 }
 
-const TOKEN_REJECTED: Meaning = Meaning::new(
-    ErrorType::TokenRejected,
-    "Zoho rejected the access token",
-    "Store a valid token, or credentials of this host's data center, in the secret. Check {setting}, too",
-);
+/// `None` for a job, and for what is not Zoho's.
+fn meaning(exchange: &Exchange<'_>, envelope: &ErrorEnvelope<'_>) -> Option<&'static ErrorRow> {
+    let is_about_another_parameter = ["INVALID_DATA", "UNABLE_TO_PARSE_DATA_TYPE"].contains(&&*envelope.code)
+        && !envelope.is_about_job_id();
+    let known = exchange.row(ERRORS, envelope).filter(|_| !is_about_another_parameter);
+    let has_code = !envelope.code.is_empty();
+    known.or_else(|| match exchange.status {
+        StatusCode::NOT_FOUND if envelope.is_zohos => row(ERRORS, IN_ANOTHER_MODULE),
+        StatusCode::UNAUTHORIZED if envelope.is_zohos && has_code => row(ERRORS, "INVALID_TOKEN"),
+        StatusCode::FORBIDDEN if envelope.is_zohos && has_code => row(ERRORS, "NO_PERMISSION"),
+        StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => None,
+        _ if has_code => row(ERRORS, UNKNOWN),
+        _ => None,
+    })
+}
 
-const PERMISSION_DENIED: Meaning = Meaning::new(
-    ErrorType::PermissionDenied,
-    "the Zoho user has no permission to read the status of this job",
-    "Give the user of the credentials access to the module and the permission to change owners",
-);
+fn advice(exchange: &Exchange<'_>, meaning: &ErrorRow, envelope: &ErrorEnvelope<'_>) -> String {
+    let lacks_api_access =
+        || envelope.detail("permissions")?.get().contains("Crm_Implied_Api_Access").then_some(());
+    let words: Vec<&str> = envelope.code.split('_').collect();
+    let by_word = ADVICE_BY_WORD.iter().find(|(known, _)| known.iter().any(|word| words.contains(word)));
+    match (meaning.error_type, &exchange.host.conflicting, by_word) {
+        (ErrorType::TokenRejected, Some(named), _) => {
+            format!("The token response names {named}, another data center: correct or remove {{setting}}")
+        }
+        (ErrorType::PermissionDenied, ..) if lacks_api_access().is_some() => API_ACCESS.to_owned(),
+        (_, _, Some((_, advice))) => (*advice).to_owned(),
+        _ => meaning
+            .advice
+            .replace("{scope}", OPERATION.scope)
+            .replace("{module_scope}", OPERATION.module_scope)
+            .replace("{start_scope}", OPERATION.start_scope),
+    }
+}
 
-const NOT_FOUND: Meaning = Meaning::new(
-    ErrorType::JobNotFound,
-    "Zoho does not know this job",
-    "Check the job ID (a string with every digit), the module, and that the credentials belong to the same organization, \
-     production or sandbox. Zoho keeps jobs for 60 days",
-);
+const IN_ANOTHER_MODULE: &str = "IN_ANOTHER_MODULE";
 
-/// Zoho returns a 404 only in this case (docs/zoho-api.md).
-const IN_ANOTHER_MODULE: Meaning = Meaning::new(
-    ErrorType::JobNotFound,
-    "the job exists, but in another module",
-    "Use the module for which the job was started",
-);
+const NOT_FOUND: ErrorRow = ErrorRow {
+    codes: &["NO_DATA", "REQUIRED_PARAM_MISSING", "INVALID_DATA", "UNABLE_TO_PARSE_DATA_TYPE"],
+    error_type: ErrorType::JobNotFound,
+    what: "Zoho does not know this job",
+    advice: "Check the job ID (a string with every digit), the module, and that the credentials belong to the same \
+             organization, production or sandbox. Zoho keeps jobs for 60 days",
+};
 
-const RATE_LIMITED: Meaning = Meaning::new(
-    ErrorType::ZohoRateLimited,
-    "Zoho's rate limit was exceeded",
-    "Too many requests ran at a time, or the day's API credits are used up. Try again later, with fewer checks at a time",
-);
-
-const UNAVAILABLE: Meaning =
-    Meaning::new(ErrorType::ZohoUnavailable, "Zoho returned a server error", "Try again later");
-
-const UNKNOWN: Meaning = Meaning::new(
-    ErrorType::ZohoUnexpectedResponse,
-    "Zoho returned an error that the function does not know",
-    "",
-);
-
-/// The known codes, at any HTTP status.
-const CODES: [(&[&str], Meaning); 8] = [
-    (&["INVALID_TOKEN", "AUTHENTICATION_FAILURE", "INVALID_OAUTHTOKEN"], TOKEN_REJECTED),
-    (
-        &["OAUTH_SCOPE_MISMATCH"],
-        Meaning::new(
-            ErrorType::ScopeMismatch,
-            "the access token does not have the required scope",
-            "Create credentials with the scope {scope}, or the one for a single module, such as {module_scope}. Check \
-             the module's API name, too: Zoho checks the scope per module. If the scope is correct, add {start_scope}, \
-             which Zoho's own resolution for this error names",
-        ),
-    ),
-    (&["NO_PERMISSION", "AUTHORIZATION_FAILED"], PERMISSION_DENIED),
-    (
-        &["INVALID_MODULE"],
-        Meaning::new(
-            ErrorType::InvalidModule,
-            "Zoho does not know this module",
-            "Use the module's API name, which is case-sensitive",
-        ),
-    ),
-    (&["REQUIRED_PARAM_MISSING", "NO_DATA", "INVALID_DATA", "UNABLE_TO_PARSE_DATA_TYPE"], NOT_FOUND),
-    (&["INTERNAL_ERROR", "INTERNAL_SERVER_ERROR"], UNAVAILABLE),
-    (
-        &["INVALID_HOST"],
-        Meaning::new(
-            ErrorType::ZohoUnexpectedResponse,
-            "this host does not serve Zoho's CRM API",
-            "Use the API host of your data center, such as https://www.zohoapis.eu. Check {settings}",
-        ),
-    ),
-    (
-        &["INVALID_URL_PATTERN"],
-        Meaning::new(ErrorType::ZohoUnexpectedResponse, "Zoho does not know this URL", "Check {settings}"),
-    ),
+/// What the codes mean, at any HTTP status.
+const ERRORS: &[ErrorRow] = &[
+    ErrorRow {
+        codes: &["INVALID_TOKEN", "AUTHENTICATION_FAILURE", "INVALID_OAUTHTOKEN"],
+        error_type: ErrorType::TokenRejected,
+        what: "Zoho rejected the access token",
+        advice: "Store a valid token, or credentials of this host's data center, in the secret. Check {setting}, too",
+    },
+    ErrorRow {
+        codes: &["OAUTH_SCOPE_MISMATCH"],
+        error_type: ErrorType::ScopeMismatch,
+        what: "the access token does not have the required scope",
+        advice: "Create credentials with the scope {scope}, or the one for a single module, such as {module_scope}. Check \
+                 the module's API name, too: Zoho checks the scope per module. If the scope is correct, add {start_scope}, \
+                 which Zoho's own resolution for this error names",
+    },
+    ErrorRow {
+        codes: &["NO_PERMISSION", "AUTHORIZATION_FAILED"],
+        error_type: ErrorType::PermissionDenied,
+        what: "the Zoho user has no permission to read the status of this job",
+        advice: "Give the user of the credentials access to the module and the permission to change owners",
+    },
+    ErrorRow {
+        codes: &["INVALID_MODULE"],
+        error_type: ErrorType::InvalidModule,
+        what: "Zoho does not know this module",
+        advice: "Use the module's API name, which is case-sensitive",
+    },
+    NOT_FOUND,
+    ErrorRow {
+        // Zoho returns a 404 only in this case (docs/zoho-api.md).
+        codes: &[IN_ANOTHER_MODULE],
+        error_type: ErrorType::JobNotFound,
+        what: "the job exists, but in another module",
+        advice: "Use the module for which the job was started",
+    },
+    ErrorRow {
+        codes: &[THROTTLE],
+        error_type: ErrorType::ZohoRateLimited,
+        what: "Zoho's rate limit was exceeded",
+        advice: "Too many requests ran at a time, or the day's API credits are used up. Try again later, with fewer checks \
+                 at a time",
+    },
+    ErrorRow {
+        codes: &[SERVER_ERROR, "INTERNAL_SERVER_ERROR"],
+        error_type: ErrorType::ZohoUnavailable,
+        what: "Zoho returned a server error",
+        advice: "Try again later",
+    },
+    ErrorRow {
+        codes: &["INVALID_HOST"],
+        error_type: ErrorType::ZohoUnexpectedResponse,
+        what: "this host does not serve Zoho's CRM API",
+        advice: "Use the API host of your data center, such as https://www.zohoapis.eu. Check {settings}",
+    },
+    ErrorRow {
+        codes: &["INVALID_URL_PATTERN"],
+        error_type: ErrorType::ZohoUnexpectedResponse,
+        what: "Zoho does not know this URL",
+        advice: "Check {settings}",
+    },
+    ErrorRow {
+        codes: &[UNKNOWN],
+        error_type: ErrorType::ZohoUnexpectedResponse,
+        what: "Zoho returned an error that the function does not know",
+        advice: "",
+    },
 ];
 
+const API_ACCESS: &str = "Switch on \"Zoho CRM API Access\" in the profile of the credentials' user (Setup, Security Control, Profiles)";
+
 /// Advice by a word of the code, for what only the organization's administrator can change.
-const BY_WORD: [(&[&str], &str); 3] = [
+const ADVICE_BY_WORD: &[(&[&str], &str)] = &[
     (
         &["IP", "IPS"],
-        "The organization allows its API to certain IP addresses only: allow the address that these requests come from, in \
-         Zoho CRM's Setup",
+        "The organization allows its API to certain IP addresses only: allow the one that these requests come from",
     ),
     (
         &["LICENSE", "LICENSES", "LICENCE", "SUBSCRIPTION"],
@@ -161,45 +167,6 @@ const BY_WORD: [(&[&str], &str); 3] = [
         "Only the Enterprise and Ultimate editions of Zoho CRM have such jobs: check the organization's edition",
     ),
 ];
-
-/// `None` for a job, and for what is not Zoho's.
-fn meaning(exchange: &Exchange<'_>, envelope: &ErrorEnvelope<'_>) -> Option<&'static Meaning> {
-    let later = exchange.later(envelope, &RATE_LIMITED, &UNAVAILABLE);
-    let known =
-        || CODES.iter().find(|(codes, _)| codes.contains(&&*envelope.code)).map(|(_, meaning)| meaning);
-    let is_about_another_parameter = || {
-        matches!(&*envelope.code, "INVALID_DATA" | "UNABLE_TO_PARSE_DATA_TYPE") && !envelope.is_about_job_id()
-    };
-    let has_code = !envelope.code.is_empty();
-    later.or_else(|| known().filter(|_| !is_about_another_parameter())).or_else(|| match exchange.status {
-        StatusCode::NOT_FOUND => envelope.is_zohos.then_some(&IN_ANOTHER_MODULE),
-        StatusCode::UNAUTHORIZED => (has_code && envelope.is_zohos).then_some(&TOKEN_REJECTED),
-        StatusCode::FORBIDDEN => (has_code && envelope.is_zohos).then_some(&PERMISSION_DENIED),
-        _ => has_code.then_some(&UNKNOWN),
-    })
-}
-
-fn advice(exchange: &Exchange<'_>, meaning: &Meaning, envelope: &ErrorEnvelope<'_>) -> String {
-    let permissions = envelope.detail("permissions").map_or("", RawValue::get);
-    let by_word =
-        BY_WORD.iter().find(|(words, _)| envelope.code.split('_').any(|word| words.contains(&word)));
-    match (meaning.error_type, &exchange.host.conflicting, by_word) {
-        (ErrorType::TokenRejected, Some(of_token), _) => {
-            format!("The token response names {of_token}, another data center: correct or remove {{setting}}")
-        }
-        (ErrorType::PermissionDenied, ..) if permissions.contains("Crm_Implied_Api_Access") => {
-            "Switch on \"Zoho CRM API Access\" in the profile of the credentials' user (Setup, Security Control, Profiles)"
-                .to_owned()
-        }
-        (_, _, Some((_, advice))) => (*advice).to_owned(),
-        _ => meaning
-            .advice
-            .replace("{scope}", OPERATION.scope)
-            .replace("{module_scope}", OPERATION.module_scope)
-            .replace("{start_scope}", OPERATION.start_scope)
-            .replace("{settings}", exchange.host.server.settings()),
-    }
-}
 
 const CONTAINS_SECRET: &str = "has a `Status` that contains a token";
 

@@ -179,7 +179,6 @@ impl<'a> Login<'a> {
             headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type)]),
             body: body.extend_pairs(form).finish(),
             timeout: self.settings.config.request_timeout,
-            body_limit: 64 << 10,
         });
         let what = match sent.await {
             Err(error) => error.to_string(),

@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::error::ErrorCause;
-use crate::http::{HttpRequest as Request, HttpResponse as Response, NoResponse};
+use crate::http::{HttpResponse, NoResponse};
 use crate::zoho::data_center::DataCenter;
 use crate::zoho::hosts::ZohoServer;
+use ::http::StatusCode;
 use ::http::header::RETRY_AFTER;
-use ::http::{HeaderMap, StatusCode};
 use ErrorType::*;
 use secrecy::SecretString;
 
@@ -25,12 +25,12 @@ fn respond_with(status: u16, headers: &HeaderMap, body: Option<&str>) -> Result<
     let exchange = Exchange {
         host: &host(),
         status: StatusCode::from_u16(status).unwrap(),
-        headers,
-        body: body.map(str::as_bytes),
+        headers: headers.clone(),
+        body: body.map(Into::into),
         now: Timestamp::from_epoch_seconds(1_795_428_000), // 2026-11-23T10:00:00Z
         secrets: &SECRETS,
     };
-    classify(&exchange, Some("ZohoCRM.change_owner.READ"))
+    classify(&exchange, "ZohoCRM.change_owner.READ")
 }
 
 fn respond(status: u16, body: &str) -> Result<IssuedToken, WatchError> {
@@ -38,10 +38,10 @@ fn respond(status: u16, body: &str) -> Result<IssuedToken, WatchError> {
 }
 
 /// An accounts server that responds once.
-struct Accounts(Result<Response, TransportError>);
+struct Accounts(Result<HttpResponse, TransportError>);
 
 impl HttpClient for Accounts {
-    async fn send(&self, request: Request<'_>) -> Result<Response, TransportError> {
+    async fn send(&self, request: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
         assert_eq!((request.method, request.path.as_str()), (Method::POST, "/oauth/v2/token"));
         assert_eq!(request.headers["accept-encoding"], "identity");
         self.0.clone()
@@ -58,7 +58,7 @@ async fn only_what_did_not_reach_the_server_is_unsent() {
         Err(error)
     };
     let body = br#"{"access_token":"t"}"#.into();
-    let whole = Response { status: StatusCode::OK, headers: HeaderMap::new(), body };
+    let whole = HttpResponse { status: StatusCode::OK, headers: HeaderMap::new(), body };
     for (sent, expected) in [
         (Ok(whole), Ok("t")),
         (failure(Stage::Oversized(StatusCode::OK), NoResponse::Other), Err((false, "exceeds 1 MiB"))),

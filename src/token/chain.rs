@@ -87,6 +87,8 @@ pub(super) struct Memory {
     pub seen: Option<(u64, Now)>,
     /// A number that was taken when it was last tried.
     pub taken: u64,
+    /// The number under which it last stored a token, if that was its last request.
+    pub stored_token: Option<u64>,
     /// The last token that this environment requested.
     pub issued: Option<Arc<CachedToken>>,
     /// The last failure of this environment.
@@ -120,8 +122,8 @@ pub(super) enum Next {
     Wait(WatchError, Duration),
     /// Put a claim under this number, after so many failures in a row.
     Claim(u64, u32),
-    /// Request a token under the claim of this number, and be done before the timer ends.
-    Request(u64, u32, Timer),
+    /// Request a token under one's own claim, after so many failures in a row, and be done before the timer ends.
+    Request(u32, Timer),
 }
 
 impl Need {
@@ -161,8 +163,8 @@ pub(super) fn decide(need: &Need, view: &View, memory: &Memory, now: Now) -> Nex
     if let Some((error, left)) = failure.filter(|(_, left)| !left.is_zero()) {
         return if left > PATIENCE { Next::Fail(error) } else { wait(need, error, left) };
     }
-    if let Some((number, timer)) = newest.and_then(|record| own_claim(record, memory, now)) {
-        return Next::Request(number, failures, timer);
+    if let Some(timer) = newest.and_then(|record| own_claim(record, memory, now)) {
+        return Next::Request(failures, timer);
     }
     let patience = newest.map_or(Duration::ZERO, |record| patience(record, view, now));
     let left = patience.saturating_sub(seen_for(memory, now));
@@ -196,11 +198,11 @@ fn stored_failure(record: &Record, memory: &Memory, now: Now) -> Option<(WatchEr
 }
 
 /// The claim of this environment, if it leaves enough time for a request.
-fn own_claim(record: &Record, memory: &Memory, now: Now) -> Option<(u64, Timer)> {
+fn own_claim(record: &Record, memory: &Memory, now: Now) -> Option<Timer> {
     let Content::Claim { owner, .. } = &record.content else { return None };
     let (number, timer) = memory.claim?;
     let is_own = number == record.number && *owner == memory.owner;
-    (is_own && timer.left(now) >= SHORTEST_REQUEST).then_some((number, timer))
+    (is_own && timer.left(now) >= SHORTEST_REQUEST).then_some(timer)
 }
 
 /// How long to wait for what follows this record, from when it was first seen.
@@ -210,7 +212,7 @@ fn patience(record: &Record, view: &View, now: Now) -> Duration {
         Content::Claim { .. } => now.since(record.created) <= CLAIM.saturating_add(MAX_SKEW),
         // Whoever requested it finds out whether it stays rejected.
         Content::Token { .. } => {
-            view.token.as_ref().is_some_and(|token| !token.is_own() && token.is_fresh(now.at))
+            view.token.as_ref().is_some_and(|token| token.is_shared() && token.is_fresh(now.at))
         }
         Content::Failure { .. } | Content::Unreadable => false,
     };

@@ -2,7 +2,7 @@
 
 use crate::http::Origin;
 use crate::timestamp::{Clock, Timestamp};
-use crate::token::cache::{CachedToken, Issued, TokenCache, TokenTimes};
+use crate::token::cache::{CachedToken, Issued, TokenCache};
 use crate::token::clock::Now;
 use crate::token::record::{Content, Identity, Record};
 use crate::zoho::credentials::{AccessToken, Secret};
@@ -84,10 +84,9 @@ impl<S, T> Context<S, T> {
         let Content::Token { access_token, api_domain, expires_at, .. } = &record.content else {
             return None;
         };
-        let (began, ends) = (record.created, Timestamp::parse(expires_at)?);
-        let times = TokenTimes::new(began, ends, self.now().at, self.random());
+        let ends = Timestamp::parse(expires_at)?;
+        let issued = Issued::new(is_own, record.created, ends, self.now().at, self.random());
         let api_domain = api_domain.as_ref().and_then(|text| Origin::parse(text).ok());
-        let issued = Issued { record: record.number, is_own, times };
         Some(self.cached(AccessToken::parse(access_token)?, Some(issued), api_domain.as_ref(), stored))
     }
 

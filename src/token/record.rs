@@ -157,3 +157,87 @@ fn digest(parts: &[&str]) -> String {
         hex
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zoho::credentials::AccessToken;
+    use serde_json::json;
+
+    fn parse(id: &str, text: &str) -> Option<Record> {
+        let created = Timestamp::from_epoch_seconds(0);
+        Record::parse(&Version { id: id.into(), created, text: text.into() })
+    }
+
+    #[test]
+    fn records_are_numbered() {
+        assert!((32..=64).contains(&id(1).len()));
+        for (id, number) in [
+            (id(1), Some(1)),
+            (id(1_234_567_890), Some(1_234_567_890)),
+            ("zoho-access-token-record-1".into(), None),
+            ("zoho-access-token-record-00000000001".into(), None),
+            ("zoho-access-token-record-000000000x".into(), None),
+            ("8a1c7d5e-0000-4000-8000-000000000000".into(), None),
+        ] {
+            assert_eq!(parse(&id, "{}").map(|record| record.number), number, "{id}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_record_survives_the_round_trip_and_belongs_to_one_identity() {
+        let origin = |host: &str| Origin::parse(host).unwrap();
+        let identity = |version: &str, accounts: &str, api: &str| {
+            Identity::new(version, &origin(accounts), &origin(api))
+        };
+        const ACCOUNTS: [&str; 2] = ["https://accounts.zoho.com", "https://accounts.zoho.eu"];
+        const API: [&str; 2] = ["https://www.zohoapis.com", "https://sandbox.zohoapis.com"];
+        let ours = identity("v1", ACCOUNTS[0], API[0]);
+        let issued = IssuedToken {
+            token: AccessToken::parse("secret").unwrap(),
+            api_domain: Some(origin(API[0])),
+            lifetime: Duration::from_secs(3_600),
+        };
+        let error = WatchError::new(ErrorType::TokenRejected, "rejected");
+        let claim = Content::Claim { owner: "o".into(), credentials: ours.attempt.clone(), failures: 2 };
+        for (content, failures, counts_for_another_api_host) in [
+            (Content::token(&issued, Timestamp::from_epoch_seconds(0), &ours.token), 0, true),
+            (Content::failure(&error, Duration::from_secs(60), &ours.attempt, 3), 3, false),
+            (claim, 2, false),
+        ] {
+            let text = content.to_text();
+            let record = parse(&id(1), text.expose_secret()).unwrap();
+            assert_eq!(record.content.to_text().expose_secret(), text.expose_secret());
+            assert_eq!(record.failures(), failures);
+            assert_eq!(record.token().is_some(), failures == 0);
+            for (other, counts) in [
+                (identity("v1", ACCOUNTS[0], API[0]), true),
+                (identity("v1", ACCOUNTS[0], API[1]), counts_for_another_api_host),
+                (identity("v1", ACCOUNTS[1], API[0]), false),
+                (identity("v2", ACCOUNTS[0], API[0]), false),
+            ] {
+                assert_eq!(other.has(&record), counts, "{} {other:?}", text.expose_secret());
+            }
+        }
+        for text in ["", "garbage", "{}", "[]", r#"{"access_token":"t","expires_at":1}"#] {
+            let record = parse(&id(1), text).unwrap();
+            assert!(!ours.has(&record) && record.token().is_none() && record.content.error().is_none());
+        }
+    }
+
+    #[test]
+    fn a_planted_failure_has_a_bounded_effect() {
+        for kind in ErrorType::ALL {
+            let text = json!({"error_type": kind.name(), "message": "m".repeat(40_000), "seconds": u64::MAX,
+                              "credentials": "", "failures": 0});
+            let requesting_can_fail_so = ["Token", "ZohoUnavailable", "ZohoUnexpectedResponse"]
+                .iter()
+                .any(|name| kind.name().starts_with(name));
+            let read = parse(&id(1), &text.to_string()).unwrap().content.error();
+            assert_eq!(read.is_some(), requesting_can_fail_so, "{kind}");
+            if let Some((error, lasts)) = read {
+                assert_eq!((error.message().len(), lasts), (LONGEST_MESSAGE, LONGEST_FAILURE));
+            }
+        }
+    }
+}

@@ -74,9 +74,11 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
     /// Tells all execution environments that Zoho rejects even this token, which this one has just requested in place of
     /// a rejected one.
     pub async fn report_rejected(&self, rejected: &CachedToken, error: &WatchError, deadline: Deadline) {
-        if let Ok(process) = self.process.clone().try_lock_owned() {
+        if rejected.issued.is_some()
+            && let Ok(process) = self.process.clone().try_lock_owned()
+        {
             let acquisition = Acquisition::new(self.context.clone(), process, Need::Any);
-            let _in_time = deadline.limit(acquisition.report_rejected(rejected, error)).await;
+            let _in_time = deadline.limit(acquisition.report_rejected(error)).await;
         }
     }
 

@@ -106,9 +106,7 @@ impl SecretStore for SecretsManager {
             .send()
             .await;
         let error = match result {
-            Ok(output) if output.version_id() == Some(id) => {
-                return Ok(Put::Done { stages: output.version_stages.unwrap_or_default() });
-            }
+            Ok(output) if output.version_id() == Some(id) => return Ok(Put::Done),
             Ok(_) => self.reporter.error(
                 Operation::PutSecretValue,
                 &self.secret_id,

@@ -145,7 +145,7 @@ async fn run(operation: &str, replies: &[Reply]) -> (Outcome, Canned) {
         "labeled" => of_store(secret().labeled("ZOHO_ACCESS_TOKEN").await, found),
         "version" => of_store(secret().version("id-1").await, |version| found(version)),
         "put" => of_store(secret().put("id-1", "ZOHO_ACCESS_TOKEN", &"text".into()).await, |put| match put {
-            Put::Done { .. } => "done",
+            Put::Done => "done",
             Put::Taken => "taken",
         }),
         "publish" => of_watch(sdk.topic(TOPIC.into()).publish(&message()).await, |_| "published"),

@@ -97,7 +97,6 @@ fn checker(
             request_timeout,
             sharing: Sharing::ReadWrite,
             clock: clock.clone(),
-            random: Arc::new(|| fastrand::u64(..)),
         },
     );
     let settings = Settings { api_version: "v8".into(), request_timeout, api_host, clock };

@@ -3,9 +3,9 @@
 use crate::error::{ErrorType, WatchError};
 use crate::http::{Reason, hint};
 use crate::token::cache::CachedToken;
-use crate::token::chain::{self, Memory, Need, Next, OwnFailure, View, decide};
+use crate::token::chain::{self, Memory, Need, Next, OwnFailure, Stored, View, decide};
 use crate::token::clock::Timer;
-use crate::token::context::{Context, Sharing, Stored};
+use crate::token::context::{Context, Sharing};
 use crate::token::record::{self, Content, LEASE_LABEL, Record, TOKEN_LABEL};
 use crate::token::store::{Put, SecretStore, StoreError, Version};
 use crate::zoho::credentials::{Secret, TokenGrant};
@@ -17,17 +17,10 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, sleep};
 
-/// What outlives an acquisition.
-#[derive(Default)]
-pub(super) struct Process {
-    memory: Memory,
-    stored: Option<Arc<Stored>>,
-}
-
 /// One acquisition at work. The guard makes it the only one of this process.
 pub(super) struct Acquisition<S, T> {
     context: Arc<Context<S, T>>,
-    process: OwnedMutexGuard<Process>,
+    memory: OwnedMutexGuard<Memory>,
     need: Need,
     sharing: Sharing,
     pauses: u32,
@@ -58,15 +51,11 @@ fn store_timeout(what: &str) -> WatchError {
 }
 
 impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
-    pub(super) fn new(
-        context: Arc<Context<S, T>>,
-        mut process: OwnedMutexGuard<Process>,
-        need: Need,
-    ) -> Self {
-        if process.memory.owner.is_empty() {
-            process.memory.owner = format!("{:016x}", (context.settings.random)());
+    pub(super) fn new(context: Arc<Context<S, T>>, mut memory: OwnedMutexGuard<Memory>, need: Need) -> Self {
+        if memory.owner.is_empty() {
+            memory.owner = format!("{:016x}", fastrand::u64(..));
         }
-        Self { sharing: context.settings.sharing, context, process, need, pauses: 0 }
+        Self { sharing: context.settings.sharing, context, memory, need, pauses: 0 }
     }
 
     /// Acquires a token and makes it the one of the invocations to come.
@@ -81,15 +70,15 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
                     self.pause(error.into_error(), Duration::MAX).await;
                     continue;
                 }
-                Err(StoreError::Unavailable(why)) if is_urgent && self.process.has_credentials() => {
+                Err(StoreError::Unavailable(why)) if is_urgent && self.memory.has_credentials() => {
                     self.lower(Sharing::Off, &why);
                     View::default()
                 }
                 Err(error) => return Err(error.into_error()),
             };
-            match decide(&self.need, &view, &self.process.memory, self.context.now()) {
+            match decide(&self.need, &view, &self.memory, self.context.now()) {
                 Next::Use(token) => {
-                    let memory = &mut self.process.memory;
+                    let memory = &mut *self.memory;
                     memory.issued = memory.issued.take().filter(|issued| issued.token == token.token);
                     self.context.cache.store(&token, self.context.now());
                     return Ok(token);
@@ -109,10 +98,10 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     /// Tells the others that Zoho's API rejects even this token, which this environment has just requested in place of a
     /// rejected one: another would not help, and each one that is issued ends one that is in use.
     pub(super) async fn report_rejected(mut self, error: &WatchError) {
-        let (until, memory) = (Timer::start(self.context.now(), chain::REJECTED), &mut self.process.memory);
-        memory.failure = Some(OwnFailure { error: error.clone(), until, count: 0 });
-        if let (Some(number), Some(stored)) = (memory.stored_token, &self.process.stored) {
-            let failure = Content::failure(error, chain::REJECTED, &stored.identity.attempt, 0);
+        let until = Timer::start(self.context.now(), chain::REJECTED);
+        self.memory.failure = Some(OwnFailure { error: error.clone(), until, count: 0 });
+        if let (Some(number), Some(stored)) = (self.memory.issued_as, &self.memory.stored) {
+            let failure = Content::failure(error, chain::REJECTED, &stored.identity, 0);
             self.put(number.saturating_add(1), LEASE_LABEL, &failure).await;
         }
     }
@@ -134,13 +123,13 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         let mut chain = Chain::new();
         self.add(&mut chain, labeled)?;
         let view = self.view(&chain, &stored);
-        let is_found = self.need.choose(&view, &self.process.memory, context.now()).is_some();
+        let is_found = self.need.choose(&view, &self.memory, context.now()).is_some();
         if self.sharing != Sharing::ReadWrite || is_found {
             return Ok(view);
         }
         self.add(&mut chain, context.store.labeled(LEASE_LABEL).await)?;
         // A label can be late, and somebody can move it.
-        let head = self.process.memory.taken.max(head(&chain));
+        let head = self.memory.taken.max(head(&chain));
         // Back to the newest record of this function's kind.
         for number in (1..=head).rev().take(MAX_SKIPPED) {
             if !chain.contains_key(&number) {
@@ -155,7 +144,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         }
         let view = self.view(&chain, &stored);
         // After the reads: before them, the record may not have been there.
-        self.process.memory.note(&view, context.now());
+        self.memory.note(&view, context.now());
         Ok(view)
     }
 
@@ -176,10 +165,14 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     }
 
     fn view(&self, chain: &Chain, stored: &Stored) -> View {
-        let issued = self.process.memory.issued.as_ref().map(|issued| issued.token.expose());
         let ours = || chain.values().rev().filter(|record| stored.identity.has(record));
-        let is_own = |record: &Record| issued.is_some() && record.token() == issued;
-        let token = ours().find_map(|record| self.context.shared(record, is_own(record), stored));
+        let token = ours().find_map(|record| self.context.shared(record, false, stored));
+        let issued = self
+            .memory
+            .issued
+            .iter()
+            .find(|issued| token.as_ref().is_some_and(|token| token.token == issued.token));
+        let token = issued.cloned().or(token);
         View { head: head(chain), token, newest: ours().next().cloned() }
     }
 
@@ -187,10 +180,10 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         let secret = Secret::parse(current.text.expose_secret(), self.context.settings.data_center)
             .map_err(|invalid| StoreError::Denied(invalid.of("the secret that ZOHO_SECRET_ID names")))?;
         let stored = Arc::new(self.context.stored(&current.id, secret));
-        let known = self.process.stored.replace(stored.clone());
+        let known = self.memory.stored.replace(stored.clone());
         if known.is_some_and(|known| known.identity != stored.identity) {
             // Neither a token nor a failure of replaced credentials is useful to anybody.
-            (self.process.memory.issued, self.process.memory.failure) = (None, None);
+            (self.memory.issued, self.memory.failure) = (None, None);
             self.context.cache.forget(|_| true);
             self.need = Need::Any;
         }
@@ -215,7 +208,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         let (first, longest) = PAUSES;
         let backoff = first.saturating_mul(1_u32 << self.pauses.min(10)).min(longest);
         self.pauses = self.pauses.saturating_add(1);
-        let random = self.context.random();
+        let random = fastrand::f64();
         sleep(backoff.mul_f64(0.5 + random / 2.0).min(at_most.saturating_add(first.mul_f64(2.0 * random))))
             .await;
     }
@@ -223,7 +216,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     /// Puts a claim. What is read back decides whether it counts.
     async fn claim(&mut self, number: u64, failures: u32) {
         match self.put_claim(number, failures).await {
-            Ok(_) => self.process.memory.taken = number,
+            Ok(_) => self.memory.taken = number,
             Err(StoreError::Denied(why)) => self.lower(Sharing::ReadOnly, &why),
             Err(StoreError::Unavailable(why)) if self.pauses > 2 => self.lower(Sharing::ReadOnly, &why),
             Err(error) => self.pause(error.into_error(), Duration::MAX).await,
@@ -241,12 +234,11 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
                 "80 versions of the secret were written in the last 24 hours".into(),
             ));
         }
-        let Process { memory, stored } = &mut *self.process;
+        let Some(stored) = self.memory.stored.clone() else { return Ok(Put::Taken) };
         // Before the put. A claim that is put again keeps its timer.
-        let timer = Timer::start(now, chain::CLAIM);
-        memory.claim = memory.claim.filter(|(known, _)| *known == number).or(Some((number, timer)));
-        let credentials = stored.as_ref().map(|stored| stored.identity.attempt.clone()).unwrap_or_default();
-        let claim = Content::Claim { owner: memory.owner.clone(), credentials, failures };
+        let known = self.memory.claim.filter(|(known, _)| *known == number);
+        self.memory.claim = known.or_else(|| Some((number, Timer::start(now, chain::CLAIM))));
+        let claim = Content::claim(&self.memory.owner, &stored.identity, failures);
         context.cache.wait_for(store_timeout("writing"));
         context.store.put(&record::id(number), LEASE_LABEL, &claim.to_text()).await
     }
@@ -254,7 +246,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     /// Requests a token for this environment alone.
     async fn request_alone(&mut self, failures: u32) -> Result<(), WatchError> {
         let now = self.context.now();
-        let memory = &mut self.process.memory;
+        let memory = &mut *self.memory;
         memory.alone.retain(|request| !request.is_over(now));
         if memory.alone.len() >= chain::ALONE_AN_HOUR {
             let message = "this execution environment has requested four access tokens in the last hour, cannot store \
@@ -269,35 +261,34 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
 
     /// Requests a token, and stores what came of it if this is done under a claim.
     async fn request(&mut self, failures: u32, timer: Timer) {
-        let Some(stored) = self.process.stored.clone() else { return };
+        let Some(stored) = self.memory.stored.clone() else { return };
         let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return };
         let (context, now) = (self.context.clone(), self.context.now());
         context.cache.wait_for(oauth::out_of_time(&stored.accounts));
         let timeout = timer.left(now).min(LONGEST_REQUEST).min(context.settings.request_timeout);
         let response = context.endpoint.request_token(&stored.accounts, credentials, now.at, timeout).await;
-        let memory = &mut self.process.memory;
-        let claim = memory.claim.map(|(number, _)| number);
-        memory.stored_token = None;
+        let memory = &mut *self.memory;
+        let result = memory.claim.map(|(claim, _)| claim.saturating_add(1));
+        memory.issued_as = None;
         match response {
             Ok(issued) => {
                 // Its life counts from the request: an environment can be frozen before it reads the response.
-                let content = Content::token(&issued, now.at, &stored.identity.token);
+                let content = Content::token(&issued, now.at, &stored.identity);
                 let record = Record { number: 0, created: now.at, content };
                 (memory.issued, memory.failure) = (context.shared(&record, true, &stored), None);
-                if let Some(number) = claim.map(|claim| claim.saturating_add(1))
+                if let Some(number) = result
                     && self.put(number, TOKEN_LABEL, &record.content).await
                 {
-                    self.process.memory.stored_token = Some(number);
+                    self.memory.issued_as = Some(number);
                 }
             }
             Err(failure) => {
                 let (error, count) = (failure.error, failures.saturating_add(1));
-                let lasts = chain::lasts(error.kind(), failures, claim.is_some());
-                let content = Content::failure(&error, lasts, &stored.identity.attempt, count);
-                let until = Timer::start(context.now(), lasts);
-                memory.failure = Some(OwnFailure { error, until, count });
-                if let Some(claim) = claim {
-                    self.put(claim.saturating_add(1), LEASE_LABEL, &content).await;
+                let lasts = chain::lasts(error.kind(), failures, result.is_some());
+                let content = Content::failure(&error, lasts, &stored.identity, count);
+                memory.failure = Some(OwnFailure { error, until: Timer::start(context.now(), lasts), count });
+                if let Some(number) = result {
+                    self.put(number, LEASE_LABEL, &content).await;
                 }
             }
         }
@@ -308,7 +299,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         self.context.cache.wait_for(store_timeout("writing"));
         match self.context.store.put(&record::id(number), label, &content.to_text()).await {
             Ok(put) => {
-                self.process.memory.taken = number;
+                self.memory.taken = number;
                 matches!(put, Put::Done { .. })
             }
             Err(error) => {
@@ -324,12 +315,4 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
 
 fn head(chain: &Chain) -> u64 {
     chain.last_key_value().map_or(0, |(number, _)| *number)
-}
-
-impl Process {
-    /// Whether there are credentials to request a token with.
-    fn has_credentials(&self) -> bool {
-        let grant = self.stored.as_ref().map(|stored| &stored.secret.grant);
-        matches!(grant, Some(TokenGrant::Credentials(_)))
-    }
 }

@@ -110,6 +110,9 @@ const LOOK_EVERY: i64 = 300;
 /// A successor that another environment is busy with is looked for again soon, but not by every check.
 const LOOK_SOON: i64 = 5;
 
+/// How long after a look that led to nothing the next one is due.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
 impl TokenCache {
     pub(super) fn new() -> Self {
         let waiting_for =
@@ -142,13 +145,13 @@ impl TokenCache {
         state.current = state.current.take().filter(|token| !is_one(token));
     }
 
-    /// Whether it is time to look at the secret again.
-    pub(super) fn is_look_due(&self, now: Now) -> bool {
-        self.state().next_look.is_some_and(|timer| timer.is_over(now))
-    }
-
-    pub(super) fn look_after(&self, duration: Duration, now: Now) {
-        self.state().next_look = Some(Timer::start(now, duration));
+    /// The token in memory, if it can be used and it is time to look at the secret again. Then the next time is later.
+    pub(super) fn look_due(&self, now: Now) -> Option<Arc<CachedToken>> {
+        let token = self.usable(now.at)?;
+        let mut state = self.state();
+        state.next_look.filter(|timer| timer.is_over(now))?;
+        state.next_look = Some(Timer::start(now, LOOK_AGAIN));
+        Some(token)
     }
 
     /// The error of an invocation whose time runs out from now on. Retryable: the next attempt, for which no time was

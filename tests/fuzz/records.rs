@@ -53,7 +53,7 @@ impl SecretStore for Planted {
     }
 
     async fn put(&self, id: &str, _: &str, _: &SecretString) -> Result<Put, StoreError> {
-        Ok(if id == ID { Put::Taken } else { Put::Done { stages: Vec::new() } })
+        Ok(if id == ID { Put::Taken } else { Put::Done })
     }
 }
 
@@ -83,7 +83,6 @@ pub(crate) fn shared_records(input: &[u8]) -> String {
         request_timeout: Duration::from_secs(10),
         sharing: Sharing::ReadWrite,
         clock,
-        random: Arc::new(|| 7),
     };
     let tokens = TokenSource::new(Planted { kind, text: text.to_owned() }, Accounts, settings);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();

@@ -221,7 +221,6 @@ impl Environment {
             request_timeout,
             sharing: Sharing::ReadWrite,
             clock: clock.clone(),
-            random: Arc::new(|| fastrand::u64(..)),
         };
         change(&mut settings);
         let tokens = TokenSource::new(wire.clone(), wire.clone(), settings);
@@ -302,9 +301,7 @@ impl Wire {
         let stored = state.versions.get(id).map(|version| version.text.expose_secret());
         match (&state.puts, stored) {
             (Some(error), _) => Some(Err(error.clone())),
-            (None, Some(stored)) if stored == text.expose_secret() => {
-                Some(Ok(Put::Done { stages: Vec::new() }))
-            }
+            (None, Some(stored)) if stored == text.expose_secret() => Some(Ok(Put::Done)),
             (None, Some(_)) => Some(Ok(Put::Taken)),
             (None, None) if !has_room => Some(Err(StoreError::Denied("LimitExceededException".into()))),
             (None, None) => None,
@@ -418,7 +415,7 @@ impl SecretStore for Wire {
             }
             if fastrand::f64() >= self.world.state().lost_responses {
                 self.hop().await;
-                return response.unwrap_or_else(|| Ok(Put::Done { stages: vec![label.to_owned()] }));
+                return response.unwrap_or_else(|| Ok(Put::Done));
             }
             sleep(Duration::from_secs(1)).await;
         }

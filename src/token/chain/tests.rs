@@ -4,7 +4,9 @@ use super::*;
 use crate::http::Origin;
 use crate::token::cache::Issued;
 use crate::token::clock::tests::{later, some_time};
+use crate::token::record::Content;
 use crate::zoho::hosts::{ApiHost, HostSource};
+use crate::zoho::oauth::IssuedToken;
 
 fn token(name: &str, now: Now, age: i64, is_own: bool) -> Arc<CachedToken> {
     let began = now.at.plus_seconds(-age);
@@ -21,17 +23,23 @@ fn record(now: Now, age: i64, content: Content) -> Record {
 }
 
 fn claim(owner: &str) -> Content {
-    Content::Claim { owner: owner.into(), credentials: String::new(), failures: 2 }
+    Content::claim(owner, &identity(), 2)
 }
 
 fn failure(seconds: u64) -> Content {
     let error = WatchError::new(ErrorType::TokenRejected, "rejected");
-    Content::failure(&error, Duration::from_secs(seconds), "", 3)
+    Content::failure(&error, Duration::from_secs(seconds), &identity(), 3)
 }
 
-fn stored_token() -> Content {
-    let (access_token, expires_at, credentials) = ("t".into(), String::new(), String::new());
-    Content::Token { access_token, api_domain: None, expires_at, credentials }
+fn stored_token(now: Now) -> Content {
+    let token = AccessToken::parse("t").unwrap();
+    let issued = IssuedToken { token, api_domain: None, lifetime: Duration::from_secs(3_600) };
+    Content::token(&issued, now.at, &identity())
+}
+
+fn identity() -> Identity {
+    let origin = Origin::parse("https://www.zohoapis.com").unwrap();
+    Identity::new("v1", &origin, &origin)
 }
 
 fn describe(next: &Next) -> String {
@@ -50,8 +58,8 @@ fn the_newest_record_decides_what_a_check_without_a_token_does() {
     let now = some_time();
     for (content, age, seen, expected) in [
         (None, 0, 0, "claim 1 after 0"),
-        (Some(stored_token()), 4_000, 0, "claim 8 after 0"),
-        (Some(Content::Unreadable), 0, 0, "claim 8 after 0"),
+        (Some(stored_token(now)), 4_000, 0, "claim 8 after 0"),
+        (Some(Content::default()), 0, 0, "claim 8 after 0"),
         // A failure lasts until either clock says that it is over.
         (Some(failure(60)), 0, 0, "fail TokenRejected"),
         (Some(failure(60)), 57, 0, "fail TokenRejected"),
@@ -144,7 +152,7 @@ fn a_new_token_that_is_rejected_is_left_to_whoever_requested_it_for_a_moment() {
     ] {
         let rejected = token("rejected", now, age, is_own);
         let need = Need::Replacement(vec![rejected.token.clone()]);
-        let view = View { head: 7, token: Some(rejected), newest: Some(record(now, age, stored_token())) };
+        let view = View { head: 7, token: Some(rejected), newest: Some(record(now, age, stored_token(now))) };
         let mut memory = Memory::default();
         memory.note(&view, now);
         let next = decide(&need, &view, &memory, later(now, 0, seen));

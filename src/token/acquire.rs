@@ -71,7 +71,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
                     continue;
                 }
                 Err(StoreError::Unavailable(why)) if is_urgent && self.memory.has_credentials() => {
-                    self.lower(Sharing::Off, &why);
+                    self.stop_sharing(&why);
                     View::default()
                 }
                 Err(error) => return Err(error.into_error()),
@@ -110,11 +110,8 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     async fn look(&mut self) -> Result<View, StoreError> {
         self.context.cache.wait_for(store_timeout("reading"));
         let context = self.context.clone();
-        let labeled = async {
-            if self.sharing == Sharing::Off { Ok(None) } else { context.store.labeled(TOKEN_LABEL).await }
-        };
         // Together: a cold start waits for one response time, not for two.
-        let (current, labeled) = tokio::join!(context.store.current(), labeled);
+        let (current, labeled) = tokio::join!(context.store.current(), context.store.labeled(TOKEN_LABEL));
         let stored = self.note_credentials(&current?)?;
         if let TokenGrant::Static(token) = &stored.secret.grant {
             let token = Some(context.cached(token.clone(), None, None, &stored));
@@ -155,7 +152,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         read: Result<Option<Version>, StoreError>,
     ) -> Result<(), StoreError> {
         match read {
-            Err(StoreError::Denied(why)) => self.lower(Sharing::Off, &why),
+            Err(StoreError::Denied(why)) => self.stop_sharing(&why),
             read => {
                 let record = read?.as_ref().and_then(Record::parse);
                 chain.extend(record.map(|record| (record.number, record)));
@@ -167,12 +164,9 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     fn view(&self, chain: &Chain, stored: &Stored) -> View {
         let ours = || chain.values().rev().filter(|record| stored.identity.has(record));
         let token = ours().find_map(|record| self.context.shared(record, false, stored));
-        let issued = self
-            .memory
-            .issued
-            .iter()
-            .find(|issued| token.as_ref().is_some_and(|token| token.token == issued.token));
-        let token = issued.cloned().or(token);
+        // One's own token says so.
+        let is_it = |issued: &&Arc<CachedToken>| token.as_ref().is_some_and(|it| it.token == issued.token);
+        let token = self.memory.issued.iter().find(is_it).cloned().or(token);
         View { head: head(chain), token, newest: ours().next().cloned() }
     }
 
@@ -191,9 +185,9 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     }
 
     /// Goes on without what the secret does not allow.
-    fn lower(&mut self, sharing: Sharing, why: &str) {
-        if sharing < self.sharing {
-            self.sharing = sharing;
+    fn stop_sharing(&mut self, why: &str) {
+        if self.sharing == Sharing::ReadWrite {
+            self.sharing = Sharing::ReadOnly;
             tracing::warn!(
                 reason = why,
                 "access tokens are not shared between execution environments for now: each requests its own, of which \
@@ -217,8 +211,8 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     async fn claim(&mut self, number: u64, failures: u32) {
         match self.put_claim(number, failures).await {
             Ok(_) => self.memory.taken = number,
-            Err(StoreError::Denied(why)) => self.lower(Sharing::ReadOnly, &why),
-            Err(StoreError::Unavailable(why)) if self.pauses > 2 => self.lower(Sharing::ReadOnly, &why),
+            Err(StoreError::Denied(why)) => self.stop_sharing(&why),
+            Err(StoreError::Unavailable(why)) if self.pauses > 2 => self.stop_sharing(&why),
             Err(error) => self.pause(error.into_error(), Duration::MAX).await,
         }
     }
@@ -300,7 +294,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         match self.context.store.put(&record::id(number), label, &content.to_text()).await {
             Ok(put) => {
                 self.memory.taken = number;
-                matches!(put, Put::Done { .. })
+                put == Put::Done
             }
             Err(error) => {
                 tracing::warn!(

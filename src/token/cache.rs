@@ -104,11 +104,8 @@ struct State {
     waiting_for: WatchError,
 }
 
-/// Replaced credentials are noticed after so many seconds at the latest, in an environment that is invoked.
-const LOOK_EVERY: i64 = 300;
-
-/// A successor that another environment is busy with is looked for again soon, but not by every check.
-const LOOK_SOON: i64 = 5;
+/// How often an environment that is invoked looks at the secret: for replaced credentials, and for the next token.
+const LOOK_EVERY: Duration = Duration::from_secs(300);
 
 /// How long after a look that led to nothing the next one is due.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
@@ -133,10 +130,7 @@ impl TokenCache {
     pub(super) fn store(&self, token: &Arc<CachedToken>, now: Now) {
         let mut state = self.state();
         state.current = Some(token.clone());
-        state.next_look = token.issued.as_ref().map(|issued| {
-            let seconds = issued.refresh_at.seconds_since(now.at).clamp(LOOK_SOON, LOOK_EVERY);
-            Timer::start(now, Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
-        });
+        state.next_look = token.issued.as_ref().map(|_| Timer::start(now, LOOK_EVERY));
     }
 
     /// Forgets the present token if it is one of these: a late rejection must not evict a newer one.
@@ -154,12 +148,9 @@ impl TokenCache {
         Some(token)
     }
 
-    /// The error of an invocation whose time runs out from now on. Retryable: the next attempt, for which no time was
-    /// left, would have told a stray response from a permanent error.
+    /// The error of an invocation whose time runs out from now on.
     pub(super) fn wait_for(&self, error: WatchError) {
-        let is_retryable = error.kind().is_retryable();
-        self.state().waiting_for =
-            if is_retryable { error } else { WatchError::new(ErrorType::ZohoUnavailable, error.message()) };
+        self.state().waiting_for = error;
     }
 
     /// The error of an invocation whose time has run out.

@@ -31,11 +31,9 @@ pub struct TokenSettings {
 }
 
 /// What the store is used for besides the credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// Nothing: tokens stay in memory.
-    Off,
-    /// A token that others share is used. Nothing is stored.
+    /// A token that others share is used, if there is one. Nothing is stored.
     ReadOnly,
     /// Tokens are shared.
     ReadWrite,

@@ -59,7 +59,7 @@ async fn main() -> ExitCode {
 
 async fn run(settings: Settings, view: &View) -> Result<Exit, WatchError> {
     match credentials::source(&settings)? {
-        Source::Local(store) => Box::pin(perform(store, Sharing::Off, settings, view)).await,
+        Source::Local(store) => Box::pin(perform(store, settings, view)).await,
         Source::SecretsManager(secret_id) => {
             let Some(region) = sdk::region(&settings.environment).await else {
                 let message =
@@ -69,19 +69,18 @@ async fn run(settings: Settings, view: &View) -> Result<Exit, WatchError> {
             let (connections, timeout) = (settings.connections.clone(), settings.config.request_timeout);
             let store =
                 Sdk::load(connections, &settings.environment, region, timeout).await.secret(secret_id);
-            Box::pin(perform(store, Sharing::ReadOnly, settings, view)).await
+            Box::pin(perform(store, settings, view)).await
         }
     }
 }
 
 async fn perform<S: SecretStore + 'static>(
     store: S,
-    sharing: Sharing,
     settings: Settings,
     view: &View,
 ) -> Result<Exit, WatchError> {
     let clock: Clock = Arc::new(Timestamp::now);
-    let checker = setup::checker(store, sharing, settings.connections, &settings.config, &clock);
+    let checker = setup::checker(store, Sharing::ReadOnly, settings.connections, &settings.config, &clock);
     match settings.task {
         Task::CheckCredentials(job) => Ok(Box::pin(check_credentials::run(&checker, &job)).await),
         Task::Watch { job, since } => {

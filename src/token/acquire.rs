@@ -35,6 +35,9 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// The first pause, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
+/// A throttle of Secrets Manager that outlasts so many pauses is an error: no invocation takes long because of it.
+const THROTTLED: u32 = 8;
+
 /// The longest wait for a response of the accounts server.
 const LONGEST_REQUEST: Duration = Duration::from_secs(10);
 
@@ -66,7 +69,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
             let view = match self.look().await {
                 Ok(view) => view,
                 // Over soon; and of many environments that are throttled, none may request its own token.
-                Err(error @ StoreError::Throttled(_)) if is_urgent => {
+                Err(error @ StoreError::Throttled(_)) if is_urgent && self.pauses < THROTTLED => {
                     self.pause(error.into_error(), Duration::MAX).await;
                     continue;
                 }
@@ -86,7 +89,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
                 Next::Fail(error) => return Err(error),
                 Next::Wait(error, left) => self.pause(error, left).await,
                 Next::Claim(number, failures) if self.sharing == Sharing::ReadWrite => {
-                    self.claim(number, failures).await;
+                    self.claim(number, failures).await?;
                 }
                 Next::Claim(_, failures) => self.request_alone(failures).await?,
                 Next::Request(failures, timer) => self.request(failures, timer).await,
@@ -110,8 +113,11 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     async fn look(&mut self) -> Result<View, StoreError> {
         self.context.cache.wait_for(store_timeout("reading"));
         let context = self.context.clone();
+        // A secret that contained an access token when it was last read needs no other one.
+        let is_static = self.memory.stored.is_some() && !self.memory.has_credentials();
+        let labeled = async { if is_static { Ok(None) } else { context.store.labeled(TOKEN_LABEL).await } };
         // Together: a cold start waits for one response time, not for two.
-        let (current, labeled) = tokio::join!(context.store.current(), context.store.labeled(TOKEN_LABEL));
+        let (current, labeled) = tokio::join!(context.store.current(), labeled);
         let stored = self.note_credentials(&current?)?;
         if let TokenGrant::Static(token) = &stored.secret.grant {
             let token = Some(context.cached(token.clone(), None, None, &stored));
@@ -208,13 +214,17 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     }
 
     /// Puts a claim. What is read back decides whether it counts.
-    async fn claim(&mut self, number: u64, failures: u32) {
+    async fn claim(&mut self, number: u64, failures: u32) -> Result<(), WatchError> {
         match self.put_claim(number, failures).await {
             Ok(_) => self.memory.taken = number,
             Err(StoreError::Denied(why)) => self.stop_sharing(&why),
             Err(StoreError::Unavailable(why)) if self.pauses > 2 => self.stop_sharing(&why),
+            Err(error @ StoreError::Throttled(_)) if self.pauses >= THROTTLED => {
+                return Err(error.into_error());
+            }
             Err(error) => self.pause(error.into_error(), Duration::MAX).await,
         }
+        Ok(())
     }
 
     async fn put_claim(&mut self, number: u64, failures: u32) -> Result<Put, StoreError> {

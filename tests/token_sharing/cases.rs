@@ -2,7 +2,6 @@
 
 use super::simulate;
 use super::world::{Accounts, Environment, World};
-use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::ErrorType;
 use mass_change_owner_status::http::Origin;
 use mass_change_owner_status::token::{LEASE_LABEL, Sharing, StoreError, TOKEN_LABEL};
@@ -304,42 +303,5 @@ fn labels_that_were_moved_by_hand_cost_no_token() {
         pass(3_600).await;
         assert_eq!(check(&Environment::start(&world)).await, Ok(()));
         assert_eq!(world.request_count(), 2);
-    });
-}
-
-#[test]
-fn a_failure_does_not_outlast_its_time_because_a_clock_was_wrong() {
-    for skew in [86_400, -86_400] {
-        simulate(1, || async {
-            let world = World::with(|state| state.accounts = Accounts::Rejects);
-            let environments = start(&world, 2);
-            for environment in &environments {
-                environment.set_skew(skew);
-                assert_eq!(check(environment).await, Err(ErrorType::TokenRejected));
-                environment.set_skew(0);
-            }
-            world.state().accounts = Accounts::Good;
-            pass(260).await;
-            assert_eq!(check_all(&environments).await, [Ok(()); 2], "{skew}");
-        });
-    }
-}
-
-#[test]
-fn a_static_token_is_read_again_only_when_it_is_rejected() {
-    simulate(1, || async {
-        let world = World::new();
-        world.store("static", "AWSCURRENT", "1000.static.token");
-        let environment = Environment::start(&world);
-        let rejected = [environment.token(1).await.unwrap()];
-        pass(100_000).await;
-        environment.tokens.refresh_if_due(Deadline::after(Duration::from_secs(30))).await;
-        // The label is read with the secret, before it is known that nobody needs it.
-        assert_eq!(world.state().reads_done, 2);
-        let replaced =
-            environment.tokens.replace_rejected(&rejected, Deadline::after(Duration::from_secs(30)));
-        assert!(replaced.await.unwrap().is_none());
-        assert_eq!(world.state().reads_done, 4);
-        assert_eq!(world.request_count(), 0);
     });
 }

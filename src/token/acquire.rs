@@ -35,8 +35,8 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// The first pause, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 
-/// A throttle of Secrets Manager that outlasts so many pauses is an error: no invocation takes long because of it.
-const THROTTLED: u32 = 8;
+/// What Secrets Manager does not do within so many pauses is an error: no invocation takes long because of it.
+const PATIENCE: u32 = 8;
 
 /// The longest wait for a response of the accounts server.
 const LONGEST_REQUEST: Duration = Duration::from_secs(10);
@@ -69,7 +69,7 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
             let view = match self.look().await {
                 Ok(view) => view,
                 // Over soon; and of many environments that are throttled, none may request its own token.
-                Err(error @ StoreError::Throttled(_)) if is_urgent && self.pauses < THROTTLED => {
+                Err(error @ StoreError::Throttled(_)) if is_urgent && self.pauses < PATIENCE => {
                     self.pause(error.into_error(), Duration::MAX).await;
                     continue;
                 }
@@ -216,10 +216,13 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
     /// Puts a claim. What is read back decides whether it counts.
     async fn claim(&mut self, number: u64, failures: u32) -> Result<(), WatchError> {
         match self.put_claim(number, failures).await {
-            Ok(_) => self.memory.taken = number,
+            Ok(_) if self.memory.taken != number => self.memory.taken = number,
+            // The version is there, but a read does not show it yet.
+            Ok(_) if self.pauses < PATIENCE => self.pause(store_timeout("reading"), Duration::MAX).await,
+            Ok(_) => self.stop_sharing("a version of the secret that was stored cannot be read"),
             Err(StoreError::Denied(why)) => self.stop_sharing(&why),
             Err(StoreError::Unavailable(why)) if self.pauses > 2 => self.stop_sharing(&why),
-            Err(error @ StoreError::Throttled(_)) if self.pauses >= THROTTLED => {
+            Err(error @ StoreError::Throttled(_)) if self.pauses >= PATIENCE => {
                 return Err(error.into_error());
             }
             Err(error) => self.pause(error.into_error(), Duration::MAX).await,

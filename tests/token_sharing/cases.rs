@@ -54,7 +54,7 @@ fn a_token_that_is_rejected_everywhere_is_replaced_once() {
             let world = World::new();
             let environments = start(&world, 25);
             check_all(&environments).await;
-            world.revoke(&*environments[0].token(1).await.unwrap());
+            world.revoke(&environments[0].token(1).await.unwrap());
             pass(60).await;
             assert_eq!(check_all(&environments).await, [Ok(()); 25], "seed {seed}");
             assert_eq!(world.request_count(), 2, "seed {seed}");
@@ -127,7 +127,7 @@ fn another_user_of_the_secret_decides_nothing() {
                 let ours = Environment::start(&world);
                 assert_eq!(check(&ours).await, Ok(()), "round {round}");
                 if round % 20 == 0 {
-                    world.revoke(&*ours.token(1).await.unwrap());
+                    world.revoke(&ours.token(1).await.unwrap());
                     assert_eq!(check(&Environment::start(&world)).await, Ok(()), "round {round}");
                 }
                 pass(120).await;

@@ -415,7 +415,7 @@ impl SecretStore for Wire {
             }
             if fastrand::f64() >= self.world.state().lost_responses {
                 self.hop().await;
-                return response.unwrap_or_else(|| Ok(Put::Done));
+                return response.unwrap_or(Ok(Put::Done));
             }
             sleep(Duration::from_secs(1)).await;
         }

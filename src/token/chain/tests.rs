@@ -9,7 +9,7 @@ use crate::zoho::hosts::{ApiHost, HostSource};
 use crate::zoho::oauth::IssuedToken;
 
 fn token(name: &str, now: Now, age: i64, is_own: bool) -> Arc<CachedToken> {
-    let began = now.at.plus_seconds(-age);
+    let began = now.at.plus_seconds(age.saturating_neg());
     let origin = Origin::parse("https://www.zohoapis.com").unwrap();
     Arc::new(CachedToken {
         token: AccessToken::parse(name).unwrap(),
@@ -19,7 +19,7 @@ fn token(name: &str, now: Now, age: i64, is_own: bool) -> Arc<CachedToken> {
 }
 
 fn record(now: Now, age: i64, content: Content) -> Record {
-    Record { number: 7, created: now.at.plus_seconds(-age), content }
+    Record { number: 7, created: now.at.plus_seconds(age.saturating_neg()), content }
 }
 
 fn claim(owner: &str) -> Content {

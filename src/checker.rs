@@ -126,7 +126,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
                 Err(error) if error.kind() == ErrorType::TokenRejected => error,
                 other => return other,
             };
-            if token.is_own() && !rejected.is_empty() {
+            if !rejected.is_empty() && !token.is_shared() {
                 self.tokens.report_rejected(&token, &rejection, deadline).await;
                 return Err(rejection);
             }

@@ -107,7 +107,6 @@ pub fn checker<S: SecretStore + 'static>(
             request_timeout: config.request_timeout,
             sharing,
             clock: clock.clone(),
-            random: Arc::new(|| fastrand::u64(..)),
         },
     );
     let settings = CheckerSettings {

@@ -153,7 +153,9 @@ fn payloads() {
         let error = WatchError::new(ErrorType::InvalidConfiguration, "ZOHO_SECRET_ID is not set");
         let invocation =
             Invocation { payload, function_arn, deadline: Deadline::after(Duration::from_secs(1)) };
-        let Ok(response) = respond_without_configuration(&error, invocation, Timestamp::now()) else { return };
+        let Ok(response) = respond_without_configuration(&error, invocation, Timestamp::now()) else {
+            return;
+        };
         let text = serde_json::to_string(&response).unwrap();
         assert!(text.len() < 30_000 && !text.contains(TOKEN), "{text}");
         let report: Value = serde_json::from_str(&text).unwrap();

@@ -103,9 +103,7 @@ impl SecretStore for SecretsManager {
             .send()
             .await;
         let error = match result {
-            Ok(output) if output.version_id() == Some(id) => {
-                return Ok(Put::Done { stages: output.version_stages.unwrap_or_default() });
-            }
+            Ok(output) if output.version_id() == Some(id) => return Ok(Put::Done),
             Ok(_) => {
                 let returned = "a response without the version's ID";
                 self.reporter.error(&errors::PUT_SECRET_VALUE, &self.secret_id, Meaning::NotAws, returned)

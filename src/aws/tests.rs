@@ -148,7 +148,7 @@ async fn run(operation: &str, replies: &[Reply]) -> ((&'static str, String), Can
         "current" => of_store(secret().current().await, |_| "found"),
         "labeled" => of_store(secret().labeled("ZOHO_ACCESS_TOKEN").await, found),
         "put" => of_store(secret().put("id-1", "ZOHO_ACCESS_TOKEN", &"text".into()).await, |put| match put {
-            Put::Done { .. } => "done",
+            Put::Done => "done",
             Put::Taken => "taken",
         }),
         "publish" => of_watch(sdk.topic(TOPIC.into()).publish(&message()).await, |_| "published"),

@@ -100,7 +100,6 @@ fn checker(
             request_timeout,
             sharing: Sharing::ReadWrite,
             clock: clock.clone(),
-            random: Arc::new(|| fastrand::u64(..)),
         },
     );
     let settings = CheckerSettings { api_version: "v8".into(), request_timeout, api_host, clock };
@@ -134,18 +133,26 @@ async fn one_replacement_token_on_a_401() {
         ),
         ("credentials", &[CREDENTIALS], &[RUNNING], Ok("RUNNING"), vec![post(), get(EU, "token-1")]),
         (
-            "credentials, one rejection",
+            "credentials, a new token that is not known everywhere yet",
             &[CREDENTIALS],
             &[INVALID_TOKEN, RUNNING],
             Ok("RUNNING"),
-            vec![post(), get(EU, "token-1"), post(), get(EU, "token-2")],
+            vec![post(), get(EU, "token-1"), get(EU, "token-1")],
+        ),
+        (
+            "credentials, one rejection",
+            &[CREDENTIALS],
+            &[INVALID_TOKEN, INVALID_TOKEN, RUNNING],
+            Ok("RUNNING"),
+            vec![post(), get(EU, "token-1"), get(EU, "token-1"), post(), get(EU, "token-2")],
         ),
         (
             "credentials, two rejections",
             &[CREDENTIALS],
-            &[INVALID_TOKEN, INVALID_TOKEN],
+            &[INVALID_TOKEN; 4],
             Err(TokenRejected),
-            vec![post(), get(EU, "token-1"), post(), get(EU, "token-2")],
+            [post(), get(EU, "token-1"), get(EU, "token-1"), post(), get(EU, "token-2"), get(EU, "token-2")]
+                .into(),
         ),
         (
             "a missing scope, which another token would not have either",

@@ -161,7 +161,6 @@ fn checker(zoho: &Zoho) -> Checker<Store, Zoho> {
         request_timeout: Duration::from_secs(1),
         sharing: Sharing::ReadWrite,
         clock: Arc::new(Timestamp::now),
-        random: Arc::new(|| fastrand::u64(..)),
     };
     let tokens = TokenSource::new(Store, zoho.clone(), settings);
     let settings = checker::CheckerSettings {

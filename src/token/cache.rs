@@ -20,25 +20,17 @@ pub struct CachedToken {
     pub(super) issued: Option<Issued>,
 }
 
-/// Where a token that the function requested came from.
+/// The origin and the times of a token that the function requested.
 #[derive(Debug, Clone)]
 pub(super) struct Issued {
-    /// The number of its record; 0 if it is not stored.
-    pub record: u64,
     /// Whether this environment requested it.
     pub is_own: bool,
-    pub times: TokenTimes,
-}
-
-/// The times of a token's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TokenTimes {
     /// When it was requested or stored.
-    pub began: Timestamp,
+    began: Timestamp,
     /// From then on, the token is not used: Zoho's end, less a margin for clocks and for the request itself.
-    pub unusable_at: Timestamp,
+    unusable_at: Timestamp,
     /// From then on, this environment requests the next one.
-    pub refresh_at: Timestamp,
+    refresh_at: Timestamp,
 }
 
 /// When an environment requests the next token, in minutes before the end of an hour. The first one to do so does it for
@@ -58,38 +50,44 @@ const SHORTEST_LIFE: i64 = 60;
 /// Zoho may not accept a token everywhere for so long after its issue.
 const FRESH_SECONDS: i64 = 10;
 
-impl TokenTimes {
+impl Issued {
     /// `random` is uniform in 0 to 1.
-    pub(super) fn new(began: Timestamp, expires_at: Timestamp, now: Timestamp, random: f64) -> Self {
+    pub(super) fn new(
+        is_own: bool,
+        began: Timestamp,
+        expires_at: Timestamp,
+        now: Timestamp,
+        random: f64,
+    ) -> Self {
         let ends =
             expires_at.max(began.plus_seconds(SHORTEST_LIFE)).min(began.min(now).plus_seconds(LONGEST_LIFE));
         let life = ends.seconds_since(began).clamp(0, 3_600);
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "at most an hour")]
         let before = |minutes: f64| ends.plus_seconds((life as f64 * -minutes / 60.0).floor() as i64);
         let refresh_at = before(REFRESH.start + (REFRESH.end - REFRESH.start) * random);
-        Self { began, unusable_at: before(MARGIN), refresh_at }
+        Self { is_own, began, unusable_at: before(MARGIN), refresh_at }
     }
 }
 
 impl CachedToken {
     /// Whether the token was issued so recently that a rejection may be over in a moment.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
-        self.issued.as_ref().is_some_and(|issued| now.seconds_since(issued.times.began) < FRESH_SECONDS)
+        self.issued.as_ref().is_some_and(|issued| now.seconds_since(issued.began) < FRESH_SECONDS)
     }
 
-    /// Whether this execution environment requested it.
-    pub fn is_own(&self) -> bool {
-        self.issued.as_ref().is_some_and(|issued| issued.is_own)
+    /// Whether another execution environment requested it.
+    pub fn is_shared(&self) -> bool {
+        self.issued.as_ref().is_some_and(|issued| !issued.is_own)
     }
 
     /// Whether it can be used at this time.
     pub(super) fn is_usable(&self, now: Timestamp) -> bool {
-        self.issued.as_ref().is_none_or(|issued| now < issued.times.unusable_at)
+        self.issued.as_ref().is_none_or(|issued| now < issued.unusable_at)
     }
 
     /// Whether it is time for this environment to request the next one.
     pub(super) fn is_refresh_due(&self, now: Timestamp) -> bool {
-        self.issued.as_ref().is_some_and(|issued| issued.times.refresh_at <= now)
+        self.issued.as_ref().is_some_and(|issued| issued.refresh_at <= now)
     }
 }
 
@@ -106,11 +104,11 @@ struct State {
     waiting_for: WatchError,
 }
 
-/// Replaced credentials are noticed after so many seconds at the latest, in an environment that is invoked.
-const LOOK_EVERY: i64 = 300;
+/// How often an environment that is invoked looks at the secret: for replaced credentials, and for the next token.
+const LOOK_EVERY: Duration = Duration::from_secs(300);
 
-/// A successor that another environment is busy with is looked for again soon, but not by every check.
-const LOOK_SOON: i64 = 5;
+/// How long after a look that led to nothing the next one is due.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 impl TokenCache {
     pub(super) fn new() -> Self {
@@ -132,10 +130,7 @@ impl TokenCache {
     pub(super) fn store(&self, token: &Arc<CachedToken>, now: Now) {
         let mut state = self.state();
         state.current = Some(token.clone());
-        state.next_look = token.issued.as_ref().map(|issued| {
-            let seconds = issued.times.refresh_at.seconds_since(now.at).clamp(LOOK_SOON, LOOK_EVERY);
-            Timer::start(now, Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
-        });
+        state.next_look = token.issued.as_ref().map(|_| Timer::start(now, LOOK_EVERY));
     }
 
     /// Forgets the present token if it is one of these: a late rejection must not evict a newer one.
@@ -144,21 +139,18 @@ impl TokenCache {
         state.current = state.current.take().filter(|token| !is_one(token));
     }
 
-    /// Whether it is time to look at the secret again.
-    pub(super) fn is_look_due(&self, now: Now) -> bool {
-        self.state().next_look.is_some_and(|timer| timer.is_over(now))
+    /// The token in memory, if it can be used and it is time to look at the secret again. Then the next time is later.
+    pub(super) fn look_due(&self, now: Now) -> Option<Arc<CachedToken>> {
+        let token = self.usable(now.at)?;
+        let mut state = self.state();
+        state.next_look.filter(|timer| timer.is_over(now))?;
+        state.next_look = Some(Timer::start(now, LOOK_AGAIN));
+        Some(token)
     }
 
-    pub(super) fn look_after(&self, duration: Duration, now: Now) {
-        self.state().next_look = Some(Timer::start(now, duration));
-    }
-
-    /// The error of an invocation whose time runs out from now on. Retryable: the next attempt, for which no time was
-    /// left, would have told a stray response from a permanent error.
+    /// The error of an invocation whose time runs out from now on.
     pub(super) fn wait_for(&self, error: WatchError) {
-        let is_retryable = error.kind().is_retryable();
-        self.state().waiting_for =
-            if is_retryable { error } else { WatchError::new(ErrorType::ZohoUnavailable, error.message()) };
+        self.state().waiting_for = error;
     }
 
     /// The error of an invocation whose time has run out.
@@ -186,9 +178,9 @@ mod tests {
         ] {
             let began = Timestamp::from_epoch_seconds(1_000_000);
             let of = |random| {
-                let times =
-                    TokenTimes::new(began, began.plus_seconds(expires_at), began.plus_seconds(now), random);
-                (times.refresh_at.seconds_since(began), times.unusable_at.seconds_since(began))
+                let (ends, now) = (began.plus_seconds(expires_at), began.plus_seconds(now));
+                let issued = Issued::new(true, began, ends, now, random);
+                (issued.refresh_at.seconds_since(began), issued.unusable_at.seconds_since(began))
             };
             let expected = [(*refresh_at.start(), unusable_at), (*refresh_at.end(), unusable_at)];
             assert_eq!([of(1.0), of(0.0)], expected, "{expires_at} {now}");

@@ -7,8 +7,9 @@
 use crate::error::{ErrorType, WatchError};
 use crate::token::cache::CachedToken;
 use crate::token::clock::{Now, Timer};
-use crate::token::record::{Content, Record};
-use crate::zoho::credentials::AccessToken;
+use crate::token::record::{Identity, Kind, Record};
+use crate::zoho::credentials::{AccessToken, Secret, TokenGrant};
+use crate::zoho::hosts::ZohoHost;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,11 +49,10 @@ pub(super) fn lasts(kind: ErrorType, failures: u32, is_claimed: bool) -> Duratio
         ErrorType::TokenRateLimited => 600,
         _ => 2,
     };
-    // Without a claim, at most four requests an hour are left.
+    // Without a claim, four requests must be enough for an hour.
     let shortest = if is_claimed || failures == 0 { 0 } else { 1_200 };
-    let lasts =
-        Duration::from_secs(first).saturating_mul(4_u32.saturating_pow(failures)).min(LONGEST_FAILURE);
-    lasts.max(Duration::from_secs(shortest))
+    let lasts = Duration::from_secs(first).saturating_mul(4_u32.saturating_pow(failures));
+    lasts.clamp(Duration::from_secs(shortest), LONGEST_FAILURE)
 }
 
 /// What a token is needed for.
@@ -76,9 +76,17 @@ pub(super) struct View {
     pub newest: Option<Record>,
 }
 
-/// What one process remembers between two looks. Kept from one acquisition to the next, so that timers go on.
+/// The operator's credentials, and what follows from them.
+pub(super) struct Stored {
+    pub secret: Secret,
+    pub accounts: ZohoHost,
+    pub identity: Identity,
+}
+
+/// What one process remembers. Kept from one acquisition to the next, so that timers go on.
 #[derive(Default)]
 pub(super) struct Memory {
+    pub stored: Option<Arc<Stored>>,
     /// A random name for this environment.
     pub owner: String,
     /// The last claim that it put, and its timer.
@@ -87,8 +95,9 @@ pub(super) struct Memory {
     pub seen: Option<(u64, Now)>,
     /// A number that was taken when it was last tried.
     pub taken: u64,
-    /// The last token that this environment requested.
+    /// The last token that this environment requested, and its number if it is stored.
     pub issued: Option<Arc<CachedToken>>,
+    pub issued_as: Option<u64>,
     /// The last failure of this environment.
     pub failure: Option<OwnFailure>,
     /// Requests without a claim: a timer of an hour for each.
@@ -108,6 +117,20 @@ impl Memory {
         let number = view.newest.as_ref().map(|newest| newest.number);
         self.seen = number.map(|number| self.seen.filter(|seen| seen.0 == number).unwrap_or((number, now)));
     }
+
+    /// Whether there are credentials to request a token with.
+    pub(super) fn has_credentials(&self) -> bool {
+        let grant = self.stored.as_ref().map(|stored| &stored.secret.grant);
+        matches!(grant, Some(TokenGrant::Credentials(_)))
+    }
+
+    /// The timer of this environment's claim, if it leaves enough time for a request.
+    fn own_claim(&self, record: &Record, now: Now) -> Option<Timer> {
+        let Kind::Claim { owner } = &record.content.kind else { return None };
+        let (number, timer) = self.claim?;
+        let is_own = number == record.number && *owner == self.owner;
+        (is_own && timer.left(now) >= SHORTEST_REQUEST).then_some(timer)
+    }
 }
 
 /// The next step.
@@ -120,8 +143,8 @@ pub(super) enum Next {
     Wait(WatchError, Duration),
     /// Put a claim under this number, after so many failures in a row.
     Claim(u64, u32),
-    /// Request a token under the claim of this number, and be done before the timer ends.
-    Request(u64, u32, Timer),
+    /// Request a token under one's own claim, after so many failures in a row, and be done before the timer ends.
+    Request(u32, Timer),
 }
 
 impl Need {
@@ -153,68 +176,51 @@ pub(super) fn decide(need: &Need, view: &View, memory: &Memory, now: Now) -> Nex
     if let Some(token) = need.choose(view, memory, now) {
         return Next::Use(token);
     }
-    let newest = view.newest.as_ref();
-    let failures = newest.map_or(memory.failure.as_ref().map_or(0, |own| own.count), Record::failures);
-    let own_failure = memory.failure.as_ref().map(|own| (own.error.clone(), own.until.left(now)));
-    let failure =
-        own_failure.filter(|(_, left)| !left.is_zero()).or_else(|| stored_failure(newest?, memory, now));
-    if let Some((error, left)) = failure.filter(|(_, left)| !left.is_zero()) {
-        return if left > PATIENCE { Next::Fail(error) } else { wait(need, error, left) };
-    }
-    if let Some((number, timer)) = newest.and_then(|record| own_claim(record, memory, now)) {
-        return Next::Request(number, failures, timer);
-    }
-    let patience = newest.map_or(Duration::ZERO, |record| patience(record, view, now));
-    let left = patience.saturating_sub(seen_for(memory, now));
-    if !left.is_zero() {
-        let message = "timed out waiting for another execution environment to obtain an access token (it has claimed the \
-                       request, and has stored neither a token nor an error). Try again later";
-        return wait(need, WatchError::new(ErrorType::TokenRateLimited, message), left);
-    }
-    Next::Claim(view.head.saturating_add(1), failures)
-}
-
-/// Nobody waits for a successor.
-fn wait(need: &Need, error: WatchError, left: Duration) -> Next {
-    match need {
-        Need::Successor(present) => Next::Use(present.clone()),
-        _ => Next::Wait(error, left),
-    }
-}
-
-/// How long the newest record has been known here. The monotonic clock can be late (after a freeze), but never early.
-fn seen_for(memory: &Memory, now: Now) -> Duration {
-    memory.seen.map_or(Duration::ZERO, |(_, seen)| now.instant.saturating_duration_since(seen.instant))
-}
-
-/// The error of a failure, and how much of its time is left by either clock.
-fn stored_failure(record: &Record, memory: &Memory, now: Now) -> Option<(WatchError, Duration)> {
-    let (error, lasts) = record.content.error()?;
-    let seen_for =
-        seen_for(memory, now).max(memory.seen.map_or(Duration::ZERO, |(_, seen)| now.since(seen.at)));
-    Some((error, lasts.saturating_sub(seen_for.max(now.since(record.created)))))
-}
-
-/// The claim of this environment, if it leaves enough time for a request.
-fn own_claim(record: &Record, memory: &Memory, now: Now) -> Option<(u64, Timer)> {
-    let Content::Claim { owner, .. } = &record.content else { return None };
-    let (number, timer) = memory.claim?;
-    let is_own = number == record.number && *owner == memory.owner;
-    (is_own && timer.left(now) >= SHORTEST_REQUEST).then_some((number, timer))
-}
-
-/// How long to wait for what follows this record, from when it was first seen.
-fn patience(record: &Record, view: &View, now: Now) -> Duration {
-    let is_waited_for = match &record.content {
-        // Dead for so long that no difference of clocks explains it.
-        Content::Claim { .. } => now.since(record.created) <= CLAIM.saturating_add(MAX_SKEW),
-        // Whoever requested it finds out whether it stays rejected.
-        Content::Token { .. } => {
-            view.token.as_ref().is_some_and(|token| !token.is_own() && token.is_fresh(now.at))
-        }
-        Content::Failure { .. } | Content::Unreadable => false,
+    let own = memory.failure.as_ref();
+    let failures = view.newest.as_ref().map(|record| record.content.failures);
+    let failures = failures.unwrap_or(own.map_or(0, |own| own.count));
+    let own = own.and_then(|own| failed(own.error.clone(), own.until.left(now)));
+    let stored = || {
+        let newest = view.newest.as_ref()?;
+        let request = memory.own_claim(newest, now).map(|timer| Next::Request(failures, timer));
+        request.or_else(|| obstacle(newest, view, memory, now))
     };
-    if is_waited_for { CLAIM } else { Duration::ZERO }
+    match (need, own.or_else(stored)) {
+        // Nobody waits for a successor.
+        (Need::Successor(present), Some(Next::Wait(..))) => Next::Use(present.clone()),
+        (_, next) => next.unwrap_or(Next::Claim(view.head.saturating_add(1), failures)),
+    }
+}
+
+/// What to do instead of putting the record that follows this one.
+fn obstacle(record: &Record, view: &View, memory: &Memory, now: Now) -> Option<Next> {
+    let age = now.since(record.created);
+    let seen = memory.seen.map_or(now, |(_, seen)| seen);
+    // The monotonic clock can be late (after a freeze), but never early.
+    let seen_for = now.instant.saturating_duration_since(seen.instant);
+    let is_pending = match &record.content.kind {
+        Kind::Failure { .. } => {
+            let (error, lasts) = record.content.error()?;
+            return failed(error, lasts.saturating_sub(seen_for.max(now.since(seen.at)).max(age)));
+        }
+        // Dead for so long that no difference of clocks explains it.
+        Kind::Claim { .. } => age <= CLAIM.saturating_add(MAX_SKEW),
+        // Rejected here a moment after its issue: whoever requested it finds out whether it stays rejected.
+        Kind::Token { .. } => {
+            view.token.as_ref().is_some_and(|token| token.is_shared() && token.is_fresh(now.at))
+        }
+        Kind::Unreadable => false,
+    };
+    let message = "timed out waiting for another execution environment to obtain an access token (it has claimed the \
+                   request, and has stored neither a token nor an error). Try again later";
+    let error = WatchError::new(ErrorType::TokenRateLimited, message);
+    (is_pending && seen_for < CLAIM).then(|| Next::Wait(error, CLAIM.saturating_sub(seen_for)))
+}
+
+/// The error of a failure, unless it is over soon.
+fn failed(error: WatchError, left: Duration) -> Option<Next> {
+    let next = if left > PATIENCE { Next::Fail(error) } else { Next::Wait(error, left) };
+    (!left.is_zero()).then_some(next)
 }
 
 #[cfg(test)]

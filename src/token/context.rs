@@ -2,12 +2,13 @@
 
 use crate::http::Origin;
 use crate::timestamp::{Clock, Timestamp};
-use crate::token::cache::{CachedToken, Issued, TokenCache, TokenTimes};
+use crate::token::cache::{CachedToken, Issued, TokenCache};
+use crate::token::chain::Stored;
 use crate::token::clock::Now;
-use crate::token::record::{Content, Identity, Record};
+use crate::token::record::{Identity, Kind, Record};
 use crate::zoho::credentials::{AccessToken, Secret};
 use crate::zoho::data_center::DataCenter;
-use crate::zoho::hosts::{self, ZohoHost};
+use crate::zoho::hosts;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -27,29 +28,15 @@ pub struct TokenSettings {
     pub sharing: Sharing,
     /// The wall clock.
     pub clock: Clock,
-    /// Uniform random numbers.
-    pub random: Random,
 }
 
-/// Returns a random number.
-pub type Random = Arc<dyn Fn() -> u64 + Send + Sync>;
-
 /// What the store is used for besides the credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sharing {
-    /// Nothing: tokens stay in memory.
-    Off,
-    /// A token that others share is used. Nothing is stored.
+    /// A token that others share is used, if there is one. Nothing is stored.
     ReadOnly,
     /// Tokens are shared.
     ReadWrite,
-}
-
-/// The operator's credentials, and what follows from them.
-pub(super) struct Stored {
-    pub secret: Secret,
-    pub accounts: ZohoHost,
-    pub identity: Identity,
 }
 
 pub(super) struct Context<S, T> {
@@ -64,13 +51,6 @@ impl<S, T> Context<S, T> {
         Now { at: (self.settings.clock)(), instant: Instant::now().into_std() }
     }
 
-    /// Uniform in 0 to 1.
-    pub(super) fn random(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a fraction needs no more digits")]
-        let random = (self.settings.random)() as f64;
-        random / 2.0_f64.powi(64)
-    }
-
     /// The credentials of this version.
     pub(super) fn stored(&self, version: &str, secret: Secret) -> Stored {
         let accounts = hosts::accounts(self.settings.accounts_domain.as_ref(), &secret);
@@ -81,13 +61,12 @@ impl<S, T> Context<S, T> {
 
     /// The token of a record, if it is one.
     pub(super) fn shared(&self, record: &Record, is_own: bool, stored: &Stored) -> Option<Arc<CachedToken>> {
-        let Content::Token { access_token, api_domain, expires_at, .. } = &record.content else {
+        let Kind::Token { access_token, api_domain, expires_at } = &record.content.kind else {
             return None;
         };
-        let (began, ends) = (record.created, Timestamp::parse(expires_at)?);
-        let times = TokenTimes::new(began, ends, self.now().at, self.random());
+        let ends = Timestamp::parse(expires_at)?;
+        let issued = Issued::new(is_own, record.created, ends, self.now().at, fastrand::f64());
         let api_domain = api_domain.as_ref().and_then(|text| Origin::parse(text).ok());
-        let issued = Issued { record: record.number, is_own, times };
         Some(self.cached(AccessToken::parse(access_token)?, Some(issued), api_domain.as_ref(), stored))
     }
 

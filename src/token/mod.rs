@@ -27,7 +27,7 @@ mod source;
 mod store;
 
 pub use cache::CachedToken;
-pub use context::{Random, Sharing, TokenSettings};
+pub use context::{Sharing, TokenSettings};
 pub use record::{LEASE_LABEL, TOKEN_LABEL};
 pub use source::TokenSource;
 pub use store::{Put, SecretStore, StoreError, Version};

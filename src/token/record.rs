@@ -41,17 +41,27 @@ pub(super) struct Record {
     pub content: Content,
 }
 
-/// `credentials` is one of the digests of [`Identity`].
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct Content {
+    /// One of the digests of [`Identity`].
+    credentials: String,
+    /// The failures in a row up to this record.
+    pub failures: u32,
+    #[serde(flatten)]
+    pub kind: Kind,
+}
+
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Content {
+pub(super) enum Kind {
     /// A token that Zoho issued.
-    Token { access_token: String, api_domain: Option<String>, expires_at: String, credentials: String },
-    /// Why there is no token, and for how long nobody needs to ask again. `failures`: how many in a row.
-    Failure { error_type: String, message: String, seconds: u64, credentials: String, failures: u32 },
-    /// This environment is about to request a token, after so many failures in a row.
-    Claim { owner: String, credentials: String, failures: u32 },
+    Token { access_token: String, api_domain: Option<String>, expires_at: String },
+    /// Why there is no token, and for how long nobody needs to ask again.
+    Failure { error_type: String, message: String, seconds: u64 },
+    /// This environment is about to request a token.
+    Claim { owner: String },
     /// Anything else.
+    #[default]
     #[serde(skip)]
     Unreadable,
 }
@@ -60,47 +70,32 @@ impl Record {
     /// `None` if the version is not part of the chain.
     pub(super) fn parse(version: &Version) -> Option<Self> {
         let digits = version.id.strip_prefix(PREFIX).filter(|digits| digits.len() == 10)?;
-        let content = serde_json::from_str(version.text.expose_secret()).unwrap_or(Content::Unreadable);
+        let content = serde_json::from_str(version.text.expose_secret()).unwrap_or_default();
         Some(Self { number: digits.parse().ok()?, created: version.created, content })
-    }
-
-    /// The token, if it is one.
-    pub(super) fn token(&self) -> Option<&str> {
-        match &self.content {
-            Content::Token { access_token, .. } => Some(access_token),
-            _ => None,
-        }
-    }
-
-    /// The failures in a row up to this record.
-    pub(super) fn failures(&self) -> u32 {
-        match self.content {
-            Content::Failure { failures, .. } | Content::Claim { failures, .. } => failures,
-            Content::Token { .. } | Content::Unreadable => 0,
-        }
     }
 }
 
 impl Content {
     /// A token that was requested at this time.
-    pub(super) fn token(issued: &IssuedToken, at: Timestamp, credentials: &str) -> Self {
+    pub(super) fn token(issued: &IssuedToken, at: Timestamp, identity: &Identity) -> Self {
         let lifetime = i64::try_from(issued.lifetime.as_secs()).unwrap_or_default();
-        Self::Token {
+        let kind = Kind::Token {
             access_token: issued.token.expose().to_owned(),
             api_domain: issued.api_domain.as_ref().map(|origin| origin.as_str().to_owned()),
             expires_at: at.plus_seconds(lifetime).to_string(),
-            credentials: credentials.to_owned(),
-        }
+        };
+        Self { credentials: identity.token.clone(), failures: 0, kind }
     }
 
-    pub(super) fn failure(error: &WatchError, lasts: Duration, credentials: &str, failures: u32) -> Self {
-        Self::Failure {
-            error_type: error.kind().name().to_owned(),
-            message: error.message().to_owned(),
-            seconds: lasts.as_secs(),
-            credentials: credentials.to_owned(),
-            failures,
-        }
+    pub(super) fn failure(error: &WatchError, lasts: Duration, identity: &Identity, failures: u32) -> Self {
+        let (error_type, message) = (error.kind().name().to_owned(), error.message().to_owned());
+        let kind = Kind::Failure { error_type, message, seconds: lasts.as_secs() };
+        Self { credentials: identity.attempt.clone(), failures, kind }
+    }
+
+    pub(super) fn claim(owner: &str, identity: &Identity, failures: u32) -> Self {
+        let kind = Kind::Claim { owner: owner.to_owned() };
+        Self { credentials: identity.attempt.clone(), failures, kind }
     }
 
     pub(super) fn to_text(&self) -> SecretString {
@@ -111,15 +106,15 @@ impl Content {
     /// What a failure says, and for how long after it was stored. Only what a request for a token can lead to.
     pub(super) fn error(&self) -> Option<(WatchError, Duration)> {
         use ErrorType::{TokenRateLimited, TokenRejected, ZohoUnavailable, ZohoUnexpectedResponse};
-        let Self::Failure { error_type, message, seconds, .. } = self else { return None };
-        let kind = ErrorType::from_name(error_type).filter(|kind| {
-            matches!(kind, TokenRateLimited | TokenRejected | ZohoUnavailable | ZohoUnexpectedResponse)
-        })?;
-        let is_not_json = kind == ZohoUnexpectedResponse;
-        let cause = if is_not_json { ErrorCause::NotJson } else { ErrorCause::Stated };
+        let Kind::Failure { error_type, message, seconds } = &self.kind else { return None };
+        let cause = match ErrorType::from_name(error_type)? {
+            ZohoUnexpectedResponse => ErrorCause::NotJson,
+            TokenRateLimited | TokenRejected | ZohoUnavailable => ErrorCause::Stated,
+            _ => return None,
+        };
         let message: String = message.chars().take(LONGEST_MESSAGE).collect();
-        let lasts = Duration::from_secs(*seconds).min(LONGEST_FAILURE);
-        Some((WatchError::new(kind, message).because(cause), lasts))
+        let error = WatchError::new(ErrorType::from_name(error_type)?, message).because(cause);
+        Some((error, Duration::from_secs(*seconds).min(LONGEST_FAILURE)))
     }
 }
 
@@ -140,13 +135,8 @@ impl Identity {
 
     /// Whether the record counts here.
     pub(super) fn has(&self, record: &Record) -> bool {
-        match &record.content {
-            Content::Token { credentials, .. } => *credentials == self.token,
-            Content::Failure { credentials, .. } | Content::Claim { credentials, .. } => {
-                *credentials == self.attempt
-            }
-            Content::Unreadable => false,
-        }
+        let is_token = matches!(record.content.kind, Kind::Token { .. });
+        record.content.credentials == *(if is_token { &self.token } else { &self.attempt })
     }
 }
 
@@ -156,4 +146,86 @@ fn digest(parts: &[&str]) -> String {
         let _infallible = write!(hex, "{byte:02x}");
         hex
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::zoho::credentials::AccessToken;
+    use serde_json::json;
+
+    fn parse(id: &str, text: &str) -> Option<Record> {
+        let created = Timestamp::from_epoch_seconds(0);
+        Record::parse(&Version { id: id.into(), created, text: text.into() })
+    }
+
+    #[test]
+    fn records_are_numbered() {
+        assert!((32..=64).contains(&id(1).len()));
+        for (id, number) in [
+            (id(1), Some(1)),
+            (id(1_234_567_890), Some(1_234_567_890)),
+            ("zoho-access-token-record-1".into(), None),
+            ("zoho-access-token-record-00000000001".into(), None),
+            ("zoho-access-token-record-000000000x".into(), None),
+            ("8a1c7d5e-0000-4000-8000-000000000000".into(), None),
+        ] {
+            assert_eq!(parse(&id, "{}").map(|record| record.number), number, "{id}");
+        }
+    }
+
+    #[test]
+    fn every_kind_of_record_survives_the_round_trip_and_belongs_to_one_identity() {
+        let origin = |host: &str| Origin::parse(host).unwrap();
+        let identity = |version: &str, accounts: &str, api: &str| {
+            Identity::new(version, &origin(accounts), &origin(api))
+        };
+        const ACCOUNTS: [&str; 2] = ["https://accounts.zoho.com", "https://accounts.zoho.eu"];
+        const API: [&str; 2] = ["https://www.zohoapis.com", "https://sandbox.zohoapis.com"];
+        let ours = identity("v1", ACCOUNTS[0], API[0]);
+        let issued = IssuedToken {
+            token: AccessToken::parse("secret").unwrap(),
+            api_domain: Some(origin(API[0])),
+            lifetime: Duration::from_secs(3_600),
+        };
+        let error = WatchError::new(ErrorType::TokenRejected, "rejected");
+        for (content, failures, counts_for_another_api_host) in [
+            (Content::token(&issued, Timestamp::from_epoch_seconds(0), &ours), 0, true),
+            (Content::failure(&error, Duration::from_secs(60), &ours, 3), 3, false),
+            (Content::claim("owner", &ours, 2), 2, false),
+        ] {
+            let text = content.to_text();
+            let record = parse(&id(1), text.expose_secret()).unwrap();
+            assert_eq!(record.content.to_text().expose_secret(), text.expose_secret());
+            assert_eq!(record.content.failures, failures);
+            for (other, counts) in [
+                (identity("v1", ACCOUNTS[0], API[0]), true),
+                (identity("v1", ACCOUNTS[0], API[1]), counts_for_another_api_host),
+                (identity("v1", ACCOUNTS[1], API[0]), false),
+                (identity("v2", ACCOUNTS[0], API[0]), false),
+            ] {
+                assert_eq!(other.has(&record), counts, "{} {other:?}", text.expose_secret());
+            }
+        }
+        for text in ["", "garbage", "{}", "[]", r#"{"access_token":"t","expires_at":1}"#] {
+            let record = parse(&id(1), text).unwrap();
+            assert!(!ours.has(&record) && matches!(record.content.kind, Kind::Unreadable));
+        }
+    }
+
+    #[test]
+    fn a_planted_failure_has_a_bounded_effect() {
+        for kind in ErrorType::ALL {
+            let text = json!({"error_type": kind.name(), "message": "m".repeat(40_000), "seconds": u64::MAX,
+                              "credentials": "", "failures": 0});
+            let requesting_can_fail_so = ["Token", "ZohoUnavailable", "ZohoUnexpectedResponse"]
+                .iter()
+                .any(|name| kind.name().starts_with(name));
+            let read = parse(&id(1), &text.to_string()).unwrap().content.error();
+            assert_eq!(read.is_some(), requesting_can_fail_so, "{kind}");
+            if let Some((error, lasts)) = read {
+                assert_eq!((error.message().len(), lasts), (LONGEST_MESSAGE, LONGEST_FAILURE));
+            }
+        }
+    }
 }

@@ -3,9 +3,9 @@
 
 use crate::deadline::Deadline;
 use crate::error::WatchError;
-use crate::token::acquire::{Acquisition, Process};
+use crate::token::acquire::Acquisition;
 use crate::token::cache::{CachedToken, TokenCache};
-use crate::token::chain::Need;
+use crate::token::chain::{Memory, Need};
 use crate::token::context::{Context, TokenSettings};
 use crate::token::store::SecretStore;
 use crate::zoho::oauth::TokenEndpoint;
@@ -19,18 +19,15 @@ use tracing::Instrument;
 pub struct TokenSource<S, T> {
     context: Arc<Context<S, T>>,
     /// Whoever has it is the only acquisition of this process.
-    process: Arc<tokio::sync::Mutex<Process>>,
+    memory: Arc<tokio::sync::Mutex<Memory>>,
 }
 
 /// How long an invocation whose check is done waits for the next token. The rest is done during later invocations.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long after a look that led to nothing the next one is due.
-const LOOK_AGAIN: Duration = Duration::from_secs(30);
-
 impl<S, T> Clone for TokenSource<S, T> {
     fn clone(&self) -> Self {
-        Self { context: self.context.clone(), process: self.process.clone() }
+        Self { context: self.context.clone(), memory: self.memory.clone() }
     }
 }
 
@@ -38,7 +35,7 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
     /// Reads nothing yet.
     pub fn new(store: S, endpoint: T, settings: TokenSettings) -> Self {
         let context = Context { store, endpoint, settings, cache: TokenCache::new() };
-        Self { context: Arc::new(context), process: Arc::default() }
+        Self { context: Arc::new(context), memory: Arc::default() }
     }
 
     /// A token to use now: from memory, without any request, as long as the last one can be used.
@@ -74,25 +71,22 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
     /// Tells all execution environments that Zoho rejects even this token, which this one has just requested in place of
     /// a rejected one.
     pub async fn report_rejected(&self, rejected: &CachedToken, error: &WatchError, deadline: Deadline) {
-        if let Ok(process) = self.process.clone().try_lock_owned() {
-            let acquisition = Acquisition::new(self.context.clone(), process, Need::Any);
-            let _in_time = deadline.limit(acquisition.report_rejected(rejected, error)).await;
+        if rejected.issued.is_some()
+            && let Ok(memory) = self.memory.clone().try_lock_owned()
+        {
+            let acquisition = Acquisition::new(self.context.clone(), memory, Need::Any);
+            let _in_time = deadline.limit(acquisition.report_rejected(error)).await;
         }
     }
 
     /// Looks at the secret if that is due: whether the credentials are still the same, and whether it is time for this
     /// environment to request the next token. Never fails, because the present token can still be used.
     pub async fn refresh_if_due(&self, deadline: Deadline) {
-        let (cache, now) = (&self.context.cache, self.context.now());
-        if !cache.is_look_due(now) {
-            return;
-        }
-        let Some(token) = cache.usable(now.at) else { return };
-        let Ok(process) = self.process.clone().try_lock_owned() else { return };
-        cache.look_after(LOOK_AGAIN, now);
-        let acquire = Acquisition::new(self.context.clone(), process, Need::Successor(token));
+        let Ok(memory) = self.memory.clone().try_lock_owned() else { return };
+        let Some(token) = self.context.cache.look_due(self.context.now()) else { return };
+        let acquisition = Acquisition::new(self.context.clone(), memory, Need::Successor(token));
         let refreshed = spawn(async move {
-            if let Err(error) = acquire.run().await {
+            if let Err(error) = acquisition.run().await {
                 tracing::warn!(%error, "the access token could not be refreshed ahead of its end");
             }
         });
@@ -103,14 +97,14 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
         let cache = &self.context.cache;
         let acquired = deadline
             .limit(async {
-                let process = self.process.clone().lock_owned().await;
+                let memory = self.memory.clone().lock_owned().await;
                 // Another invocation of this process may have acquired one meanwhile.
                 let now = self.context.now();
                 if let Some(token) = cache.usable(now.at).filter(|token| need.accepts(token, now)) {
                     return Ok(token);
                 }
                 // In a task of its own: an invocation whose time runs out must not lose a token on its way.
-                joined(spawn(Acquisition::new(self.context.clone(), process, need).run())).await
+                joined(spawn(Acquisition::new(self.context.clone(), memory, need).run())).await
             })
             .await;
         // Even if there is a token by now: no time is left to use it, and report what took the time.

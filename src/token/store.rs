@@ -20,10 +20,7 @@ pub struct Version {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Put {
     /// The version exists with this content.
-    Done {
-        /// The staging labels of the version, as the response lists them.
-        stages: Vec<String>,
-    },
+    Done,
     /// The ID is in use with other content.
     Taken,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from local.zoho_simulator import REFRESH_TOKEN_SECRET, Zoho
-from tests.e2e.bursts import put_under_label
+from tests.e2e.bursts import plant_token
 
 HOSTILE = [
     "https://169.254.169.254",
@@ -59,7 +58,7 @@ def test_a_hostile_host_in_the_shared_token_is_ignored(make_scene, attacker, unr
     scene = make_scene(REFRESH_TOKEN_SECRET, env=env)
     host = host or attacker.url
     planted = {"access_token": scene.issue_token(), "api_domain": host, "expires_at": in_an_hour()}
-    put_under_label(scene, json.dumps(planted))
+    plant_token(scene, "https://accounts.zoho.com", **planted)
     result = scene.check(timeout=5)
     assert result.error_type == "ZohoUnavailable"
     assert host not in result.error_message
@@ -70,8 +69,9 @@ def test_a_shared_token_is_not_used_beyond_a_day(make_scene, stack):
     scene = make_scene(REFRESH_TOKEN_SECRET)
     scene.running_job()
     planted = {"access_token": scene.issue_token(), "expires_at": "9999-12-31T23:59:59Z"}
-    put_under_label(scene, json.dumps(planted))
+    plant_token(scene, stack.zoho.url, **planted)
     scene.report()
+    assert scene.requests()[-1].token == planted["access_token"]
     # Zoho rejects it now, so it must be replaced, regardless of its expiry.
     scene.zoho.revoke(planted["access_token"])
     assert scene.report()["status"] == "RUNNING"

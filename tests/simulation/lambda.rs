@@ -258,7 +258,6 @@ impl Lambda {
             request_timeout,
             sharing: Sharing::ReadWrite,
             clock: clock.clone(),
-            random: Arc::new(|| fastrand::u64(..)),
         };
         let tokens = TokenSource::new(Store(environment.clone()), network.clone(), settings);
         let settings = checker::CheckerSettings {

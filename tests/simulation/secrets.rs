@@ -47,17 +47,14 @@ impl Secrets {
 
     /// Compare and set: the first content under an ID stays.
     fn put(&mut self, id: &str, label: &str, text: &SecretString, created: Timestamp) -> Put {
-        match self.versions.get(id) {
-            Some(known) if known.text.expose_secret() != text.expose_secret() => return Put::Taken,
-            Some(_) => {}
-            None => {
-                let version = Version { id: id.to_owned(), created, text: text.clone() };
-                self.versions.insert(id.to_owned(), version);
-                self.labels.insert(label.to_owned(), id.to_owned());
-            }
+        if let Some(known) = self.versions.get(id) {
+            let is_same = known.text.expose_secret() == text.expose_secret();
+            return if is_same { Put::Done } else { Put::Taken };
         }
-        let stages = self.labels.iter().filter(|(_, labeled)| *labeled == id).map(|(label, _)| label.clone());
-        Put::Done { stages: stages.collect() }
+        let version = Version { id: id.to_owned(), created, text: text.clone() };
+        self.versions.insert(id.to_owned(), version);
+        self.labels.insert(label.to_owned(), id.to_owned());
+        Put::Done
     }
 }
 

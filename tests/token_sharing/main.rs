@@ -10,6 +10,7 @@
 )]
 
 mod bursts;
+mod cases;
 
 mod days;
 mod world;

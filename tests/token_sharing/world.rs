@@ -48,7 +48,7 @@ pub(crate) enum Accounts {
 #[derive(Default)]
 pub(crate) struct State {
     pub accounts: Accounts,
-    /// An accounts server and an API host that reject everything.
+    /// An accounts server and an API host that reject everything, and a client that is rejected.
     pub rejecting: Vec<&'static str>,
     /// How long Zoho's API rejects a new token.
     pub spreading: Duration,
@@ -74,11 +74,10 @@ pub(crate) struct State {
     pub environments: usize,
 }
 
-/// By whom and with which client ID a token was requested, and when that was over for the sender.
+/// By whom a token was requested, and when that was over for the sender.
 #[derive(Debug, Clone)]
 pub(crate) struct TokenRequest {
     pub environment: usize,
-    pub client: String,
     pub from: Instant,
     pub to: Option<Instant>,
 }
@@ -148,6 +147,10 @@ impl World {
             let is_over = pair[0].to.is_some_and(|to| to <= pair[1].from);
             (!is_over).then(|| (pair[0].clone(), pair[1].clone()))
         })
+    }
+
+    pub(crate) fn written(&self) -> usize {
+        self.state().written.len()
     }
 
     pub(crate) fn request_count(&self) -> usize {
@@ -220,7 +223,6 @@ impl Environment {
             request_timeout,
             sharing: Sharing::ReadWrite,
             clock: clock.clone(),
-            random: Arc::new(|| fastrand::u64(..)),
         };
         change(&mut settings);
         let tokens = TokenSource::new(wire.clone(), wire.clone(), settings);
@@ -302,9 +304,7 @@ impl Wire {
         let stored = state.versions.get(id).map(|version| version.text.expose_secret());
         match (&state.puts, stored) {
             (Some(error), _) => Some(Err(error.clone())),
-            (None, Some(stored)) if stored == text.expose_secret() => {
-                Some(Ok(Put::Done { stages: Vec::new() }))
-            }
+            (None, Some(stored)) if stored == text.expose_secret() => Some(Ok(Put::Done)),
             (None, Some(_)) => Some(Ok(Put::Taken)),
             (None, None) if !has_room => Some(Err(StoreError::Denied("LimitExceededException".into()))),
             (None, None) => None,
@@ -317,9 +317,10 @@ impl Wire {
         let from = Instant::now();
         let (number, accounts, is_deadly) = {
             let mut state = self.world.state();
-            let sent = TokenRequest { environment: self.number, client: client.clone(), from, to: None };
+            let sent = TokenRequest { environment: self.number, from, to: None };
             state.requests.push(sent);
-            let is_rejecting = state.rejecting.contains(&request.origin.as_str());
+            let is_rejecting =
+                state.rejecting.iter().any(|name| [request.origin.as_str(), &client].contains(name));
             let accounts = if is_rejecting { Accounts::Rejects } else { state.accounts };
             (state.requests.len() - 1, accounts, fastrand::f64() < state.deadly)
         };
@@ -417,7 +418,7 @@ impl SecretStore for Wire {
             }
             if fastrand::f64() >= self.world.state().lost_responses {
                 self.hop().await;
-                return response.unwrap_or_else(|| Ok(Put::Done { stages: vec![label.to_owned()] }));
+                return response.unwrap_or(Ok(Put::Done));
             }
             sleep(Duration::from_secs(1)).await;
         }

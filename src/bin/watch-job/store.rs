@@ -122,7 +122,7 @@ impl SecretStore for Store {
         versions.push((id.to_owned(), label.to_owned(), now, text.expose_secret().to_owned()));
         let json = serde_json::to_string(&versions).unwrap_or_default();
         credentials::write(file, &json).map_err(|error| self.denied(&error))?;
-        Ok(Put::Done { stages: vec![label.to_owned()] })
+        Ok(Put::Done)
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
         let cache = std::env::temp_dir().join(format!("watch-job-test-{}", std::process::id()));
         let store = |text: &str, cache| Store::new(Source::Variable(text.into()), cache, "").unwrap();
         let (first, second) = (store("{}", Some(cache.clone())), store("{}", Some(cache.clone())));
-        let done = Put::Done { stages: vec!["A".to_owned()] };
+        let done = Put::Done;
         assert_eq!(first.put("1", "A", &"one".into()).await.as_ref(), Ok(&done));
         assert_eq!(second.put("1", "A", &"other".into()).await, Ok(Put::Taken));
         assert_eq!(second.put("2", "A", &"two".into()).await.as_ref(), Ok(&done));

@@ -1,1 +1,191 @@
+//! The decision as a table: what was read, when it was first seen, and what follows.
 
+use super::*;
+use crate::http::Origin;
+use crate::token::cache::Issued;
+use crate::token::clock::tests::{later, some_time};
+use crate::token::record::Content;
+use crate::zoho::hosts::{ZohoHost, ZohoServer};
+use crate::zoho::oauth::IssuedToken;
+
+fn token(name: &str, now: Now, age: i64, is_own: bool) -> Arc<CachedToken> {
+    let began = now.at.plus_seconds(age.saturating_neg());
+    let origin = Origin::parse("https://www.zohoapis.com").unwrap();
+    Arc::new(CachedToken {
+        token: AccessToken::parse(name).unwrap(),
+        api: ZohoHost { server: ZohoServer::Api, origin, setting: "ZOHO_API_DOMAIN", conflicting: None },
+        issued: Some(Issued::new(is_own, began, began.plus_seconds(3_600), now.at, 0.0)),
+    })
+}
+
+fn record(now: Now, age: i64, content: Content) -> Record {
+    Record { number: 7, created: now.at.plus_seconds(age.saturating_neg()), content }
+}
+
+fn claim(owner: &str) -> Content {
+    Content::claim(owner, &identity(), 2)
+}
+
+fn failure(seconds: u64) -> Content {
+    let error = WatchError::new(ErrorType::TokenRejected, "rejected");
+    Content::failure(&error, Duration::from_secs(seconds), &identity(), 3)
+}
+
+fn stored_token(now: Now) -> Content {
+    let token = AccessToken::parse("t").unwrap();
+    let issued = IssuedToken { token, api_domain: None, lifetime: Duration::from_secs(3_600) };
+    Content::token(&issued, now.at, &identity())
+}
+
+fn identity() -> Identity {
+    let origin = Origin::parse("https://www.zohoapis.com").unwrap();
+    Identity::new("v1", &origin, &origin)
+}
+
+fn describe(next: &Next) -> String {
+    match next {
+        Next::Use(token) => format!("use {}", token.token.expose()),
+        Next::Fail(error) => format!("fail {}", error.kind()),
+        Next::Wait(error, left) => format!("wait {} {}", left.as_secs(), error.kind()),
+        Next::Claim(number, failures) => format!("claim {number} after {failures}"),
+        Next::Request(failures, _) => format!("request after {failures}"),
+    }
+}
+
+/// The newest record is so old by Secrets Manager's clock, and was first seen so many seconds ago.
+#[test]
+fn the_newest_record_decides_what_a_check_without_a_token_does() {
+    let now = some_time();
+    for (content, age, seen, expected) in [
+        (None, 0, 0, "claim 1 after 0"),
+        (Some(stored_token(now)), 4_000, 0, "claim 8 after 0"),
+        (Some(Content::default()), 0, 0, "claim 8 after 0"),
+        // A failure lasts until either clock says that it is over.
+        (Some(failure(60)), 0, 0, "fail TokenRejected"),
+        (Some(failure(60)), 57, 0, "fail TokenRejected"),
+        (Some(failure(60)), 58, 0, "wait 2 TokenRejected"),
+        (Some(failure(60)), 0, 58, "wait 2 TokenRejected"),
+        (Some(failure(60)), 60, 0, "claim 8 after 3"),
+        (Some(failure(60)), -90_000, 60, "claim 8 after 3"),
+        (Some(failure(u64::MAX)), 3_599, 0, "wait 1 TokenRejected"),
+        // A claim lasts for 12 seconds from when it was first seen, however old it seems to be: clocks differ.
+        (Some(claim("theirs")), 0, 0, "wait 12 TokenRateLimited"),
+        (Some(claim("theirs")), 200, 4, "wait 8 TokenRateLimited"),
+        (Some(claim("theirs")), -86_400, 11, "wait 1 TokenRateLimited"),
+        (Some(claim("theirs")), 0, 12, "claim 8 after 2"),
+        // Dead for so long that no difference of clocks explains it.
+        (Some(claim("theirs")), 313, 0, "claim 8 after 2"),
+    ] {
+        let newest = content.map(|content| record(now, age, content));
+        let case = format!("{age} {seen} {expected}");
+        let view = View { head: newest.as_ref().map_or(0, |newest| newest.number), token: None, newest };
+        let mut memory = Memory { owner: "ours".into(), ..Memory::default() };
+        memory.note(&view, now);
+        let later = later(now, 0, seen);
+        assert_eq!(describe(&decide(&Need::Any, &view, &memory, later)), expected, "{case}");
+    }
+}
+
+#[test]
+fn a_claim_is_ones_own_if_it_is_read_back_in_time() {
+    let now = some_time();
+    for (owner, number, put, expected) in [
+        ("ours", 7, 0, "request after 2"),
+        ("ours", 7, 9, "request after 2"),
+        // Too little time is left. It counts as any other claim from then on.
+        ("ours", 7, 10, "wait"),
+        ("theirs", 7, 0, "wait"),
+        // Of the same owner, but from before.
+        ("ours", 6, 0, "wait"),
+    ] {
+        let view = View { head: 7, token: None, newest: Some(record(now, 0, claim(owner))) };
+        let timer = Timer::start(now, CLAIM);
+        let mut memory = Memory { owner: "ours".into(), claim: Some((number, timer)), ..Memory::default() };
+        memory.note(&view, later(now, put, 0));
+        let next = describe(&decide(&Need::Any, &view, &memory, later(now, put, 0)));
+        assert!(next.starts_with(expected), "{owner} {number} {put}: {next}");
+    }
+}
+
+/// Tokens by their age in seconds: the labeled one, and the last one that this environment requested.
+#[test]
+fn a_token_is_used_if_it_fits_the_need() {
+    let now = some_time();
+    let any = || Need::Any;
+    let replacement = || Need::Replacement(vec![AccessToken::parse("shared").unwrap()]);
+    let successor = |age| Need::Successor(token("present", now, age, true));
+    for (need, shared, issued, expected) in [
+        (any(), Some(0), None, "use shared"),
+        (any(), Some(3_569), None, "use shared"),
+        (any(), Some(3_570), None, "wait 12 TokenRateLimited"),
+        (any(), Some(3_570), Some(0), "use issued"),
+        (any(), None, Some(3_570), "wait 12 TokenRateLimited"),
+        (replacement(), Some(0), Some(9), "use issued"),
+        (replacement(), Some(0), None, "wait 12 TokenRateLimited"),
+        // A refresh takes the next token if it is there. It waits for nothing.
+        (successor(2_999), None, None, "use present"),
+        (successor(3_000), Some(0), None, "use shared"),
+        (successor(3_000), Some(3_000), None, "use present"),
+        (successor(3_000), None, None, "use present"),
+    ] {
+        let shared = shared.map(|age| token("shared", now, age, false));
+        let issued = issued.map(|age| token("issued", now, age, true));
+        let case = format!("{:?} {:?} {expected}", shared.is_some(), issued.is_some());
+        let view = View { head: 7, token: shared, newest: Some(record(now, 0, claim("theirs"))) };
+        let mut memory = Memory { issued, ..Memory::default() };
+        memory.note(&view, now);
+        assert_eq!(describe(&decide(&need, &view, &memory, now)), expected, "{case}");
+    }
+}
+
+/// Zoho rejected the newest token. Whoever requested it finds out whether it stays rejected.
+#[test]
+fn a_new_token_that_is_rejected_is_left_to_whoever_requested_it_for_a_moment() {
+    let now = some_time();
+    for (is_own, age, seen, expected) in [
+        (false, 0, 0, "wait 12 TokenRateLimited"),
+        (false, 9, 0, "wait 12 TokenRateLimited"),
+        (false, 10, 0, "claim 8 after 0"),
+        // A clock is wrong.
+        (false, -3_000, 12, "claim 8 after 0"),
+        (true, 0, 0, "claim 8 after 0"),
+    ] {
+        let rejected = token("rejected", now, age, is_own);
+        let need = Need::Replacement(vec![rejected.token.clone()]);
+        let view = View { head: 7, token: Some(rejected), newest: Some(record(now, age, stored_token(now))) };
+        let mut memory = Memory::default();
+        memory.note(&view, now);
+        let next = decide(&need, &view, &memory, later(now, 0, seen));
+        assert_eq!(describe(&next), expected, "{is_own} {age} {seen}");
+    }
+}
+
+#[test]
+fn a_failure_of_this_environment_counts_even_if_it_is_not_stored() {
+    let now = some_time();
+    let error = WatchError::new(ErrorType::TokenRateLimited, "throttled");
+    for (wall, monotonic, expected) in
+        [(0, 0, "fail TokenRateLimited"), (0, 58, "wait 2 TokenRateLimited"), (60, 0, "claim 1 after 4")]
+    {
+        let until = Timer::start(now, Duration::from_secs(60));
+        let failure = Some(OwnFailure { error: error.clone(), until, count: 4 });
+        let memory = Memory { failure, ..Memory::default() };
+        let next = decide(&Need::Any, &View::default(), &memory, later(now, wall, monotonic));
+        assert_eq!(describe(&next), expected, "{wall} {monotonic}");
+    }
+}
+
+#[test]
+fn failures_last_longer_each_time() {
+    use ErrorType::{TokenRateLimited, TokenRejected, ZohoUnavailable};
+    for (kind, is_claimed, seconds) in [
+        (ZohoUnavailable, true, [2, 8, 32, 2_048, 2_700]),
+        (TokenRejected, true, [60, 240, 960, 2_700, 2_700]),
+        (TokenRateLimited, true, [600, 2_400, 2_700, 2_700, 2_700]),
+        (ZohoUnavailable, false, [2, 1_200, 1_200, 2_048, 2_700]),
+        (TokenRejected, false, [60, 1_200, 1_200, 2_700, 2_700]),
+    ] {
+        let lasts = [0, 1, 2, 5, u32::MAX].map(|failures| lasts(kind, failures, is_claimed).as_secs());
+        assert_eq!(lasts, seconds, "{kind} {is_claimed}");
+    }
+}

@@ -177,20 +177,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_state_machine_retries_exactly_the_retryable_errors() {
-        let machine: serde_json::Value =
-            serde_json::from_str(include_str!("../statemachine/watch.asl.json")).unwrap();
-        let retries = machine["States"]["Check status"]["Retry"].as_array().unwrap();
-        let names = retries.iter().flat_map(|retry| retry["ErrorEquals"].as_array().unwrap());
-        // The others, Lambda's own, have a dot in their names.
-        let retried: std::collections::HashSet<_> =
-            names.map(|name| name.as_str().unwrap()).filter(|name| !name.contains('.')).collect();
-        let retryable =
-            ErrorType::ALL.iter().filter(|kind| kind.is_retryable()).map(|kind| kind.name()).collect();
-        assert_eq!(retried, retryable);
-    }
-
-    #[test]
     fn lambda_gets_the_public_name_and_one_line() {
         let diagnostic = Diagnostic::from(WatchError::new(ErrorType::JobNotFound, "no such job\nhere"));
         assert_eq!(diagnostic.error_type, "JobNotFound");

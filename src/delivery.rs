@@ -131,6 +131,7 @@ pub struct Context<'a> {
 #[derive(Debug, Clone)]
 struct Announced {
     event_id: String,
+    group_id: String,
     message_id: Option<String>,
     /// When the schedule was created, which tells it from a later one of the same name.
     created_at: Option<Timestamp>,
@@ -238,11 +239,11 @@ impl<D: Destinations> Courier<D> {
             Some(_) => Some(self.read(arn, context.deadline).await),
             None => None,
         };
-        let told = known.filter(|known| match &read {
-            Some(Ok(Some(schedule))) => {
-                schedule.created_at.is_some() && schedule.created_at == known.created_at
-            }
-            Some(Err(_)) => known.event_id == message.event_id,
+        let told = known.filter(|known| match (&read, known.created_at) {
+            (Some(Ok(Some(schedule))), Some(created_at)) => schedule.created_at == Some(created_at),
+            // Nobody knows whether it is the same: no end is told twice, and none while the schedule cannot be read.
+            (Some(Ok(Some(_))), None) => known.event_id == message.event_id,
+            (Some(Err(_)), _) => known.group_id == message.group_id,
             _ => false,
         });
         let message_id = match told {
@@ -260,8 +261,9 @@ impl<D: Destinations> Courier<D> {
                 };
                 let found = self.read(arn, context.deadline).await;
                 let created_at = found.as_ref().ok().and_then(|found| found.as_ref()?.created_at);
-                let event_id = message.event_id.clone();
-                self.remember(arn, Announced { event_id, message_id: message_id.clone(), created_at });
+                let (event_id, group_id) = (message.event_id.clone(), message.group_id.clone());
+                let end = Announced { event_id, group_id, message_id: message_id.clone(), created_at };
+                self.remember(arn, end);
                 read = Some(found);
                 message_id
             }

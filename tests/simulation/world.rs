@@ -1,6 +1,6 @@
 //! What the simulated services share: the time, the chances, the faults, and the log of what happened.
 
-use crate::faults::{Fault, Faults, Service};
+use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::scheduler::Schedules;
 use crate::secrets::Secrets;
@@ -87,7 +87,7 @@ impl World {
     }
 
     /// The fault that meets a request to this service now.
-    pub(crate) fn fault(&self, service: Service) -> Option<Fault> {
+    pub(crate) fn fault(&self, service: &str) -> Option<&'static str> {
         let now = self.elapsed();
         let state = &mut *self.state();
         state.faults.meet(service, now, &mut state.rng)

@@ -1,6 +1,5 @@
 //! Zoho: jobs and their lives, access tokens, and the responses over HTTP.
 
-use crate::faults::Fault;
 use crate::world::log_uniform;
 use fastrand::Rng;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -152,13 +151,6 @@ impl Zoho {
         self.jobs.len() - 1
     }
 
-    /// Starts a job that nothing keeps from being checked.
-    pub(crate) fn start_healthy_job(&mut self, rng: &mut Rng, now: u64) -> &Job {
-        let number = self.start_job(rng, now);
-        self.jobs[number].problem.0 = 0..0;
-        &self.jobs[number]
-    }
-
     /// The latest access tokens.
     pub(crate) fn known_tokens(&self) -> impl Iterator<Item = &str> {
         let issued = self.issued.iter().rev().take(3).map(|(token, _)| token);
@@ -189,7 +181,7 @@ impl Zoho {
     /// The response to a request for a job's status.
     pub(crate) fn status(&self, path: &str, token: &str, now: u64, revoked: bool) -> Answer {
         if revoked || self.tokens.get(token).is_none_or(|until| now >= *until) {
-            return unauthorized();
+            return error(401, "INVALID_TOKEN", "TokenRejected");
         }
         let job = self.jobs.iter().find(|job| {
             path == format!("/crm/v8/{}/actions/mass_change_owner?job_id={}", job.module, job.id)
@@ -204,10 +196,6 @@ fn document(status: u16, body: &Value, means: &'static str) -> Answer {
 
 fn error(status: u16, code: &str, means: &'static str) -> Answer {
     document(status, &json!({"code": code, "details": {}, "message": "m", "status": "error"}), means)
-}
-
-fn unauthorized() -> Answer {
-    error(401, "INVALID_TOKEN", "TokenRejected")
 }
 
 fn throttled_token() -> Answer {
@@ -226,33 +214,33 @@ fn page(status: u16, body: &str) -> Answer {
 }
 
 /// What comes instead of this response, if anything comes.
-pub(crate) fn spoiled(answer: Answer, fault: Fault, is_token: bool, rng: &mut Rng) -> Answer {
+pub(crate) fn spoiled(answer: Answer, fault: &str, is_token: bool, rng: &mut Rng) -> Answer {
     match fault {
-        Fault::ServerError => error([500, 502, 503, 504][rng.usize(0..4)], "INTERNAL_ERROR", ""),
-        Fault::Throttle if is_token => throttled_token(),
-        Fault::Throttle => {
+        "503" => error([500, 502, 503, 504][rng.usize(0..4)], "INTERNAL_ERROR", ""),
+        "429" if is_token => throttled_token(),
+        "429" => {
             let mut throttled = error(429, "TOO_MANY_REQUESTS", "");
-            let retry_after =
-                ["", "1", "7", "3000", "Mon, 23 Nov 2026 10:00:00 GMT", "soon"][rng.usize(0..6)];
-            if !retry_after.is_empty() {
-                throttled.response.headers.insert(header::RETRY_AFTER, HeaderValue::from_static(retry_after));
+            let dates = ["1", "7", "3000", "Mon, 23 Nov 2026 10:00:00 GMT", "soon"];
+            let retry_after = HeaderValue::from_static(dates[rng.usize(0..5)]);
+            if rng.bool() {
+                throttled.response.headers.insert(header::RETRY_AFTER, retry_after);
             }
             throttled
         }
-        Fault::Page => page(200, "<html><body>We are down for maintenance</body></html>"),
-        Fault::ForbiddenPage => page(403, "<html><body>Request blocked</body></html>"),
-        Fault::Truncated => {
-            let Response { mut body, .. } = answer.response;
+        "page" => page(200, "<html><body>We are down for maintenance</body></html>"),
+        "403 page" => page(403, "<html><body>Request blocked</body></html>"),
+        "cut" => {
+            let mut body = answer.response.body;
             body.truncate(rng.usize(0..body.len().max(1)));
-            Answer { response: Response { body, ..page(200, "").response }, means: "ZohoUnexpectedResponse" }
+            let mut cut = page(200, "");
+            cut.response.body = body;
+            cut
         }
-        Fault::Oversized => Answer { means: "ZohoUnexpectedResponse", ..answer },
-        Fault::Unauthorized => unauthorized(),
-        Fault::NoContent => Answer { means: "JobNotFound", ..page(204, "") },
-        Fault::UnknownCode if is_token => document(200, &json!({"error": "something_new"}), ""),
-        Fault::UnknownCode => {
-            error([400, 405, 409][rng.usize(0..3)], "SOMETHING_NEW", "ZohoUnexpectedResponse")
-        }
+        "too long" => Answer { means: "ZohoUnexpectedResponse", ..answer },
+        "401" => error(401, "INVALID_TOKEN", "TokenRejected"),
+        "204" => Answer { means: "JobNotFound", ..page(204, "") },
+        "odd" if is_token => document(200, &json!({"error": "something_new"}), ""),
+        "odd" => error([400, 405, 409][rng.usize(0..3)], "SOMETHING_NEW", "ZohoUnexpectedResponse"),
         _ => answer,
     }
 }

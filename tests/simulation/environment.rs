@@ -51,8 +51,6 @@ pub(crate) struct Task {
     pub has_worked: bool,
     /// A person or a program waits for the response: a request that timed out is sent again.
     pub is_direct: bool,
-    /// `WATCH_LIMIT_SECONDS`.
-    pub limit: u64,
 }
 
 /// Requests of one invocation.

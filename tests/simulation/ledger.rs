@@ -5,7 +5,7 @@ use crate::secrets::CREDENTIALS;
 use crate::world::World;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
-use mass_change_owner_status::watch::report::Limits;
+use mass_change_owner_status::watch::pacing::Bounds;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,8 +32,6 @@ pub(crate) struct Ledger {
 pub(crate) struct Watch {
     pub job: usize,
     pub started: u64,
-    /// `WATCH_LIMIT_SECONDS`.
-    pub limit: u64,
     pub is_told: bool,
     pub is_over: bool,
     /// Whoever started it has given it up.
@@ -67,7 +65,7 @@ pub(crate) struct Invoked<'a> {
     pub task: Task,
     /// When it began and ended, by the clock of the environment.
     pub at: (Timestamp, Timestamp),
-    pub limits: &'a Limits,
+    pub bounds: &'a Bounds,
 }
 
 /// Clocks are off by up to two minutes, and reports take a while to be published.
@@ -191,7 +189,7 @@ impl World {
                 (!is_true).then_some("the job has not ended like that")
             }
             ("WATCH_TIMED_OUT", _) => {
-                let early = now + u64::try_from(2 * SKEW).unwrap() < watch.started + watch.limit;
+                let early = now + u64::try_from(2 * SKEW).unwrap() < watch.started + self.limit;
                 early.then_some("the limit is not reached")
             }
             ("WATCH_FAILED", Some("States.Timeout")) => (!watch.is_given_up).then_some("nobody gave it up"),
@@ -240,7 +238,7 @@ impl World {
 
     /// What is wrong about a watch that goes on.
     fn wrong_wait(&self, invoked: &Invoked<'_>, report: &Value) -> Option<&'static str> {
-        let Invoked { request, task, at, limits, payload } = *invoked;
+        let Invoked { request, task, at, bounds, payload } = *invoked;
         let error = report["error"]["type"].as_str();
         let is_configured = error != Some("InvalidConfiguration");
         let request_time = |key: &str| request[key].as_str().and_then(Timestamp::parse);
@@ -249,7 +247,7 @@ impl World {
         let since =
             |then: Timestamp| [at.0, at.1].map(|now| u64::try_from(now.seconds_since(then)).unwrap_or(0));
         let watched = since(time("first_checked_at"));
-        if is_configured && watched[0] >= limits.watch_limit_seconds {
+        if is_configured && watched[0] >= self.limit {
             return Some("the watch goes on at its limit");
         }
         if report["checks"].as_u64() != Some(request["checks"].as_u64().unwrap_or(0) + 1) {
@@ -257,7 +255,7 @@ impl World {
         }
         let many =
             watched.map(|seconds| if report["checks"].as_u64() >= Some(1_000) { seconds / 100 } else { 0 });
-        let (mut least, mut most) = (limits.bounds.min_seconds, limits.bounds.max_seconds);
+        let (mut least, mut most) = (bounds.min_seconds, bounds.max_seconds);
         if let Some(error) = error {
             let kind = ErrorType::from_name(error).unwrap();
             let began = request_time("first_checked_at");
@@ -285,7 +283,7 @@ impl World {
                 _ => [0, 0],
             };
             least = least.min(if is_configured { u64::MAX } else { 10 }).max(quarter[0]).max(named[0]);
-            most = limits.bounds.min_seconds.max(quarter[1] * 6 / 5).max(named[1]);
+            most = bounds.min_seconds.max(quarter[1] * 6 / 5).max(named[1]);
         }
         let wait = report["next_check_seconds"].as_u64().unwrap();
         let is_bounded = (least.max(many[0])..=most.max(many[1])).contains(&wait);

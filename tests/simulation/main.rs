@@ -85,7 +85,7 @@ async fn run(mut rng: Rng, traced: bool) -> (u64, Vec<String>) {
     let limit = log_uniform(&mut rng, 1_800.0, 86_400.0);
     let settings = Settings::draw(&mut rng, limit);
     let jobs = rng.usize(1..4);
-    let world = World::new(rng.fork(), traced);
+    let world = World::new(rng.fork(), limit, traced);
     world.trace(|| format!("{settings:?}, {:?}", world.state().faults));
     let lambda = Lambda::new(world.clone(), settings);
     let mut tasks = Vec::new();
@@ -101,6 +101,9 @@ async fn run(mut rng: Rng, traced: bool) -> (u64, Vec<String>) {
     let count = tasks.len();
     for task in tasks {
         task.await.unwrap();
+    }
+    if !lambda.recovers().await {
+        world.violation("what the watches left behind keeps a new environment from a token");
     }
     let ledger = &mut world.state().ledger;
     ledger.check_remains();

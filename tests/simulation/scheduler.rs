@@ -190,13 +190,14 @@ impl Destinations for Ends {
         let every = minutes.and_then(|minutes| minutes.parse::<u64>().ok()).unwrap_or(0) * 60;
         let (start, now) = (seconds(update.start), seconds(self.0.now()));
         let input: Value = serde_json::from_str(&update.input).unwrap();
-        let limit =
-            input["first_checked_at"].as_str().and_then(Timestamp::parse).map_or(0, seconds) + task.limit;
+        let limit = input["first_checked_at"].as_str().and_then(Timestamp::parse).map_or(0, seconds)
+            + self.0.world.limit;
         let is_bounded = (300..=900).contains(&every) && (now.min(limit) + 59..limit + 62).contains(&start);
         let is_in_time = start + 1_800 <= whole.end;
         let kept = ["module", "job_id", "label", "note"].iter().all(|key| whole.input[key] == input[key]);
         let is_own = whole.watch == task.watch && whole.is_enabled && whole.input["adapt"] == true;
-        if !is_bounded || !is_in_time || !kept || !is_own {
+        let is_newer = input["checks"].as_u64() > whole.input["checks"].as_u64();
+        if !is_newer || !is_bounded || !is_in_time || !kept || !is_own {
             self.0.world.violation(format!("watch {} updates {whole:?} with {update:?}", task.watch));
         }
         self.change(arn, move |world, name| {

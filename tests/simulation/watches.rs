@@ -14,7 +14,7 @@ use tokio::time::sleep;
 pub(crate) async fn watch(lambda: Arc<Lambda>, job: usize, starts_in: u64) {
     let world = lambda.world.clone();
     sleep(Duration::from_secs(starts_in)).await;
-    let (number, request) = add_watch(&world, job, lambda.settings.limits.watch_limit_seconds);
+    let (number, request) = add_watch(&world, job);
     match world.draw(0..10) {
         0..5 => scheduled(lambda, number, request).await,
         5..9 => executed(lambda, number, request).await,
@@ -23,9 +23,9 @@ pub(crate) async fn watch(lambda: Arc<Lambda>, job: usize, starts_in: u64) {
 }
 
 /// A new watch of this job; its number and its request.
-fn add_watch(world: &World, job: usize, limit: u64) -> (usize, Value) {
+fn add_watch(world: &World, job: usize) -> (usize, Value) {
     let state = &mut *world.state();
-    state.ledger.watches.push(Watch { job, limit, started: world.elapsed(), ..Watch::default() });
+    state.ledger.watches.push(Watch { job, started: world.elapsed(), ..Watch::default() });
     let job = &state.zoho.jobs[job];
     (state.ledger.watches.len() - 1, json!({"module": job.module, "job_id": job.id, "label": "l"}))
 }
@@ -73,7 +73,7 @@ async fn publish(world: &World, watch: usize, message: &Value, has_worked: bool)
 /// A program that passes each report back, has the end published, and gives up on errors that are permanent.
 async fn looped(lambda: Arc<Lambda>, watch: usize, mut request: Value) {
     let world = lambda.world.clone();
-    let last = world.elapsed() + lambda.settings.limits.watch_limit_seconds;
+    let last = world.elapsed() + world.limit;
     loop {
         request["notify"] = json!(true);
         let seconds = match lambda.invoke(watch, &request).await {
@@ -101,7 +101,7 @@ const NAME_IS_FREE_AFTER: u64 = 200;
 /// A schedule: most of them adapt, and people change some by hand.
 async fn scheduled(lambda: Arc<Lambda>, watch: usize, mut input: Value) {
     let world = lambda.world.clone();
-    let limit = lambda.settings.limits.watch_limit_seconds;
+    let limit = world.limit;
     let (created_at, adapts) = (world.elapsed(), world.chance(0.7));
     (input["note"], input["adapt"]) = (json!("kept"), json!(adapts));
     let mut name = format!("watch-{watch}");
@@ -136,14 +136,14 @@ async fn scheduled(lambda: Arc<Lambda>, watch: usize, mut input: Value) {
     world.state().schedules.insert(name.clone(), schedule);
     world.trace(|| format!("schedule {name} is created for watch {watch}"));
     if world.chance(0.1) {
-        tokio::spawn(edit_by_hand(world.clone(), name.clone(), created_at, limit));
+        tokio::spawn(edit_by_hand(world.clone(), name.clone(), created_at));
     }
     scheduler::run(lambda, name).await;
 }
 
 /// Somebody changes the schedule at some time.
-async fn edit_by_hand(world: World, name: String, created_at: u64, limit: u64) {
-    let after = log_uniform(&mut world.state().rng, 60.0, 20_000.0).min(limit);
+async fn edit_by_hand(world: World, name: String, created_at: u64) {
+    let after = log_uniform(&mut world.state().rng, 60.0, 20_000.0).min(world.limit);
     sleep(Duration::from_secs(after)).await;
     let edit = world.draw(0..5);
     let schedule = world.state().schedules.get(&name).cloned();
@@ -161,7 +161,7 @@ async fn edit_by_hand(world: World, name: String, created_at: u64, limit: u64) {
                 let state = &mut *world.state();
                 state.zoho.start_job(&mut state.rng, world.elapsed())
             };
-            (schedule.watch, schedule.input) = add_watch(&world, job, limit);
+            (schedule.watch, schedule.input) = add_watch(&world, job);
             (schedule.input["adapt"], schedule.input["first_checked_at"]) = (json!(true), json!(world.now()));
             let added = &mut world.state().ledger.watches[schedule.watch];
             (added.may_be_lost, added.is_over) = (true, true);

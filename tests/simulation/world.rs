@@ -20,6 +20,8 @@ const BEGINNING: i64 = 1_795_428_000;
 pub(crate) struct World {
     state: Arc<Mutex<State>>,
     began: Instant,
+    /// `WATCH_LIMIT_SECONDS`.
+    pub limit: u64,
     /// Whether to print what happens.
     traced: bool,
 }
@@ -36,13 +38,13 @@ pub(crate) struct State {
 
 impl World {
     /// A world with this seed; everything in it follows from the seed.
-    pub(crate) fn new(mut rng: Rng, traced: bool) -> Self {
+    pub(crate) fn new(mut rng: Rng, limit: u64, traced: bool) -> Self {
         let faults = Faults::draw(&mut rng);
         let zoho = Zoho::new(&mut rng);
         let secrets = Secrets::new(&mut rng, zoho.static_token());
         let (schedules, ledger) = Default::default();
         let state = State { rng, faults, zoho, secrets, schedules, ledger };
-        Self { state: Arc::new(Mutex::new(state)), began: Instant::now(), traced }
+        Self { state: Arc::new(Mutex::new(state)), began: Instant::now(), limit, traced }
     }
 
     /// Access to all of it, between two awaits.

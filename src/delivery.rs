@@ -132,6 +132,8 @@ pub struct Context<'a> {
 struct Announced {
     event_id: String,
     group_id: String,
+    /// Whether it is the end of the job, not only of the watch.
+    is_final: bool,
     message_id: Option<String>,
     /// When the schedule was created, which tells it from a later one of the same name.
     created_at: Option<Timestamp>,
@@ -239,11 +241,11 @@ impl<D: Destinations> Courier<D> {
             Some(_) => Some(self.read(arn, context.deadline).await),
             None => None,
         };
-        let told = known.filter(|known| match (&read, known.created_at) {
+        let told = known.filter(|known| known.group_id == message.group_id);
+        let told = told.filter(|known| match (&read, known.created_at) {
             (Some(Ok(Some(schedule))), Some(created_at)) => schedule.created_at == Some(created_at),
-            // Nobody knows whether it is the same: no end is told twice, and none while the schedule cannot be read.
-            (Some(Ok(Some(_))), None) => known.event_id == message.event_id,
-            (Some(Err(_)), _) => known.group_id == message.group_id,
+            // Nobody knows whether it is the same. The final end of a job is the last one in any case.
+            (Some(Ok(Some(_)) | Err(_)), _) => known.is_final || known.event_id == message.event_id,
             _ => false,
         });
         let message_id = match told {
@@ -262,7 +264,8 @@ impl<D: Destinations> Courier<D> {
                 let found = self.read(arn, context.deadline).await;
                 let created_at = found.as_ref().ok().and_then(|found| found.as_ref()?.created_at);
                 let (event_id, group_id) = (message.event_id.clone(), message.group_id.clone());
-                let end = Announced { event_id, group_id, message_id: message_id.clone(), created_at };
+                let (is_final, id) = (report.is_finished(), message_id.clone());
+                let end = Announced { event_id, group_id, is_final, message_id: id, created_at };
                 self.remember(arn, end);
                 read = Some(found);
                 message_id

@@ -130,10 +130,15 @@ pub struct Context<'a> {
 #[derive(Debug, Clone)]
 struct Announced {
     event_id: String,
+    /// Whether it is the end of the job, not only of the watch.
+    is_final: bool,
     message_id: Option<String>,
     /// When the schedule was created, which tells it from a later one of the same name.
     created_at: Option<Timestamp>,
 }
+
+/// By schedule and job.
+type Ends = HashMap<(ScheduleArn, String), Announced>;
 
 /// More schedules that cannot be deleted are forgotten, and their ends announced again.
 const MAX_ANNOUNCED: usize = 1_000;
@@ -144,7 +149,7 @@ pub struct Courier<D> {
     settings: MessageSettings,
     limits: Limits,
     clock: Clock,
-    announced: Mutex<HashMap<ScheduleArn, Announced>>,
+    announced: Mutex<Ends>,
 }
 
 impl<D: Destinations> Courier<D> {
@@ -229,18 +234,19 @@ impl<D: Destinations> Courier<D> {
         context: Context<'_>,
     ) -> Result<Response, WatchError> {
         let message = self.message(&report, event, context);
-        let known = self.announced().get(arn).cloned();
+        // Somebody can change what a schedule is for.
+        let key = (arn.clone(), message.group_id.clone());
+        let known = self.announced().get(&key).cloned();
         // A schedule that cannot be deleted invokes the function again and again: one end is announced once by a process,
         // and no other after it.
         let mut read = match &known {
             Some(_) => Some(self.read(arn, context.deadline).await),
             None => None,
         };
-        let told = known.filter(|known| match &read {
-            Some(Ok(Some(schedule))) => {
-                schedule.created_at.is_some() && schedule.created_at == known.created_at
-            }
-            Some(Err(_)) => known.event_id == message.event_id,
+        let told = known.filter(|known| match (&read, known.created_at) {
+            (Some(Ok(Some(schedule))), Some(created_at)) => schedule.created_at == Some(created_at),
+            // Nobody knows whether it is the same. The final end of a job is the last one in any case.
+            (Some(Ok(Some(_)) | Err(_)), _) => known.is_final || known.event_id == message.event_id,
             _ => false,
         });
         let message_id = match told {
@@ -258,8 +264,13 @@ impl<D: Destinations> Courier<D> {
                 };
                 let found = self.read(arn, context.deadline).await;
                 let created_at = found.as_ref().ok().and_then(|found| found.as_ref()?.created_at);
-                let event_id = message.event_id.clone();
-                self.remember(arn, Announced { event_id, message_id: message_id.clone(), created_at });
+                let end = Announced {
+                    event_id: message.event_id,
+                    is_final: report.is_finished(),
+                    message_id: message_id.clone(),
+                    created_at,
+                };
+                self.remember(key.clone(), end);
                 read = Some(found);
                 message_id
             }
@@ -278,7 +289,7 @@ impl<D: Destinations> Courier<D> {
                 "the schedule was not deleted: its Input names another watch, so the name was used again"
             );
         }
-        self.announced().remove(arn);
+        self.announced().remove(&key);
         Ok(Response { message_id, schedule_deleted: Some(is_of_watch), ..Response::from(report) })
     }
 
@@ -326,15 +337,15 @@ impl<D: Destinations> Courier<D> {
         MessageSettings { deployment, ..self.settings.clone() }
     }
 
-    fn remember(&self, arn: &ScheduleArn, end: Announced) {
+    fn remember(&self, key: (ScheduleArn, String), end: Announced) {
         let mut announced = self.announced();
         if announced.len() >= MAX_ANNOUNCED {
             announced.clear();
         }
-        announced.insert(arn.clone(), end);
+        announced.insert(key, end);
     }
 
-    fn announced(&self) -> MutexGuard<'_, HashMap<ScheduleArn, Announced>> {
+    fn announced(&self) -> MutexGuard<'_, Ends> {
         self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

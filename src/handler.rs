@@ -116,11 +116,17 @@ where
             }
             Ask::Check(job) => job.clone(),
         };
-        let (checked, ()) = tokio::join!(
-            self.check(&job, &request.caller, deadline, attempts),
-            self.courier.prepare(&request.caller, deadline)
-        );
-        let mut checked = checked;
+        let mut checked = {
+            let check = self.check(&job, &request.caller, deadline, attempts);
+            let prepare = self.courier.prepare(&request.caller, deadline);
+            tokio::pin!(check);
+            // The check does not wait for the connection.
+            tokio::select! {
+                biased;
+                checked = &mut check => checked,
+                () = prepare => check.await,
+            }
+        };
         if !matches!(&checked, Ok(status) if status.status.is_finished()) {
             self.find_start(request, deadline).await;
         }

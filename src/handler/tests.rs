@@ -389,6 +389,11 @@ async fn one_end_is_announced_while_its_schedule_cannot_be_deleted() {
     ends.create(30, &request);
     let _created_again = invoke(&function, &request).await;
     assert!(ends.log().contains(&"publish Leads-1-SUCCEEDED".to_owned()));
+    // Somebody has changed the Input: the same schedule, but another watch.
+    let others = with(&request, &json!({"job_id": "2"}));
+    ends.create(30, &others);
+    let _changed = invoke(&function, &others).await;
+    assert!(ends.log().contains(&"publish Leads-2-SUCCEEDED".to_owned()));
     // A rule invokes without a schedule: its every tick after the end publishes.
     let ends = Ends::default();
     let function = super::tests::function(job("COMPLETED"), ends.clone());

@@ -1,6 +1,5 @@
 //! One execution environment: its clock, its death, its freezes, and its way to Zoho.
 
-use crate::faults::{Fault, Service};
 use crate::world::World;
 use crate::zoho::{self, Answer};
 use http::{StatusCode, header};
@@ -37,16 +36,14 @@ pub(crate) struct Life {
     /// In so many steps.
     dies_in: Option<u64>,
     stalled_until: Option<Instant>,
-    /// The present invocation.
     pub task: Task,
-    pub sent: Sent,
-    /// Until when, in seconds since the beginning, this environment has reason to go without a lease: it cannot write,
-    /// or cannot reach, the secret.
+    sent: Sent,
+    /// Until when it has reason to request a token without a claim: it cannot write, or cannot reach, the secret.
     alone_until: u64,
     /// When it last read a schedule.
     pub read_at: u64,
-    /// The schedules whose end it has published, by name and time of creation.
-    pub announced: BTreeSet<(String, u64)>,
+    /// The ends of schedules that it has published: the name, the time of creation, and the event ID.
+    pub announced: BTreeSet<(String, u64, String)>,
 }
 
 /// What an invocation is about.
@@ -57,13 +54,11 @@ pub(crate) struct Task {
     pub has_worked: bool,
     /// A person or a program waits for the response: a request that timed out is sent again.
     pub is_direct: bool,
-    /// `WATCH_LIMIT_SECONDS`.
-    pub limit: u64,
 }
 
 /// Requests of one invocation.
 #[derive(Debug, Default, Clone, Copy)]
-pub(crate) struct Sent {
+struct Sent {
     status_requests: u32,
     token_requests: u32,
     /// Responses 401 and 204 of Zoho's API.
@@ -73,7 +68,7 @@ pub(crate) struct Sent {
     is_decided: bool,
 }
 
-/// How long after a failure of Secrets Manager an environment may go without a lease.
+/// How long after a failure of Secrets Manager an environment may go without a claim.
 const GOES_ALONE_SECONDS: u64 = 300;
 
 impl Environment {
@@ -99,10 +94,8 @@ impl Environment {
     /// Continues, for this invocation.
     pub(crate) fn thaw(&self, task: Task, dies_in: Option<u64>, stalls_for: Duration) {
         let mut life = self.life();
-        life.is_running = true;
-        life.dies_in = dies_in;
+        (life.is_running, life.dies_in, life.sent, life.task) = (true, dies_in, Sent::default(), task);
         life.stalled_until = (!stalls_for.is_zero()).then(|| Instant::now() + stalls_for);
-        (life.sent, life.task) = (Sent::default(), task);
         drop(life);
         self.thawed.notify_waiters();
     }
@@ -156,7 +149,7 @@ impl Environment {
         }
     }
 
-    /// Remembers whether this environment has reason to go without a lease.
+    /// Remembers whether this environment has reason to go without a claim.
     pub(crate) fn note_store(&self, error: &StoreError) {
         let until = match error {
             StoreError::Denied(_) => u64::MAX,
@@ -167,13 +160,13 @@ impl Environment {
         life.alone_until = life.alone_until.max(until);
     }
 
-    /// What Zoho does with a request, and what becomes of its response. Goes on whatever happens to the environment.
+    /// What Zoho does with a request. Goes on whatever happens to the environment.
     async fn at_zoho(
         self: Arc<Self>,
         path: String,
         token: String,
         takes: Duration,
-        fault: Option<Fault>,
+        fault: Option<&'static str>,
     ) -> Answer {
         let (world, is_token) = (&self.world, path.starts_with("/oauth/"));
         if is_token {
@@ -181,8 +174,7 @@ impl Environment {
             world.state().ledger.token_request_begins(self.number, alone);
         }
         sleep(takes).await;
-        let now = world.elapsed();
-        let revoked = world.fault(Service::Credentials).is_some();
+        let (now, revoked) = (world.elapsed(), world.fault("credentials").is_some());
         let state = &mut *world.state();
         let answer = if is_token {
             state.ledger.token_request_ends(self.number);
@@ -190,50 +182,41 @@ impl Environment {
         } else {
             state.zoho.status(&path, &token, now, revoked)
         };
-        match fault {
-            Some(fault) => zoho::spoiled(answer, fault, is_token, &mut state.rng),
-            None => answer,
-        }
+        zoho::spoiled(answer, fault.unwrap_or_default(), is_token, &mut state.rng)
     }
 
     fn note_request(&self, is_token: bool) {
         let mut life = self.life();
-        if is_token {
-            life.sent.token_requests += 1;
-        } else {
-            life.sent.status_requests += 1;
-        }
-        let (sent, mut broken) = (life.sent, None);
-        if sent.is_decided && !is_token {
-            broken = Some("a status request is repeated after a response that decides");
-        }
-        // Three attempts; more for other tokens, and one to confirm that there is no such job.
-        if sent.status_requests > 3 + sent.rejections + sent.no_content || sent.rejections > 4 {
-            broken = Some("too many status requests in one invocation");
-        }
-        // While Secrets Manager is down as well, what is known of earlier ones can be lost.
-        if sent.token_requests > 6 {
-            broken = Some("too many token requests in one invocation");
-        }
+        let sent = &mut life.sent;
+        *if is_token { &mut sent.token_requests } else { &mut sent.status_requests } += 1;
+        let sent = *sent;
         drop(life);
-        if let Some(broken) = broken {
-            self.world.violation(format!("{broken}: {sent:?}"));
-        }
+        let broken = match () {
+            () if sent.is_decided && !is_token => "a status request follows a response that decides",
+            // Three attempts; more for other tokens, and one to confirm that there is no such job.
+            () if sent.status_requests > 3 + sent.rejections + sent.no_content => "too many status requests",
+            // While Secrets Manager is down as well, what is known of earlier ones can be lost.
+            () if sent.rejections > 4 || sent.token_requests > 6 => "too many tokens are tried",
+            () => return,
+        };
+        self.world.violation(format!("{broken}: {sent:?}"));
     }
 
     fn note_answer(&self, answer: &Answer, is_token: bool) {
         self.world.state().ledger.note(answer.means, self.world.elapsed());
         let mut life = self.life();
+        let has_worked = life.task.has_worked;
+        let sent = &mut life.sent;
         match answer.means {
-            _ if is_token => {}
-            "TokenRejected" => life.sent.rejections += 1,
-            "JobNotFound" if answer.response.status == StatusCode::NO_CONTENT => {
-                life.sent.no_content += 1;
-                life.sent.is_decided = life.task.has_worked || life.sent.no_content > 1;
-            }
-            // What is not JSON is requested again, and what never came as well.
+            // What is not JSON is requested again.
             "" | "ZohoUnexpectedResponse" => {}
-            _ => life.sent.is_decided = true,
+            _ if is_token => {}
+            "TokenRejected" => sent.rejections += 1,
+            "JobNotFound" if answer.response.status == StatusCode::NO_CONTENT => {
+                sent.no_content += 1;
+                sent.is_decided = has_worked || sent.no_content > 1;
+            }
+            _ => sent.is_decided = true,
         }
     }
 }
@@ -248,10 +231,9 @@ impl HttpClient for Network {
         let world = &environment.world;
         environment.step().await;
         let is_token = request.path.starts_with("/oauth/");
-        let (service, host) = if is_token {
-            (Service::Accounts, "https://accounts.zoho.eu")
-        } else {
-            (Service::Crm, "https://www.zohoapis.")
+        let (service, host) = match is_token {
+            true => ("accounts", "https://accounts.zoho.eu"),
+            false => ("crm", "https://www.zohoapis."),
         };
         if !request.origin.as_str().starts_with(host) {
             world.violation(format!("a request to {}", request.origin.as_str()));
@@ -259,47 +241,45 @@ impl HttpClient for Network {
         let fault = world.fault(service);
         world.trace(|| format!("environment {} sends {}, {fault:?}", environment.number, request.path));
         // Only what reaches the accounts server counts there.
-        if !is_token || fault != Some(Fault::Unreachable) {
+        if !is_token || fault != Some("refused") {
             environment.note_request(is_token);
-        }
-        if fault == Some(Fault::Unreachable) {
-            let takes = Duration::from_millis(world.draw(1..300));
-            sleep(takes.min(request.timeout)).await;
-            environment.step().await;
-            return Err(TransportError::new(Stage::Connecting, "connection refused"));
         }
         let authorization = request.headers.get(header::AUTHORIZATION).map(|value| value.to_str().unwrap());
         let token = authorization.and_then(|text| text.strip_prefix("Zoho-oauthtoken ")).unwrap_or_default();
         let takes = Duration::from_millis(world.draw(10..600));
         let at_zoho = environment.clone().at_zoho(request.path.clone(), token.to_owned(), takes, fault);
-        let deadline = Instant::now() + request.timeout;
-        let answer = timeout_at(deadline, async {
+        let answer = timeout_at(Instant::now() + request.timeout, async {
+            if fault == Some("refused") {
+                sleep(takes).await;
+                return None;
+            }
             let answer = tokio::spawn(at_zoho).await.unwrap();
-            let back = world.draw(if fault == Some(Fault::Stall) { 9_000..40_000 } else { 10..600 });
-            sleep(Duration::from_millis(back)).await;
-            answer
+            world.pause(if fault == Some("late") { 9_000..40_000 } else { 10..600 }).await;
+            Some(answer)
         })
         .await;
         environment.step().await;
-        let Ok(answer) = answer else {
-            let mut life = environment.life();
-            life.sent.is_decided |= !is_token && !life.task.is_direct;
-            let mut error = TransportError::new(Stage::Responding, "the response timed out");
-            error.reason = Reason::TimedOut;
-            return Err(error);
-        };
-        if fault == Some(Fault::LostResponse) {
-            return Err(TransportError::new(Stage::Responding, "the connection closed in the middle"));
+        match (answer, fault) {
+            (Err(_), _) => {
+                let mut life = environment.life();
+                life.sent.is_decided |= !is_token && !life.task.is_direct;
+                let mut error = TransportError::new(Stage::Responding, "the response timed out");
+                error.reason = Reason::TimedOut;
+                Err(error)
+            }
+            (Ok(None), _) => Err(TransportError::new(Stage::Connecting, "connection refused")),
+            (Ok(Some(_)), Some("lost")) => {
+                Err(TransportError::new(Stage::Responding, "the connection closed"))
+            }
+            (Ok(Some(answer)), _) => {
+                environment.note_answer(&answer, is_token);
+                let too_long = TransportError::new(Stage::Oversized(StatusCode::OK), "the body is too long");
+                if fault == Some("too long") { Err(too_long) } else { Ok(answer.response) }
+            }
         }
-        environment.note_answer(&answer, is_token);
-        if fault == Some(Fault::Oversized) {
-            return Err(TransportError::new(Stage::Oversized(StatusCode::OK), "the body is too long"));
-        }
-        Ok(answer.response)
     }
 
     async fn preconnect(&self, _: &Origin) {
         self.0.step().await;
-        sleep(Duration::from_millis(30)).await;
     }
 }

@@ -1,123 +1,30 @@
-//! What goes wrong at the services, and when: drawn from the seed before the first watch begins.
+//! What goes wrong, and when: drawn from the seed before the first watch begins.
 
 use crate::world::log_uniform;
-use Fault::*;
 use fastrand::Rng;
 use std::ops::Range;
 
-/// A service that the function uses, or something that people set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Service {
-    /// Zoho's CRM API.
-    Crm,
-    /// Zoho's accounts server.
-    Accounts,
-    /// The credentials, as Zoho knows them.
-    Credentials,
-    /// Secrets Manager.
-    Secrets,
-    /// SNS.
-    Topic,
-    /// EventBridge Scheduler.
-    Scheduler,
-    /// Lambda itself.
-    Lambda,
-    /// The environment variables of the function.
-    Configuration,
-}
+/// What can go wrong at each service, and then with what people set: the credentials at Zoho, and the configuration of the
+/// function. `lost`: the request is done, and its response is lost; `late`: it comes after any timeout.
+const FAULTS: [(&str, &[&str]); 8] = [
+    (
+        "crm",
+        &[
+            "503", "429", "refused", "lost", "late", "page", "403 page", "cut", "too long", "401", "204",
+            "odd",
+        ],
+    ),
+    ("accounts", &["503", "429", "refused", "lost", "late", "page", "403 page", "cut", "odd"]),
+    ("secret", &["503", "429", "denied", "lost", "malformed"]),
+    ("sns", &["503", "429", "denied", "lost", "late"]),
+    ("scheduler", &["503", "429", "denied", "lost", "late"]),
+    ("lambda", &["503", "429", "lost"]),
+    ("credentials", &["revoked"]),
+    ("configuration", &["invalid"]),
+];
 
-/// How a service fails a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// A server error: the request is not done.
-    ServerError,
-    /// The request is turned down for now.
-    Throttle,
-    /// IAM denies the request.
-    Denied,
-    /// No connection.
-    Unreachable,
-    /// The request is done, and the response is lost.
-    LostResponse,
-    /// The request is done, and the response comes after any timeout.
-    Stall,
-    /// A web page with status 200, such as that of a maintenance window.
-    Page,
-    /// A web page with status 403, such as that of a firewall.
-    ForbiddenPage,
-    /// The response ends too early, with status 200.
-    Truncated,
-    /// The response is longer than any that is accepted.
-    Oversized,
-    /// A 401 for a token that is good.
-    Unauthorized,
-    /// A 204 for a job that exists.
-    NoContent,
-    /// A code that nobody knows.
-    UnknownCode,
-    /// The credentials are revoked, the secret has none, or the configuration is not valid.
-    Invalid,
-}
-
-const PSEUDO: [Service; 2] = [Service::Credentials, Service::Configuration];
-
-impl Service {
-    const ALL: [Self; 8] = [
-        Self::Crm,
-        Self::Accounts,
-        Self::Credentials,
-        Self::Secrets,
-        Self::Topic,
-        Self::Scheduler,
-        Self::Lambda,
-        Self::Configuration,
-    ];
-
-    /// What can go wrong there.
-    fn repertoire(self) -> &'static [Fault] {
-        match self {
-            Self::Crm => &[
-                ServerError,
-                Throttle,
-                Unreachable,
-                LostResponse,
-                Stall,
-                Page,
-                ForbiddenPage,
-                Truncated,
-                Oversized,
-                Unauthorized,
-                NoContent,
-                UnknownCode,
-            ],
-            Self::Accounts => &[
-                ServerError,
-                Throttle,
-                Unreachable,
-                LostResponse,
-                Stall,
-                Page,
-                ForbiddenPage,
-                Truncated,
-                UnknownCode,
-            ],
-            Self::Secrets => &[ServerError, Throttle, Denied, LostResponse, Stall, Invalid],
-            Self::Topic | Self::Scheduler => &[ServerError, Throttle, Denied, LostResponse, Stall],
-            Self::Lambda => &[ServerError, Throttle, LostResponse],
-            Self::Credentials | Self::Configuration => &[Invalid],
-        }
-    }
-}
-
-/// A time during which a service fails most requests in one way.
-#[derive(Debug, Clone)]
-struct Outage {
-    service: Service,
-    fault: Fault,
-    seconds: Range<u64>,
-    /// The share of the requests that fail.
-    share: f64,
-}
+/// So many of them fail single requests, too.
+const SERVICES: usize = 6;
 
 /// All that goes wrong in a world.
 #[derive(Debug, Default)]
@@ -125,14 +32,22 @@ pub(crate) struct Faults {
     outages: Vec<Outage>,
     /// The share of requests that fail outside of outages.
     flakiness: f64,
-    /// How often an execution environment dies during an invocation.
+    /// How often an execution environment dies during an invocation, or stalls for a while.
     pub deaths: f64,
-    /// How often one stalls for a while during an invocation.
     pub stalls: f64,
     /// How often an event is delivered twice.
     pub duplicates: f64,
     /// How far clocks are off, in seconds.
     pub skew: i64,
+}
+
+/// A time during which a service fails a share of the requests in one way.
+#[derive(Debug)]
+struct Outage {
+    service: &'static str,
+    fault: &'static str,
+    seconds: Range<u64>,
+    share: f64,
 }
 
 impl Faults {
@@ -150,16 +65,16 @@ impl Faults {
     }
 
     /// The fault that meets a request now.
-    pub(crate) fn meet(&mut self, service: Service, now: u64, rng: &mut Rng) -> Option<Fault> {
-        let outage =
-            self.outages.iter().find(|outage| outage.service == service && outage.seconds.contains(&now));
-        if let Some(outage) = outage
+    pub(crate) fn meet(&self, service: &str, now: u64, rng: &mut Rng) -> Option<&'static str> {
+        let is_now = |outage: &&Outage| outage.service == service && outage.seconds.contains(&now);
+        if let Some(outage) = self.outages.iter().find(is_now)
             && rng.f64() < outage.share
         {
             return Some(outage.fault);
         }
-        let is_flaky = self.flakiness > 0.0 && !PSEUDO.contains(&service) && rng.f64() < self.flakiness;
-        is_flaky.then(|| rng.choice(service.repertoire()).copied()).flatten()
+        let number = FAULTS.iter().position(|(name, _)| *name == service).unwrap();
+        let is_flaky = self.flakiness > 0.0 && number < SERVICES && rng.f64() < self.flakiness;
+        is_flaky.then(|| rng.choice(FAULTS[number].1).copied()).flatten()
     }
 
     /// The seconds of all outages together.
@@ -170,12 +85,12 @@ impl Faults {
 
 impl Outage {
     fn draw(rng: &mut Rng) -> Self {
-        let service = Service::ALL[rng.usize(0..Service::ALL.len())];
-        let repertoire = service.repertoire();
-        let fault = repertoire[rng.usize(0..repertoire.len())];
+        let number = rng.usize(0..FAULTS.len());
+        let (service, faults) = FAULTS[number];
+        let fault = faults[rng.usize(0..faults.len())];
         let from = log_uniform(rng, 1.0, 40_000.0);
         let seconds = from..from + log_uniform(rng, 5.0, 20_000.0);
-        let share = if PSEUDO.contains(&service) { 1.0 } else { [0.5, 0.9, 1.0][rng.usize(0..3)] };
+        let share = if number < SERVICES { [0.5, 0.9, 1.0][rng.usize(0..3)] } else { 1.0 };
         Self { service, fault, seconds, share }
     }
 }

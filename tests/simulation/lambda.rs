@@ -1,13 +1,13 @@
 //! Lambda: execution environments, invocations, and events.
 
 use crate::environment::{Environment, Network, Task};
-use crate::faults::{Fault, Faults, Service};
+use crate::faults::Faults;
 use crate::ledger::Invoked;
 use crate::scheduler::Ends;
 use crate::secrets::Store;
 use crate::world::World;
 use fastrand::Rng;
-use mass_change_owner_status::checker::{self, Checker};
+use mass_change_owner_status::checker::{Checker, CheckerSettings};
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Handler, Invocation, respond_without_configuration};
@@ -27,24 +27,16 @@ pub(crate) const FUNCTION_ARN: &str = "arn:aws:lambda:eu-west-1:123456789012:fun
 const RESERVE: Duration = Duration::from_millis(700);
 const PROMISED_RESERVE: Duration = Duration::from_millis(500);
 
-/// INIT does not wait for the warm-up any longer (src/main.rs).
-const WARM_UP_LIMIT: Duration = Duration::from_secs(2);
-
 /// How long Lambda keeps an event (template.yaml).
 const MAX_EVENT_AGE_SECONDS: u64 = 3_600;
 
-/// Checks, a minute apart, by which a new execution environment has a token: failures that environments share last up to
-/// 45 minutes, and some checks can be stalled.
-const RECOVERY_CHECKS: u32 = 50;
-
-/// The function's settings.
+/// The function's settings, and Lambda's.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Settings {
     timeout: Duration,
-    pub limits: Limits,
-    /// Execution environments at a time.
+    limits: Limits,
+    /// Execution environments at a time, and how long an idle one is kept.
     concurrency: usize,
-    /// How long an idle execution environment is kept.
     idle_seconds: u64,
 }
 
@@ -73,9 +65,9 @@ impl Settings {
 /// The function, deployed.
 pub(crate) struct Lambda {
     pub world: World,
-    pub settings: Settings,
-    instances: Mutex<Vec<Arc<Instance>>>,
-    started: Mutex<usize>,
+    settings: Settings,
+    /// Those that are alive, and how many there were.
+    instances: Mutex<(Vec<Arc<Instance>>, usize)>,
 }
 
 /// An execution environment with the function in it.
@@ -87,26 +79,28 @@ struct Instance {
 }
 
 /// An invocation that failed: the name of the error, which has a dot if it is Lambda's own.
-pub(crate) type Failed = String;
+type Failed = String;
 
 impl Lambda {
     pub(crate) fn new(world: World, settings: Settings) -> Arc<Self> {
-        Arc::new(Self { world, settings, instances: Mutex::default(), started: Mutex::default() })
+        Arc::new(Self { world, settings, instances: Mutex::default() })
     }
 
-    /// Whether a new execution environment gets a token once every outage is over, whatever the others left behind.
+    /// Whether a new execution environment gets a token within an hour after the last outage, whatever the others left
+    /// behind.
     pub(crate) async fn recovers(&self) -> bool {
-        for instance in self.instances.lock().unwrap().drain(..) {
+        for instance in self.instances.lock().unwrap().0.drain(..) {
             instance.environment.kill();
         }
         let request = {
             let state = &mut *self.world.state();
             state.faults = Faults::default();
-            let job = state.zoho.start_healthy_job(&mut state.rng, self.world.elapsed());
-            json!({"module": job.module, "job_id": job.id})
+            json!({"module": state.zoho.jobs[0].module, "job_id": state.zoho.jobs[0].id})
         };
-        for _ in 0..RECOVERY_CHECKS {
-            if self.invoke(0, &request).await.is_ok() {
+        for _ in 0..60 {
+            let result = self.invoke(0, &request).await;
+            let needs_token = |error: &String| ["Secret", "Token"].iter().any(|word| error.starts_with(word));
+            if !result.is_err_and(|error| needs_token(&error)) {
                 return true;
             }
             sleep(Duration::from_secs(60)).await;
@@ -134,24 +128,21 @@ impl Lambda {
 
     /// One invocation.
     pub(crate) async fn invoke(&self, watch: usize, payload: &Value) -> Result<Value, Failed> {
-        let world = &self.world;
-        let fault = world.fault(Service::Lambda);
-        match fault {
-            Some(Fault::ServerError) => return Err("Lambda.ServiceException".into()),
-            Some(Fault::Throttle) => return Err("Lambda.TooManyRequestsException".into()),
-            _ => {}
+        let fault = self.world.fault("lambda");
+        if let Some("503" | "429") = fault {
+            return Err("Lambda.ServiceException".into());
         }
         let Some(instance) = self.instance().await else {
             return Err("Lambda.TooManyRequestsException".into());
         };
         let result = self.run(&instance, watch, payload).await;
         if instance.environment.is_dead() {
-            self.instances.lock().unwrap().retain(|other| !Arc::ptr_eq(other, &instance));
+            self.instances.lock().unwrap().0.retain(|other| !Arc::ptr_eq(other, &instance));
         } else {
             instance.environment.freeze();
-            *instance.idle_since.lock().unwrap() = Some(world.elapsed());
+            *instance.idle_since.lock().unwrap() = Some(self.world.elapsed());
         }
-        if fault == Some(Fault::LostResponse) { Err("Lambda.SdkClientException".into()) } else { result }
+        if fault.is_some() { Err("Lambda.SdkClientException".into()) } else { result }
     }
 
     async fn run(&self, instance: &Instance, watch: usize, payload: &Value) -> Result<Value, Failed> {
@@ -165,7 +156,6 @@ impl Lambda {
             watch,
             has_worked: request["status"].is_string(),
             is_direct: ["announcement", "schedule_arn"].iter().all(|key| payload.get(key).is_none()),
-            limit: self.settings.limits.watch_limit_seconds,
         };
         let dies_in = world.chance(deaths).then(|| world.draw(1..16));
         let stall = Duration::from_millis(if world.chance(stalls) { world.draw(1..40_000) } else { 0 });
@@ -175,7 +165,7 @@ impl Lambda {
         let text = serde_json::to_string(payload).unwrap();
         let deadline = Deadline::after(self.settings.timeout.saturating_sub(RESERVE));
         let invocation = Invocation { payload: &text, function_arn: FUNCTION_ARN, deadline };
-        let result = if world.fault(Service::Configuration).is_some() {
+        let result = if world.fault("configuration").is_some() {
             world.state().ledger.note("InvalidConfiguration", world.elapsed());
             let error = WatchError::new(ErrorType::InvalidConfiguration, "ZOHO_SECRET_ID is not set");
             Ok(respond_without_configuration(&error, invocation, began_at))
@@ -196,57 +186,50 @@ impl Lambda {
         let result = result.map(|report| serde_json::to_value(report).unwrap());
         world.trace(|| format!("environment {} responds {result:?}", environment.number));
         let at = (began_at, environment.now());
-        world.check(&Invoked { payload, request, task, at, limits: &self.settings.limits }, &result);
+        world.check(&Invoked { payload, request, task, at, bounds: &self.settings.limits.bounds }, &result);
         result.map_err(|error| error.kind().name().to_owned())
     }
 
     /// An idle execution environment or a new one; none if too many are busy.
     async fn instance(&self) -> Option<Arc<Instance>> {
         let now = self.world.elapsed();
-        let (idle, busy) = {
-            let mut instances = self.instances.lock().unwrap();
+        let instance = {
+            let (instances, started) = &mut *self.instances.lock().unwrap();
+            let idle_since = |instance: &Arc<Instance>| *instance.idle_since.lock().unwrap();
             instances.retain(|instance| {
-                let idle_since = *instance.idle_since.lock().unwrap();
-                let is_kept = idle_since.is_none_or(|since| now - since < self.settings.idle_seconds);
-                if !is_kept {
+                let is_old =
+                    idle_since(instance).is_some_and(|since| now - since >= self.settings.idle_seconds);
+                if is_old {
                     instance.environment.kill();
                 }
-                is_kept
+                !is_old
             });
-            let is_idle = |instance: &&Arc<Instance>| instance.idle_since.lock().unwrap().is_some();
-            let idle: Vec<_> = instances.iter().filter(is_idle).cloned().collect();
-            let busy = instances.len() - idle.len();
-            (idle, busy)
+            let idle: Vec<_> = instances.iter().filter(|instance| idle_since(instance).is_some()).collect();
+            if instances.len() - idle.len() >= self.settings.concurrency {
+                return None;
+            }
+            if let Some(instance) = self.world.state().rng.choice(idle) {
+                *instance.idle_since.lock().unwrap() = None;
+                return Some(instance.clone());
+            }
+            *started += 1;
+            let instance = Arc::new(self.start(*started));
+            instances.push(instance.clone());
+            instance
         };
-        if busy >= self.settings.concurrency {
-            return None;
-        }
-        let chosen = self.world.state().rng.choice(idle);
-        if let Some(instance) = chosen {
-            *instance.idle_since.lock().unwrap() = None;
-            return Some(instance);
-        }
-        let instance = self.start();
-        self.instances.lock().unwrap().push(instance.clone());
-        // INIT; what it leaves unfinished is continued by the first invocation.
+        // INIT waits for two seconds (src/main.rs); what is unfinished then is continued by the first invocation.
         instance.environment.thaw(Task::default(), None, Duration::ZERO);
         let starting = instance.clone();
         let warm_up = tokio::spawn(async move { starting.function.warm_up().await });
-        let _in_time = timeout(WARM_UP_LIMIT, warm_up).await;
+        let _in_time = timeout(Duration::from_secs(2), warm_up).await;
         instance.environment.freeze();
         Some(instance)
     }
 
-    fn start(&self) -> Arc<Instance> {
-        let number = {
-            let mut started = self.started.lock().unwrap();
-            *started += 1;
-            *started
-        };
+    fn start(&self, number: usize) -> Instance {
         let skew = {
             let state = &mut *self.world.state();
-            let skew = state.faults.skew;
-            state.rng.i64(-skew..=skew)
+            state.rng.i64(-state.faults.skew..=state.faults.skew)
         };
         let environment = Environment::new(self.world.clone(), number, skew);
         let (network, clock) = (Network(environment.clone()), environment.clock());
@@ -260,20 +243,15 @@ impl Lambda {
             clock: clock.clone(),
         };
         let tokens = TokenSource::new(Store(environment.clone()), network.clone(), settings);
-        let settings = checker::CheckerSettings {
+        let settings = CheckerSettings {
             api_version: "v8".into(),
             request_timeout,
             api_host: None,
             clock: clock.clone(),
         };
-        let function = Handler::new(
-            Checker::new(tokens, network, settings),
-            Ends(environment.clone()),
-            MessageSettings::default(),
-            self.settings.limits,
-            "eu-west-1".into(),
-            clock,
-        );
-        Arc::new(Instance { environment, function, idle_since: Mutex::default() })
+        let checker = Checker::new(tokens, network, settings);
+        let (ends, messages) = (Ends(environment.clone()), MessageSettings::default());
+        let function = Handler::new(checker, ends, messages, self.settings.limits, "eu-west-1".into(), clock);
+        Instance { environment, function, idle_since: Mutex::default() }
     }
 }

@@ -5,7 +5,7 @@ use crate::secrets::CREDENTIALS;
 use crate::world::World;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
-use mass_change_owner_status::watch::report::Limits;
+use mass_change_owner_status::watch::pacing::Bounds;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +18,7 @@ pub(crate) struct Ledger {
     pub names_used: BTreeMap<String, u64>,
     /// Jobs whose final end is told.
     told_jobs: BTreeSet<usize>,
-    messages: usize,
-    /// Which environments request a token now, and whether they have reason to do so without a lease.
+    /// Which environments request a token now, and whether they have reason to do so without a claim.
     token_requests: Vec<(usize, bool)>,
     /// When a service last gave a reason for an error of this name.
     reasons: BTreeMap<&'static str, u64>,
@@ -33,8 +32,6 @@ pub(crate) struct Ledger {
 pub(crate) struct Watch {
     pub job: usize,
     pub started: u64,
-    /// `WATCH_LIMIT_SECONDS`.
-    pub limit: u64,
     pub is_told: bool,
     pub is_over: bool,
     /// Whoever started it has given it up.
@@ -68,7 +65,7 @@ pub(crate) struct Invoked<'a> {
     pub task: Task,
     /// When it began and ended, by the clock of the environment.
     pub at: (Timestamp, Timestamp),
-    pub limits: &'a Limits,
+    pub bounds: &'a Bounds,
 }
 
 /// Clocks are off by up to two minutes, and reports take a while to be published.
@@ -96,7 +93,7 @@ impl Ledger {
         watch.is_told || self.told_jobs.contains(&watch.job)
     }
 
-    /// A request for a token reaches Zoho. No other may be under way, unless one of the two needs no lease.
+    /// A request for a token reaches Zoho. No other may be under way, unless one of the two needs no claim.
     pub(crate) fn token_request_begins(&mut self, environment: usize, alone: bool) {
         if let Some((other, _)) = self.token_requests.iter().find(|(_, other)| !other && !alone) {
             self.violations.push(format!("environments {other} and {environment} request a token at a time"));
@@ -135,7 +132,6 @@ impl World {
         problems.extend(self.untruth(publication, &report, text).map(str::to_owned));
         let state = &mut *self.state();
         let ledger = &mut state.ledger;
-        ledger.messages += 1;
         let job = ledger.watches[*watch].job;
         let is_final = !outcome.starts_with("WATCH_");
         if !outcome.is_empty() {
@@ -153,10 +149,9 @@ impl World {
                 problems.push(format!("one end has the event IDs {known} and {event_id}"));
             }
         }
-        let message_id = format!("message-{}", ledger.messages);
         let tell = |problem| format!("watch {watch}: {problem} in {report} {text}");
         ledger.violations.extend(problems.into_iter().map(tell));
-        message_id
+        "message".to_owned()
     }
 
     /// Secrets that this text shows: a violation each.
@@ -194,7 +189,7 @@ impl World {
                 (!is_true).then_some("the job has not ended like that")
             }
             ("WATCH_TIMED_OUT", _) => {
-                let early = now + u64::try_from(2 * SKEW).unwrap() < watch.started + watch.limit;
+                let early = now + u64::try_from(2 * SKEW).unwrap() < watch.started + self.limit;
                 early.then_some("the limit is not reached")
             }
             ("WATCH_FAILED", Some("States.Timeout")) => (!watch.is_given_up).then_some("nobody gave it up"),
@@ -243,7 +238,7 @@ impl World {
 
     /// What is wrong about a watch that goes on.
     fn wrong_wait(&self, invoked: &Invoked<'_>, report: &Value) -> Option<&'static str> {
-        let Invoked { request, task, at, limits, payload } = *invoked;
+        let Invoked { request, task, at, bounds, payload } = *invoked;
         let error = report["error"]["type"].as_str();
         let is_configured = error != Some("InvalidConfiguration");
         let request_time = |key: &str| request[key].as_str().and_then(Timestamp::parse);
@@ -252,7 +247,7 @@ impl World {
         let since =
             |then: Timestamp| [at.0, at.1].map(|now| u64::try_from(now.seconds_since(then)).unwrap_or(0));
         let watched = since(time("first_checked_at"));
-        if is_configured && watched[0] >= limits.watch_limit_seconds {
+        if is_configured && watched[0] >= self.limit {
             return Some("the watch goes on at its limit");
         }
         if report["checks"].as_u64() != Some(request["checks"].as_u64().unwrap_or(0) + 1) {
@@ -260,7 +255,7 @@ impl World {
         }
         let many =
             watched.map(|seconds| if report["checks"].as_u64() >= Some(1_000) { seconds / 100 } else { 0 });
-        let (mut least, mut most) = (limits.bounds.min_seconds, limits.bounds.max_seconds);
+        let (mut least, mut most) = (bounds.min_seconds, bounds.max_seconds);
         if let Some(error) = error {
             let kind = ErrorType::from_name(error).unwrap();
             let began = request_time("first_checked_at");
@@ -288,7 +283,7 @@ impl World {
                 _ => [0, 0],
             };
             least = least.min(if is_configured { u64::MAX } else { 10 }).max(quarter[0]).max(named[0]);
-            most = limits.bounds.min_seconds.max(quarter[1] * 6 / 5).max(named[1]);
+            most = bounds.min_seconds.max(quarter[1] * 6 / 5).max(named[1]);
         }
         let wait = report["next_check_seconds"].as_u64().unwrap();
         let is_bounded = (least.max(many[0])..=most.max(many[1])).contains(&wait);

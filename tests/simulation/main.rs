@@ -41,13 +41,13 @@ const REPORTED: usize = 3;
 
 #[test]
 fn every_watch_ends_as_it_should() {
+    let number = |variable| std::env::var(variable).ok().map(|text| text.parse().expect("a number"));
     if let Some(seed) = number("SEED") {
         let watches = simulate(seed, true).unwrap_or_else(|failure| panic!("{failure}"));
         println!("seed {seed}: {watches} watches end as they should");
         return;
     }
-    let wanted = number("WATCHES").unwrap_or(WATCHES);
-    let first = number("FIRST_SEED").unwrap_or(0);
+    let (wanted, first) = (number("WATCHES").unwrap_or(WATCHES), number("FIRST_SEED").unwrap_or(0));
     let (next, watched, failures) = (AtomicU64::new(first), AtomicU64::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
@@ -56,38 +56,28 @@ fn every_watch_ends_as_it_should() {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     match simulate(seed, false) {
                         Ok(watches) => drop(watched.fetch_add(watches, Ordering::Relaxed)),
-                        Err(failure) => failures.lock().unwrap().push((seed, failure)),
+                        Err(failure) => failures.lock().unwrap().push(failure),
                     }
                 }
             });
         }
     });
-    let mut failures = failures.into_inner().unwrap();
-    failures.sort();
-    let failures: Vec<String> = failures.into_iter().map(|(_, failure)| failure).collect();
+    let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
-    let seeds = next.into_inner() - first;
-    println!("{} watches in {seeds} worlds end as they should", watched.into_inner());
-}
-
-fn number(variable: &str) -> Option<u64> {
-    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+    println!("{} watches in {} worlds end as they should", watched.into_inner(), next.into_inner() - first);
 }
 
 /// Simulates the world of this seed; returns how many watches there were in it.
 fn simulate(seed: u64, traced: bool) -> Result<u64, String> {
-    let told = format!("SEED={seed} cargo test --test simulation");
     let result = catch_unwind(AssertUnwindSafe(|| {
-        // The function's own randomness: jitter, and the owners of leases.
+        // The function's own randomness: jitter, and the owners of claims.
         fastrand::seed(seed);
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         runtime.block_on(run(Rng::with_seed(seed), traced))
     }));
-    match result {
-        Ok((watches, violations)) if violations.is_empty() => Ok(watches),
-        Ok((_, violations)) => Err(format!("{told}\n  {}", violations.join("\n  "))),
-        Err(_) => Err(format!("{told}\n  panics")),
-    }
+    let (watches, violations) = result.unwrap_or_else(|_| (0, vec!["panics".to_owned()]));
+    let told = format!("SEED={seed} cargo test --test simulation\n  {}", violations.join("\n  "));
+    if violations.is_empty() { Ok(watches) } else { Err(told) }
 }
 
 /// One world with a few jobs and their watches, to the end of all.
@@ -95,7 +85,7 @@ async fn run(mut rng: Rng, traced: bool) -> (u64, Vec<String>) {
     let limit = log_uniform(&mut rng, 1_800.0, 86_400.0);
     let settings = Settings::draw(&mut rng, limit);
     let jobs = rng.usize(1..4);
-    let world = World::new(rng.fork(), traced);
+    let world = World::new(rng.fork(), limit, traced);
     world.trace(|| format!("{settings:?}, {:?}", world.state().faults));
     let lambda = Lambda::new(world.clone(), settings);
     let mut tasks = Vec::new();
@@ -112,10 +102,10 @@ async fn run(mut rng: Rng, traced: bool) -> (u64, Vec<String>) {
     for task in tasks {
         task.await.unwrap();
     }
-    world.state().ledger.check_remains();
     if !lambda.recovers().await {
         world.violation("what the watches left behind keeps a new environment from a token");
     }
-    let violations = std::mem::take(&mut world.state().ledger.violations);
-    (u64::try_from(count).unwrap(), violations)
+    let ledger = &mut world.state().ledger;
+    ledger.check_remains();
+    (u64::try_from(count).unwrap(), std::mem::take(&mut ledger.violations))
 }

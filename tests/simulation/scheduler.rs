@@ -1,7 +1,6 @@
 //! EventBridge Scheduler and SNS, and an execution environment's way to them.
 
 use crate::environment::Environment;
-use crate::faults::{Fault, Service};
 use crate::lambda::{FUNCTION_ARN, Lambda};
 use crate::ledger::Publication;
 use crate::world::World;
@@ -30,52 +29,37 @@ pub(crate) struct Schedule {
     pub edited_at: u64,
     pub is_enabled: bool,
     pub input: Value,
-    /// `StartDate`.
+    /// `StartDate`, `ScheduleExpression`, and `EndDate`.
     pub start: u64,
-    /// `ScheduleExpression`.
     pub every: u64,
-    /// `EndDate`.
     pub end: u64,
-    /// Tells what waits for its next time that the time has changed.
+    /// Wakes what waits for its next time.
     pub changed: Arc<Notify>,
-}
-
-pub(crate) fn arn(name: &str) -> String {
-    format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/{name}")
-}
-
-impl Schedule {
-    /// The first time after this one at which it fires.
-    fn next(&self, now: u64) -> u64 {
-        let periods = (now + 1).saturating_sub(self.start).div_ceil(self.every);
-        self.start + periods * self.every
-    }
 }
 
 /// Fires until the schedule has ended, and waits until every event is delivered.
 pub(crate) async fn run(lambda: Arc<Lambda>, name: String) {
     let world = lambda.world.clone();
-    let mut deliveries = Vec::new();
     let Schedule { created_at, watch, input, .. } = world.state().schedules[&name].clone();
+    let mut deliveries = Vec::new();
+    let is_same = |schedule: &Schedule| schedule.created_at == created_at;
     loop {
-        let schedule = world.state().schedules.get(&name).cloned();
-        let Some(schedule) = schedule.filter(|schedule| schedule.created_at == created_at) else { break };
+        let Some(schedule) = world.state().schedules.get(&name).cloned().filter(is_same) else { break };
         let now = world.elapsed();
         if now >= schedule.end {
             world.state().schedules.remove(&name);
             break;
         }
-        let next = schedule.next(now).min(schedule.end);
+        let periods = (now + 1).saturating_sub(schedule.start).div_ceil(schedule.every);
+        let next = schedule.end.min(schedule.start + periods * schedule.every);
         if timeout(Duration::from_secs(next - now), schedule.changed.notified()).await.is_ok() {
             continue;
         }
-        let fired = world.state().schedules.get(&name).cloned();
-        let Some(fired) = fired.filter(|schedule| schedule.is_enabled && schedule.created_at == created_at)
-        else {
-            continue;
-        };
+        let fired = world.state().schedules.get(&name).cloned().filter(is_same);
+        let Some(fired) = fired.filter(|schedule| schedule.is_enabled) else { continue };
         let mut payload = fired.input;
-        payload["schedule_arn"] = json!(arn(&name));
+        payload["schedule_arn"] =
+            json!(format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/{name}"));
         let duplicates = world.state().faults.duplicates;
         for _ in 0..if world.chance(duplicates) { 2 } else { 1 } {
             deliveries.push(tokio::spawn(lambda.clone().deliver(fired.watch, payload.clone())));
@@ -95,48 +79,54 @@ pub(crate) async fn run(lambda: Arc<Lambda>, name: String) {
 pub(crate) struct Ends(pub Arc<Environment>);
 
 impl Ends {
-    /// One operation, with the faults that outlast the SDK's own retries. What stalls is done after a while.
+    /// One operation, with the faults that outlast the SDK's own retries. What is late is done after a while.
     async fn request<T: Send + 'static>(
         &self,
-        service: Service,
+        service: &str,
         kind: ErrorType,
         done: impl FnOnce(&World) -> T + Send + 'static,
     ) -> Result<T, WatchError> {
         let Self(environment) = self;
-        let world = &environment.world;
+        let world = environment.world.clone();
         environment.step().await;
         world.pause(5..80).await;
         let fault = world.fault(service);
-        let result = match fault {
-            None => Some(done(world)),
-            Some(Fault::LostResponse) => {
-                done(world);
-                None
+        match fault {
+            None => {
+                let result = done(&world);
+                environment.step().await;
+                return Ok(result);
             }
-            Some(Fault::Stall) => {
-                let world = world.clone();
-                let later = tokio::spawn(async move {
+            Some("lost") => drop(done(&world)),
+            Some("late") => {
+                let later = async move {
                     world.pause(2_000..90_000).await;
                     done(&world);
-                });
-                later.await.unwrap();
-                None
+                };
+                tokio::spawn(later).await.unwrap();
             }
-            Some(_) => None,
-        };
-        if result.is_none() {
-            sleep(Duration::from_secs(1)).await;
+            Some(_) => {}
         }
+        sleep(Duration::from_secs(1)).await;
         environment.step().await;
-        let failed = || WatchError::new(kind, format!("the service failed: {fault:?}"));
-        result.ok_or_else(failed)
+        Err(WatchError::new(kind, format!("the service failed: {fault:?}")))
     }
 
-    /// Whether this schedule was changed by hand since it was read: nobody can help that the change is overwritten, and
-    /// no rule is about it.
-    fn read_before(&self, name: &str) -> bool {
-        let (state, read_at) = (self.0.world.state(), self.0.life().read_at);
-        state.schedules.get(name).is_none_or(|schedule| schedule.edited_at < read_at)
+    /// The same for a schedule, unless somebody has changed it since it was read: nothing can prevent that the change is
+    /// overwritten, and no rule is about it.
+    async fn change(
+        &self,
+        arn: &ScheduleArn,
+        done: impl FnOnce(&World, String) + Send + 'static,
+    ) -> Result<(), WatchError> {
+        let (name, read_at) = (arn.name().to_owned(), self.0.life().read_at);
+        let changed = self.request("scheduler", ErrorType::ScheduleNotDeleted, move |world| {
+            let is_known = |schedule: &Schedule| schedule.edited_at < read_at;
+            if world.state().schedules.get(&name).is_none_or(is_known) {
+                done(world, name);
+            }
+        });
+        changed.await
     }
 }
 
@@ -145,30 +135,35 @@ impl Destinations for Ends {
 
     async fn publish(&self, message: &Message) -> Result<String, WatchError> {
         let Self(environment) = self;
-        let task = environment.life().task;
-        let attribute = |name: &str| {
-            let found = message.attributes.iter().find(|(key, _)| *key == name);
-            found.map(|(_, value)| value.clone()).unwrap_or_default()
-        };
+        let (world, task) = (&environment.world, environment.life().task);
+        // After 15 minutes, the watch of a schedule has worked; clocks are off by two.
+        let is_old = world.elapsed() > world.state().ledger.watches[task.watch].started + 1_160;
+        let found = message.attributes.iter().find(|(key, _)| *key == "outcome");
         let publication = Publication {
             watch: task.watch,
-            at: environment.world.elapsed(),
-            has_worked: task.has_worked,
+            at: world.elapsed(),
+            has_worked: task.has_worked || is_old,
             event_id: message.event_id.clone(),
-            outcome: attribute("outcome"),
+            outcome: found.map(|(_, value)| value.clone()).unwrap_or_default(),
             body: message.body.clone(),
         };
-        let number = environment.number;
-        let told = self.request(Service::Topic, ErrorType::NotificationFailed, move |world| {
-            world.trace(|| format!("environment {number} publishes"));
-            world.publish(&publication)
-        });
-        told.await
+        let (is_end, event_id) = (found.is_some(), message.event_id.clone());
+        let told =
+            self.request("sns", ErrorType::NotificationFailed, move |world| world.publish(&publication));
+        let message_id = told.await?;
+        let state = world.state();
+        let schedule = state.schedules.iter().find(|(_, schedule)| schedule.watch == task.watch);
+        let told = schedule.map(|(name, schedule)| (name.clone(), schedule.created_at, event_id));
+        drop(state);
+        if is_end && told.is_some_and(|told| !environment.life().announced.insert(told)) {
+            world.violation(format!("environment {} tells one end twice", environment.number));
+        }
+        Ok(message_id)
     }
 
     async fn read_schedule(&self, arn: &ScheduleArn) -> Result<Option<(Read, Schedule)>, WatchError> {
         let (name, read_at) = (arn.name().to_owned(), self.0.world.elapsed());
-        let read = self.request(Service::Scheduler, ErrorType::ScheduleNotDeleted, move |world| {
+        let read = self.request("scheduler", ErrorType::ScheduleNotDeleted, move |world| {
             let schedule = world.state().schedules.get(&name).cloned()?;
             let read = Read {
                 created_at: Some(World::at(schedule.created_at)),
@@ -181,12 +176,7 @@ impl Destinations for Ends {
             Some((read, schedule))
         });
         let result = read.await;
-        let mut life = self.0.life();
-        match &result {
-            Ok(_) => life.read_at = read_at,
-            // Whether it is still the schedule whose end was published cannot be known any more.
-            Err(_) => life.announced.clear(),
-        }
+        self.0.life().read_at = read_at;
         result
     }
 
@@ -196,30 +186,24 @@ impl Destinations for Ends {
         whole: Schedule,
         update: ScheduleUpdate,
     ) -> Result<(), WatchError> {
-        let (name, environment) = (arn.name().to_owned(), self.0.clone());
-        let ends = Self(environment.clone());
+        let task = self.0.life().task;
         let seconds = |at: Timestamp| u64::try_from(at.seconds_since(World::at(0))).unwrap_or(0);
         let minutes = update.expression.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(" minutes)"));
         let every = minutes.and_then(|minutes| minutes.parse::<u64>().ok()).unwrap_or(0) * 60;
-        let (start, now) = (seconds(update.start), seconds(environment.now()));
+        let (start, now) = (seconds(update.start), seconds(self.0.now()));
         let input: Value = serde_json::from_str(&update.input).unwrap();
-        let began = input["first_checked_at"].as_str().and_then(Timestamp::parse).map_or(0, seconds);
-        let limit = environment.life().task.limit;
-        let is_bounded = start + 1 >= now.min(began + limit) + 60 && start <= began + limit + 61;
-        if !(300..=900).contains(&every) || !is_bounded {
-            environment.world.violation(format!("schedule {name} is updated with {update:?}"));
+        let limit = input["first_checked_at"].as_str().and_then(Timestamp::parse).map_or(0, seconds)
+            + self.0.world.limit;
+        let is_bounded = (300..=900).contains(&every) && (now.min(limit) + 59..limit + 62).contains(&start);
+        let is_in_time = start + 1_800 <= whole.end;
+        let kept = ["module", "job_id", "label", "note"].iter().all(|key| whole.input[key] == input[key]);
+        let is_own = whole.watch == task.watch && whole.is_enabled && whole.input["adapt"] == true;
+        let is_newer = input["checks"].as_u64() > whole.input["checks"].as_u64();
+        if !is_newer || !is_bounded || !is_in_time || !kept || !is_own {
+            self.0.world.violation(format!("watch {} updates {whole:?} with {update:?}", task.watch));
         }
-        let task = environment.life().task;
-        self.request(Service::Scheduler, ErrorType::ScheduleNotDeleted, move |world| {
-            if !ends.read_before(&name) {
-                return;
-            }
+        self.change(arn, move |world, name| {
             world.trace(|| format!("schedule {name} is updated: {start}, {every}, {input}"));
-            let foreign = whole.watch != task.watch || !whole.is_enabled || whole.input["adapt"] != true;
-            let lost = ["module", "job_id", "label", "note"].iter().any(|key| whole.input[key] != input[key]);
-            if foreign || lost {
-                world.violation(format!("schedule {name} is updated by watch {}", task.watch));
-            }
             if let Some(schedule) = world.state().schedules.get_mut(&name) {
                 *schedule = Schedule { start, every, input, ..whole };
                 schedule.changed.notify_waiters();
@@ -229,20 +213,17 @@ impl Destinations for Ends {
     }
 
     async fn delete_schedule(&self, arn: &ScheduleArn) -> Result<(), WatchError> {
-        let (name, ends) = (arn.name().to_owned(), Self(self.0.clone()));
         let watch = self.0.life().task.watch;
-        self.request(Service::Scheduler, ErrorType::ScheduleNotDeleted, move |world| {
-            if !ends.read_before(&name) {
-                return;
-            }
+        self.change(arn, move |world, name| {
             world.trace(|| format!("schedule {name} is deleted"));
             let Some(schedule) = world.state().schedules.remove(&name) else { return };
             schedule.changed.notify_waiters();
-            if schedule.watch != watch {
-                world.violation(format!("watch {watch} deletes schedule {name} of watch {}", schedule.watch));
-            }
-            if !world.state().ledger.is_told(watch) {
-                world.violation(format!("schedule {name} is deleted before the end of its watch is told"));
+            let is_told = world.state().ledger.is_told(watch);
+            if schedule.watch != watch || !is_told {
+                world.violation(format!(
+                    "watch {watch} deletes {name} of {}, told: {is_told}",
+                    schedule.watch
+                ));
             }
         })
         .await

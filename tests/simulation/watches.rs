@@ -1,6 +1,5 @@
 //! Who watches jobs: schedules, state machines, and programs.
 
-use crate::faults::Service;
 use crate::lambda::Lambda;
 use crate::ledger::{Publication, Watch};
 use crate::scheduler::{self, Schedule};
@@ -11,15 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::sleep;
 
-/// The timeout of the state machine.
-const TEN_DAYS: u64 = 864_000;
-
 /// Starts a watch of this job in some way, and follows it to its end.
 pub(crate) async fn watch(lambda: Arc<Lambda>, job: usize, starts_in: u64) {
     let world = lambda.world.clone();
     sleep(Duration::from_secs(starts_in)).await;
-    let limit = lambda.settings.limits.watch_limit_seconds;
-    let (number, request) = add_watch(&world, job, limit);
+    let (number, request) = add_watch(&world, job);
     match world.draw(0..10) {
         0..5 => scheduled(lambda, number, request).await,
         5..9 => executed(lambda, number, request).await,
@@ -28,9 +23,9 @@ pub(crate) async fn watch(lambda: Arc<Lambda>, job: usize, starts_in: u64) {
 }
 
 /// A new watch of this job; its number and its request.
-fn add_watch(world: &World, job: usize, limit: u64) -> (usize, Value) {
+fn add_watch(world: &World, job: usize) -> (usize, Value) {
     let state = &mut *world.state();
-    state.ledger.watches.push(Watch { job, started: world.elapsed(), limit, ..Watch::default() });
+    state.ledger.watches.push(Watch { job, started: world.elapsed(), ..Watch::default() });
     let job = &state.zoho.jobs[job];
     (state.ledger.watches.len() - 1, json!({"module": job.module, "job_id": job.id, "label": "l"}))
 }
@@ -38,12 +33,12 @@ fn add_watch(world: &World, job: usize, limit: u64) -> (usize, Value) {
 /// The state machine. Whatever comes back, it tries again until a report has an outcome, or its timeout is over.
 async fn executed(lambda: Arc<Lambda>, watch: usize, mut request: Value) {
     let world = lambda.world.clone();
-    let timeout =
-        if world.chance(0.05) { log_uniform(&mut world.state().rng, 60.0, 86_400.0) } else { TEN_DAYS };
-    let gives_up_at = world.elapsed() + timeout;
-    let mut delay = 2_000;
+    // Ten days, or less.
+    let short = log_uniform(&mut world.state().rng, 60.0, 86_400.0);
+    let gives_up_at = world.elapsed() + if world.chance(0.05) { short } else { 864_000 };
+    let (name, mut delay) = (format!("execution-{watch}"), 2_000);
     loop {
-        let mut payload = json!({"request": request, "announcement": true, "notify": false, "watch": format!("execution-{watch}")});
+        let mut payload = json!({"request": request, "announcement": true, "notify": false, "watch": name});
         if world.elapsed() >= gives_up_at {
             payload["failure"] = json!({"Error": "States.Timeout", "Cause": ""});
             world.state().ledger.watches[watch].is_given_up = true;
@@ -57,12 +52,8 @@ async fn executed(lambda: Arc<Lambda>, watch: usize, mut request: Value) {
         for kind in ["announcement", "notice"].into_iter().filter(|kind| report[kind].is_object()) {
             publish(&world, watch, &report[kind], request["status"].is_string()).await;
         }
-        if report["outcome"].is_string() {
-            break;
-        }
-        world
-            .sleep_until(gives_up_at.min(world.elapsed() + report["next_check_seconds"].as_u64().unwrap()))
-            .await;
+        let Some(wait) = report["next_check_seconds"].as_u64() else { break };
+        world.sleep_until(gives_up_at.min(world.elapsed() + wait)).await;
         request = report;
     }
     world.state().ledger.watches[watch].is_over = true;
@@ -70,26 +61,19 @@ async fn executed(lambda: Arc<Lambda>, watch: usize, mut request: Value) {
 
 /// Publishes until SNS accepts the message.
 async fn publish(world: &World, watch: usize, message: &Value, has_worked: bool) {
-    let attribute =
-        |name: &str| message["attributes"][name]["StringValue"].as_str().unwrap_or_default().to_owned();
-    let publication = Publication {
-        watch,
-        at: world.elapsed(),
-        has_worked,
-        event_id: attribute("event_id"),
-        outcome: attribute("outcome"),
-        body: message["message"].as_str().unwrap().to_owned(),
-    };
-    while world.fault(Service::Topic).is_some() {
+    let attribute = |name: &str| message["attributes"][name]["StringValue"].as_str().unwrap_or_default();
+    let (event_id, outcome) = (attribute("event_id").to_owned(), attribute("outcome").to_owned());
+    let (at, body) = (world.elapsed(), message["message"].as_str().unwrap().to_owned());
+    while world.fault("sns").is_some() {
         world.pause(0..900_000).await;
     }
-    world.publish(&publication);
+    world.publish(&Publication { watch, at, has_worked, event_id, outcome, body });
 }
 
 /// A program that passes each report back, has the end published, and gives up on errors that are permanent.
 async fn looped(lambda: Arc<Lambda>, watch: usize, mut request: Value) {
     let world = lambda.world.clone();
-    let last = world.elapsed() + lambda.settings.limits.watch_limit_seconds;
+    let last = world.elapsed() + world.limit;
     loop {
         request["notify"] = json!(true);
         let seconds = match lambda.invoke(watch, &request).await {
@@ -117,16 +101,13 @@ const NAME_IS_FREE_AFTER: u64 = 200;
 /// A schedule: most of them adapt, and people change some by hand.
 async fn scheduled(lambda: Arc<Lambda>, watch: usize, mut input: Value) {
     let world = lambda.world.clone();
-    let limit = lambda.settings.limits.watch_limit_seconds;
+    let limit = world.limit;
     let (created_at, adapts) = (world.elapsed(), world.chance(0.7));
-    input["note"] = json!("kept");
-    if adapts {
-        input["adapt"] = json!(true);
-    }
+    (input["note"], input["adapt"]) = (json!("kept"), json!(adapts));
     let mut name = format!("watch-{watch}");
     if world.chance(0.7) {
         // Whoever creates it reads the clock first.
-        input["first_checked_at"] = json!(World::at(created_at - world.draw(0..3).min(created_at)));
+        input["first_checked_at"] = json!(World::at(created_at.saturating_sub(world.draw(0..3))));
         let names = &mut world.state().ledger.names_used;
         let free = names.iter().find(|(_, ended_at)| *ended_at + NAME_IS_FREE_AFTER < created_at);
         if let Some(free) = free.map(|(name, _)| name.clone()) {
@@ -134,14 +115,13 @@ async fn scheduled(lambda: Arc<Lambda>, watch: usize, mut input: Value) {
             name = free;
         }
     }
-    let end = {
-        let state = &mut *world.state();
-        let is_short = state.rng.u32(0..10) == 0;
-        state.ledger.watches[watch].may_be_lost = is_short;
-        let long = limit + 3_600 + state.faults.outage_seconds() + 7_200;
-        created_at + if is_short { state.rng.u64(60..limit) } else { long }
+    // Some end too early to tell anything.
+    let is_short = world.chance(0.1);
+    let lasts = match is_short {
+        true => world.draw(60..limit),
+        false => limit + 3_600 + world.state().faults.outage_seconds() + 7_200,
     };
-    let every = if adapts { 300 } else { (limit / 40).clamp(60, 900) / 60 * 60 };
+    world.state().ledger.watches[watch].may_be_lost = is_short;
     let schedule = Schedule {
         watch,
         created_at,
@@ -149,47 +129,45 @@ async fn scheduled(lambda: Arc<Lambda>, watch: usize, mut input: Value) {
         is_enabled: true,
         input,
         start: created_at,
-        every,
-        end,
+        every: if adapts { 300 } else { (limit / 40).clamp(60, 900) / 60 * 60 },
+        end: created_at + lasts,
         changed: Arc::default(),
     };
     world.state().schedules.insert(name.clone(), schedule);
     world.trace(|| format!("schedule {name} is created for watch {watch}"));
     if world.chance(0.1) {
-        tokio::spawn(edit_by_hand(world.clone(), name.clone(), created_at, limit));
+        tokio::spawn(edit_by_hand(world.clone(), name.clone(), created_at));
     }
     scheduler::run(lambda, name).await;
 }
 
 /// Somebody changes the schedule at some time.
-async fn edit_by_hand(world: World, name: String, created_at: u64, limit: u64) {
-    let after = log_uniform(&mut world.state().rng, 60.0, 20_000.0).min(limit);
+async fn edit_by_hand(world: World, name: String, created_at: u64) {
+    let after = log_uniform(&mut world.state().rng, 60.0, 20_000.0).min(world.limit);
     sleep(Duration::from_secs(after)).await;
-    let (edit, adapts) = (world.draw(0..4), world.chance(0.5));
+    let edit = world.draw(0..5);
     let schedule = world.state().schedules.get(&name).cloned();
     let Some(mut schedule) = schedule.filter(|schedule| schedule.created_at == created_at) else { return };
+    world.state().schedules.remove(&name);
     world.trace(|| format!("schedule {name} is changed by hand: {edit}"));
     schedule.edited_at = world.elapsed();
-    let watch = schedule.watch;
-    world.state().ledger.watches[watch].may_be_lost |= edit > 0;
+    schedule.changed.notify_waiters();
+    world.state().ledger.watches[schedule.watch].may_be_lost |= edit > 1;
     match edit {
-        0 => schedule.input["adapt"] = json!(adapts),
-        1 => schedule.is_enabled = false,
-        2 => {
+        0 | 1 => schedule.input["adapt"] = json!(edit == 1),
+        2 => schedule.is_enabled = false,
+        3 => {
             let job = {
                 let state = &mut *world.state();
                 state.zoho.start_job(&mut state.rng, world.elapsed())
             };
-            (schedule.watch, schedule.input) = add_watch(&world, job, limit);
+            (schedule.watch, schedule.input) = add_watch(&world, job);
             (schedule.input["adapt"], schedule.input["first_checked_at"]) = (json!(true), json!(world.now()));
             let added = &mut world.state().ledger.watches[schedule.watch];
             (added.may_be_lost, added.is_over) = (true, true);
         }
-        _ => {
-            world.state().schedules.remove(&name);
-            return schedule.changed.notify_waiters();
-        }
+        // It is deleted.
+        _ => return,
     }
-    schedule.changed.notify_waiters();
     world.state().schedules.insert(name, schedule);
 }

@@ -1,6 +1,6 @@
 //! What the simulated services share: the time, the chances, the faults, and the log of what happened.
 
-use crate::faults::{Fault, Faults, Service};
+use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::scheduler::Schedules;
 use crate::secrets::Secrets;
@@ -20,6 +20,8 @@ const BEGINNING: i64 = 1_795_428_000;
 pub(crate) struct World {
     state: Arc<Mutex<State>>,
     began: Instant,
+    /// `WATCH_LIMIT_SECONDS`.
+    pub limit: u64,
     /// Whether to print what happens.
     traced: bool,
 }
@@ -36,13 +38,13 @@ pub(crate) struct State {
 
 impl World {
     /// A world with this seed; everything in it follows from the seed.
-    pub(crate) fn new(mut rng: Rng, traced: bool) -> Self {
+    pub(crate) fn new(mut rng: Rng, limit: u64, traced: bool) -> Self {
         let faults = Faults::draw(&mut rng);
         let zoho = Zoho::new(&mut rng);
         let secrets = Secrets::new(&mut rng, zoho.static_token());
         let (schedules, ledger) = Default::default();
         let state = State { rng, faults, zoho, secrets, schedules, ledger };
-        Self { state: Arc::new(Mutex::new(state)), began: Instant::now(), traced }
+        Self { state: Arc::new(Mutex::new(state)), began: Instant::now(), limit, traced }
     }
 
     /// Access to all of it, between two awaits.
@@ -87,7 +89,7 @@ impl World {
     }
 
     /// The fault that meets a request to this service now.
-    pub(crate) fn fault(&self, service: Service) -> Option<Fault> {
+    pub(crate) fn fault(&self, service: &str) -> Option<&'static str> {
         let now = self.elapsed();
         let state = &mut *self.state();
         state.faults.meet(service, now, &mut state.rng)

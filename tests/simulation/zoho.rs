@@ -1,12 +1,10 @@
 //! Zoho: jobs and their lives, access tokens, and the responses over HTTP.
 
-use crate::faults::Fault;
 use crate::world::log_uniform;
 use fastrand::Rng;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mass_change_owner_status::http::HttpResponse as Response;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A response, and the permanent error that it means by the contract; empty if it means none.
@@ -117,11 +115,8 @@ impl Job {
 #[derive(Debug)]
 pub(crate) struct Zoho {
     pub jobs: Vec<Job>,
-    /// Access tokens, and until when they are valid.
-    tokens: BTreeMap<String, u64>,
-    /// Tokens in the order in which they were issued, and when.
+    /// Access tokens in the order in which they were issued, and when.
     issued: Vec<(String, u64)>,
-    lifetime: u64,
     static_token: Option<String>,
 }
 
@@ -129,16 +124,15 @@ pub(crate) struct Zoho {
 const TOKENS_PER_WINDOW: usize = 10;
 const WINDOW: u64 = 600;
 
-/// Beyond so many, the oldest token is invalidated.
+/// So long a token is valid, and only so many are at a time.
+const LIFETIME: u64 = 3_600;
 const ACTIVE_TOKENS: usize = 15;
 
 impl Zoho {
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let static_token =
             (rng.u32(0..10) == 0).then(|| format!("1000.{:032x}.{:032x}", rng.u128(..), rng.u128(..)));
-        let tokens = static_token.iter().map(|token| (token.clone(), u64::MAX)).collect();
-        let lifetime = if rng.u32(0..4) == 0 { 300 } else { 3_600 };
-        Self { jobs: Vec::new(), tokens, issued: Vec::new(), lifetime, static_token }
+        Self { jobs: Vec::new(), issued: Vec::new(), static_token }
     }
 
     /// The token in the secret, if the operator stores one there.
@@ -150,13 +144,6 @@ impl Zoho {
     pub(crate) fn start_job(&mut self, rng: &mut Rng, now: u64) -> usize {
         self.jobs.push(Job::draw(rng, now, self.jobs.len()));
         self.jobs.len() - 1
-    }
-
-    /// Starts a job that nothing keeps from being checked.
-    pub(crate) fn start_healthy_job(&mut self, rng: &mut Rng, now: u64) -> &Job {
-        let number = self.start_job(rng, now);
-        self.jobs[number].problem.0 = 0..0;
-        &self.jobs[number]
     }
 
     /// The latest access tokens.
@@ -174,22 +161,21 @@ impl Zoho {
             return throttled_token();
         }
         // Zoho's own begin with "1000."; nothing may depend on it.
-        let prefix = if self.lifetime == 300 { "" } else { "1000." };
+        let prefix = if rng.bool() { "" } else { "1000." };
         let token = format!("{prefix}{:032x}.{:032x}", rng.u128(..), rng.u128(..));
-        self.tokens.insert(token.clone(), now + self.lifetime);
         self.issued.push((token.clone(), now));
-        if let Some(oldest) = self.issued.len().checked_sub(ACTIVE_TOKENS + 1) {
-            self.tokens.insert(self.issued[oldest].0.clone(), 0);
-        }
         let body = json!({"access_token": token, "api_domain": "https://www.zohoapis.eu",
-            "token_type": "Bearer", "expires_in": self.lifetime});
+            "token_type": "Bearer", "expires_in": LIFETIME});
         document(200, &body, "")
     }
 
     /// The response to a request for a job's status.
     pub(crate) fn status(&self, path: &str, token: &str, now: u64, revoked: bool) -> Answer {
-        if revoked || self.tokens.get(token).is_none_or(|until| now >= *until) {
-            return unauthorized();
+        let mut active = self.issued.iter().rev().take(ACTIVE_TOKENS);
+        let is_valid = self.static_token() == Some(token)
+            || active.any(|(known, at)| known == token && now < at + LIFETIME);
+        if revoked || !is_valid {
+            return error(401, "INVALID_TOKEN", "TokenRejected");
         }
         let job = self.jobs.iter().find(|job| {
             path == format!("/crm/v8/{}/actions/mass_change_owner?job_id={}", job.module, job.id)
@@ -206,16 +192,8 @@ fn error(status: u16, code: &str, means: &'static str) -> Answer {
     document(status, &json!({"code": code, "details": {}, "message": "m", "status": "error"}), means)
 }
 
-fn unauthorized() -> Answer {
-    error(401, "INVALID_TOKEN", "TokenRejected")
-}
-
 fn throttled_token() -> Answer {
-    document(
-        400,
-        &json!({"error": "Access Denied", "status": "failure", "error_description": "too many"}),
-        "",
-    )
+    document(400, &json!({"error": "Access Denied", "error_description": "too many requests"}), "")
 }
 
 /// What is not the documented JSON.
@@ -226,33 +204,33 @@ fn page(status: u16, body: &str) -> Answer {
 }
 
 /// What comes instead of this response, if anything comes.
-pub(crate) fn spoiled(answer: Answer, fault: Fault, is_token: bool, rng: &mut Rng) -> Answer {
+pub(crate) fn spoiled(answer: Answer, fault: &str, is_token: bool, rng: &mut Rng) -> Answer {
     match fault {
-        Fault::ServerError => error([500, 502, 503, 504][rng.usize(0..4)], "INTERNAL_ERROR", ""),
-        Fault::Throttle if is_token => throttled_token(),
-        Fault::Throttle => {
+        "503" => error([500, 502, 503, 504][rng.usize(0..4)], "INTERNAL_ERROR", ""),
+        "429" if is_token => throttled_token(),
+        "429" => {
             let mut throttled = error(429, "TOO_MANY_REQUESTS", "");
-            let retry_after =
-                ["", "1", "7", "3000", "Mon, 23 Nov 2026 10:00:00 GMT", "soon"][rng.usize(0..6)];
-            if !retry_after.is_empty() {
-                throttled.response.headers.insert(header::RETRY_AFTER, HeaderValue::from_static(retry_after));
+            let dates = ["1", "7", "3000", "Mon, 23 Nov 2026 10:00:00 GMT", "soon"];
+            let retry_after = HeaderValue::from_static(dates[rng.usize(0..5)]);
+            if rng.bool() {
+                throttled.response.headers.insert(header::RETRY_AFTER, retry_after);
             }
             throttled
         }
-        Fault::Page => page(200, "<html><body>We are down for maintenance</body></html>"),
-        Fault::ForbiddenPage => page(403, "<html><body>Request blocked</body></html>"),
-        Fault::Truncated => {
-            let Response { mut body, .. } = answer.response;
+        "page" => page(200, "<html><body>We are down for maintenance</body></html>"),
+        "403 page" => page(403, "<html><body>Request blocked</body></html>"),
+        "cut" => {
+            let mut body = answer.response.body;
             body.truncate(rng.usize(0..body.len().max(1)));
-            Answer { response: Response { body, ..page(200, "").response }, means: "ZohoUnexpectedResponse" }
+            let mut cut = page(200, "");
+            cut.response.body = body;
+            cut
         }
-        Fault::Oversized => Answer { means: "ZohoUnexpectedResponse", ..answer },
-        Fault::Unauthorized => unauthorized(),
-        Fault::NoContent => Answer { means: "JobNotFound", ..page(204, "") },
-        Fault::UnknownCode if is_token => document(200, &json!({"error": "something_new"}), ""),
-        Fault::UnknownCode => {
-            error([400, 405, 409][rng.usize(0..3)], "SOMETHING_NEW", "ZohoUnexpectedResponse")
-        }
+        "too long" => Answer { means: "ZohoUnexpectedResponse", ..answer },
+        "401" => error(401, "INVALID_TOKEN", "TokenRejected"),
+        "204" => Answer { means: "JobNotFound", ..page(204, "") },
+        "odd" if is_token => document(200, &json!({"error": "something_new"}), ""),
+        "odd" => error([400, 405, 409][rng.usize(0..3)], "SOMETHING_NEW", "ZohoUnexpectedResponse"),
         _ => answer,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::simulate;
 use super::world::{Accounts, DAY, Environment, State, World};
+use mass_change_owner_status::token::StoreError;
 use std::ops::Range;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};

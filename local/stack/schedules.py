@@ -24,19 +24,18 @@ _UNITS = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 @dataclass(frozen=True)
 class Firing:
-    """One occurrence. `at` is in seconds since the epoch; `request_id` is None if the target could not be invoked."""
+    """One occurrence. `at` is in seconds since the epoch."""
 
     at: float
     schedule: dict[str, Any]
     payload: str
-    request_id: str | None
 
 
 class Schedules:
-    """Runs in the stack's event loop. `fire(schedule, payload)` runs in a thread, and returns the request ID."""
+    """Runs in the stack's event loop. `fire(schedule, payload)` runs in a thread."""
 
     def __init__(
-        self, gateway: Gateway, clock: Clock, fire: Callable[[dict[str, Any], str], str | None], firings: list[Firing]
+        self, gateway: Gateway, clock: Clock, fire: Callable[[dict[str, Any], str], object], firings: list[Firing]
     ) -> None:
         self._gateway = gateway
         self._clock = clock
@@ -45,6 +44,10 @@ class Schedules:
         self._running: dict[str, asyncio.Task[None]] = {}
         self._occurrences: set[asyncio.Task[None]] = set()
         gateway.observers.append(self._observe)
+
+    async def stop(self) -> None:
+        for task in (*self._running.values(), *self._occurrences):
+            task.cancel()
 
     def _observe(self, call: Call) -> None:
         if call.action not in ("CreateSchedule", "UpdateSchedule", "DeleteSchedule"):
@@ -80,8 +83,8 @@ class Schedules:
 
     async def _occur(self, schedule: dict[str, Any], due: float) -> None:
         payload = payload_of(schedule, due)
-        request_id = await asyncio.get_running_loop().run_in_executor(None, self._fire, schedule, payload)
-        self._firings.append(Firing(due, schedule, payload, request_id))
+        self._firings.append(Firing(due, schedule, payload))
+        await asyncio.get_running_loop().run_in_executor(None, self._fire, schedule, payload)
 
 
 def interval(expression: str) -> tuple[float | None, float]:

@@ -143,6 +143,8 @@ def test_the_rule(scene, name, caller):
     (code, body, error_type), *outcomes = RULE[name]
     scene.zoho.respond(status=code, body=body, times=100)
     for history, outcome in zip(({}, WORKED, AT_THE_LIMIT), outcomes, strict=True):
+        if history is AT_THE_LIMIT and caller == "schedule_arn":
+            continue  # a watch is never older than its schedule: test_schedule.py
         by = True if caller == "announcement" else scene.create_schedule(**history)
         report = scene.report(**history, **{caller: by})
         assert (report["outcome"], report["finished"]) == (outcome, False)

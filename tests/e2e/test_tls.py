@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from local.stack import Stack
-from local.wire.steps import RESET_ON_CLOSE
+from local.wire import RESET_ON_CLOSE
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 from tests.e2e.relay import Front, relay
 from tests.e2e.scene import Scene

@@ -53,7 +53,7 @@ class Schedules:
         if call.action not in ("CreateSchedule", "UpdateSchedule", "DeleteSchedule"):
             return
         path, _, query = call.path.partition("?")
-        group = parse_qs(query)["groupName"][0] if query else call.parameters.get("GroupName", "default")
+        group = parse_qs(query).get("groupName", [call.parameters.get("GroupName", "default")])[0]
         address = f"{path}?groupName={quote(group)}"
         # An occurrence that is on its way is delivered all the same.
         if earlier := self._running.pop(address, None):
@@ -77,7 +77,9 @@ class Schedules:
             task.add_done_callback(self._occurrences.discard)
             if once:
                 break
-            due = max(due, self._clock.now() - seconds) + seconds
+            due += seconds
+            if due < self._clock.now():  # a start date long past fires once
+                due = self._clock.now() + seconds
         if schedule["ActionAfterCompletion"] == "DELETE":
             await self._gateway.ask_moto("DELETE", address, call)
 

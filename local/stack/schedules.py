@@ -24,19 +24,18 @@ _UNITS = {"minute": 60, "hour": 3_600, "day": 86_400}
 
 @dataclass(frozen=True)
 class Firing:
-    """One occurrence. `at` is in seconds since the epoch; `request_id` is None if the target could not be invoked."""
+    """One occurrence. `at` is in seconds since the epoch."""
 
     at: float
     schedule: dict[str, Any]
     payload: str
-    request_id: str | None
 
 
 class Schedules:
-    """Runs in the stack's event loop. `fire(schedule, payload)` runs in a thread, and returns the request ID."""
+    """Runs in the stack's event loop. `fire(schedule, payload)` runs in a thread."""
 
     def __init__(
-        self, gateway: Gateway, clock: Clock, fire: Callable[[dict[str, Any], str], str | None], firings: list[Firing]
+        self, gateway: Gateway, clock: Clock, fire: Callable[[dict[str, Any], str], object], firings: list[Firing]
     ) -> None:
         self._gateway = gateway
         self._clock = clock
@@ -46,11 +45,15 @@ class Schedules:
         self._occurrences: set[asyncio.Task[None]] = set()
         gateway.observers.append(self._observe)
 
+    async def stop(self) -> None:
+        for task in (*self._running.values(), *self._occurrences):
+            task.cancel()
+
     def _observe(self, call: Call) -> None:
         if call.action not in ("CreateSchedule", "UpdateSchedule", "DeleteSchedule"):
             return
         path, _, query = call.path.partition("?")
-        group = parse_qs(query)["groupName"][0] if query else call.parameters.get("GroupName", "default")
+        group = parse_qs(query).get("groupName", [call.parameters.get("GroupName", "default")])[0]
         address = f"{path}?groupName={quote(group)}"
         # An occurrence that is on its way is delivered all the same.
         if earlier := self._running.pop(address, None):
@@ -74,14 +77,16 @@ class Schedules:
             task.add_done_callback(self._occurrences.discard)
             if once:
                 break
-            due = max(due, self._clock.now() - seconds) + seconds
+            due += seconds
+            if due < self._clock.now():  # a start date long past fires once
+                due = self._clock.now() + seconds
         if schedule["ActionAfterCompletion"] == "DELETE":
             await self._gateway.ask_moto("DELETE", address, call)
 
     async def _occur(self, schedule: dict[str, Any], due: float) -> None:
         payload = payload_of(schedule, due)
-        request_id = await asyncio.get_running_loop().run_in_executor(None, self._fire, schedule, payload)
-        self._firings.append(Firing(due, schedule, payload, request_id))
+        self._firings.append(Firing(due, schedule, payload))
+        await asyncio.get_running_loop().run_in_executor(None, self._fire, schedule, payload)
 
 
 def interval(expression: str) -> tuple[float | None, float]:

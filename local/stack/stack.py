@@ -74,7 +74,8 @@ class Stack:
                 **self.clock.variables(Path(directory)),
             }
             if self._fires_schedules:
-                Schedules(self._gateway, self.clock, self.fire, self.firings)
+                schedules = Schedules(self._gateway, self.clock, self.fire, self.firings)
+                started.callback(lambda: self._run(schedules.stop()))
             if self._step_functions:
                 self._configure_moto({"stepfunctions": {"execute_state_machine": True}})
             self._started = started.pop_all()

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from local.cloudwatch import embedded_metric_format
+
 from tests import schemas
 
 ROOT = Path(__file__).resolve().parents[2]

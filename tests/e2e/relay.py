@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from urllib.parse import urlsplit
 
-from local.wire.steps import RESET_ON_CLOSE
+from local.wire import RESET_ON_CLOSE
 
 # What a relay does with a new connection first: the connection to forward, or None if it has ended it.
 Front = Callable[[socket.socket], socket.socket | None]

@@ -1,0 +1,219 @@
+"""What happens at the end of a watch if the requests to one dependency fail: recovered, or the named error.
+
+Each cell is a schedule that invokes the function for a job that has finished, in a new execution environment. Then the
+requests succeed again, and the watch must end within three invocations, told with one event ID.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from local.stack import Invocation
+from local.zoho_simulator import REFRESH_TOKEN_SECRET
+from tests import schemas
+from tests.e2e.scene import Scene, ago
+from tests.e2e.test_logs import leaks
+
+TIMEOUT_SECONDS = 8
+SECRETS = ["wJalrXUtnFEMI-EXAMPLE-own", "IQoJb3JpZ2luX2Vj-EXAMPLE-own"]
+
+# ---- the faults ----------------------------------------------------------------------------------------------------
+
+# Of `local.wire`: the response is lost, cut, late, or endless.
+WIRE = {"reset", "close", "truncate", "garbage", "stall", "stall-in-body", "endless"}
+# Complete responses: HTTP status and body.
+SCRIPTED: dict[str, tuple[int, Any]] = {
+    "503 page": (503, "<html>Service Unavailable</html>"),
+    "200 page": (200, "<html>Sign in</html>"),
+    "403 page": (403, "<html>Forbidden</html>"),
+    "200 {}": (200, {}),
+    "200 empty": (200, ""),
+    "2 MiB": (200, "A" * (2 << 20)),
+    "429": (429, {"code": "TOO_MANY_REQUESTS", "message": "m"}),
+    "401 scope": (401, {"code": "OAUTH_SCOPE_MISMATCH", "message": "m"}),
+    "400 INVALID_MODULE": (400, {"code": "INVALID_MODULE", "message": "m"}),
+    "403 NO_PERMISSION": (403, {"code": "NO_PERMISSION", "message": "m"}),
+    "204": (204, ""),
+    "invalid_code": (200, {"error": "invalid_code"}),
+    "Access Denied": (400, {"error": "Access Denied", "status": "failure"}),
+    "invalid_something": (400, {"error": "invalid_something"}),
+}
+# Errors of AWS: HTTP status and code.
+CODES = {
+    "500": (500, "InternalFailure"),
+    "throttled": (400, "ThrottlingException"),
+    "expired": (400, "ExpiredTokenException"),
+    "denied": (403, "AccessDeniedException"),
+    "missing": (404, "ResourceNotFoundException"),
+}
+
+# ---- the table: what happens if the requests fail once, and always ---------------------------------------------------
+
+RECOVERED = "recovered"
+ZOHO_API = ("crm", "")
+ACCOUNTS = ("accounts", "")
+READ = ("secretsmanager", "GetSecretValue")
+WRITE = ("secretsmanager", "PutSecretValue")
+PUBLISH = ("sns", "Publish")
+LOOK = ("scheduler", "GetSchedule")
+DELETE = ("scheduler", "DeleteSchedule")
+
+TABLE = {
+    ZOHO_API: {
+        "reset": (RECOVERED, "ZohoUnavailable"),
+        "truncate": (RECOVERED, "ZohoUnavailable"),
+        "garbage": (RECOVERED, "ZohoUnavailable"),
+        # A request that timed out is repeated by the next firing.
+        "stall": ("ZohoUnavailable", "ZohoUnavailable"),
+        "stall-in-body": ("ZohoUnavailable", "ZohoUnavailable"),
+        "503 page": (RECOVERED, "ZohoUnavailable"),
+        "429": (RECOVERED, "ZohoRateLimited"),
+        "200 page": (RECOVERED, "ZohoUnexpectedResponse"),
+        "403 page": (RECOVERED, "ZohoUnexpectedResponse"),
+        "204": (RECOVERED, "JobNotFound"),
+        "401 scope": ("ScopeMismatch", "ScopeMismatch"),
+        "400 INVALID_MODULE": ("InvalidModule", "InvalidModule"),
+        "403 NO_PERMISSION": ("PermissionDenied", "PermissionDenied"),
+        "endless": ("ZohoUnexpectedResponse", "ZohoUnexpectedResponse"),
+    },
+    ACCOUNTS: {
+        "close": (RECOVERED, "ZohoUnavailable"),
+        "stall": (RECOVERED, "ZohoUnavailable"),
+        "503 page": (RECOVERED, "ZohoUnavailable"),
+        "200 page": (RECOVERED, "ZohoUnexpectedResponse"),
+        "2 MiB": (RECOVERED, "ZohoUnexpectedResponse"),
+        "invalid_code": ("TokenRejected", "TokenRejected"),
+        "Access Denied": ("TokenRateLimited", "TokenRateLimited"),
+        "invalid_something": (RECOVERED, "ZohoUnavailable"),
+    },
+    READ: {
+        "reset": (RECOVERED, "SecretUnavailable"),
+        "stall": (RECOVERED, "SecretUnavailable"),
+        "endless": (RECOVERED, "SecretUnavailable"),
+        "200 page": (RECOVERED, "SecretUnavailable"),
+        "throttled": (RECOVERED, "SecretUnavailable"),
+        "expired": (RECOVERED, "SecretUnavailable"),
+        # The first read is that of INIT; the invocation reads again.
+        "denied": (RECOVERED, "SecretInvalid"),
+    },
+    # A token that cannot be shared is used alone.
+    WRITE: {"reset": (RECOVERED, RECOVERED), "denied": (RECOVERED, RECOVERED), "200 page": (RECOVERED, RECOVERED)},
+    PUBLISH: {
+        "truncate": (RECOVERED, "NotificationFailed"),
+        "500": (RECOVERED, "NotificationFailed"),
+        "throttled": (RECOVERED, "NotificationFailed"),
+        "denied": ("NotificationFailed", "NotificationFailed"),
+        "200 page": ("NotificationFailed", "NotificationFailed"),
+    },
+    LOOK: {
+        "reset": (RECOVERED, "ScheduleNotDeleted"),
+        "denied": ("ScheduleNotDeleted", "ScheduleNotDeleted"),
+        "missing": (RECOVERED, RECOVERED),
+    },
+    DELETE: {
+        "close": (RECOVERED, "ScheduleNotDeleted"),
+        "throttled": (RECOVERED, "ScheduleNotDeleted"),
+        "denied": ("ScheduleNotDeleted", "ScheduleNotDeleted"),
+        "200 page": ("ScheduleNotDeleted", "ScheduleNotDeleted"),
+    },
+}
+TIMES = {"once": 1, "always": 100_000}
+CELLS = [
+    pytest.param(dependency, fault, TIMES[times], expected, id=f"{' '.join(dependency)} {fault}, {times}")
+    for dependency, rows in TABLE.items()
+    for fault, both in rows.items()
+    for times, expected in zip(TIMES, both, strict=True)
+]
+
+
+def test_every_error_name_has_a_cell():
+    names = {name for rows in TABLE.values() for both in rows.values() for name in both}
+    elsewhere = {"InvalidInput", "InvalidConfiguration"}  # test_triggers.py, test_configuration.py
+    known = {one["const"] for one in schemas.schema("error")["$defs"]["ErrorType"]["oneOf"]}
+    assert names - {RECOVERED} | elsewhere == known
+
+
+# ---- one cell ------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def failing(scene: Scene, dependency: tuple[str, str], fault: str, times: int) -> Iterator[None]:
+    status, body = SCRIPTED.get(fault, (None, None))
+    if dependency in (ZOHO_API, ACCOUNTS):
+        if fault in WIRE:
+            scene.zoho.fault(fault, times, dependency[0])
+        else:
+            scene.zoho.respond(status, body=body, times=times, side=dependency[0])
+        yield
+        scene.zoho.clear_faults()
+        return
+    how: dict[str, Any] = {"kind": fault, "status": None} if fault in WIRE else {"status": status, "body": body}
+    if fault in CODES:
+        how = dict(zip(("status", "code"), CODES[fault], strict=True))
+    with scene.stack.fail_aws(*dependency, times=times, access_key=scene.fn.variables["AWS_ACCESS_KEY_ID"], **how):
+        yield
+
+
+def result_of(invocation: Invocation) -> str:
+    """The error of an invocation, of the watch that it ended, or of a report that goes on."""
+    if not invocation.ok:
+        return invocation.error_type or "?"
+    return (invocation.payload.get("error") or {}).get("type", RECOVERED)
+
+
+@pytest.mark.parametrize(("dependency", "fault", "times", "expected"), CELLS)
+def test_cell(make_scene, stack, dependency, fault, times, expected):
+    env = {
+        "REQUEST_TIMEOUT_SECONDS": "1",
+        "AWS_ACCESS_KEY_ID": stack.unique("AKIA"),
+        "AWS_SECRET_ACCESS_KEY": SECRETS[0],
+        "AWS_SESSION_TOKEN": SECRETS[1],
+        "AWS_LAMBDA_LOG_LEVEL": "DEBUG",
+        "RUST_LOG": "trace",
+    }
+    scene = make_scene(REFRESH_TOKEN_SECRET, env=env, timeout=TIMEOUT_SECONDS)
+    job_id = scene.finished_job()
+    began = ago(seconds=30)
+    schedule = scene.create_schedule(first_checked_at=began)
+    request = {"module": "Leads", "job_id": job_id, "schedule_arn": schedule, "first_checked_at": began}
+    with failing(scene, dependency, fault, times):
+        invocations = [scene.fn.invoke(request)]
+    assert result_of(invocations[0]) == expected, invocations[0]
+    assert invocations[0].left >= 0.5, "responded too late"
+    for _ in range(3):
+        if scene.schedule(schedule) is None or (dependency == LOOK and invocations[-1].ok):
+            break
+        # New credentials end the time for which a failed token request counts.
+        scene.put_secret({**REFRESH_TOKEN_SECRET, "data_center": "EU"})
+        invocations.append(scene.fn.invoke(request, timeout=30))
+    assert invocations[-1].ok or scene.schedule(schedule) is None, invocations[-1]
+    published = scene.published()
+    assert len({message.values["event_id"] for message in published}) == 1
+    shown = [json.dumps([invocation.payload for invocation in invocations]), scene.fn.output]
+    shown += [f"{message.subject} {message.message}" for message in published]
+    secrets = [secret for secret in REFRESH_TOKEN_SECRET.values() if secret != "US"]
+    assert leaks("\n".join(shown), [*secrets, *SECRETS, *stack.zoho.access_tokens]) == []
+
+
+@pytest.mark.parametrize("dependency", TABLE, ids=" ".join)
+def test_a_dependency_that_does_not_respond_at_all(make_scene, dependency):
+    """The function responds half a second before its deadline. A machine can pause: one of three attempts counts."""
+    scene = make_scene(REFRESH_TOKEN_SECRET, timeout=2.5)
+    scene.finished_job()
+    lefts = []
+    with (
+        failing(scene, dependency, "stall", 100_000)
+        if dependency[1] == ""
+        else scene.stack.fail_aws(*dependency, status=None, hold=True)
+    ):
+        while not lefts or lefts[-1] < 0.5:
+            assert len(lefts) < 3, f"responded {lefts} s before the deadline"
+            result = scene.check(schedule_arn=scene.create_schedule(first_checked_at=ago(seconds=5)))
+            assert result.error_type != "Sandbox.Timedout"
+            lefts.append(result.left)
+    assert scene.fn.cold_starts == 1

@@ -9,16 +9,18 @@
 //! | `schema` | JSON Schemas of the public shapes (feature `schemas`, for tests) |
 //! | [`setup`] | builds the function from its environment |
 //! | [`runtime`] | the Lambda Runtime API: takes invocations, sends back responses |
-//! | [`handler`] | one invocation, from the payload to the response; what ends a watch; the log line |
+//! | [`handler`] | one invocation, from the payload to the response |
+//! | [`record`] | the log line and the metrics of an invocation |
 //! | [`checker`] | one check: a token, the status request, one replacement token on a 401 |
-//! | [`delivery`] | publish, then delete the schedule |
+//! | [`delivery`] | publish, then delete or update the schedule |
 //! | [`config`] | the settings: every environment variable, checked |
 //! | [`aws`] | the clients of AWS's services, and what their errors mean |
 //! | [`token`] | one access token for all execution environments |
 //! | [`zoho`] | Zoho's API, accounts server, data centers, and credentials |
-//! | [`watch`] | what a watch is, without I/O: request, job, pacing, report, notice, message |
+//! | [`watch`] | what a watch is, without I/O: request, job, rule, pacing, report, schedule, message |
 //! | [`http`] | the one HTTP client, and what every exchange has in common |
 //! | [`error`] | the public error names |
+//! | [`operation`] | what is particular to this kind of job |
 //! | [`phase`], [`logging`], [`metrics`] | where the time goes; log lines; metrics |
 //! | [`arn`], [`environment`], [`invalid`], [`json`], [`redact`], [`timestamp`], [`deadline`] | one small thing each |
 //!
@@ -67,6 +69,7 @@ pub mod invalid;
 pub mod json;
 pub mod logging;
 pub mod metrics;
+pub mod operation;
 pub mod phase;
 pub mod record;
 pub mod redact;

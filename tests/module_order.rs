@@ -11,6 +11,7 @@ use syn::visit::Visit;
 const LAYERS: &[&[&str]] = &[
     &["setup", "schema", "runtime"],
     &["handler"],
+    &["record"],
     &["checker", "delivery"],
     &["config", "aws"],
     &["token"],
@@ -18,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["watch", "http"],
     &["metrics"],
     &["error", "phase", "logging"],
-    &["arn", "environment", "invalid", "json", "redact", "timestamp", "deadline"],
+    &["arn", "environment", "invalid", "json", "operation", "redact", "timestamp", "deadline"],
 ];
 
 /// Each module of the library with the modules that it imports from, `watch::report` and the like.

@@ -1,13 +1,13 @@
 //! The words about an event, for people. One writer for email, SMS, chat, and terminal: all of them say the same.
 
 use crate::error::ErrorType;
+use crate::operation::OPERATION;
 use crate::watch::event::Event;
 use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
 use crate::watch::ids::{JobRef, Location};
 use crate::watch::notice::NoticeKind;
 use crate::watch::report::{Outcome, Report, ReportedError, State, seconds_between};
 use crate::watch::request::{Caller, Request};
-use crate::zoho::operation::OPERATION;
 
 /// Where the function runs, as its messages name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

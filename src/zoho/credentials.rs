@@ -3,8 +3,8 @@
 use crate::http::Origin;
 use crate::invalid::Invalid;
 use crate::json::Fields;
+use crate::operation::OPERATION;
 use crate::zoho::data_center::DataCenter;
-use crate::zoho::operation::OPERATION;
 use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;

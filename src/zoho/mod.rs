@@ -7,6 +7,5 @@ mod envelope;
 pub mod exchange;
 pub mod hosts;
 pub mod oauth;
-pub mod operation;
 pub mod response;
 pub mod retry;

@@ -5,11 +5,11 @@
 
 use crate::error::{ErrorCause, ErrorType, WatchError};
 use crate::json::{self, Fields};
+use crate::operation::OPERATION;
 use crate::redact;
 use crate::watch::job::{Counts, JobStatus, LONGEST_STATUS, Status};
 use crate::zoho::envelope::ErrorEnvelope;
 use crate::zoho::exchange::{ErrorRow, Exchange, SERVER_ERROR, THROTTLE, UNKNOWN, row};
-use crate::zoho::operation::OPERATION;
 use ::http::StatusCode;
 use serde_json::value::RawValue;
 

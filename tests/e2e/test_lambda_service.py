@@ -114,9 +114,9 @@ def test_boto3_can_invoke_a_function_and_requests_can_be_made_to_fail(stack, dep
 
 
 def test_schedules_fire_at_their_start_at_their_rate_and_after_an_update():
-    """At 100 times real time: from the start date every minute, then as updated, and not beyond the end."""
+    """At 250 times real time: from the start date every minute, then as updated, and not beyond the end."""
     with (
-        Stack(schedules=True, speed=100) as stack,
+        Stack(schedules=True, speed=250) as stack,
         stack.function("scripted", binary=SCRIPTED_FUNCTION) as fn,
     ):
         scheduler, start = stack.client("scheduler"), datetime.fromtimestamp(int(stack.clock.now()) + 90, UTC)

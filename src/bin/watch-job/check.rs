@@ -7,10 +7,11 @@ use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::{ErrorCause, ErrorType, WatchError};
 use mass_change_owner_status::handler::{CONFIRM_AFTER, judge};
 use mass_change_owner_status::http::Connections;
+use mass_change_owner_status::operation::OPERATION;
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::report::{Limits, Outcome, Report, seconds_between};
 use mass_change_owner_status::watch::{ids::Job, job::JobStatus, request::History, request::Request};
-use mass_change_owner_status::zoho::{client::Attempts, operation::OPERATION};
+use mass_change_owner_status::zoho::client::Attempts;
 use std::sync::Arc;
 use std::time::Duration;
 

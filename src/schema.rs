@@ -78,7 +78,7 @@ pub struct RequestFields {
 #[serde(untagged)]
 pub enum Detail {
     /// A request or a report.
-    Request(RequestFields),
+    Request(Box<RequestFields>),
     /// JSON text that contains the object.
     Text(#[schemars(extend("contentMediaType" = "application/json"))] String),
 }

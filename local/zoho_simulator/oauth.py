@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiohttp import web
 
 from .records import RequestRecord
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .device import Logins
 
 TOKEN_PATH = "/oauth/v2/token"
 DEFAULT_CLIENT_ID = "1000.SIMULATEDCLIENTID"
@@ -94,26 +91,17 @@ class TokenIssuer:
         self.tokens[token.value] = token
         return token
 
-    def respond(self, request: RequestRecord, logins: Logins, now: float, settings: Settings) -> web.Response:
+    def respond(self, request: RequestRecord, now: float, settings: Settings) -> web.Response:
         """Respond to one token request."""
         if request.method != "POST":
             return web.Response(status=405, headers={"Allow": "POST"})
-        form = request.form()
-        clients = [client for client in self.clients if client.client_id == form.get("client_id")]
-        login = logins.respond(request.path, form, clients, self.clients.append, now)
-        if login is not None and "refresh_token" not in login:
-            return web.json_response(login, status=settings.oauth_error_status)
         try:
-            if login is None:
-                token = self._token_for(request.path, form, now, settings)
-            else:
-                scope = next(one.scope for one in self.clients if one.refresh_token == login["refresh_token"])
-                token = self.issue(scope, now + settings.token_life_seconds)
+            token = self._token_for(request.path, request.form(), now, settings)
         except Throttled:
             return web.json_response(_THROTTLED, status=400)
         except OAuthError as error:
             return web.json_response({"error": str(error)}, status=settings.oauth_error_status)
-        response: dict[str, Any] = {"access_token": token.value, "token_type": "Bearer"} | (login or {})
+        response: dict[str, Any] = {"access_token": token.value, "token_type": "Bearer"}
         if settings.token_api_domain:
             response["api_domain"] = settings.token_api_domain
         life = settings.token_life_seconds

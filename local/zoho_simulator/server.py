@@ -160,7 +160,7 @@ class Zoho:
             return web.json_response(login)
         if settings.token_api_domain is None:
             settings = settings.changed(token_api_domain=self.url)
-        return state.issuer.respond(record, state.logins, now, settings)
+        return state.issuer.respond(record, now, settings)
 
     def _record(self, request: web.BaseRequest, side: Side, body: bytes) -> RequestRecord:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -1,7 +1,9 @@
 //! The AWS SDK's extension point for an HTTP client: its requests go through ours, so that there is one TLS stack and
 //! one set of root certificates, and the SDK's own (3 MB, 30 ms at the start of a process) is not even compiled.
 
-use crate::http::{Connections, HttpResponse as WholeResponse, NoResponse, preconnect};
+use crate::http::{
+    Connections, HttpResponse as WholeResponse, NoResponse, Stage, TransportError, preconnect,
+};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -70,10 +72,20 @@ impl HttpConnector for Adapter {
                     ConnectorError::io(error.into())
                 }
             })?;
+            if status.is_success() && is_web_page(&body) {
+                // The SDK does not read the body of a response without fields: the page would count as done.
+                let page = format!("HTTP {status} with a web page, which is not a response of AWS");
+                return Err(ConnectorError::user(TransportError::new(Stage::Responding, page).into()));
+            }
             let mut response = http::Response::new(SdkBody::from(body));
             *response.status_mut() = status;
             *response.headers_mut() = headers;
             HttpResponse::try_from(response).map_err(|error| ConnectorError::user(error.into()))
         })
     }
+}
+
+fn is_web_page(body: &[u8]) -> bool {
+    let start: Vec<u8> = body.trim_ascii_start().iter().take(14).map(u8::to_ascii_lowercase).collect();
+    start.starts_with(b"<html") || start.starts_with(b"<!doctype html")
 }

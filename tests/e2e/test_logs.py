@@ -41,7 +41,7 @@ def test_one_line_of_json_for_each_check(make_scene):
     assert (failed["level"], failed["error_type"]) == ("ERROR", "InvalidModule")
     assert all(line["milliseconds"] >= 0 for line in (running, retried, finished, failed))
     phases = {line["phase"] for line in scene.fn.logs if line["message"] == "phase"}
-    assert {"init", "invoke"} <= phases, "where the time went, at DEBUG"
+    assert {"init", "init.secret"} <= phases, "where the time of INIT went, at DEBUG"
 
 
 def test_lambdas_controls_are_respected(make_scene):

@@ -127,7 +127,7 @@ fn forms_of_values() {
         ("HTTPS_PROXY", "svc:pass/word@127.0.0.1:3128", false),
         ("HTTPS_PROXY", "svc:12/word@127.0.0.1:3128", false),
         ("HTTPS_PROXY", "http://svc:p@ssword@127.0.0.1:3128", true),
-        ("HTTPS_PROXY", "http://svc:p%2Fss@127.0.0.1:3128", true),
+        ("HTTPS_PROXY", "http://svc:EXAMPLE%2F@127.0.0.1:3128", true),
         ("AWS_REGION", "eusc-de-east-1", true),
         ("AWS_REGION", "eu_west_1", false),
         ("AWS_DEFAULT_REGION", "Ireland", false),

@@ -6,7 +6,7 @@ use mass_change_owner_status::watch::{job::Status, request::History, text::count
 
 /// The library's messages are those of a function that reads a secret; here, each of them passes this table on its way out.
 /// The first phrases apply first. A test looks for each of them in the library.
-const PHRASES: [(&str, &str); 13] = [
+const PHRASES: [(&str, &str); 12] = [
     ("the secret that ZOHO_SECRET_ID names", "{source}"),
     ("in the secret", "in {source}"),
     ("ZOHO_SECRET_ID is", "--secret-id (or ZOHO_SECRET_ID) is"),
@@ -21,7 +21,6 @@ const PHRASES: [(&str, &str); 13] = [
         "that you are logged in (log in with the AWS CLI and set AWS_PROFILE), or AWS_ACCESS_KEY_ID",
     ),
     ("the function's role", "your AWS user or role"),
-    ("from the function's own variables: Lambda sets them", "from the environment, or correct them"),
     (". Give the function a longer timeout", ""),
     (
         "something else may use the same credentials",

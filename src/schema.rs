@@ -52,9 +52,12 @@ pub struct RequestFields {
     /// ID of the job, as text: real IDs exceed 2^53.
     #[schemars(regex(pattern = "^[0-9]{1,20}$"))]
     pub job_id: String,
-    /// ARN of the EventBridge schedule that triggers the invocation. The function deletes it when the watch is over.
+    /// ARN of the EventBridge schedule that triggers the invocation, in its `Input` as the context attribute. The function
+    /// deletes it when the watch is over.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(regex(pattern = "^arn:[^:]+:scheduler:[^:]+:[0-9]{12}:schedule/[^/]+/[^/]+$"))]
+    #[schemars(regex(
+        pattern = "^(<aws.scheduler.schedule-arn>|arn:[^:]+:scheduler:[^:]+:[0-9]{12}:schedule/[^/]+/[^/]+)$"
+    ))]
     pub schedule_arn: Option<String>,
     /// Whether the function updates the schedule after each check, so that it follows the job's pace.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -213,17 +213,6 @@ def test_a_crash_between_publishing_and_deleting_repeats_the_message_and_loses_n
     assert schedules(deployment) == []
 
 
-def test_a_schedule_beyond_the_limit_is_announced_and_gone(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy(WatchLimitSeconds=60)
-    deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=1_000)
-    request = scheduled_input(make_schedule(deployment))
-    request["first_checked_at"] = "2026-01-01T00:00:00Z"  # as if it had been made long ago
-    deployment.function.invoke_event(request).wait()
-    (message,) = deployment.messages()
-    assert message.attributes["outcome"] == "WATCH_TIMED_OUT"
-    assert schedules(deployment) == []
-
-
 def test_what_keeps_failing_is_kept_for_the_operator(deployment: Deployment) -> None:
     deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=0)
     schedule = make_schedule(deployment)

@@ -7,8 +7,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
-from local.cloudwatch import embedded_metric_format
 
 from tests import schemas
 
@@ -55,9 +53,7 @@ def examples() -> list[tuple[str, object]]:
 )
 def test_examples(name, example):
     """Each is of one kind that has a schema, or a part of a larger file that another test reads."""
-    if "_aws" in example:
-        embedded_metric_format.check(example)
-    elif "next_check_seconds" in example:
+    if "next_check_seconds" in example:
         schemas.check("report", example)
     elif "errorType" in example:
         schemas.check("error", example)
@@ -66,32 +62,3 @@ def test_examples(name, example):
     else:
         # The input of a list (tests/deploy), and filter policies (test_integration.py).
         assert {"jobs", "jobs_file", "$or", "outcome"} & set(example), f"nothing checks {name}"
-
-
-def test_the_page_about_the_topic():
-    page = yaml.safe_load((ROOT / "docs/asyncapi.yaml").read_text(encoding="utf-8"))
-    assert page["asyncapi"].startswith("3.")
-    messages = page["components"]["messages"]
-    for name, schema, definition in [
-        ("end", "announcement", "Attributes"),
-        ("notice", "notice", "NoticeAttributes"),
-    ]:
-        message = messages[name]
-        reference = message["payload"]["schema"]["$ref"]
-        assert (ROOT / "docs" / reference).resolve() == schemas.FOLDER / "report.schema.json"
-        headers = message["headers"]["properties"]
-        composed = json.loads((schemas.FOLDER / f"{schema}.schema.json").read_text(encoding="utf-8"))
-        attributes = composed["$defs"][definition]
-        assert headers.keys() == attributes["properties"].keys()
-        assert sorted(message["headers"]["required"]) == sorted(attributes["required"])
-        for example in message["examples"]:
-            schemas.check("report", example["payload"])
-            assert example["headers"].keys() == headers.keys()
-    assert messages.keys() == {"end", "notice"}
-    (channel,) = page["channels"].values()
-    operations = page["operations"].values()
-    references = [reference for operation in operations for reference in (operation["channel"], *operation["messages"])]
-    for reference in (*channel["messages"].values(), *references):
-        node = page
-        for part in reference["$ref"].removeprefix("#/").split("/"):
-            node = node[part]

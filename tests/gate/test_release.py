@@ -1,11 +1,14 @@
-"""A release: the same bytes for the same inputs, a template that needs no compiler, and one version everywhere."""
+"""A release: the same bytes for the same inputs, and what the workflow uploads can be deployed without a compiler."""
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -13,49 +16,86 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 
 from local import release, verification
-from local.release import PACKAGE, ROOT
+from local.deployment import Deployment, quicken
+from local.release import ROOT
+from local.stack import RELEASE_BINARY, Stack
+from local.zoho_simulator import REFRESH_TOKEN_SECRET
+
+WATCH_JOB = b"\x7fELF" + bytes(1_000)
 
 
-@pytest.fixture
-def binary(tmp_path: Path) -> Path:
-    path = tmp_path / "bootstrap"
-    path.write_bytes(b"\x7fELF" + bytes(10_000))
-    return path
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release of the binary that the other tests run."""
+    directory = tmp_path_factory.mktemp("release")
+    (directory / "watch-job").write_bytes(WATCH_JOB)
+    release.write(directory / "dist", RELEASE_BINARY, directory / "watch-job")
+    return directory / "dist"
 
 
-@pytest.fixture
-def unpacked(binary: Path, tmp_path: Path) -> Path:
-    """An empty folder with what is in the archive."""
-    release.write(tmp_path / "dist", binary)
-    with zipfile.ZipFile(tmp_path / "dist" / f"{release.NAME}-{release.version()}.zip") as everything:
-        everything.extractall(tmp_path / "unpacked")
-    return tmp_path / "unpacked"
+def test_the_same_inputs_give_the_same_bytes(dist, tmp_path):
+    (tmp_path / "watch-job").write_bytes(WATCH_JOB)
+    release.write(tmp_path / "dist", RELEASE_BINARY, tmp_path / "watch-job")
+    assert (dist / "SHA256SUMS").read_bytes() == (tmp_path / "dist/SHA256SUMS").read_bytes()
 
 
-def test_the_same_inputs_give_the_same_bytes(binary, tmp_path):
-    for name in ("one", "two"):
-        release.write(tmp_path / name, binary)
-        binary.touch()
-    assert (tmp_path / "one/SHA256SUMS").read_bytes() == (tmp_path / "two/SHA256SUMS").read_bytes()
-    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=tmp_path / "one", check=True)
+def test_what_the_workflow_uploads_can_be_installed(dist, tmp_path):
+    """As "Install a release" says: download, verify, deploy, store the credentials, watch."""
+    workflow = (ROOT / ".github/workflows/release.yml").read_text(encoding="utf-8")
+    (uploaded,) = re.findall(r"gh release create .* target/dist/(\S+)$", workflow, re.MULTILINE)
+    for file in dist.glob(uploaded):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=tmp_path, check=True)
+    name = f"{release.NAME}-{release.version()}"
+    with tarfile.open(tmp_path / f"{name}.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    unpacked = tmp_path / name
+    subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=unpacked, check=True)
+    assert os.access(unpacked / "watch-job", os.X_OK)
+    assert "MIT License" in (unpacked / "THIRD-PARTY-LICENSES.txt").read_text(encoding="utf-8")
+
+    with Stack(step_functions=True) as stack:
+        s3 = stack.client("s3")
+        s3.create_bucket(Bucket="artifacts")
+        sam(stack, unpacked, "package", "--s3-bucket", "artifacts", "--output-template-file", "packaged.yaml")
+        packaged = yaml_parse((unpacked / "packaged.yaml").read_text(encoding="utf-8"))
+
+        def uploaded_file(uri: dict[str, str] | str) -> bytes:
+            bucket, key = (uri["Bucket"], uri["Key"]) if isinstance(uri, dict) else uri.split("/", 3)[2:]
+            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+        # What would be deployed is what `Deployment` deploys: the same definitions and settings, and the same binary.
+        source = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
+        for logical_id, resource in packaged["Resources"].items():
+            properties, given = resource.get("Properties", {}), source["Resources"][logical_id].get("Properties", {})
+            if "DefinitionUri" in properties:
+                text = (ROOT / given.pop("DefinitionUri")).read_bytes()
+                assert uploaded_file(properties.pop("DefinitionUri")) == text
+            if "CodeUri" in properties:
+                given.pop("CodeUri")
+                with zipfile.ZipFile(io.BytesIO(uploaded_file(properties.pop("CodeUri")))) as package:
+                    (entry,) = package.infolist()
+                    assert (entry.filename, entry.external_attr >> 16) == ("bootstrap", 0o100755)
+                    binary = tmp_path / "bootstrap"
+                    binary.write_bytes(package.read(entry))
+                    binary.chmod(0o755)
+            assert properties == given, logical_id
+        with Deployment(stack, secret="no credentials yet", binary=binary, alter=quicken) as deployment:
+            credentials = json.dumps(REFRESH_TOKEN_SECRET)
+            stack.client("secretsmanager").put_secret_value(SecretId=deployment.name, SecretString=credentials)
+            stack.zoho.control.start_job(job_id="3652397000009565021", run_seconds=2)
+            execution = deployment.watch({"module": "Leads", "job_id": "3652397000009565021"})
+            assert execution.status == "SUCCEEDED"
+            (message,) = deployment.messages()
+            assert message.subject.startswith("Done: Zoho CRM Leads owner change, job ...5021")
 
 
-def test_the_archive_has_all_that_a_deployment_needs(binary, unpacked):
-    subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=unpacked, check=True)
-    packaged = yaml_parse((unpacked / "template.yaml").read_text(encoding="utf-8"))
-    source = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
-    function = packaged["Resources"]["CheckFunction"]
-    assert "BuildMethod" not in function["Metadata"]
-    with zipfile.ZipFile(unpacked / function["Properties"]["CodeUri"]) as package:
-        (entry,) = package.infolist()
-        assert (entry.filename, entry.external_attr >> 16) == ("bootstrap", 0o100755)
-        assert package.read(entry) == binary.read_bytes()
-    for resource in packaged["Resources"].values():
-        if resource["Type"] == "AWS::Serverless::StateMachine":
-            assert json.loads((unpacked / resource["Properties"]["DefinitionUri"]).read_text(encoding="utf-8"))
-    assert packaged["Outputs"] == source["Outputs"]
-    assert (unpacked / "samconfig.toml").is_file()
-    assert PACKAGE in (unpacked / "SHA256SUMS").read_text(encoding="utf-8")
+def sam(stack: Stack, folder: Path, *arguments: str) -> None:
+    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_ENDPOINT_URL": stack.endpoint_url}
+    environment |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1"}
+    command = [Path(sys.executable).with_name("sam"), *arguments]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_version_changelog_and_tags_agree():

@@ -21,8 +21,11 @@ help: ## print this list
 # The one release build: what `sam build` packages, and what every suite runs, is
 # target/lambda/$(NAME)/bootstrap.
 .PHONY: build
-build: .venv/build ## build the release binary, as it is deployed
-	@$(PINNED) $(CARGO) lambda build --release --locked --bin $(NAME)
+build: .venv/build ## build the release binary, as it is deployed (ARCHITECTURE=arm64 on such a machine)
+	@$(PINNED) $(CARGO) lambda build --release --locked --bin $(NAME) $(if $(ARCHITECTURE),--target $(TARGET).2.34)
+
+ARCHITECTURE ?=
+TARGET = $(patsubst arm64,aarch64,$(or $(ARCHITECTURE),x86_64))-unknown-linux-gnu
 
 .PHONY: watch-job
 watch-job: ## build the terminal watch, target/release/watch-job
@@ -97,7 +100,7 @@ lint-rust-then-build-tests: lint-rust
 	@$(MAKE) build-tests
 
 .PHONY: lint-all-else
-lint-all-else: lint-python deny secrets
+lint-all-else: lint-python lint-workflows deny secrets
 
 # With --examples, rustdoc needs the dependencies with the same features as clippy: they are checked once.
 .PHONY: lint-rust
@@ -119,6 +122,11 @@ lint-python: .venv/lint
 	@$(PY) -m ruff check --quiet $(PYTHON_FILES)
 	$(call step,pins of the Python tools)
 	@$(PY) -m local.gate.lock
+
+.PHONY: lint-workflows
+lint-workflows: .venv/lint
+	$(call step,workflows)
+	@$(PINNED) zizmor --offline --quiet .github
 
 ADVISORIES = $(or $(CARGO_HOME),$(HOME)/.cargo)/advisory-dbs
 
@@ -199,14 +207,15 @@ bench: build .venv/stack ## compare the function with the floor and the obvious 
 DIST := target/dist
 
 .PHONY: release
-release: build ## write the release into target/dist: package, template, definitions, checksums
-	@$(PY) -m local.release $(DIST) $(if $(TAG),--tag $(TAG))
+release: build ## write the release into target/dist: everything, the package, watch-job, checksums
+	@$(PINNED) $(CARGO) lambda build --release --locked --features cli --bin watch-job --target $(TARGET).2.17
+	@$(PY) -m local.release $(DIST) $(if $(TAG),--tag $(TAG)) $(if $(ARCHITECTURE),--architecture $(ARCHITECTURE))
 
 # The second build shares nothing with the first one but its directory, which the compiler writes into the binary.
 .PHONY: release-check
 release-check: release ## build the release a second time and compare it with the first one
 	@cp $(DIST)/SHA256SUMS target/first.sha256
-	@rm -rf target/lambda target/release target/x86_64-unknown-linux-gnu/release
+	@rm -rf target/lambda target/release target/$(TARGET)
 	@$(MAKE) release
 	@cmp target/first.sha256 $(DIST)/SHA256SUMS && echo "two builds, one hash"
 

@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "mass-change-owner-status"
 PACKAGE = f"{NAME}.zip"
-WATCH_JOB = "watch-job-x86_64-linux"
+ARCHITECTURES = {"x86_64": "x86_64", "arm64": "aarch64"}  # as AWS and Rust call them
 DEPLOYED = ["statemachine/*.asl.json", "samconfig.toml", "schemas/*.json", "README.md", "CHANGELOG.md", "LICENSE-*"]
 # What the package says about the age of its file: the oldest time that the format can express.
 _TIME = (1980, 1, 1, 0, 0, 0)
@@ -82,29 +82,32 @@ def licenses() -> str:
     return "\n\n".join(f"{rule}\n{', '.join(crates)}\n{rule}\n{text}" for crates, text in entries) + "\n"
 
 
-def packaged_template() -> str:
+def packaged_template(architecture: str) -> str:
     """The template with the package in the place of the sources: whoever deploys it needs no compiler."""
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
     build = r"      BuildMethod: rust-cargolambda\n      BuildProperties:\n        Binary: [\w-]+\n"
     text, builds = re.subn(build, "", text)
     text, codes = re.subn(r"^      CodeUri: \.$", f"      CodeUri: {PACKAGE}", text, flags=re.MULTILINE)
-    if (builds, codes) != (1, 1):
+    text, architectures = re.subn(r"Architectures: \[\w+\]", f"Architectures: [{architecture}]", text)
+    if (builds, codes, architectures) != (1, 1, 1):
         raise ValueError("template.yaml builds its function in another way than this program expects")
     return text
 
 
-def write(directory: Path, function: Path, watch_job: Path | None) -> None:
+def write(directory: Path, function: Path, watch_job: Path, architecture: str = "x86_64") -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     files = {str(path.relative_to(ROOT)): path.read_bytes() for found in DEPLOYED for path in ROOT.glob(found)}
-    files |= {"template.yaml": packaged_template().encode(), PACKAGE: package(function)}
+    files |= {"template.yaml": packaged_template(architecture).encode(), PACKAGE: package(function)}
     files |= {"THIRD-PARTY-LICENSES.txt": licenses().encode()}
-    beside = {PACKAGE: files[PACKAGE]}
-    if watch_job:
-        beside[WATCH_JOB] = files["watch-job"] = watch_job.read_bytes()
+    files["watch-job"] = watch_job.read_bytes()
     files["SHA256SUMS"] = checksums(files)
     folder = f"{NAME}-{version()}"
-    beside[f"{folder}.tar.gz"] = archive(folder, files)
+    beside = {
+        f"{folder}-{architecture}.tar.gz": archive(folder, files),
+        f"{NAME}-{architecture}.zip": files[PACKAGE],
+        f"watch-job-{ARCHITECTURES[architecture]}-linux": files["watch-job"],
+    }
     for name, content in {**beside, "SHA256SUMS": checksums(beside)}.items():
         (directory / name).write_bytes(content)
 
@@ -121,12 +124,13 @@ def main() -> int:
     parser.add_argument("directory", type=Path)
     parser.add_argument("--function", type=Path, default=ROOT / f"target/lambda/{NAME}/bootstrap")
     parser.add_argument("--watch-job", type=Path, default=ROOT / "target/lambda/watch-job/bootstrap")
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default="x86_64")
     parser.add_argument("--tag", help="fail unless this tag is that of the version")
     arguments = parser.parse_args()
     if arguments.tag and arguments.tag != f"v{version()}":
         print(f"the tag is {arguments.tag}, but Cargo.toml has the version {version()}", file=sys.stderr)
         return 1
-    write(arguments.directory, arguments.function, arguments.watch_job)
+    write(arguments.directory, arguments.function, arguments.watch_job, arguments.architecture)
     print((arguments.directory / "SHA256SUMS").read_text(encoding="utf-8"), end="")
     return 0
 

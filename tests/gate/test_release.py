@@ -47,7 +47,7 @@ def test_what_the_workflow_uploads_can_be_installed(dist, tmp_path):
         (tmp_path / file.name).write_bytes(file.read_bytes())
     subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=tmp_path, check=True)
     name = f"{release.NAME}-{release.version()}"
-    with tarfile.open(tmp_path / f"{name}.tar.gz") as archive:
+    with tarfile.open(tmp_path / f"{name}-x86_64.tar.gz") as archive:
         archive.extractall(tmp_path, filter="data")
     unpacked = tmp_path / name
     subprocess.run(["sha256sum", "--strict", "-c", "SHA256SUMS"], cwd=unpacked, check=True)

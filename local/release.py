@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NAME = "mass-change-owner-status"
 PACKAGE = f"{NAME}.zip"
 ARCHITECTURES = {"x86_64": "x86_64", "arm64": "aarch64"}  # as AWS and Rust call them
-DEPLOYED = ["statemachine/*.asl.json", "samconfig.toml", "schemas/*.json", "README.md", "CHANGELOG.md", "LICENSE-*"]
+DEPLOYED = ["statemachine/*.asl.json", "samconfig.toml", "schemas/*.json", "*.md", "docs/*.md", "LICENSE-*"]
 # What the package says about the age of its file: the oldest time that the format can express.
 _TIME = (1980, 1, 1, 0, 0, 0)
 

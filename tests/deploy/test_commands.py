@@ -86,7 +86,7 @@ def test_a_watch_is_named_after_the_job_and_started_once(deploy: Callable[..., D
     _, second = deployment.executions()
     assert second.arn.endswith(f":Leads-{JOB_ID}-1")
     assert second.status == "SUCCEEDED"
-    assert len(deployment.messages()) == 2
+    assert len(deployment.published()) == 2
 
 
 def test_a_job_that_is_watched_already_is_joined_by_the_list(deploy: Callable[..., Deployment]) -> None:
@@ -101,7 +101,7 @@ def test_a_job_that_is_watched_already_is_joined_by_the_list(deploy: Callable[..
     zoho.advance(1_001)
     assert many.status == "SUCCEEDED"
     assert len(deployment.executions()) == 1
-    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUCCEEDED", "SUMMARY"]
+    assert deployment.outcomes() == ["SUCCEEDED", "SUMMARY"]
 
 
 def test_a_list_of_jobs_in_s3(deploy: Callable[..., Deployment], stack: Stack) -> None:
@@ -112,7 +112,7 @@ def test_a_list_of_jobs_in_s3(deploy: Callable[..., Deployment], stack: Stack) -
     done = make(deployment, "watch-many", JOBS=f"s3://{bucket}/my jobs/a.csv", NOTIFY_EACH="false")
     assert done.returncode == 0, done.stderr
     assert deployment.execution(json.loads(done.stdout)["executionArn"]).output["succeeded"] == 1
-    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUMMARY"]
+    assert deployment.outcomes() == ["SUMMARY"]
 
 
 def test_a_list_of_jobs(deployment: Deployment, tmp_path: Path) -> None:
@@ -192,8 +192,8 @@ def test_the_end_is_announced_and_the_schedule_gone(deployment: Deployment) -> N
     deployment.stack.zoho.control.start_job(job_id=JOB_ID, run_seconds=0)
     (answer,) = deployment.fire(make_schedule(deployment)).wait()
     assert answer.payload["schedule_deleted"] is True
-    (message,) = deployment.messages()
-    assert message.attributes["event_id"] == f"Leads-{JOB_ID}-SUCCEEDED"
+    (message,) = deployment.published()
+    assert message.values["event_id"] == f"Leads-{JOB_ID}-SUCCEEDED"
     assert schedules(deployment) == []
 
 
@@ -208,7 +208,7 @@ def test_a_crash_between_publishing_and_deleting_repeats_the_message_and_loses_n
         crashed, repeated = invocation.wait()
     assert crashed.error_type == "Runtime.ExitError"
     assert repeated.payload["schedule_deleted"] is True
-    first, second = deployment.messages()
+    first, second = deployment.published()
     assert first.attributes == second.attributes
     assert schedules(deployment) == []
 

@@ -34,11 +34,11 @@ def test_a_job_that_succeeds_is_checked_until_it_ends_and_announced_once(deploym
     assert laps >= 1
     assert execution.states == [*BEGIN, *LAP * laps, *ANNOUNCE, COMPLETED]
     assert len(deployment.stack.zoho.control.stats().requests_to("crm")) == laps + 1
-    (message,) = deployment.messages()
-    assert message.attributes["outcome"] == "SUCCEEDED"
-    assert message.body["checks"] == laps + 1
+    (message,) = deployment.published()
+    assert message.values["outcome"] == "SUCCEEDED"
+    assert message.report["checks"] == laps + 1
     output = {key: value for key, value in execution.output.items() if key not in ("announcement", "notification")}
-    assert output == message.body
+    assert output == message.report
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_the_announcement_is_the_functions_own_notification(
     assert announced.texts.keys() == notified.texts.keys()
     times = ("checked_at", "first_checked_at")
     assert {**announced.report, **dict.fromkeys(times)} == {**notified.report, **dict.fromkeys(times)}
-    assert announced.attributes["outcome"]["StringValue"] == outcome
+    assert announced.values["outcome"] == outcome
 
 
 def test_a_token_that_is_revoked_during_the_watch_is_replaced(deployment: Deployment) -> None:
@@ -84,8 +84,8 @@ def test_a_watch_beyond_its_limit_is_announced_and_fails(deploy: Callable[..., D
     start_job(deployment, run_seconds=100_000)
     execution = deployment.watch({**REQUEST, "first_checked_at": "2026-01-01T00:00:00Z"})
     assert (execution.status, execution.error) == ("FAILED", "WATCH_TIMED_OUT")
-    (message,) = deployment.messages()
-    assert message.attributes["outcome"] == "WATCH_TIMED_OUT"
+    (message,) = deployment.published()
+    assert message.values["outcome"] == "WATCH_TIMED_OUT"
 
 
 @pytest.mark.parametrize(("notify", "messages"), [(True, 1), (False, 0)])
@@ -94,7 +94,7 @@ def test_notify_in_the_input_decides_about_the_announcement(
 ) -> None:
     start_job(deployment)
     assert deployment.watch({**REQUEST, "notify": notify}).status == "SUCCEEDED"
-    assert len(deployment.messages()) == messages
+    assert len(deployment.published()) == messages
 
 
 def test_a_watch_waits_for_zoho_and_then_begins(deployment: Deployment) -> None:
@@ -104,7 +104,7 @@ def test_a_watch_waits_for_zoho_and_then_begins(deployment: Deployment) -> None:
     assert execution.status == "SUCCEEDED"
     assert execution.errors == []
     assert execution.states == [*BEGIN, *LAP, *ANNOUNCE, COMPLETED]
-    assert len(deployment.messages()) == 1
+    assert len(deployment.published()) == 1
 
 
 def test_checks_beyond_the_reserved_concurrency_are_repeated(deploy: Callable[..., Deployment]) -> None:
@@ -135,16 +135,16 @@ def test_an_error_that_is_not_retryable_ends_a_watch_that_never_worked(
     assert (execution.status, execution.error) == ("FAILED", error)
     assert execution.errors == []
     assert execution.states == [*BEGIN, *ANNOUNCE, FAILED_WATCH]
-    (message,) = deployment.messages()
-    assert message.body["error"] == {"type": error, "message": execution.cause}
+    (message,) = deployment.published()
+    assert message.report["error"] == {"type": error, "message": execution.cause}
 
 
 def test_an_invalid_configuration_is_announced_too(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy(env={"ZOHO_API_VERSION": "eight"})
     execution = deployment.watch(REQUEST)
     assert (execution.status, execution.error) == ("FAILED", "InvalidConfiguration")
-    (message,) = deployment.messages()
-    assert "ZOHO_API_VERSION" in message.body["error"]["message"]
+    (message,) = deployment.published()
+    assert "ZOHO_API_VERSION" in message.report["error"]["message"]
 
 
 def test_the_secret_that_the_stack_creates_is_empty_until_someone_fills_it(deployment: Deployment) -> None:
@@ -175,8 +175,8 @@ def test_an_invalid_request_is_announced_too(
     payload = json.loads((ROOT / f"events/{event}.json").read_text(encoding="utf-8"))
     execution = deployment.watch(payload)
     assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
-    (message,) = deployment.messages()
-    assert (message.body["module"], message.body["job_id"]) == (module, job_id)
+    (message,) = deployment.published()
+    assert (message.report["module"], message.report["job_id"]) == (module, job_id)
     assert message.subject.isascii()
     assert len(message.subject) < 100
 
@@ -185,8 +185,8 @@ def test_an_envelope_is_a_request_too(deployment: Deployment) -> None:
     start_job(deployment, module="Deals")
     payload = json.loads((ROOT / "events/put-events.json").read_text(encoding="utf-8"))
     assert deployment.watch(payload).status == "SUCCEEDED"
-    (message,) = deployment.messages()
-    assert message.attributes["module"] == "Deals"
+    (message,) = deployment.published()
+    assert message.values["module"] == "Deals"
 
 
 def test_a_watch_that_has_worked_goes_on_whatever_zoho_says(deployment: Deployment) -> None:
@@ -200,9 +200,9 @@ def test_a_watch_that_has_worked_goes_on_whatever_zoho_says(deployment: Deployme
     zoho.advance(1_001)
     assert execution.status == "SUCCEEDED"
     assert execution.errors == []
-    (message,) = deployment.messages()
-    assert message.body["checks"] == execution.states.count("Check status") >= 3
-    assert "error" not in message.body
+    (message,) = deployment.published()
+    assert message.report["checks"] == execution.states.count("Check status") >= 3
+    assert "error" not in message.report
 
 
 def test_credential_errors_are_what_the_alarm_counts(deploy: Callable[..., Deployment]) -> None:
@@ -234,13 +234,13 @@ def test_notices_about_an_unfinished_job_come_before_its_end(deploy: Callable[..
 
     assert execution.status == "SUCCEEDED"
     *notices, end = deployment.published()
-    assert end.attributes["outcome"]["StringValue"] == "SUCCEEDED"
-    kinds = [notice.attributes["notice"]["StringValue"] for notice in notices]
+    assert end.values["outcome"] == "SUCCEEDED"
+    kinds = [notice.values["notice"] for notice in notices]
     assert set(kinds) == {"STILL_RUNNING", "NO_PROGRESS"}
     assert execution.states.count("Send notice") == len(notices)
-    assert len({message.attributes["event_id"]["StringValue"] for message in [*notices, end]}) == len(notices) + 1
+    assert len({message.values["event_id"] for message in [*notices, end]}) == len(notices) + 1
     for notice in notices:
-        assert "outcome" not in notice.attributes
+        assert "outcome" not in notice.values
         assert (notice.report["outcome"], notice.report["finished"]) == (None, False)
         schemas.check("report", notice.report)
         schemas.check("message", notice.texts)

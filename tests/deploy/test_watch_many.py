@@ -56,15 +56,15 @@ def test_each_job_is_watched_and_the_counts_add_up(deploy_stub: Callable[..., De
     assert execution.status == "SUCCEEDED"
     assert execution.states[-len(COUNT + END) - 1 :] == [*COUNT, *END, "List completed"]
     assert len(deployment.executions()) == 4
-    messages = deployment.messages()
+    messages = deployment.published()
     assert len(messages) == 4 + 1
     summary = messages[-1]
     assert summary.subject == "Zoho CRM owner changes: 3 of 4 jobs succeeded"
-    assert summary.attributes["outcome"] == "SUMMARY"
-    assert summary.body == execution.output
-    assert (summary.body["jobs"], summary.body["succeeded"], summary.body["unsuccessful"]) == (4, 3, 1)
-    assert summary.body["ended"] == summary.body["jobs"]
-    assert summary.body["results"] is None
+    assert summary.values["outcome"] == "SUMMARY"
+    assert summary.report == execution.output
+    assert (summary.report["jobs"], summary.report["succeeded"], summary.report["unsuccessful"]) == (4, 3, 1)
+    assert summary.report["ended"] == summary.report["jobs"]
+    assert summary.report["results"] is None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_only_the_summary_is_announced_on_request(deploy_stub: Callable[..., Dep
     deployment = deploy_stub(GOOD, {"report": final_report("FAILED")})
     execution = deployment.watch_many({"jobs": jobs(1, 2), "notify_each": False})
     assert execution.error == "ToleratedFailuresExceeded"
-    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUMMARY"]
+    assert deployment.outcomes() == ["SUMMARY"]
 
 
 @pytest.mark.parametrize("parameters", [{"ToleratedFailures": 1}, {}])
@@ -104,7 +104,7 @@ def test_more_unsuccessful_jobs_than_tolerated_fail_the_list(
         assert execution.status == "SUCCEEDED"
     else:
         assert execution.error == "ToleratedFailuresExceeded"
-        assert json.loads(execution.cause) == deployment.messages()[-1].body
+        assert json.loads(execution.cause) == deployment.published()[-1].report
 
 
 @pytest.mark.parametrize(
@@ -129,8 +129,8 @@ def test_what_is_not_a_list_is_rejected_and_announced_before_anything_starts(
     execution = deployment.watch_many(request_)
     assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
     assert "1,000 jobs" in execution.cause
-    (message,) = deployment.messages()
-    assert message.body == {"Error": execution.error, "Cause": execution.cause}
+    (message,) = deployment.published()
+    assert message.report == {"Error": execution.error, "Cause": execution.cause}
     assert deployment.executions() == []
 
 
@@ -144,9 +144,9 @@ def test_a_file_that_cannot_be_read_is_announced(
         request["jobs_file"]["key"] = "no-such-file.json"
     execution = deployment.watch_many(request)
     assert (execution.status, execution.error) == ("FAILED", "LIST_FAILED")
-    (message,) = deployment.messages()
-    assert message.attributes["outcome"] == "SUMMARY"
-    assert json.loads(execution.cause) == message.body
+    (message,) = deployment.published()
+    assert message.values["outcome"] == "SUMMARY"
+    assert json.loads(execution.cause) == message.report
 
 
 def test_each_watch_has_the_list_and_the_label_under_a_name_that_is_its_own(
@@ -227,7 +227,7 @@ def test_stopping_a_list_leaves_its_watches_running(deploy_stub: Callable[..., D
     deployment.stack.client("stepfunctions").stop_execution(executionArn=execution.arn)
     assert execution.status == "ABORTED"
     assert watches[0].status == "SUCCEEDED"
-    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUCCEEDED"]
+    assert deployment.outcomes() == ["SUCCEEDED"]
 
 
 def test_concurrency_is_what_the_parameter_says(deploy_stub: Callable[..., Deployment]) -> None:

@@ -30,15 +30,6 @@ def quicken(node: Any) -> Any:
 
 
 @dataclass(frozen=True)
-class Message:
-    """What a subscriber of the topic gets."""
-
-    subject: str
-    body: dict[str, Any]
-    attributes: dict[str, str]
-
-
-@dataclass(frozen=True)
 class Execution:
     """A running or ended execution of a state machine."""
 
@@ -61,27 +52,15 @@ class Execution:
     def ended(self) -> dict[str, Any]:
         return self.wait()._describe()
 
-    @property
-    def status(self) -> str:
-        return self.ended["status"]
-
-    @property
-    def error(self) -> str:
-        return self.ended["error"]
-
-    @property
-    def cause(self) -> str:
-        return self.ended["cause"]
-
-    @property
-    def output(self) -> Any:
-        return json.loads(self.ended["output"])
+    status = property(lambda self: self.ended["status"])
+    error = property(lambda self: self.ended.get("error"))
+    cause = property(lambda self: self.ended["cause"])
+    output = property(lambda self: json.loads(self.ended["output"]))
 
     @property
     def history(self) -> list[dict[str, Any]]:
-        return self.stack.client("stepfunctions").get_execution_history(executionArn=self.arn, maxResults=1000)[
-            "events"
-        ]
+        states = self.stack.client("stepfunctions")
+        return states.get_execution_history(executionArn=self.arn, maxResults=1000)["events"]
 
     @property
     def states(self) -> list[str]:
@@ -101,11 +80,11 @@ class Execution:
 
 
 class Deployment:
-    """What `sam deploy` would make of the template, on the local stack, with a queue subscribed to the topic.
+    """What `sam deploy` would make of the template, on the local stack.
 
     Zoho is the simulator, and a job may be checked every second. `alter` changes the state machines' definitions, as
     `quicken` does; as they stand they are what ships. Each part acts with its role, and the policies of the roles are
-    enforced; `without` names a role and the Sid of a statement that is left out.
+    enforced; `without` names a role, and a Sid or an action that it lacks.
     """
 
     def __init__(
@@ -129,8 +108,7 @@ class Deployment:
         self.name = stack.unique("zoho")
         secret_arn = stack.secret(secret or REFRESH_TOKEN_SECRET, self.name)
         self.template = resolve(self.name, ZohoSecretArn=secret_arn, **parameters)
-        topic = stack.topic(f"{self.name}-StatusTopic", f"{self.name}-subscriber")
-        self.topic_arn, self._subscriber = topic.arn, topic.subscriber
+        self.topic_arn = stack.topic(f"{self.name}-StatusTopic").arn
         assert self.topic_arn == self.template.outputs["StatusTopicArn"]
         self._dead_letters = stack.queue(f"{self.name}-DeadLetterQueue")
         self.without = without
@@ -164,14 +142,6 @@ class Deployment:
         )["executions"]
         return [Execution(self.stack, one["executionArn"]) for one in sorted(listed, key=lambda one: one["startDate"])]
 
-    def messages(self) -> list[Message]:
-        """What has come to the topic's subscriber since the last look."""
-        found = []
-        for body in self._subscriber.drain():
-            attributes = {name: value["Value"] for name, value in body.get("MessageAttributes", {}).items()}
-            found.append(Message(body["Subject"], json.loads(body["Message"]), attributes))
-        return found
-
     def dead_letters(self) -> list[dict[str, Any]]:
         """What Lambda, Scheduler, or a state machine could not deliver, since the last call."""
         return self._dead_letters.drain()
@@ -179,6 +149,10 @@ class Deployment:
     def published(self) -> list[Publication]:
         """What was published to the topic, by the function or a state machine, since the deployment."""
         return self.stack.published(self.topic_arn)
+
+    def outcomes(self) -> list[str | None]:
+        """The outcome in each of these messages; None for a notice."""
+        return [message.values.get("outcome") for message in self.published()]
 
     def fire(self, schedule: dict[str, Any]) -> EventInvocation | None:
         """Let a schedule fire once, now."""
@@ -194,22 +168,22 @@ class Deployment:
         return Execution(self.stack, answer["executionArn"])
 
     def _function(self, binary: Path, env: dict[str, str]) -> Function:
-        properties = self.template.properties("CheckFunction")
+        properties, invoke = (self.template.properties(f"CheckFunction{one}") for one in ("", "EventInvokeConfig"))
+        logging = properties["LoggingConfig"]
+        env = {
+            **properties["Environment"]["Variables"],
+            "AWS_LAMBDA_LOG_FORMAT": logging["LogFormat"],
+            "AWS_LAMBDA_LOG_LEVEL": logging["ApplicationLogLevel"],
+            "AWS_ACCESS_KEY_ID": self.template.references["CheckFunctionRole"],
+            **env,
+        }
         return self.stack.function(
             f"{self.name}-CheckFunction",
-            env={
-                **properties["Environment"]["Variables"],
-                "AWS_LAMBDA_LOG_FORMAT": properties["LoggingConfig"]["LogFormat"],
-                "AWS_LAMBDA_LOG_LEVEL": properties["LoggingConfig"]["ApplicationLogLevel"],
-                "AWS_ACCESS_KEY_ID": self.template.references["CheckFunctionRole"],
-                **env,
-            },
-            binary=binary,
+            env,
+            binary,
             timeout=properties["Timeout"],
             concurrency=int(properties["ReservedConcurrentExecutions"]),
-            destination_arn=self.template.properties("CheckFunctionEventInvokeConfig")["DestinationConfig"][
-                "OnFailure"
-            ]["Destination"],
+            destination_arn=invoke["DestinationConfig"]["OnFailure"]["Destination"],
         )
 
     def _machine(self, resource: str) -> str:

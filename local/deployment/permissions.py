@@ -33,42 +33,50 @@ SYNC_RULE = [(action, _SYNC_RULE) for action in ("events:PutTargets", "events:Pu
 
 # The conditions of the template, which every call here meets.
 _CONDITIONS = [
-    {"StringEquals": {"aws:ResourceAccount": ACCOUNT_ID}},
-    {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}},
+    None,
+    *(
+        {"StringEquals": one}
+        for one in ({"aws:ResourceAccount": ACCOUNT_ID}, {"iam:PassedToService": "scheduler.amazonaws.com"})
+    ),
 ]
 
 
+def statements(template: Resolved, role: str) -> list[dict[str, Any]]:
+    """What a role permits: in its own policies, in managed ones, and in those that name the role."""
+    properties, name = template.properties(role), template.references[role]
+    documents = [policy["PolicyDocument"] for policy in properties["Policies"]]
+    for key, resource in template.resources.items():
+        if template.references[key] in properties.get("ManagedPolicyArns", []) or (
+            resource["Type"] == "AWS::IAM::Policy" and name in resource["Properties"]["Roles"]
+        ):
+            documents.append(resource["Properties"]["PolicyDocument"])
+    return [statement for document in documents for statement in document["Statement"]]
+
+
 class Roles:
-    """All roles of a deployed template. `without` names a role and a Sid of it that is left out.
+    """All roles of a deployed template. `without` names a role, and a Sid or an action of it that is left out.
 
     `denials` are the calls that were denied so far.
     """
 
     def __init__(self, template: Resolved, without: tuple[str, str] | None = None) -> None:
-        self._statements: dict[str, list[dict[str, Any]]] = {}
         self.denials: list[str] = []
-        for logical_id, resource in template.resources.items():
-            if resource["Type"] == "AWS::IAM::Role":
-                statements = [
-                    statement
-                    for policy in resource["Properties"]["Policies"]
-                    for statement in policy["PolicyDocument"]["Statement"]
-                    if (logical_id, statement["Sid"]) != without
-                ]
-                self._statements[template.references[logical_id]] = statements
-        for resource in template.resources.values():
-            if resource["Type"] == "AWS::IAM::Policy":
-                for role in resource["Properties"]["Roles"]:
-                    self._statements[role] += resource["Properties"]["PolicyDocument"]["Statement"]
-        self._keys = {
-            template.references[resource]: template.references[key]
-            for resource, key in (
-                ("ZohoSecretArn", "SecretKmsKeyArn"),
-                ("StatusTopic", "TopicKmsKeyArn"),
-                ("JobsBucket", "JobsBucketKmsKeyArn"),
-            )
-            if template.references[key]
+        self._statements = {
+            template.references[role]: [
+                {**one, "Action": [action for action in as_list(one["Action"]) if (role, action) != without]}
+                for one in statements(template, role)
+                if (role, one["Sid"]) != without
+            ]
+            for role, resource in template.resources.items()
+            if resource["Type"] == "AWS::IAM::Role"
         }
+        encrypted = {
+            "ZohoSecretArn": "SecretKmsKeyArn",
+            "StatusTopic": "TopicKmsKeyArn",
+            "JobsBucket": "JobsBucketKmsKeyArn",
+        }
+        references = template.references
+        self._keys = {references[one]: references[key] for one, key in encrypted.items() if references[key]}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._statements)
@@ -99,22 +107,23 @@ class Roles:
 
 def needed(call: Call) -> list[Permission]:
     """The actions, and the resources of each, that IAM checks for a call."""
+    url = urlsplit(call.path)
+    path = unquote(url.path).split("/")
+    action, own = f"{call.service}:{call.action}", f"{REGION}:{ACCOUNT_ID}"
     if call.service == "s3":
-        return _s3(call)
-    action = f"{call.service}:{call.action}"
-    parameters = call.parameters if call.service != "lambda" else {}
-    path = urlsplit(call.path)
+        method, _, target = call.action.partition(" ")
+        bucket, _, key = unquote(target.lstrip("/")).partition("/")
+        name = {"GET": "GetObject", "PUT": "PutObject"}.get(method, method) if key else "ListBucket"
+        return [(f"s3:{name}", f"arn:aws:s3:::{bucket}/{key}".rstrip("/"))]
     if action == "lambda:Invoke":
-        return [("lambda:InvokeFunction", _function_arn(unquote(path.path).split("/")[3]))]
+        return [("lambda:InvokeFunction", path[3] if ":" in path[3] else f"arn:aws:lambda:{own}:function:{path[3]}")]
+    parameters = call.parameters
     if action == "sqs:SendMessage":
-        return [(action, f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{parameters['QueueUrl'].rsplit('/', 1)[1]}")]
-    if action == "scheduler:UpdateSchedule":
-        schedule = f"{parameters.get('GroupName', 'default')}/{path.path.rsplit('/', 1)[1]}"
-        passed = ("iam:PassRole", parameters["Target"]["RoleArn"])
-        return [(action, f"arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule/{schedule}"), passed]
-    if action in ("scheduler:GetSchedule", "scheduler:DeleteSchedule"):
-        name, group = path.path.rsplit("/", 1)[1], parse_qs(path.query).get("groupName", ["default"])[0]
-        return [(action, f"arn:aws:scheduler:{REGION}:{ACCOUNT_ID}:schedule/{group}/{name}")]
+        return [(action, f"arn:aws:sqs:{own}:{parameters['QueueUrl'].rsplit('/', 1)[1]}")]
+    if call.service == "scheduler":
+        group = parse_qs(url.query).get("groupName", [parameters.get("GroupName", "default")])[0]
+        passed = [("iam:PassRole", parameters["Target"]["RoleArn"])] if call.action == "UpdateSchedule" else []
+        return [(action, f"arn:aws:scheduler:{own}:schedule/{group}/{path[-1]}"), *passed]
     members = {
         "sns:Publish": "TopicArn",
         "secretsmanager:GetSecretValue": "SecretId",
@@ -127,24 +136,11 @@ def needed(call: Call) -> list[Permission]:
     return [(action, parameters[members[action]] if action in members else "unknown")]
 
 
-def _s3(call: Call) -> list[Permission]:
-    method, _, path = call.action.partition(" ")
-    bucket, _, key = unquote(path.lstrip("/")).partition("/")
-    if not key:
-        return [("s3:ListBucket", f"arn:aws:s3:::{bucket}")]
-    action = {"GET": "s3:GetObject", "PUT": "s3:PutObject"}.get(method, f"s3:{method}")
-    return [(action, f"arn:aws:s3:::{bucket}/{key}")]
-
-
-def _function_arn(reference: str) -> str:
-    return reference if reference.startswith("arn:") else f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{reference}"
-
-
 def _allows(statement: dict[str, Any], action: str, resource: str) -> bool:
     return (
         statement["Effect"] == "Allow"
-        and statement.get("Condition", _CONDITIONS[0]) in _CONDITIONS
-        and any(_matches(pattern, action) for pattern in as_list(statement["Action"]))
+        and statement.get("Condition") in _CONDITIONS
+        and action in statement["Action"]
         and any(_matches(pattern, resource) for pattern in as_list(statement["Resource"]))
     )
 

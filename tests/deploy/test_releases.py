@@ -44,7 +44,7 @@ def test_a_running_list_of_the_previous_release_goes_on_with_the_function(
     assert execution.states == [*BEGIN, *LAP * laps, *ANNOUNCE, COMPLETED]
     assert execution.output["checks"] == laps + 1
     assert many.status == "SUCCEEDED"
-    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUCCEEDED", "SUMMARY"]
+    assert deployment.outcomes() == ["SUCCEEDED", "SUMMARY"]
 
 
 def test_a_watch_goes_on_with_the_function_of_the_previous_release(deploy_stub: Callable[..., Deployment]) -> None:

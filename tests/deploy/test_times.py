@@ -117,8 +117,8 @@ def test_an_execution_cannot_outgrow_its_history(watch: dict[str, Any]) -> None:
 
 def test_a_list_of_the_longest_inline_input_fits_into_a_state(many: dict[str, Any]) -> None:
     """A module of 60 characters, as long as an execution's name allows, and a job ID of 20."""
-    rule = many["States"]["Where are the jobs?"]["Choices"][0]
-    assert rule == {"Variable": "$.input.jobs[1000]", "IsPresent": True, "Next": "Reject input"}
+    rule = many["States"]["Is it a list?"]["Choices"][0]
+    assert rule == {"Variable": "$.jobs[1000]", "IsPresent": True, "Next": "Reject input"}
     job = {"module": "M" * 60, "job_id": "9" * 20}
     assert len(json.dumps({"jobs": [job] * 1_000})) < 262_144 / 2
 

@@ -39,7 +39,7 @@ def test_a_watch_ends_as_the_table_says(
 
     assert execution.ended.get("error") == scenario.error
     assert execution.states == scenario.states
-    messages = [message.attributes for message in deployment.messages()]
+    messages = [message.values for message in deployment.published()]
     announced = [attributes["outcome"] for attributes in messages if "outcome" in attributes]
     assert announced == ([scenario.announced] if scenario.announced else [])
     notices = [attributes for attributes in messages if "notice" in attributes]
@@ -67,7 +67,7 @@ def test_the_function_gets_the_input_as_it_is_and_then_its_own_report(
     cause = json.dumps({"errorType": "Surprise", "errorMessage": "x"}, separators=(",", ":"))
     assert composed == {"request": report(), "failure": {"Error": "Surprise", "Cause": cause}, **common}
     assert (execution.error, execution.cause) == ("Surprise", cause)
-    assert [message.attributes["outcome"] for message in deployment.messages()] == ["WATCH_FAILED"]
+    assert deployment.outcomes() == ["WATCH_FAILED"]
 
 
 def test_the_output_of_a_good_end_is_the_report_with_the_message_id(deploy_stub: Callable[..., Deployment]) -> None:
@@ -86,7 +86,7 @@ def test_the_fixed_announcement_names_its_execution(deploy_stub: Callable[..., D
     assert json.loads(published.texts["default"])["outcome"] == "WATCH_FAILED"
     assert published.texts["email"].endswith(execution.arn)
     assert published.subject.isascii()
-    assert published.attributes["event_id"]["StringValue"] == "a-watch-WATCH_FAILED"
+    assert published.values["event_id"] == "a-watch-WATCH_FAILED"
 
 
 def test_no_error_of_lambda_ends_a_watch(deploy_stub: Callable[..., Deployment]) -> None:
@@ -107,7 +107,7 @@ def test_an_outage_of_sns_is_outlasted(deploy_stub: Callable[..., Deployment], s
         execution = deployment.watch(REQUEST).wait()
     assert execution.status == "SUCCEEDED"
     assert len(execution.errors) == 5
-    assert len(deployment.messages()) == 1
+    assert len(deployment.published()) == 1
 
 
 def test_a_check_without_a_response_is_repeated_and_then_announced(deploy_stub: Callable[..., Deployment]) -> None:
@@ -121,6 +121,6 @@ def test_a_check_without_a_response_is_repeated_and_then_announced(deploy_stub: 
     assert (execution.status, execution.error) == ("FAILED", "WATCH_FAILED")
     assert execution.events("TaskTimedOut") == 2
     assert execution.cause.startswith("States.Timeout: ")
-    (message,) = deployment.messages()
-    assert message.body["error"]["type"] == "States.Timeout"
-    assert message.body["job_id"] == JOB_ID
+    (message,) = deployment.published()
+    assert message.report["error"]["type"] == "States.Timeout"
+    assert message.report["job_id"] == JOB_ID

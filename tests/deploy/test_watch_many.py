@@ -56,60 +56,55 @@ def test_each_job_is_watched_and_the_counts_add_up(deploy_stub: Callable[..., De
     assert execution.status == "SUCCEEDED"
     assert execution.states[-len(COUNT + END) - 1 :] == [*COUNT, *END, "List completed"]
     assert len(deployment.executions()) == 4
-    messages = deployment.messages()
+    messages = deployment.published()
     assert len(messages) == 4 + 1
     summary = messages[-1]
     assert summary.subject == "Zoho CRM owner changes: 3 of 4 jobs succeeded"
-    assert summary.attributes["outcome"] == "SUMMARY"
-    assert summary.body == execution.output
-    assert (summary.body["jobs"], summary.body["succeeded"], summary.body["unsuccessful"]) == (4, 3, 1)
-    assert summary.body["ended"] == summary.body["jobs"]
-    assert summary.body["results"] is None
+    assert summary.values["outcome"] == "SUMMARY"
+    assert summary.report == execution.output
+    assert (summary.report["jobs"], summary.report["succeeded"], summary.report["unsuccessful"]) == (4, 3, 1)
+    assert summary.report["ended"] == summary.report["jobs"]
+    assert summary.report["results"] is None
+
+
+BAD = [{"module": "Leads"}, {"job_id": "1"}, {"module": "Leads", "job_id": 5}, {}, "nonsense", None, 7, []]
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "text", "bad"),
     [
-        ("jobs.json", json.dumps(jobs(1, 2))),
-        ("jobs.csv", "module,job_id\nLeads,1\nLeads,2\n"),
+        ("jobs.json", json.dumps([*jobs(1, 2), *BAD]), len(BAD)),
+        ("jobs.csv", "module,job_id\nLeads,1\nLeads,2\n", 0),
     ],
 )
-def test_jobs_from_a_file(deploy_stub: Callable[..., Deployment], bucket: str, name: str, text: str) -> None:
+def test_jobs_from_a_file(deploy_stub: Callable[..., Deployment], bucket: str, name: str, text: str, bad: int) -> None:
+    """With bad ones of every kind, which are not sent to the function."""
     deployment = deploy_stub({"report": failed_report("JobNotFound")}, GOOD, JobsBucket=bucket)
     execution = deployment.watch_many(put_list(deployment, name, text))
     assert execution.error == "ToleratedFailuresExceeded"
     summary = json.loads(execution.cause)
-    assert (summary["jobs"], summary["succeeded"], summary["unsuccessful"]) == (2, 1, 1)
+    assert (summary["jobs"], summary["succeeded"], summary["unsuccessful"]) == (2 + bad, 1, 1 + bad)
     files = results(deployment, summary)
-    assert [len(files[status]) for status in ("SUCCEEDED", "FAILED", "PENDING")] == [1, 1, 0]
-    watched = {json.loads(result["Input"])["job_id"] for result in files["SUCCEEDED"] + files["FAILED"]}
-    assert watched == {"1", "2"}
-    assert json.loads(files["FAILED"][0]["Cause"])["Error"] == "JobNotFound"
+    assert [len(files[status]) for status in ("SUCCEEDED", "FAILED", "PENDING")] == [1, 1 + bad, 0]
+    errors = [json.loads(result["Cause"])["Error"] for result in files["FAILED"]]
+    assert sorted(errors) == ["InvalidInput"] * bad + ["JobNotFound"]
 
 
 def test_only_the_summary_is_announced_on_request(deploy_stub: Callable[..., Deployment]) -> None:
+    """More unsuccessful jobs than tolerated fail the list."""
     deployment = deploy_stub(GOOD, {"report": final_report("FAILED")})
     execution = deployment.watch_many({"jobs": jobs(1, 2), "notify_each": False})
     assert execution.error == "ToleratedFailuresExceeded"
-    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUMMARY"]
+    (summary,) = deployment.published()
+    assert summary.values["outcome"] == "SUMMARY"
+    assert json.loads(execution.cause) == summary.report
 
 
-@pytest.mark.parametrize("parameters", [{"ToleratedFailures": 1}, {}])
-def test_more_unsuccessful_jobs_than_tolerated_fail_the_list(
-    deploy_stub: Callable[..., Deployment], parameters: dict[str, int]
+def test_what_is_not_a_list_is_rejected_and_announced_before_anything_starts(
+    deploy_stub: Callable[..., Deployment],
 ) -> None:
-    deployment = deploy_stub({"report": failed_report("JobNotFound")}, **parameters)
-    execution = deployment.watch_many({"jobs": jobs(1)})
-    if parameters:
-        assert execution.status == "SUCCEEDED"
-    else:
-        assert execution.error == "ToleratedFailuresExceeded"
-        assert json.loads(execution.cause) == deployment.messages()[-1].body
-
-
-@pytest.mark.parametrize(
-    "request_",
-    [
+    deployment = deploy_stub(GOOD)
+    requests = [
         {},
         [],
         "jobs",
@@ -119,18 +114,13 @@ def test_more_unsuccessful_jobs_than_tolerated_fail_the_list(
         {"jobs_file": {"bucket": "lists"}},
         {"jobs_file": {"bucket": "lists", "key": "jobs.xlsx"}},
         {"jobs_file": {"bucket": 1, "key": "jobs.csv"}},
-    ],
-    ids=lambda request: json.dumps(request)[:40],
-)
-def test_what_is_not_a_list_is_rejected_and_announced_before_anything_starts(
-    deploy_stub: Callable[..., Deployment], request_: Any
-) -> None:
-    deployment = deploy_stub(GOOD)
-    execution = deployment.watch_many(request_)
-    assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
-    assert "1,000 jobs" in execution.cause
-    (message,) = deployment.messages()
-    assert message.body == {"Error": execution.error, "Cause": execution.cause}
+        {"jobs_file": {"bucket": "lists", "key": 1}},
+    ]
+    for execution in [deployment.watch_many(request) for request in requests]:
+        assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
+        assert "1,000 jobs" in execution.cause
+    rejected = {"Error": execution.error, "Cause": execution.cause}
+    assert [message.report for message in deployment.published()] == [rejected] * len(requests)
     assert deployment.executions() == []
 
 
@@ -144,9 +134,8 @@ def test_a_file_that_cannot_be_read_is_announced(
         request["jobs_file"]["key"] = "no-such-file.json"
     execution = deployment.watch_many(request)
     assert (execution.status, execution.error) == ("FAILED", "LIST_FAILED")
-    (message,) = deployment.messages()
-    assert message.attributes["outcome"] == "SUMMARY"
-    assert json.loads(execution.cause) == message.body
+    (message,) = deployment.published()
+    assert (message.values["outcome"], message.report) == ("SUMMARY", json.loads(execution.cause))
 
 
 def test_each_watch_has_the_list_and_the_label_under_a_name_that_is_its_own(
@@ -183,16 +172,6 @@ def test_counts_that_lag_behind_are_read_again(deploy_stub: Callable[..., Deploy
     assert execution.states.count("Count jobs") == 3
 
 
-def test_bad_jobs_of_every_kind_are_counted(deploy_stub: Callable[..., Deployment], bucket: str) -> None:
-    deployment = deploy_stub(GOOD, JobsBucket=bucket)
-    bad = [{"module": "Leads"}, {"job_id": "1"}, {"module": "Leads", "job_id": 5}, {}, "nonsense", None, 7, []]
-    execution = deployment.watch_many(put_list(deployment, "jobs.json", json.dumps([*jobs(1), *bad])))
-    summary = json.loads(execution.cause)
-    assert (summary["jobs"], summary["succeeded"], summary["unsuccessful"]) == (9, 1, 8)
-    errors = {json.loads(result["Cause"])["Error"] for result in results(deployment, summary)["FAILED"]}
-    assert errors == {"InvalidInput"}
-
-
 def test_a_watch_that_is_stopped_is_counted_and_does_not_end_the_list(
     deploy_stub: Callable[..., Deployment], bucket: str
 ) -> None:
@@ -227,7 +206,7 @@ def test_stopping_a_list_leaves_its_watches_running(deploy_stub: Callable[..., D
     deployment.stack.client("stepfunctions").stop_execution(executionArn=execution.arn)
     assert execution.status == "ABORTED"
     assert watches[0].status == "SUCCEEDED"
-    assert [message.attributes["outcome"] for message in deployment.messages()] == ["SUCCEEDED"]
+    assert deployment.outcomes() == ["SUCCEEDED"]
 
 
 def test_concurrency_is_what_the_parameter_says(deploy_stub: Callable[..., Deployment]) -> None:

@@ -122,4 +122,4 @@ def test_the_verification_on_aws_asks_for_what_the_template_has():
     assert set(re.findall(r'\.output\("(\w+)"\)', text)) <= template["Outputs"].keys()
     resources = {*re.findall(r'\.(?:resource|start)\("(\w+)"', text), *verification.MACHINES}
     assert resources <= template["Resources"].keys()
-    assert len(verification.QUESTIONS) == 8
+    assert len(verification.QUESTIONS) == 7

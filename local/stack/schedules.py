@@ -66,8 +66,9 @@ class Schedules:
         if schedule is None or schedule["State"] != "ENABLED":
             return
         once, seconds = interval(schedule["ScheduleExpression"])
-        # moto writes times in real seconds, so the creation is now.
+        # moto writes times in real seconds, so the creation is now. A start date that has passed fires once.
         due = once or schedule["StartDate"] or self._clock.now() + seconds
+        following = max(due, self._clock.now()) + seconds
         while True:
             await self._clock.sleep_until(due)
             if schedule["EndDate"] and due > schedule["EndDate"]:
@@ -77,9 +78,7 @@ class Schedules:
             task.add_done_callback(self._occurrences.discard)
             if once:
                 break
-            due += seconds
-            if due < self._clock.now():  # a start date long past fires once
-                due = self._clock.now() + seconds
+            due, following = following, following + seconds
         if schedule["ActionAfterCompletion"] == "DELETE":
             await self._gateway.ask_moto("DELETE", address, call)
 

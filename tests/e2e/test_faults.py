@@ -16,24 +16,19 @@ import pytest
 from local.stack import Invocation
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 from tests import schemas
-from tests.e2e.scene import Scene, ago
+from tests.e2e.scene import JOB_ID, Scene, ago
 from tests.e2e.test_logs import leaks
 
 TIMEOUT_SECONDS = 8
 SECRETS = ["wJalrXUtnFEMI-EXAMPLE-own", "IQoJb3JpZ2luX2Vj-EXAMPLE-own"]
 
-# ---- the faults ----------------------------------------------------------------------------------------------------
-
-# Of `local.wire`: the response is lost, cut, late, or endless.
-WIRE = {"reset", "close", "truncate", "garbage", "stall", "stall-in-body", "endless"}
-# Complete responses: HTTP status and body.
+# Complete responses: HTTP status and body. The other faults are of `local.wire`: lost, cut, late, or endless.
 SCRIPTED: dict[str, tuple[int, Any]] = {
     "503 page": (503, "<html>Service Unavailable</html>"),
     "200 page": (200, "<html>Sign in</html>"),
     "403 page": (403, "<html>Forbidden</html>"),
-    "200 {}": (200, {}),
-    "200 empty": (200, ""),
     "2 MiB": (200, "A" * (2 << 20)),
+    "401 INVALID_TOKEN": (401, {"code": "INVALID_TOKEN", "message": "m"}),
     "429": (429, {"code": "TOO_MANY_REQUESTS", "message": "m"}),
     "401 scope": (401, {"code": "OAUTH_SCOPE_MISMATCH", "message": "m"}),
     "400 INVALID_MODULE": (400, {"code": "INVALID_MODULE", "message": "m"}),
@@ -52,17 +47,12 @@ CODES = {
     "missing": (404, "ResourceNotFoundException"),
 }
 
-# ---- the table: what happens if the requests fail once, and always ---------------------------------------------------
-
 RECOVERED = "recovered"
-ZOHO_API = ("crm", "")
-ACCOUNTS = ("accounts", "")
-READ = ("secretsmanager", "GetSecretValue")
-WRITE = ("secretsmanager", "PutSecretValue")
-PUBLISH = ("sns", "Publish")
-LOOK = ("scheduler", "GetSchedule")
-DELETE = ("scheduler", "DeleteSchedule")
+ZOHO_API, ACCOUNTS = ("crm", ""), ("accounts", "")
+READ, WRITE = ("secretsmanager", "GetSecretValue"), ("secretsmanager", "PutSecretValue")
+PUBLISH, LOOK, DELETE = ("sns", "Publish"), ("scheduler", "GetSchedule"), ("scheduler", "DeleteSchedule")
 
+# What happens if the requests fail once, and always.
 TABLE = {
     ZOHO_API: {
         "reset": (RECOVERED, "ZohoUnavailable"),
@@ -72,6 +62,7 @@ TABLE = {
         "stall": ("ZohoUnavailable", "ZohoUnavailable"),
         "stall-in-body": ("ZohoUnavailable", "ZohoUnavailable"),
         "503 page": (RECOVERED, "ZohoUnavailable"),
+        "401 INVALID_TOKEN": (RECOVERED, "TokenRejected"),
         "429": (RECOVERED, "ZohoRateLimited"),
         "200 page": (RECOVERED, "ZohoUnexpectedResponse"),
         "403 page": (RECOVERED, "ZohoUnexpectedResponse"),
@@ -138,24 +129,21 @@ def test_every_error_name_has_a_cell():
     assert names - {RECOVERED} | elsewhere == known
 
 
-# ---- one cell ------------------------------------------------------------------------------------------------------
-
-
 @contextlib.contextmanager
 def failing(scene: Scene, dependency: tuple[str, str], fault: str, times: int) -> Iterator[None]:
     status, body = SCRIPTED.get(fault, (None, None))
     if dependency in (ZOHO_API, ACCOUNTS):
-        if fault in WIRE:
+        if status is None:
             scene.zoho.fault(fault, times, dependency[0])
         else:
             scene.zoho.respond(status, body=body, times=times, side=dependency[0])
         yield
         scene.zoho.clear_faults()
         return
-    how: dict[str, Any] = {"kind": fault, "status": None} if fault in WIRE else {"status": status, "body": body}
+    how: dict[str, Any] = {"status": status, "body": body} if status else {"kind": fault, "status": None}
     if fault in CODES:
         how = dict(zip(("status", "code"), CODES[fault], strict=True))
-    with scene.stack.fail_aws(*dependency, times=times, access_key=scene.fn.variables["AWS_ACCESS_KEY_ID"], **how):
+    with scene.stack.fail_aws(*dependency, times=times, **how):
         yield
 
 
@@ -170,17 +158,16 @@ def result_of(invocation: Invocation) -> str:
 def test_cell(make_scene, stack, dependency, fault, times, expected):
     env = {
         "REQUEST_TIMEOUT_SECONDS": "1",
-        "AWS_ACCESS_KEY_ID": stack.unique("AKIA"),
         "AWS_SECRET_ACCESS_KEY": SECRETS[0],
         "AWS_SESSION_TOKEN": SECRETS[1],
         "AWS_LAMBDA_LOG_LEVEL": "DEBUG",
         "RUST_LOG": "trace",
     }
     scene = make_scene(REFRESH_TOKEN_SECRET, env=env, timeout=TIMEOUT_SECONDS)
-    job_id = scene.finished_job()
+    scene.finished_job()
     began = ago(seconds=30)
     schedule = scene.create_schedule(first_checked_at=began)
-    request = {"module": "Leads", "job_id": job_id, "schedule_arn": schedule, "first_checked_at": began}
+    request = {"module": "Leads", "job_id": JOB_ID, "schedule_arn": schedule, "first_checked_at": began}
     with failing(scene, dependency, fault, times):
         invocations = [scene.fn.invoke(request)]
     assert result_of(invocations[0]) == expected, invocations[0]

@@ -68,13 +68,6 @@ def test_errors_and_rate_limits_by_name(scene):
     assert found[("Checks", "Count")] == [1, 1], "nothing was asked of Zoho for the other two"
 
 
-def test_metrics_do_not_depend_on_the_log_or_the_configuration(make_scene):
-    env = {"AWS_LAMBDA_LOG_FORMAT": "Text", "AWS_LAMBDA_LOG_LEVEL": "ERROR", "ZOHO_SECRET_ID": None}
-    scene = make_scene(env=env)
-    scene.check()
-    assert metrics(scene)[("Errors", "Count", "InvalidConfiguration")] == [1]
-
-
 def names_in_the_source() -> set[str]:
     names = set(re.findall(r'^const [A-Z_]+: &str = "([A-Z]\w+)";', SOURCE, re.MULTILINE))
     return names - {"FunctionName", "Outcome", "ErrorType", "Other"}

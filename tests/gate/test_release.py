@@ -23,15 +23,6 @@ def binary(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def unpacked(binary: Path, tmp_path: Path) -> Path:
-    """An empty folder with what is in the archive."""
-    release.write(tmp_path / "dist", binary)
-    with zipfile.ZipFile(tmp_path / "dist" / f"{release.NAME}-{release.version()}.zip") as everything:
-        everything.extractall(tmp_path / "unpacked")
-    return tmp_path / "unpacked"
-
-
 def test_the_same_inputs_give_the_same_bytes(binary, tmp_path):
     for name in ("one", "two"):
         release.write(tmp_path / name, binary)
@@ -40,7 +31,10 @@ def test_the_same_inputs_give_the_same_bytes(binary, tmp_path):
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=tmp_path / "one", check=True)
 
 
-def test_the_archive_has_all_that_a_deployment_needs(binary, unpacked):
+def test_the_archive_has_all_that_a_deployment_needs(binary, tmp_path):
+    release.write(tmp_path / "dist", binary)
+    with zipfile.ZipFile(tmp_path / "dist" / f"{release.NAME}-{release.version()}.zip") as everything:
+        everything.extractall(unpacked := tmp_path / "unpacked")
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=unpacked, check=True)
     packaged = yaml_parse((unpacked / "template.yaml").read_text(encoding="utf-8"))
     source = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
@@ -61,9 +55,8 @@ def test_the_archive_has_all_that_a_deployment_needs(binary, unpacked):
 def test_version_changelog_and_tags_agree():
     version = release.version()
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    latest = re.search(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
-    assert latest is not None
-    assert latest[1] == version
+    versions = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    assert versions[0] == version
     tags = subprocess.run(["git", "tag", "--points-at", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
     assert set(tags.split()) <= {f"v{version}"}
 

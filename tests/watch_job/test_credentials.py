@@ -20,9 +20,8 @@ FOREIGN_WORDS = ("the function", "Lambda", "VPC", "the secret", "ZOHO_SECRET_ID"
 
 
 def job(terminal: Terminal) -> str:
-    job_id = terminal.zoho.start_job(run_seconds=1)
-    terminal.zoho.advance(2)
-    return job_id
+    """A job that has ended."""
+    return terminal.zoho.start_job(run_seconds=0)
 
 
 def mode(path: Path) -> int:
@@ -79,10 +78,8 @@ def test_the_file_of_the_console_is_a_login(terminal, tmp_path):
         (["--client-secret", "other", "--client-id", DEFAULT_CLIENT_ID], [], 5, "Copy the client secret again"),
         ([], ["access_denied"], 5, "was declined"),
         ([], ["expired"], 5, "Nobody accepted"),
-        ([], [{"error": "other_dc", "user_location": "moon"}], 5, "other_dc"),
         ([], ["unknown_word"], 5, "Non-browser Application"),
         (["--scope", "x"], [], 5, "Check --scope"),
-        (["--data-center", "moon"], [], 2, "ZOHO_DATA_CENTER"),
         (["--code", "no-such-file"], [], 2, "no-such-file could not be read"),
         (["--client-id", "/etc/passwd"], [], 2, "`client_id` is missing or a path"),
     ],
@@ -148,21 +145,21 @@ def test_sources_in_their_order(terminal, tmp_path):
         assert "TokenRejected: " in found.stdout
         assert name in found.stdout
         assert not [word for word in FOREIGN_WORDS if word in found.stdout]
+    shown = terminal.run("Leads", "1", "--once", ZOHO_API_DOMAIN="http://127.0.0.1:1", STATUS_TOPIC_ARN="x")
+    assert "this computer's network connection" in shown.stderr
+    assert not [word for word in FOREIGN_WORDS if word in shown.stderr]
 
 
 @pytest.mark.parametrize(
     ("arguments", "env", "message"),
     [
         (["--credentials", "no-such-file"], {}, "no-such-file could not be read: No such file"),
-        (["--credentials", "/"], {}, "/ could not be read: Is a directory"),
         (["--credentials", "{utf-16}"], {}, "Save it as UTF-8"),
         (["--credentials", TEXT], {}, "must be a path, but its value (not shown)"),
-        (["--credentials", f"1000.{'8c' * 16}.{'9b' * 16}"], {}, "must be a path, but its value (not shown)"),
         (["--secret-id", TEXT], {}, "neither the name nor the ARN"),
         (["--secret-id", "{public}"], {}, "its value is a file"),
         ([], {"ZOHO_CREDENTIALS": "{public}"}, "is a path. Use --credentials"),
-        ([], {"ZOHO_CREDENTIALS": ""}, "`watch-job login` gets them"),
-        ([], {"ZOHO_CREDENTIALS": None, "HOME": "/proc/none"}, "`watch-job login` gets them"),
+        ([], {"ZOHO_CREDENTIALS": "", "HOME": "/proc/none"}, "`watch-job login` gets them"),
     ],
 )
 def test_mistakes_with_credentials_end_with_2(terminal, tmp_path, arguments, env, message):
@@ -177,16 +174,9 @@ def test_mistakes_with_credentials_end_with_2(terminal, tmp_path, arguments, env
     assert terminal.zoho.stats().requests == {"crm": 0, "accounts": 0}
 
 
-def test_an_outage_of_the_network_is_that_of_a_computer(terminal):
-    shown = terminal.run("Leads", "1", "--once", ZOHO_API_DOMAIN="http://127.0.0.1:1", STATUS_TOPIC_ARN="x")
-    assert "this computer's network connection" in shown.stderr
-    assert not [word for word in FOREIGN_WORDS if word in shown.stderr]
-
-
 @pytest.mark.parametrize(
     ("credentials", "arguments", "code", "line"),
     [
-        (CREDENTIALS, [], 0, "OK: http://127.0.0.1:"),
         (CREDENTIALS, ["Deals", "7"], 0, "change_owner.READ in Deals; there is no job 7 (set by ZOHO_API"),
         ({**CREDENTIALS, "refresh_token": "1000.other"}, [], 5, "The credentials or the data center are not correct"),
         ({"client_id": "1"}, [], 5, "The credentials are not correct (asked for Leads): SecretInvalid: "),
@@ -197,7 +187,7 @@ def test_an_outage_of_the_network_is_that_of_a_computer(terminal):
 def test_checking_credentials_takes_one_line(terminal, credentials, arguments, code, line):
     if "access_token" in credentials:
         if credentials["access_token"] == "OUTAGE":
-            terminal.zoho.respond(status=503, body="", times=100)
+            terminal.zoho.respond(status=503, times=100)
         credentials = {"access_token": terminal.zoho.issue_token(scope="ZohoCRM.modules.ALL")}
     shown = terminal.run("--check-credentials", *arguments, ZOHO_CREDENTIALS=json.dumps(credentials))
     assert (shown.returncode, shown.stderr) == (code, "")

@@ -43,8 +43,7 @@ def stack() -> Iterator[Stack]:
 def watch(terminal: Terminal, stack: Stack, **env: str | None):
     """Looks once at a job, with a secret of the stack."""
     secret_id = stack.secret(REFRESH_TOKEN_SECRET)
-    job_id = stack.zoho.control.start_job(run_seconds=1)
-    stack.zoho.control.advance(2)
+    job_id = stack.zoho.control.start_job(run_seconds=0)
     zoho = {"ZOHO_API_DOMAIN": stack.zoho.url, "ZOHO_ACCOUNTS_DOMAIN": stack.zoho.url}
     aws = {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": stack.endpoint_url}
     shown = terminal.run("Leads", job_id, "--once", "--secret-id", secret_id, **zoho, **(aws | env))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 import struct
 import time
@@ -73,12 +72,12 @@ async def _reset(connection: Connection) -> None:
     connection.reset()
 
 
-async def _close(connection: Connection) -> None:
-    connection.close()
+async def _close(_: Connection) -> None:
+    """Nothing is sent."""
 
 
 async def _garbage(connection: Connection) -> None:
-    connection.send(b"\x16\x03" + random.Random(0).randbytes(64))
+    connection.send(b"\x16\x03not HTTP")
 
 
 async def _endless(connection: Connection, where: str = "body") -> None:
@@ -108,13 +107,5 @@ async def fail(kind: str, parameters: dict[str, Any], request: web.BaseRequest, 
     """Do that to the client of a request, and close the connection. What is returned is never sent."""
     connection = Connection(request, response)
     await FAULTS[kind](connection, **parameters)
-    connection.close()
-    return web.Response()
-
-
-async def send_raw(data: bytes, request: web.BaseRequest) -> web.Response:
-    """Send these bytes as they are, and close the connection."""
-    connection = Connection(request, web.Response())
-    connection.send(data)
     connection.close()
     return web.Response()

@@ -20,6 +20,7 @@ from local.wait import wait_until
 INIT_SECONDS = 10.0
 _ASYNC_ATTEMPTS = 3
 _THROTTLE_PAUSE = 0.02
+_RETRY_PAUSE = 0.05  # in place of Lambda's minutes
 
 T = TypeVar("T")
 
@@ -69,8 +70,7 @@ class EventInvocation:
 class Function:
     """A deployed function. `Stack.function` returns it, and other threads than the event loop's use what is public.
 
-    `retry_seconds` replaces Lambda's minutes between asynchronous attempts. `environments` are all of them so far, in
-    the order of their start, and those that have exited.
+    `environments` are all of them so far, in the order of their start, and those that have exited.
     """
 
     name: str
@@ -81,9 +81,7 @@ class Function:
     send_to_destination: Callable[[str, str, str], Awaitable[None]]
     timeout: float = 30.0
     concurrency: int = 10
-    memory_size: int = 128
     destination_arn: str | None = None
-    retry_seconds: float = 0.05
     environments: list[Environment] = field(default_factory=list)
     events: dict[str, EventInvocation] = field(default_factory=dict)
     _tasks: set[asyncio.Task] = field(default_factory=set)
@@ -242,7 +240,7 @@ class Function:
             **CREDENTIALS,
             "AWS_LAMBDA_FUNCTION_NAME": self.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory_size),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.name}",
             **self.variables,
@@ -270,7 +268,7 @@ class Function:
             if not result.failed:
                 break
             if len(event.results) < _ASYNC_ATTEMPTS:
-                await asyncio.sleep(self.retry_seconds)
+                await asyncio.sleep(_RETRY_PAUSE)
         else:
             if self.destination_arn:
                 role = self.variables.get("AWS_ACCESS_KEY_ID", CREDENTIALS["AWS_ACCESS_KEY_ID"])

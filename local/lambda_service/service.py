@@ -7,7 +7,7 @@ import uuid
 
 from aiohttp import web
 
-from local.aws_endpoint.gateway import error_response, log_tail
+from local.aws_endpoint.gateway import error_response
 from local.aws_endpoint.moto_process import ACCOUNT_ID, REGION
 from local.lambda_service.function import Function
 
@@ -45,6 +45,4 @@ class LambdaService:
             return error_response("lambda", 429, "TooManyRequestsException", "Rate Exceeded.")
         if result.failed:
             headers["X-Amz-Function-Error"] = "Unhandled"
-        if request.headers.get("X-Amz-Log-Type") == "Tail":
-            headers["X-Amz-Log-Result"] = log_tail(function.lines)
         return web.Response(status=200, headers=headers, body=result.payload, content_type="application/json")

@@ -43,7 +43,7 @@ class Schedules:
         self._firings = firings
         self._running: dict[str, asyncio.Task[None]] = {}
         self._occurrences: set[asyncio.Task[None]] = set()
-        gateway.observers.append(self._observe)
+        gateway.observe = self._observe
 
     async def stop(self) -> None:
         for task in (*self._running.values(), *self._occurrences):

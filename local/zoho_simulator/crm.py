@@ -15,9 +15,15 @@ from .oauth import Token, TokenIssuer
 from .records import RequestRecord
 from .settings import Settings
 
+_STANDARD = (
+    "Leads,Accounts,Contacts,Deals,Campaigns,Tasks,Cases,Events,Calls,Solutions,Products,Vendors,Price_Books,Quotes,"
+    "Sales_Orders,Purchase_Orders,Invoices"
+)
+MODULES = {*_STANDARD.split(","), "CustomModule1", "zohosign__ZohoSign_Documents", "Appointments__s"}
 _PATH = re.compile(r"/crm/v[4-8]/(?P<module>[^/]+)/actions/mass_change_owner")
 _JOB_ID = re.compile(r"[0-9]{1,19}")
 _DAY = 86_400
+_RETENTION = 60 * _DAY
 _HEADERS = {
     "Content-Type": "application/json;charset=utf-8",
     "Content-Disposition": "attachment; filename=response.json",
@@ -66,14 +72,16 @@ class Crm:
             reset = datetime.fromtimestamp(token.expires_at, _USERS_ZONE)
             headers["X-ACCESSTOKEN-RESET"] = reset.isoformat(timespec="seconds")
             self._spend_a_credit(running, now, headers, settings)
+            module = match["module"]
+            self._check_module(module, token, "CREATE" if request.method == "POST" else "READ", settings)
             if request.method == "POST":
-                status, content = self._start(request, match["module"], token, now, settings)
+                status, content = 202, {"data": [self._start(module, now)]}
+            elif (job := self._find(request.parameters().get("job_id"), module, now)) is None:
+                return web.Response(status=204, headers=headers)
             else:
-                status, content = self._status(request, match["module"], token, now, settings)
+                status, content = 200, {"data": [job.status(now)]}
         except CrmError as error:
             status, content = error.status, error.content
-        if content is None:
-            return web.Response(status=status, headers=headers)
         return web.Response(status=status, headers=headers, body=json.dumps(content, separators=(",", ":")).encode())
 
     def _authenticate(self, scheme: str, value: str, now: float) -> Token:
@@ -90,12 +98,8 @@ class Crm:
         if now >= self._day_began_at + _DAY:
             self.credits_used, self._day_began_at = 0, now
         if running >= settings.concurrency or self.credits_used >= settings.daily_credits:
-            details = {}
-            if settings.retry_after is not None:
-                headers["Retry-After"] = str(settings.retry_after)
-                details = {"retry_after": settings.retry_after}
             message = "You have made too many requests. Please try again after some time."
-            raise CrmError(429, "TOO_MANY_REQUESTS", message, **details)
+            raise CrmError(429, "TOO_MANY_REQUESTS", message)
         self.credits_used += 1
         remaining = settings.daily_credits - self.credits_used
         if remaining <= settings.daily_credits / 2:
@@ -104,45 +108,26 @@ class Crm:
     def _check_module(self, module: str, token: Token, right: str, settings: Settings) -> None:
         if not token.allows(f"ZohoCRM.change_owner.{right}"):
             raise CrmError(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
-        if module not in settings.modules:
+        if module not in MODULES:
             message = "the module name given seems to be invalid"
             raise CrmError(400, "INVALID_MODULE", message, resource_path_index=0)
         if module in settings.forbidden_modules:
             raise CrmError(403, "NO_PERMISSION", "permission denied", permissions=[f"Crm_Implied_View_{module}"])
 
-    def _status(
-        self, request: RequestRecord, module: str, token: Token, now: float, settings: Settings
-    ) -> tuple[int, dict[str, Any] | None]:
-        self._check_module(module, token, "READ", settings)
-        job_id = request.parameters().get("job_id")
+    def _find(self, job_id: str | None, module: str, now: float) -> Job | None:
         if not job_id:
             message = "One of the expected parameter is missing"
             raise CrmError(404, "REQUIRED_PARAM_MISSING", message, param_name="job_id")
         if not _JOB_ID.fullmatch(job_id):
             raise CrmError(400, "INVALID_DATA", "the job id given seems to be invalid", param_name="job_id")
         job = self.jobs.get(job_id)
-        if job is None or now >= job.created_at + settings.retention_days * _DAY:
-            return 204, None
+        if job is None or now >= job.created_at + _RETENTION:
+            return None
         if job.module != module:
             raise CrmError(404, None, None)
-        return 200, {"data": [job.status(now)]}
+        return job
 
-    def _start(
-        self, request: RequestRecord, module: str, token: Token, now: float, settings: Settings
-    ) -> tuple[int, dict[str, Any]]:
-        self._check_module(module, token, "CREATE", settings)
-        try:
-            content = json.loads(request.body)
-            given = {"cvid": content["cvid"], "owner": content["owner"]["id"]}
-        except (ValueError, LookupError, TypeError) as error:
-            raise CrmError(400, "MANDATORY_NOT_FOUND", "required field not found") from error
-        if not all(_JOB_ID.fullmatch(str(value)) for value in given.values()):
-            raise CrmError(400, "INVALID_DATA", "the cvid or the owner given seems to be invalid")
-        job = self.start_job(now, module, **settings.posted_job)
-        success = {
-            "code": "SUCCESS",
-            "details": {"id": job.job_id, "job_id": job.job_id},
-            "message": "owner is successfully updated",
-            "status": "success",
-        }
-        return 202, {"data": [success]}
+    def _start(self, module: str, now: float) -> dict[str, Any]:
+        job = self.start_job(now, module)
+        details = {"id": job.job_id, "job_id": job.job_id}
+        return {"code": "SUCCESS", "details": details, "message": "owner is successfully updated", "status": "success"}

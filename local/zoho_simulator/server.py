@@ -64,7 +64,6 @@ class Zoho:
         self._port = port
         self._speed = speed
         self._settings = Settings().changed(**settings)
-        self._numbers: dict[int, int] = {}  # of the connections, by the identity of their protocol
 
     def __enter__(self) -> Zoho:
         self._ends = contextlib.ExitStack()
@@ -110,16 +109,10 @@ class Zoho:
 
     async def _serve(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         self._http = web.Server(self._handle, access_log=None)
-        server = await self._loop.create_server(self._accept, sock=listener, ssl=context, backlog=512)
+        server = await self._loop.create_server(self._http, sock=listener, ssl=context, backlog=512)
         await self._stop.wait()
         server.close()
         await self._http.shutdown(0.01)
-
-    def _accept(self) -> asyncio.Protocol:
-        self._state.connections += 1
-        protocol = self._http()
-        self._numbers[id(protocol)] = self._state.connections
-        return protocol
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
@@ -129,11 +122,8 @@ class Zoho:
         side: Side = "accounts" if request.path.startswith("/oauth/") else "crm"
         record = self._record(request, side, body)
         fault = self._state.take_fault(side)
-        record.fault = fault.kind if fault else None
         self._state.running += side == "crm"
         try:
-            if self._state.current.latency_seconds:
-                await asyncio.sleep(self._state.current.latency_seconds)
             return await self._respond(request, record, fault)
         finally:
             self._state.running -= side == "crm"
@@ -143,8 +133,6 @@ class Zoho:
     ) -> web.StreamResponse:
         if fault and fault.kind == "response":
             script = fault.parameters
-            if script["raw"] is not None:
-                return await wire.send_raw(script["raw"], request)
             record.status = script["status"]
             return web.Response(status=record.status, headers=script["headers"], body=script["text"].encode())
         response = self._processed(record)
@@ -154,8 +142,7 @@ class Zoho:
     def _processed(self, record: RequestRecord) -> web.Response:
         state, now, settings = self._state, self._state.clock.now(), self._state.current
         if record.side == "crm":
-            others = state.running - 1
-            return state.crm.respond(record, others, now, settings)
+            return state.crm.respond(record, state.running - 1, now, settings)
         if (login := state.logins.respond(record.path, record.form(), state.issuer, now)) is not None:
             return web.json_response(login)
         if settings.token_api_domain is None:
@@ -167,7 +154,6 @@ class Zoho:
         record = RequestRecord(
             at=self._state.clock.now(),
             side=side,
-            connection=self._numbers[id(request.protocol)],
             method=request.method,
             path=request.path,
             query=request.query_string,

@@ -6,7 +6,6 @@ import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from local.demo import terminal
@@ -15,7 +14,6 @@ from local.deployment import Deployment
 from local.stack import Stack
 from local.wait import wait_until
 
-FUNCTION = Path(__file__).resolve().parents[2] / "target/debug/mass-change-owner-status"
 MINUTE = 60
 _WARNING = "33"  # yellow
 # In simulated seconds since the start of the first job.
@@ -62,9 +60,9 @@ def tell(narrator: Narrator, stack: Stack, deployment: Deployment) -> bool:
         " of the next one, and at the end, it deletes the schedule.",
     )
     _follow(narrator, deployment, second[0]["job_id"], began)
-    names = {"GroupName": second[0]["group"], "Name": second[0]["name"]}
-    wait_until(lambda: not _exists(stack, names), "the deletion of the schedule")
-    narrator.line(f"           the schedule {names['Name']} is gone")
+    scheduler, name = stack.client("scheduler"), second[0]["name"]
+    wait_until(lambda: not scheduler.list_schedules(NamePrefix=name)["Schedules"], "the deletion of the schedule")
+    narrator.line(f"           the schedule {name} is gone")
 
     messages = {message.values["job_id"]: message for message in deployment.published()}
     narrator.part(
@@ -104,12 +102,7 @@ def _start_a_schedule(stack: Stack, deployment: Deployment) -> dict[str, str]:
         "first_checked_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "adapt": True,
     }
-    target = {
-        "Arn": deployment.function.arn,
-        "RoleArn": deployment.template.arns["SchedulerRole"],
-        "Input": json.dumps(request),
-        "DeadLetterConfig": {"Arn": deployment.template.arns["DeadLetterQueue"]},
-    }
+    arns = deployment.template.arns
     stack.client("scheduler").create_schedule(
         GroupName=group,
         Name=name,
@@ -118,14 +111,14 @@ def _start_a_schedule(stack: Stack, deployment: Deployment) -> dict[str, str]:
         EndDate=now + timedelta(days=2),
         FlexibleTimeWindow={"Mode": "OFF"},
         ActionAfterCompletion="DELETE",
-        Target=target,
+        Target={
+            "Arn": deployment.function.arn,
+            "RoleArn": arns["SchedulerRole"],
+            "Input": json.dumps(request),
+            "DeadLetterConfig": {"Arn": arns["DeadLetterQueue"]},
+        },
     )
-    return {"job_id": job_id, "group": group, "name": name}
-
-
-def _exists(stack: Stack, names: dict[str, str]) -> bool:
-    listed = stack.client("scheduler").list_schedules(NamePrefix=names["Name"])["Schedules"]
-    return bool(listed)
+    return {"job_id": job_id, "name": name}
 
 
 def _follow(narrator: Narrator, deployment: Deployment, job_id: str, began: float) -> None:

@@ -28,7 +28,10 @@ from local.stack.queue import Queue, Topic
 from local.stack.schedules import Firing, Schedules
 from local.zoho_simulator import Zoho
 
-RELEASE_BINARY = Path(__file__).resolve().parents[2] / "target/lambda/mass-change-owner-status/bootstrap"
+TARGET = Path(__file__).resolve().parents[2] / "target"
+RELEASE_BINARY = TARGET / "lambda/mass-change-owner-status/bootstrap"
+QUICK_BINARY = TARGET / "debug/mass-change-owner-status"
+"""That of `make run` and `make stack`."""
 
 T = TypeVar("T")
 
@@ -69,15 +72,12 @@ class Stack:
             started.callback(lambda: self._run(self._service.stop()))
             started.callback(self._gateway.clear)
             self.endpoint_url = f"http://127.0.0.1:{port}"
-            self._variables = {
-                "AWS_ENDPOINT_URL": self.endpoint_url,
-                **self.clock.variables(Path(directory)),
-            }
+            self._variables = {"AWS_ENDPOINT_URL": self.endpoint_url, **self.clock.variables(Path(directory))}
             if self._fires_schedules:
                 schedules = Schedules(self._gateway, self.clock, self.fire, self.firings)
                 started.callback(lambda: self._run(schedules.stop()))
             if self._step_functions:
-                self._configure_moto({"stepfunctions": {"execute_state_machine": True}})
+                self._execute_state_machines()
             self._started = started.pop_all()
         return self
 
@@ -106,14 +106,10 @@ class Stack:
         self, name: str, env: dict[str, str] | None = None, binary: Path = RELEASE_BINARY, **settings: Any
     ) -> Function:
         """Deploy a function. `env` is added to Lambda's own variables; for other settings, see `Function`."""
-        if not Path(binary).is_file():
+        if not binary.is_file():
             raise FileNotFoundError(f"{binary} does not exist; build it with `make build`")
-        if name in self._service.functions:
-            raise ValueError(f"the function {name} exists already")
         variables = {**self._variables, **(env or {})}
-        function = Function(
-            name, Path(binary), variables, self.clock, self._loop, self._send_to_destination, **settings
-        )
+        function = Function(name, binary, variables, self.clock, self._loop, self._send_to_destination, **settings)
         self._service.functions[name] = function
         return function
 
@@ -141,15 +137,11 @@ class Stack:
         secrets = self.client("secretsmanager")
         return secrets.create_secret(Name=name or self.unique("secret"), SecretString=text)["ARN"]
 
-    def fail_aws(
-        self, service: str, action: str, *, status: int | None = 500, lose_response: bool = False, **how: Any
-    ) -> Fault:
+    def fail_aws(self, service: str, action: str, *, status: int | None = 500, **how: Any) -> Fault:
         """Make the next `times` requests for an action fail (None: all, until the fault ends); see `Fault`.
 
-        With `status=None` and `hold=True`, a `kind`, or `lose_response=True`, AWS still processes the request.
+        With `status=None` and `hold=True` or a `kind`, AWS still processes the request.
         """
-        if lose_response:
-            how["kind"] = "close"
         return self._gateway.add(Fault(service, action, status=status, **how))
 
     def clear_faults(self) -> None:
@@ -157,18 +149,13 @@ class Stack:
 
     def calls(self, service: str | None = None, action: str | None = None) -> list[Call]:
         """All requests to AWS so far, from any client."""
-        return [
-            call
-            for call in list(self._gateway.calls)
-            if service in (None, call.service) and action in (None, call.action)
-        ]
+        calls = list(self._gateway.calls)
+        return [call for call in calls if service in (None, call.service) and action in (None, call.action)]
 
     def published(self, topic_arn: str) -> list[Publication]:
         """The messages that SNS accepted for a topic, with the texts for all protocols."""
-        calls = self.calls("sns", "Publish")
-        return [
-            found for call in calls if call.status == 200 and (found := Publication.of(call)).topic_arn == topic_arn
-        ]
+        accepted = [Publication.of(call) for call in self.calls("sns", "Publish") if call.status == 200]
+        return [publication for publication in accepted if publication.topic_arn == topic_arn]
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -206,10 +193,10 @@ class Stack:
             return None
         return response["ResponseMetadata"]["RequestId"]
 
-    def _configure_moto(self, document: dict) -> None:
-        request = urllib.request.Request(f"{self.endpoint_url}/moto-api/config", json.dumps(document).encode())
-        request.add_header("Content-Type", "application/json")
-        urllib.request.urlopen(request).close()
+    def _execute_state_machines(self) -> None:
+        how = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
+        headers = {"Content-Type": "application/json"}
+        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint_url}/moto-api/config", how, headers)).close()
 
 
 async def _made(factory: Any, *arguments: Any) -> Any:

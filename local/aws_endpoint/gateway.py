@@ -23,6 +23,7 @@ import yarl
 from aiohttp import web
 
 from local import wire
+from local.wait import wait_until
 
 INVOKE_PATH = "/2015-03-31/functions/"
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"}
@@ -64,7 +65,7 @@ class Call:
         return {name: values[0] for name, values in urllib.parse.parse_qs(text).items()}
 
 
-@dataclass
+@dataclass(eq=False)
 class Fault:
     """What happens to the requests for one action; also a context manager that ends it.
 
@@ -83,25 +84,24 @@ class Fault:
     body: str | None = None
     kind: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
-    _gateway: Gateway | None = field(default=None, repr=False)
+    _all: list[Fault] = field(default_factory=list, repr=False)
     _arrived: threading.Event = field(default_factory=threading.Event, repr=False)
     _released: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def applies_to(self, call: Call) -> bool:
         return self.times != 0 and (self.service, self.action) == (call.service, call.action)
 
-    def wait_until_held(self, timeout: float = 10) -> None:
+    def wait_until_held(self) -> None:
         """Wait for the first request that this fault holds."""
-        if not self._arrived.wait(timeout):
-            raise TimeoutError(f"no request for {self.service}:{self.action} arrived")
+        wait_until(self._arrived.is_set, f"a request for {self.service}:{self.action}")
 
     def release(self) -> None:
         self._released.set()
 
     def end(self) -> None:
         self.release()
-        assert self._gateway is not None
-        self._gateway.remove(self)
+        with contextlib.suppress(ValueError):  # ended before
+            self._all.remove(self)
 
     def __enter__(self) -> Fault:
         return self
@@ -111,12 +111,11 @@ class Fault:
 
 
 class Gateway:
-    """Listens on one port of 127.0.0.1. Everything here except the list of faults runs in the stack's event loop."""
+    """Listens on one port of 127.0.0.1. Everything here except `add` and `clear` runs in the stack's event loop."""
 
     def __init__(self, invoke: Callable[[web.BaseRequest, str, bytes], Awaitable[web.Response]]) -> None:
         self._invoke = invoke
         self._faults: list[Fault] = []
-        self._lock = threading.Lock()
         # moto handles requests in threads, but its state is not made for that: compare-and-set is not atomic, and a
         # change during an iteration is a 500.
         self._one_at_a_time = {service: asyncio.Lock() for service in ("secretsmanager", "sns", "sqs", "scheduler")}
@@ -147,25 +146,18 @@ class Gateway:
         self._roles[role] = denial
 
     def add(self, fault: Fault) -> Fault:
-        fault._gateway = self
-        with self._lock:
-            self._faults.append(fault)
+        fault._all = self._faults
+        self._faults.append(fault)
         return fault
-
-    def remove(self, fault: Fault) -> None:
-        with self._lock:
-            if fault in self._faults:
-                self._faults.remove(fault)
 
     def clear(self) -> None:
         for fault in list(self._faults):
             fault.end()
 
     def _take(self, call: Call) -> Fault | None:
-        with self._lock:
-            fault = next((fault for fault in self._faults if fault.applies_to(call)), None)
-            if fault and fault.times is not None:
-                fault.times -= 1
+        fault = next((fault for fault in list(self._faults) if fault.applies_to(call)), None)
+        if fault and fault.times is not None:
+            fault.times -= 1
         return fault
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -224,11 +216,8 @@ class Gateway:
 
 
 def function_name(reference: str) -> str:
-    """The name in a function's name, partial ARN, or ARN, with or without a qualifier."""
-    parts = reference.split(":")
-    if "function" in parts:
-        return parts[parts.index("function") + 1]
-    return parts[0]
+    """The name in a function's name or ARN, with or without a qualifier."""
+    return reference.split(":function:")[-1].split(":")[0]
 
 
 def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:

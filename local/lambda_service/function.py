@@ -7,14 +7,15 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from local.aws_endpoint.moto_process import ACCOUNT_ID, CREDENTIALS, REGION
 from local.clock import Clock
 from local.lambda_service.environment import Environment, Invocation, Pending
+from local.loop import run_in
 from local.wait import wait_until
 
 INIT_SECONDS = 10.0
@@ -22,8 +23,6 @@ THROTTLED = Invocation.failure("TooManyRequestsException", "Rate Exceeded.")
 _ASYNC_ATTEMPTS = 3
 _THROTTLE_PAUSE = 0.02
 _RETRY_PAUSE = 0.05  # in place of Lambda's minutes
-
-T = TypeVar("T")
 
 
 @dataclass
@@ -73,7 +72,7 @@ class Function:
 
         `headers` replace those of the Runtime API; None leaves one out.
         """
-        return self._in_loop(self.run(_encoded(payload), timeout=timeout, headers=headers))
+        return run_in(self.loop, self.run(_encoded(payload), timeout=timeout, headers=headers))
 
     def invoke_together(self, payloads: list[Any]) -> list[Invocation]:
         """Invoke the function with all payloads at the same moment, each in its own execution environment."""
@@ -83,7 +82,7 @@ class Function:
             start = asyncio.Barrier(len(payloads))
             return await asyncio.gather(*(self.run(_encoded(payload), start=start) for payload in payloads))
 
-        return self._in_loop(run())
+        return run_in(self.loop, run())
 
     def invoke_event(self, payload: Any) -> EventInvocation:
         """Invoke the function asynchronously: two retries, then the on-failure destination."""
@@ -91,7 +90,7 @@ class Function:
         async def start() -> EventInvocation:
             return self.start_event(_encoded(payload))
 
-        return self._in_loop(start())
+        return run_in(self.loop, start())
 
     def event_invocation(self, request_id: str) -> EventInvocation:
         """An asynchronous invocation that something else made."""
@@ -131,7 +130,7 @@ class Function:
 
     def stop(self) -> None:
         """Kill every process. What they wrote stays readable."""
-        self._in_loop(self.shut_down())
+        run_in(self.loop, self.shut_down())
 
     def __enter__(self) -> Function:
         return self
@@ -141,9 +140,6 @@ class Function:
 
     def _documents(self) -> list[dict]:
         return [json.loads(line) for line in self.lines if line.startswith("{") and line.endswith("}")]
-
-    def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
     # ---- in the event loop -------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, quote
 from local.aws_endpoint.gateway import Call, Gateway
 from local.clock import Clock
 
-_UNITS = {"minute": 60, "hour": 3_600, "day": 86_400}
+_UNITS = {"minute": 60, "hour": 3_600}
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Schedules:
         schedule = await self._gateway.ask_moto("GET", address, call)
         if schedule is None or schedule["State"] != "ENABLED":
             return
-        once, seconds = interval(schedule["ScheduleExpression"])
+        seconds = interval(schedule["ScheduleExpression"])
         # moto writes times in real seconds, so the creation is now. A start date that has passed fires once.
-        due = once or schedule["StartDate"] or self._clock.now() + seconds
+        due = schedule["StartDate"] or self._clock.now() + seconds
         following = max(due, self._clock.now()) + seconds
         while True:
             await self._clock.sleep_until(due)
@@ -76,8 +76,6 @@ class Schedules:
             task = asyncio.create_task(self._occur(schedule, due))
             self._occurrences.add(task)
             task.add_done_callback(self._occurrences.discard)
-            if once:
-                break
             due, following = following, following + seconds
         if schedule["ActionAfterCompletion"] == "DELETE":
             await self._gateway.ask_moto("DELETE", address, call)
@@ -88,14 +86,12 @@ class Schedules:
         await asyncio.get_running_loop().run_in_executor(None, self._fire, schedule, payload)
 
 
-def interval(expression: str) -> tuple[float | None, float]:
-    """The time of `at(...)`, or the seconds of `rate(...)`."""
-    if found := re.fullmatch(r"at\((.+)\)", expression):
-        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC).timestamp(), 0
-    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
+def interval(expression: str) -> float:
+    """The seconds of `rate(...)`."""
+    found = re.fullmatch(r"rate\((\d+) (minute|hour)s?\)", expression)
     if found is None:
         raise ValueError(f"{expression} is no schedule that fires here")
-    return None, int(found[1]) * _UNITS[found[2]]
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def payload_of(schedule: dict[str, Any], due: float) -> str:

@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import json
 import tempfile
-import threading
 import urllib.request
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +22,7 @@ from local.aws_endpoint.publication import Publication
 from local.clock import Clock
 from local.lambda_service.function import Function
 from local.lambda_service.service import LambdaService
+from local.loop import background_loop, run_in
 from local.stack.queue import Queue, Topic
 from local.stack.schedules import Firing, Schedules
 from local.zoho_simulator import Zoho
@@ -61,7 +60,7 @@ class Stack:
             self.clock = Clock(self._speed)
             self.zoho = started.enter_context(Zoho(speed=self._speed, **self._zoho_settings))
             directory = started.enter_context(tempfile.TemporaryDirectory(prefix="stack-"))
-            self._loop = started.enter_context(_background_loop())
+            self._loop = started.enter_context(background_loop("stack"))
             self._service = LambdaService()
             self._gateway = self._run(_made(Gateway, self._service.handle))
             port = self._run(self._gateway.start())
@@ -158,7 +157,7 @@ class Stack:
         return [publication for publication in accepted if publication.topic_arn == topic_arn]
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return run_in(self._loop, work)
 
     async def _send_to_destination(self, arn: str, body: str, role: str) -> None:
         # As on AWS, nobody hears of a record that could not be delivered.
@@ -202,23 +201,3 @@ class Stack:
 async def _made(factory: Any, *arguments: Any) -> Any:
     """Call a factory in the event loop, to which its result then belongs."""
     return factory(*arguments)
-
-
-@contextlib.contextmanager
-def _background_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread. At the end, its tasks are cancelled and awaited, as in `asyncio.run`."""
-    made: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        made.set_result((asyncio.get_running_loop(), stop))
-        await stop.wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),), name="stack", daemon=True)
-    thread.start()
-    loop, stop = made.result()
-    try:
-        yield loop
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()

@@ -32,6 +32,11 @@ _THROTTLED = {
 }
 
 
+def new_token() -> str:
+    """A text in the form of Zoho's tokens and codes."""
+    return f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}"
+
+
 class OAuthError(Exception):
     """An error code of the accounts server, such as invalid_code."""
 
@@ -83,7 +88,7 @@ class TokenIssuer:
 
     def issue(self, scope: str, expires_at: float, grant: str | None = None) -> Token:
         """Issue a token outside of every limit."""
-        token = Token(f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}", scope, expires_at, grant)
+        token = Token(new_token(), scope, expires_at, grant)
         self.tokens[token.value] = token
         return token
 

@@ -59,7 +59,7 @@ def test_schedules_fire_at_their_start_at_their_rate_and_after_an_update():
         Stack(schedules=True, speed=250) as stack,
         stack.function("scripted", binary=SCRIPTED_FUNCTION) as fn,
     ):
-        scheduler, start = stack.client("scheduler"), datetime.fromtimestamp(int(stack.clock.now()) + 90, UTC)
+        scheduler, start = stack.client("scheduler"), datetime.fromtimestamp(int(stack.clock.now()) + 900, UTC)
 
         def schedule(step: str, rate: str, start: datetime, **more: Any) -> dict[str, Any]:
             given = {"step": step, "arn": "<aws.scheduler.schedule-arn>", "at": "<aws.scheduler.scheduled-time>"}
@@ -70,7 +70,7 @@ def test_schedules_fire_at_their_start_at_their_rate_and_after_an_update():
 
         arn = scheduler.create_schedule(**schedule("first", "rate(1 minute)", start))["ScheduleArn"]
         wait_until(lambda: len(stack.firings) == 3, "three firings")
-        later = datetime.fromtimestamp(int(stack.clock.now()) + 600, UTC)
+        later = datetime.fromtimestamp(int(stack.clock.now()) + 900, UTC)
         end = later + timedelta(minutes=7)
         update = schedule("second", "rate(5 minutes)", later, EndDate=end, ActionAfterCompletion="DELETE")
         scheduler.update_schedule(**update)

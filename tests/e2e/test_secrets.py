@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+import trustme
 
-from local.zoho_simulator import CLIENT_CREDENTIALS_SECRET, REFRESH_TOKEN_SECRET, Zoho
+from local.zoho_simulator import CLIENT_CREDENTIALS_SECRET, REFRESH_TOKEN_SECRET
 from tests.e2e.scene import LONG_LIFE, Scene
 
 LABEL = "ZOHO_ACCESS_TOKEN"
@@ -72,14 +73,14 @@ def test_the_token_response_names_the_api_host(make_scene):
     assert scene.report()["status"] == "RUNNING"
 
 
-def test_a_token_is_never_sent_to_a_host_that_is_not_zohos(make_scene, stack):
+def test_a_token_is_never_sent_to_a_host_that_is_not_zohos(make_scene, stack, tmp_path):
     host = "https://www.zohoapis.com.attacker.example"
     stack.zoho.control.settings(token_api_domain=host)
-    with Zoho(tls=True) as other:
-        # The data center's own host cannot be reached: no authority but this one is known.
-        env = {"SSL_CERT_FILE": str(other.ca_file), "REQUEST_TIMEOUT_SECONDS": "1", "ZOHO_API_DOMAIN": None}
-        scene = make_scene(REFRESH_TOKEN_SECRET, env=env)
-        result = scene.check(timeout=5)
+    trustme.CA().cert_pem.write_to_path(tmp_path / "ca.pem")
+    # The data center's own host cannot be reached: no authority but this one is known.
+    env = {"SSL_CERT_FILE": str(tmp_path / "ca.pem"), "REQUEST_TIMEOUT_SECONDS": "1", "ZOHO_API_DOMAIN": None}
+    scene = make_scene(REFRESH_TOKEN_SECRET, env=env)
+    result = scene.check(timeout=5)
     assert result.error_type == "ZohoUnavailable"
     assert "https://www.zohoapis.com" in result.error_message
     assert host not in result.error_message

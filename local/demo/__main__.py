@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from local.demo.narrator import Narrator
+from local.demo import narrator
 from local.demo.story import tell
 from local.deployment import Deployment
 from local.stack import QUICK_BINARY, Stack
@@ -21,7 +21,6 @@ def main() -> int:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, _exit)
-    narrator = Narrator(sys.stdout)
     narrator.title(
         f"Zoho CRM “mass change owner” jobs are watched here, {arguments.speed:g} times as fast as real time."
         " Waits and intervals are those of production."
@@ -29,7 +28,7 @@ def main() -> int:
     with Stack(step_functions=True, schedules=True, speed=arguments.speed, token_life_seconds=86_400) as stack:
         try:
             with Deployment(stack, binary=arguments.binary, CheckIntervalMinSeconds=10) as deployment:
-                as_expected = tell(narrator, stack, deployment)
+                as_expected = tell(stack, deployment)
         finally:
             # From here on, everything is being stopped: a second Ctrl-C must not interrupt that.
             signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -120,16 +120,9 @@ class ZohoControl:
             found.revoked = True
         return found is not None
 
-    def add_client(
-        self,
-        client_id: str,
-        client_secret: str,
-        refresh_token: str | None = None,
-        soid: str | None = None,
-        scope: str = DEFAULT_SCOPE,
-    ) -> None:
-        """Register a client that can request tokens with a refresh token, for an organization, or both."""
-        self.issuer.clients.append(Client(client_id, client_secret, refresh_token, soid, scope))
+    def add_client(self, *client: str, **more: str) -> None:
+        """Register a client; see `Client`."""
+        self.issuer.clients.append(Client(*client, **more))
 
     def expect_login(self, *answers: Any, interval: float = 5, life: float = 300) -> None:
         """Say how the next login goes: the answers to its polls (errors, or whole bodies). Then it is accepted."""

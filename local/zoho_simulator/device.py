@@ -72,6 +72,6 @@ class Logins:
                 return {"error": answer} if isinstance(answer, str) else answer
         del self._pending[form["code"]]
         token = new_token()
-        issuer.clients.append(Client(client.client_id, client.client_secret, token, None, pending.scope))
+        issuer.clients.append(Client(client.client_id, client.client_secret, token, scope=pending.scope))
         access_token = issuer.issue(pending.scope, now + 3600).value
         return {"access_token": access_token, "refresh_token": token, "token_type": "Bearer", "expires_in": 3600}

@@ -47,9 +47,9 @@ class Client:
 
     client_id: str
     client_secret: str
-    refresh_token: str | None
-    soid: str | None
-    scope: str
+    refresh_token: str | None = None
+    soid: str | None = None
+    scope: str = DEFAULT_SCOPE
 
 
 @dataclass

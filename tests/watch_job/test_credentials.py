@@ -16,6 +16,7 @@ from tests.watch_job.conftest import CREDENTIALS, Terminal
 
 CLIENT = f"{DEFAULT_CLIENT_ID}\n{DEFAULT_CLIENT_SECRET}\n"
 TEXT = json.dumps(CREDENTIALS)
+WRONG = json.dumps({**CREDENTIALS, "client_secret": "other"})
 FOREIGN_WORDS = ("the function", "Lambda", "VPC", "the secret", "ZOHO_SECRET_ID", "invocation")
 
 
@@ -125,19 +126,17 @@ def test_credentials_from_a_file_are_read_again_when_zoho_rejects_them(terminal,
 
 def test_sources_in_their_order(terminal, tmp_path):
     """Each of them alone names itself; the first one wins."""
-    wrong = json.dumps({**CREDENTIALS, "client_secret": "other"})
     file = tmp_path / "zoh\udcf6.json"  # a name that is not UTF-8
     for target in (file, terminal.login_file):
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(wrong)
+        target.write_text(WRONG)
         target.chmod(0o600)
-    pipe = ["bash", "-c", '"$0" Leads 1 --credentials <(printf %s "$1")', terminal.watch_job, wrong]
     shown = [
         terminal.run("Leads", "1", "--credentials", file),
-        terminal.run("Leads", "1", "--credentials", "-", stdin=wrong),
-        terminal.run("Leads", "1", ZOHO_CREDENTIALS=wrong),
+        terminal.run("Leads", "1", "--credentials", "-", stdin=WRONG),
+        terminal.run("Leads", "1", ZOHO_CREDENTIALS=WRONG),
         terminal.run("Leads", "1", ZOHO_CREDENTIALS=None),
-        subprocess.run(pipe, env=terminal.env, capture_output=True, text=True),
+        terminal.shell(f"$W Leads 1 --credentials <(printf %s '{WRONG}')"),
     ]
     names = ["~/zoh\ufffd.json", "standard input", "the variable ZOHO_CREDENTIALS", "~/.config/watch-job/", "/dev/fd/"]
     for found, name in zip(shown, names, strict=True):

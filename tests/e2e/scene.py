@@ -58,12 +58,11 @@ class Scene:
         return result.payload
 
     def finished_job(self) -> None:
-        """Start a job and let it finish."""
-        self.zoho.start_job(job_id=JOB_ID, run_seconds=60, failed=500)
-        self.zoho.advance(61)
+        """A job that has ended."""
+        self.zoho.start_job(job_id=JOB_ID, run_seconds=0, failed=500)
 
     def running_job(self, module: str = "Leads", job_id: str = JOB_ID, run_seconds: float = 100_000) -> None:
-        """Start a job that does not end during a test, and let half of its time pass."""
+        """A job that does not end during a test, after half of its time."""
         self.zoho.start_job(module=module, job_id=job_id, run_seconds=run_seconds)
         self.zoho.advance(run_seconds / 2)
 

@@ -81,14 +81,6 @@ def test_connections_that_ended_during_a_freeze_are_replaced(make_scene, stack, 
     assert [line for line in scene.fn.logs if line["level"] in ("WARN", "ERROR")] == []
 
 
-def test_init_does_not_wait_for_a_secrets_manager_that_hangs(scene):
-    with scene.stack.fail_aws("secretsmanager", "GetSecretValue", status=None, hold=True):
-        assert scene.check(timeout=3).error_type == "SecretUnavailable"
-    scene.running_job()
-    assert scene.report()["status"] == "RUNNING"
-    assert scene.fn.cold_starts == 1, "Lambda would end an INIT of 10 s"
-
-
 def test_a_panic_is_an_error_and_the_process_survives(make_scene, stack):
     """tokio panics if it cannot start a thread to resolve a name: a way to cause a panic from outside."""
     named = stack.endpoint_url.replace("127.0.0.1", "localhost")

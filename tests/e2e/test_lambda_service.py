@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,16 +16,8 @@ from tests.scripted import SCRIPTED_FUNCTION
 
 
 @pytest.fixture
-def deploy(stack: Stack) -> Iterator[Callable[..., Function]]:
-    made: list[Function] = []
-
-    def deploy(**settings) -> Function:
-        made.append(stack.function(stack.unique("scripted"), binary=SCRIPTED_FUNCTION, **settings))
-        return made[-1]
-
-    yield deploy
-    for function in made:
-        function.stop()
+def deploy(stack: Stack) -> Callable[..., Function]:
+    return lambda **settings: stack.function(stack.unique("scripted"), binary=SCRIPTED_FUNCTION, **settings)
 
 
 def test_errors_timeouts_and_exits(deploy):

@@ -79,7 +79,7 @@ def test_the_document_names_every_metric():
     assert {name for name, _ in rows} == names_in_the_source()
 
 
-def test_what_the_template_names_exists(scene):
+def test_what_the_template_names_exists():
     """Each metric of the dashboard and the alarms, and each field of the log in a query."""
     resolved = template.resolve()
     text = str(resolved.resources)

@@ -1,36 +1,12 @@
-"""The report, and the one rule. src/watch and src/handler have the complete tables."""
+"""The report, and the one rule. src/watch and src/handler have the complete tables, tests/deploy whole watches."""
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
 import pytest
 
-from tests.e2e.scene import JOB_ID, REPORT_KEYS, ago, status
-
-
-def test_the_report_of_the_documented_sample(scene):
-    scene.zoho.respond(body=status())
-    before = ago(seconds=0)
-    report = scene.report()
-    checked_at = report.pop("checked_at")
-    assert before <= checked_at <= ago(seconds=0)
-    assert report == {
-        "module": "Leads",
-        "job_id": JOB_ID,
-        "status": "COMPLETED",
-        "finished": True,
-        "outcome": "PARTIALLY_SUCCEEDED",
-        "total_count": 50000,
-        "updated_count": 49500,
-        "not_updated_count": 0,
-        "failed_count": 500,
-        "progress_percent": 100,
-        "checks": 1,
-        "first_checked_at": checked_at,
-        "next_check_seconds": None,
-    }
+from tests.e2e.scene import ago, status
 
 
 def test_an_unknown_status_is_passed_on_with_a_warning(scene):
@@ -39,20 +15,6 @@ def test_an_unknown_status_is_passed_on_with_a_warning(scene):
     assert (report["status"], report["finished"], report["outcome"]) == ("ROLLING_BACK", False, None)
     assert (report["total_count"], report["progress_percent"]) == (None, None)
     assert "ROLLING_BACK" in scene.fn.wait_for_line(lambda line: '"WARN"' in line)
-
-
-def test_a_report_is_a_request_that_continues_the_watch(scene):
-    scene.running_job(run_seconds=1000)
-    reports = [scene.report(label="for Ada", list="monday")]
-    for _ in range(2):
-        scene.zoho.advance(100)
-        reports.append(scene.fn.invoke(reports[-1]).payload)
-    assert [(report["checks"], report["progress_percent"]) for report in reports] == [(1, 50), (2, 60), (3, 70)]
-    assert {report["first_checked_at"] for report in reports} == {reports[0]["first_checked_at"]}
-    assert {(report["label"], report["list"]) for report in reports} == {("for Ada", "monday")}
-    scene.zoho.advance(1000)
-    last = scene.fn.invoke(reports[-1]).payload
-    assert (last["outcome"], last["checks"], last["next_check_seconds"]) == ("SUCCEEDED", 4, None)
 
 
 def test_the_bounds_of_the_next_check_and_the_limit_of_a_watch(make_scene):
@@ -65,22 +27,6 @@ def test_the_bounds_of_the_next_check_and_the_limit_of_a_watch(make_scene):
     report = scene.report(first_checked_at=ago(seconds=3601), checks=9)
     assert (report["outcome"], report["finished"], report["next_check_seconds"]) == ("WATCH_TIMED_OUT", False, None)
     assert (report["status"], report["checks"]) == ("RUNNING", 10)
-
-
-def test_the_announcement_for_a_state_machine_is_the_functions_own_message(scene):
-    scene.running_job(run_seconds=100)
-    report = scene.report(announcement=True)
-    assert set(report) == REPORT_KEYS | {"announcement"}
-    assert report["announcement"] is None
-    scene.zoho.advance(100)
-    last = scene.fn.invoke(report).payload
-    announcement = last.pop("announcement")
-    assert json.loads(json.loads(announcement["message"])["default"]) == last
-    assert scene.published() == []
-    scene.report(notify=True)
-    (own,) = scene.published()
-    assert (announcement["subject"], announcement["attributes"]) == (own.subject, own.attributes)
-    assert json.loads(announcement["message"])["sms"] == own.texts["sms"]
 
 
 @pytest.mark.parametrize("caller", ["announcement", "schedule_arn"])

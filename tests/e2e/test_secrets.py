@@ -49,7 +49,7 @@ def test_a_token_that_something_else_keeps_up_to_date(make_scene, stack, form):
     ids=["refresh token", "client credentials"],
 )
 def test_a_token_is_requested_once_and_shared_under_its_own_label(make_scene, secret, body):
-    scene = make_scene(secret, concurrency=2)
+    scene = make_scene(secret)
     scene.running_job()
     for _ in range(2):
         scene.report()
@@ -59,9 +59,6 @@ def test_a_token_is_requested_once_and_shared_under_its_own_label(make_scene, se
     assert body in request.body
     assert stored(scene, LABEL).keys() >= {"access_token", "api_domain", "expires_at"}
     assert stored(scene, "AWSCURRENT") == secret
-    again = {"module": "Leads", "job_id": scene.requests()[0].query.removeprefix("job_id=")}
-    assert all(result.ok for result in scene.fn.invoke_together([again] * 2))
-    assert (scene.fn.cold_starts, len(scene.token_requests())) == (2, 1)
     scene.zoho.revoke(tokens_used(scene)[0])
     assert scene.report()["status"] == "RUNNING"
     assert len(scene.token_requests()) == 2, "a 401 costs one token"

@@ -14,7 +14,7 @@ import pytest
 
 from local.aws_endpoint.moto_process import CREDENTIALS, REGION
 from local.deployment.deployment import Execution
-from local.stack import Function, Queue, Stack, Topic
+from local.stack import Function, Stack, Topic
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,23 +34,15 @@ def topic(stack: Stack) -> Topic:
 
 
 @pytest.fixture(scope="module")
-def function(stack: Stack, topic: Topic) -> Iterator[Function]:
-    env = {
-        "ZOHO_SECRET_ID": stack.secret(REFRESH_TOKEN_SECRET),
-        "STATUS_TOPIC_ARN": topic.arn,
-        "ZOHO_API_DOMAIN": stack.zoho.url,
-        "ZOHO_ACCOUNTS_DOMAIN": stack.zoho.url,
-        "CHECK_INTERVAL_MIN_SECONDS": "1",
-    }
-    with stack.function(stack.unique("check"), env=env) as function:
-        yield function
+def function(stack: Stack, topic: Topic) -> Function:
+    env = {"ZOHO_SECRET_ID": stack.secret(REFRESH_TOKEN_SECRET), "STATUS_TOPIC_ARN": topic.arn}
+    env |= dict.fromkeys(("ZOHO_API_DOMAIN", "ZOHO_ACCOUNTS_DOMAIN"), stack.zoho.url)
+    return stack.function("check", env={**env, "CHECK_INTERVAL_MIN_SECONDS": "1"})
 
 
 def machine(stack: Stack, definition: str) -> str:
-    states = stack.client("stepfunctions")
-    return states.create_state_machine(name=stack.unique("sample"), definition=definition, roleArn=ROLE)[
-        "stateMachineArn"
-    ]
+    how = {"name": stack.unique("sample"), "definition": definition, "roleArn": ROLE}
+    return stack.client("stepfunctions").create_state_machine(**how)["stateMachineArn"]
 
 
 def run(stack: Stack, sample: str, payload: dict[str, Any], **arns: str) -> Execution:
@@ -85,14 +77,6 @@ def test_a_nested_watch(stack, outcome, status):
     assert execution["name"] == "Leads-1"
 
 
-def subscribe(stack: Stack, topic: Topic, policy: dict[str, Any] | None = None) -> Queue:
-    """Another subscriber, with a filter policy of its own."""
-    queue = stack.queue()
-    attributes = {"FilterPolicy": json.dumps(policy)} if policy else {}
-    stack.client("sns").subscribe(TopicArn=topic.arn, Protocol="sqs", Endpoint=queue.arn, Attributes=attributes)
-    return queue
-
-
 def policies() -> list[dict[str, Any]]:
     text = (ROOT / "docs/integrate.md").read_text(encoding="utf-8")
     return [json.loads(block) for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL)]
@@ -103,7 +87,8 @@ def policies() -> list[dict[str, Any]]:
 )
 def test_filter_policies(stack, function, topic, policy, received):
     """Failed jobs of Leads and Deals, and one of Contacts that succeeded."""
-    subscriber = subscribe(stack, topic, policy)
+    subscriber, how = stack.queue(), {"FilterPolicy": json.dumps(policy)}
+    stack.client("sns").subscribe(TopicArn=topic.arn, Protocol="sqs", Endpoint=subscriber.arn, Attributes=how)
     for module, shape in (("Leads", "fails-half-way"), ("Deals", "fails-half-way"), ("Contacts", "linear")):
         job_id = stack.zoho.control.start_job(module=module, run_seconds=0, shape=shape)
         function.invoke({"module": module, "job_id": job_id, "notify": True})
@@ -130,11 +115,11 @@ def consumer(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_a_consumer_reacts_once(stack, function, topic, consumer, capsys):
-    subscriber = subscribe(stack, topic)
+    topic.subscriber.drain()
     job_id = stack.zoho.control.start_job(run_seconds=0, total=10)
     for _ in range(2):
         function.invoke({"module": "Leads", "job_id": job_id, "notify": True})
-    bodies = subscriber.drain()
+    bodies = topic.subscriber.drain()
     assert len(bodies) == 2
     consumer.handler({"Records": [{"body": json.dumps(body)} for body in bodies]})
     attributes = {name: {"Type": a["Type"], "Value": a["Value"]} for name, a in bodies[0]["MessageAttributes"].items()}

@@ -23,17 +23,13 @@ def binary(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_same_inputs_give_the_same_bytes(binary, tmp_path):
+def test_the_same_inputs_give_the_same_bytes_with_all_that_a_deployment_needs(binary, tmp_path):
     for name in ("one", "two"):
         release.write(tmp_path / name, binary)
         binary.touch()
     assert (tmp_path / "one/SHA256SUMS").read_bytes() == (tmp_path / "two/SHA256SUMS").read_bytes()
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=tmp_path / "one", check=True)
-
-
-def test_the_archive_has_all_that_a_deployment_needs(binary, tmp_path):
-    release.write(tmp_path / "dist", binary)
-    with zipfile.ZipFile(tmp_path / "dist" / f"{release.NAME}-{release.version()}.zip") as everything:
+    with zipfile.ZipFile(tmp_path / "one" / f"{release.NAME}-{release.version()}.zip") as everything:
         everything.extractall(unpacked := tmp_path / "unpacked")
     subprocess.run(["sha256sum", "--quiet", "-c", "SHA256SUMS"], cwd=unpacked, check=True)
     packaged = yaml_parse((unpacked / "template.yaml").read_text(encoding="utf-8"))

@@ -10,7 +10,6 @@ import contextlib
 import json
 import re
 import threading
-import time
 import urllib.parse
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -41,7 +40,6 @@ class Call:
     path: str
     headers: dict[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    at: float
     status: int | None = None
 
     @property
@@ -64,7 +62,7 @@ class Fault:
     """What happens to the requests for one action; also a context manager that ends it.
 
     With `hold`, a request first waits for `release()`. With `body`, the response is that text with that `status`; with
-    only a `status`, it is an error with that `code` and `message`. In both cases, AWS never sees the request. With a
+    only a `status`, it is an error with that `code`. In both cases, AWS never sees the request. With a
     `kind` of `local.wire`, AWS processes it, and the response fails in that way.
     """
 
@@ -74,7 +72,6 @@ class Fault:
     hold: bool = False
     status: int | None = None
     code: str = "InternalFailure"
-    message: str = "as scripted"
     body: str | None = None
     kind: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -157,7 +154,7 @@ class Gateway:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.content.read()
         service, action = identify(request.method, request.path, request.headers, body)
-        call = Call(service, action, request.raw_path, dict(request.headers), body, time.time())
+        call = Call(service, action, request.raw_path, dict(request.headers), body)
         self.calls.append(call)
         fault = self._take(call)
         if fault:
@@ -168,7 +165,7 @@ class Gateway:
             if fault.status is not None:
                 call.status = fault.status
                 if fault.body is None:
-                    return error_response(service, fault.status, fault.code, fault.message)
+                    return error_response(service, fault.status, fault.code, "as scripted")
                 content_type = "text/html" if fault.body.startswith("<") else "application/json"
                 return web.Response(status=fault.status, text=fault.body, content_type=content_type)
         # The test itself may do everything.

@@ -27,7 +27,6 @@ class Firing:
     """One occurrence. `at` is in seconds since the epoch."""
 
     at: float
-    schedule: dict[str, Any]
     payload: str
 
 
@@ -82,7 +81,7 @@ class Schedules:
 
     async def _occur(self, schedule: dict[str, Any], due: float) -> None:
         payload = payload_of(schedule, due)
-        self._firings.append(Firing(due, schedule, payload))
+        self._firings.append(Firing(due, payload))
         await asyncio.get_running_loop().run_in_executor(None, self._fire, schedule, payload)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from aiohttp import web
@@ -28,7 +27,6 @@ _HEADERS = {
     "Content-Type": "application/json;charset=utf-8",
     "Content-Disposition": "attachment; filename=response.json",
 }
-_USERS_ZONE = timezone(timedelta(hours=5.5))
 
 
 class CrmError(Exception):
@@ -60,7 +58,6 @@ class Crm:
 
     def respond(self, request: RequestRecord, running: int, now: float, settings: Settings) -> web.Response:
         """Respond to one request; `running` counts the requests already in progress."""
-        headers = dict(_HEADERS)
         try:
             match = _PATH.fullmatch(request.path)
             if match is None:
@@ -69,20 +66,22 @@ class Crm:
             if request.method not in ("GET", "POST"):
                 raise CrmError(400, "INVALID_REQUEST_METHOD", "The http request method type is not a valid one")
             token = self._authenticate(request.scheme, request.token, now)
-            reset = datetime.fromtimestamp(token.expires_at, _USERS_ZONE)
-            headers["X-ACCESSTOKEN-RESET"] = reset.isoformat(timespec="seconds")
-            self._spend_a_credit(running, now, headers, settings)
+            self._spend_a_credit(running, now, settings)
             module = match["module"]
-            self._check_module(module, token, "CREATE" if request.method == "POST" else "READ", settings)
+            if not token.allows(f"ZohoCRM.change_owner.{'CREATE' if request.method == 'POST' else 'READ'}"):
+                raise CrmError(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+            if module not in MODULES:
+                message = "the module name given seems to be invalid"
+                raise CrmError(400, "INVALID_MODULE", message, resource_path_index=0)
             if request.method == "POST":
                 status, content = 202, {"data": [self._start(module, now)]}
             elif (job := self._find(request.parameters().get("job_id"), module, now)) is None:
-                return web.Response(status=204, headers=headers)
+                return web.Response(status=204, headers=_HEADERS)
             else:
                 status, content = 200, {"data": [job.status(now)]}
         except CrmError as error:
             status, content = error.status, error.content
-        return web.Response(status=status, headers=headers, body=json.dumps(content, separators=(",", ":")).encode())
+        return web.Response(status=status, headers=_HEADERS, body=json.dumps(content, separators=(",", ":")).encode())
 
     def _authenticate(self, scheme: str, value: str, now: float) -> Token:
         if not value:
@@ -93,7 +92,7 @@ class Crm:
             raise CrmError(401, "INVALID_TOKEN", "invalid oauth token")
         return token
 
-    def _spend_a_credit(self, running: int, now: float, headers: dict[str, str], settings: Settings) -> None:
+    def _spend_a_credit(self, running: int, now: float, settings: Settings) -> None:
         """Each request costs one; a day begins with its first request and ends 24 hours later."""
         if now >= self._day_began_at + _DAY:
             self.credits_used, self._day_began_at = 0, now
@@ -101,18 +100,6 @@ class Crm:
             message = "You have made too many requests. Please try again after some time."
             raise CrmError(429, "TOO_MANY_REQUESTS", message)
         self.credits_used += 1
-        remaining = settings.daily_credits - self.credits_used
-        if remaining <= settings.daily_credits / 2:
-            headers["X-API-CREDITS-REMAINING"] = str(remaining)
-
-    def _check_module(self, module: str, token: Token, right: str, settings: Settings) -> None:
-        if not token.allows(f"ZohoCRM.change_owner.{right}"):
-            raise CrmError(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
-        if module not in MODULES:
-            message = "the module name given seems to be invalid"
-            raise CrmError(400, "INVALID_MODULE", message, resource_path_index=0)
-        if module in settings.forbidden_modules:
-            raise CrmError(403, "NO_PERMISSION", "permission denied", permissions=[f"Crm_Implied_View_{module}"])
 
     def _find(self, job_id: str | None, module: str, now: float) -> Job | None:
         if not job_id:

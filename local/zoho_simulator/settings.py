@@ -10,8 +10,6 @@ from typing import Any
 class Settings:
     """An immutable set of values; `changed` returns a new one."""
 
-    forbidden_modules: tuple[str, ...] = ()
-    """Modules whose jobs the user may not read: 403 NO_PERMISSION."""
     concurrency: int = 20
     """Concurrent requests per organization and app: 20 in Enterprise, the lowest edition with this job."""
     daily_credits: int = 50_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 import struct
 import time
@@ -18,70 +17,63 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _WRITE_BUFFER = 1 << 20
 
 
-class Connection:
+class _Connection:
     """The connection of a request, from here on without aiohttp, and the response that it would have got."""
 
     def __init__(self, request: web.BaseRequest, response: web.Response) -> None:
-        assert request.transport is not None
-        self._transport = request.transport
+        self.transport = request.transport
         self.body = response.body if isinstance(response.body, bytes) else b""
         lines = [f"HTTP/1.1 {response.status} {HTTPStatus(response.status).phrase}", "Connection: close"]
         lines += [f"{name}: {value}" for name, value in response.headers.items()]
         self.head = "\r\n".join([*lines, f"Content-Length: {len(self.body)}", "", ""]).encode("latin-1")
 
     def send(self, data: bytes) -> None:
-        if not self._transport.is_closing():
-            self._transport.write(data)
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     async def pause(self, seconds: float | None) -> None:
         """Wait in real time, or (None) until the client closes the connection."""
         end = None if seconds is None else time.monotonic() + seconds
-        while not self._transport.is_closing() and (end is None or time.monotonic() < end):
+        while not self.transport.is_closing() and (end is None or time.monotonic() < end):
             await asyncio.sleep(0.01)
 
     async def send_forever(self, data: bytes) -> None:
-        while not self._transport.is_closing():
-            if self._transport.get_write_buffer_size() < _WRITE_BUFFER:
-                self._transport.write(data)
+        while not self.transport.is_closing():
+            if self.transport.get_write_buffer_size() < _WRITE_BUFFER:
+                self.transport.write(data)
             await asyncio.sleep(0.001)
 
-    def reset(self) -> None:
-        self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-        self._transport.abort()
 
-    def close(self) -> None:
-        self._transport.close()
-
-
-async def _stall(connection: Connection, seconds: float | None = None) -> None:
+async def _stall(connection: _Connection, seconds: float | None = None) -> None:
     await connection.pause(seconds)
     connection.send(connection.head + connection.body)
 
 
-async def _stall_in_body(connection: Connection, seconds: float | None = None) -> None:
+async def _stall_in_body(connection: _Connection, seconds: float | None = None) -> None:
     half = len(connection.body) // 2
     connection.send(connection.head + connection.body[:half])
     await connection.pause(seconds)
     connection.send(connection.body[half:])
 
 
-async def _truncate(connection: Connection) -> None:
+async def _truncate(connection: _Connection) -> None:
     connection.send(connection.head + connection.body[: len(connection.body) // 2])
 
 
-async def _reset(connection: Connection) -> None:
-    connection.reset()
+async def _reset(connection: _Connection) -> None:
+    connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+    connection.transport.abort()
 
 
-async def _close(connection: Connection) -> None:
-    connection.close()
+async def _close(_: _Connection) -> None:
+    """Nothing is sent."""
 
 
-async def _garbage(connection: Connection) -> None:
-    connection.send(b"\x16\x03" + random.Random(0).randbytes(64))
+async def _garbage(connection: _Connection) -> None:
+    connection.send(b"\x16\x03not HTTP")
 
 
-async def _endless(connection: Connection, where: str = "body") -> None:
+async def _endless(connection: _Connection, where: str = "body") -> None:
     """A response whose body or headers never end."""
     if where == "headers":
         connection.send(b"HTTP/1.1 200 OK\r\n")
@@ -106,15 +98,7 @@ FAULTS: dict[str, Callable[..., Awaitable[None]]] = {
 
 async def fail(kind: str, parameters: dict[str, Any], request: web.BaseRequest, response: web.Response) -> web.Response:
     """Do that to the client of a request, and close the connection. What is returned is never sent."""
-    connection = Connection(request, response)
+    connection = _Connection(request, response)
     await FAULTS[kind](connection, **parameters)
-    connection.close()
-    return web.Response()
-
-
-async def send_raw(data: bytes, request: web.BaseRequest) -> web.Response:
-    """Send these bytes as they are, and close the connection."""
-    connection = Connection(request, web.Response())
-    connection.send(data)
-    connection.close()
+    connection.transport.close()
     return web.Response()

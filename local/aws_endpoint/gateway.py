@@ -6,11 +6,10 @@ It records every request, and it can make the requests for an action of a servic
 from __future__ import annotations
 
 import asyncio
-import base64
+import contextlib
 import json
 import re
 import threading
-import time
 import urllib.parse
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,16 +22,11 @@ import yarl
 from aiohttp import web
 
 from local import wire
+from local.wait import wait_until
 
 INVOKE_PATH = "/2015-03-31/functions/"
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "upgrade"}
-_REST_ACTIONS = [  # the services whose action follows from method and path
-    ("scheduler", "POST", r"/schedules/[^/]+", "CreateSchedule"),
-    ("scheduler", "GET", r"/schedules/[^/]+", "GetSchedule"),
-    ("scheduler", "PUT", r"/schedules/[^/]+", "UpdateSchedule"),
-    ("scheduler", "DELETE", r"/schedules/[^/]+", "DeleteSchedule"),
-    ("lambda", "POST", INVOKE_PATH + r"[^/]+/invocations", "Invoke"),
-]
+_VERBS = {"POST": "Create", "GET": "Get", "PUT": "Update", "DELETE": "Delete"}
 # The error codes of services that do not use AccessDeniedException.
 _DENIED = {"sns": "AuthorizationError", "sqs": "AccessDenied", "s3": "AccessDenied"}
 
@@ -46,7 +40,6 @@ class Call:
     path: str
     headers: dict[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    at: float
     status: int | None = None
 
     @property
@@ -64,14 +57,13 @@ class Call:
         return {name: values[0] for name, values in urllib.parse.parse_qs(text).items()}
 
 
-@dataclass
+@dataclass(eq=False)
 class Fault:
     """What happens to the requests for one action; also a context manager that ends it.
 
     With `hold`, a request first waits for `release()`. With `body`, the response is that text with that `status`; with
-    only a `status`, it is an error with that `code` and `message`. In both cases, AWS never sees the request. With a
-    `kind` of `local.wire`, AWS processes it, and the response fails in that way. With `access_key`, only requests with
-    that access key ID are affected.
+    only a `status`, it is an error with that `code`. In both cases, AWS never sees the request. With a
+    `kind` of `local.wire`, AWS processes it, and the response fails in that way.
     """
 
     service: str
@@ -80,34 +72,27 @@ class Fault:
     hold: bool = False
     status: int | None = None
     code: str = "InternalFailure"
-    message: str = "as scripted"
     body: str | None = None
     kind: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
-    access_key: str | None = None
-    _gateway: Gateway | None = field(default=None, repr=False)
+    _all: list[Fault] = field(default_factory=list, repr=False)
     _arrived: threading.Event = field(default_factory=threading.Event, repr=False)
     _released: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def applies_to(self, call: Call) -> bool:
-        return (
-            self.times != 0
-            and (self.service, self.action) == (call.service, call.action)
-            and self.access_key in (None, call.access_key)
-        )
+        return self.times != 0 and (self.service, self.action) == (call.service, call.action)
 
-    def wait_until_held(self, timeout: float = 10) -> None:
+    def wait_until_held(self) -> None:
         """Wait for the first request that this fault holds."""
-        if not self._arrived.wait(timeout):
-            raise TimeoutError(f"no request for {self.service}:{self.action} arrived")
+        wait_until(self._arrived.is_set, f"a request for {self.service}:{self.action}")
 
     def release(self) -> None:
         self._released.set()
 
     def end(self) -> None:
         self.release()
-        assert self._gateway is not None
-        self._gateway.remove(self)
+        with contextlib.suppress(ValueError):  # ended before
+            self._all.remove(self)
 
     def __enter__(self) -> Fault:
         return self
@@ -117,18 +102,17 @@ class Fault:
 
 
 class Gateway:
-    """Listens on one port of 127.0.0.1. Everything here except the list of faults runs in the stack's event loop."""
+    """Listens on one port of 127.0.0.1. Everything here except `add` and `clear` runs in the stack's event loop."""
 
     def __init__(self, invoke: Callable[[web.BaseRequest, str, bytes], Awaitable[web.Response]]) -> None:
         self._invoke = invoke
         self._faults: list[Fault] = []
-        self._lock = threading.Lock()
         # moto handles requests in threads, but its state is not made for that: compare-and-set is not atomic, and a
         # change during an iteration is a 500.
         self._one_at_a_time = {service: asyncio.Lock() for service in ("secretsmanager", "sns", "sqs", "scheduler")}
         self._moto = ""
-        self.observers: list[Callable[[Call], None]] = []
-        """Each is called with every call that succeeded."""
+        self.observe: Callable[[Call], None] = lambda _: None
+        """Called with every call that succeeded."""
         self._roles: dict[str, Callable[[Call], str | None]] = {}
         self.calls: list[Call] = []
 
@@ -153,31 +137,24 @@ class Gateway:
         self._roles[role] = denial
 
     def add(self, fault: Fault) -> Fault:
-        fault._gateway = self
-        with self._lock:
-            self._faults.append(fault)
+        fault._all = self._faults
+        self._faults.append(fault)
         return fault
-
-    def remove(self, fault: Fault) -> None:
-        with self._lock:
-            if fault in self._faults:
-                self._faults.remove(fault)
 
     def clear(self) -> None:
         for fault in list(self._faults):
             fault.end()
 
     def _take(self, call: Call) -> Fault | None:
-        with self._lock:
-            fault = next((fault for fault in self._faults if fault.applies_to(call)), None)
-            if fault and fault.times is not None:
-                fault.times -= 1
+        fault = next((fault for fault in list(self._faults) if fault.applies_to(call)), None)
+        if fault and fault.times is not None:
+            fault.times -= 1
         return fault
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.content.read()
         service, action = identify(request.method, request.path, request.headers, body)
-        call = Call(service, action, request.raw_path, dict(request.headers), body, time.time())
+        call = Call(service, action, request.raw_path, dict(request.headers), body)
         self.calls.append(call)
         fault = self._take(call)
         if fault:
@@ -188,26 +165,24 @@ class Gateway:
             if fault.status is not None:
                 call.status = fault.status
                 if fault.body is None:
-                    return error_response(service, fault.status, fault.code, fault.message)
+                    return error_response(service, fault.status, fault.code, "as scripted")
                 content_type = "text/html" if fault.body.startswith("<") else "application/json"
                 return web.Response(status=fault.status, text=fault.body, content_type=content_type)
-        if denial := self._roles.get(call.access_key, _allow)(call):
+        # The test itself may do everything.
+        if denial := self._roles.get(call.access_key, lambda _: None)(call):
             call.status = 403
             return error_response(service, 403, _DENIED.get(service, "AccessDeniedException"), denial)
         response = await self._respond(request, service, body)
         call.status = response.status
-        for observe in self.observers if response.status < 300 else ():
-            observe(call)
+        if response.status < 300:
+            self.observe(call)
         return await wire.fail(fault.kind, fault.parameters, request, response) if fault and fault.kind else response
 
     async def _respond(self, request: web.BaseRequest, service: str, body: bytes) -> web.Response:
         if request.path.startswith(INVOKE_PATH) and request.path.endswith("/invocations"):
             name = urllib.parse.unquote(request.raw_path[len(INVOKE_PATH) :].split("/")[0])
             return await self._invoke(request, function_name(name), body)
-        lock = self._one_at_a_time.get(service)
-        if lock is None:
-            return await self._forward(request, body)
-        async with lock:
+        async with self._one_at_a_time.get(service, contextlib.nullcontext()):
             return await self._forward(request, body)
 
     async def ask_moto(self, method: str, path: str, like: Call) -> Any:
@@ -231,25 +206,19 @@ class Gateway:
             return web.Response(status=response.status, headers=kept, body=await response.read())
 
 
-def _allow(_: Call) -> None:
-    """The test itself may do everything."""
-
-
 def function_name(reference: str) -> str:
-    """The name in a function's name, partial ARN, or ARN, with or without a qualifier."""
-    parts = reference.split(":")
-    if "function" in parts:
-        return parts[parts.index("function") + 1]
-    return parts[0]
+    """The name in a function's name or ARN, with or without a qualifier."""
+    return reference.split(":function:")[-1].split(":")[0]
 
 
 def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[str, str]:
     """The service and the action of a request, as IAM names them."""
     scope = re.search(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/", headers.get("Authorization", ""))
     service = scope.group(1) if scope else "unknown"
-    for name, verb, pattern, action in _REST_ACTIONS:
-        if method == verb and re.fullmatch(pattern, path):
-            return name, action
+    if path.startswith("/schedules/"):
+        return "scheduler", f"{_VERBS[method]}Schedule"
+    if path.startswith(INVOKE_PATH):
+        return "lambda", "Invoke"
     target = headers.get("X-Amz-Target", "")
     if "." in target:
         return service, target.rsplit(".", 1)[1]
@@ -259,24 +228,9 @@ def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
 
 def error_response(service: str, status: int, code: str, message: str) -> web.Response:
     """An error response in the service's protocol."""
-    request_id = str(uuid.uuid4())
-    if service == "s3":
+    if service in ("s3", "sns"):
         text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
+        text = f"<ErrorResponse>{text}</ErrorResponse>" if service == "sns" else text
         return web.Response(status=status, text=text, content_type="text/xml")
-    if service in ("sns", "iam", "sts", "cloudformation"):
-        kind = "Sender" if status < 500 else "Receiver"
-        text = (
-            f"<ErrorResponse><Error><Type>{kind}</Type><Code>{escape(code)}</Code>"
-            f"<Message>{escape(message)}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-        )
-        return web.Response(status=status, text=text, content_type="text/xml")
-    return web.json_response(
-        {"__type": code, "message": message},
-        status=status,
-        headers={"x-amzn-ErrorType": code, "x-amzn-RequestId": request_id},
-    )
-
-
-def log_tail(lines: list[str]) -> str:
-    """The value of X-Amz-Log-Result: the last 4 KB of output, in base64."""
-    return base64.b64encode("\n".join(lines).encode()[-4096:]).decode()
+    headers = {"x-amzn-ErrorType": code, "x-amzn-RequestId": str(uuid.uuid4())}
+    return web.json_response({"__type": code, "message": message}, status=status, headers=headers)

@@ -5,8 +5,8 @@
 * AWS runs each execution with the role of its state machine. moto uses one identity for everything; here, each task
   presents the name of the role as its access key, by which the gateway recognizes it.
 * AWS rejects the name of an execution that has spaces or special characters. moto takes it.
-* AWS reads JSON Lines, as the lists of the first release can be, and writes result files. moto reads JSON and CSV,
-  and writes a manifest without files.
+* AWS writes result files. moto writes a manifest without files. It also knows no JSON Lines, which a definition of the
+  previous release can read; no list here has that form.
 * moto waits in real time between retries and between looks at another execution. Here, both take a tenth.
 * An update of a schedule replaces everything. moto keeps what happens after its end.
 
@@ -32,10 +32,6 @@ from moto.scheduler.responses import EventBridgeSchedulerResponse
 from moto.settings import moto_server_port
 from moto.stepfunctions.exceptions import InvalidName, NameTooLongException
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader import item_reader_decl
-from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.eval.resource_output_transformer import (
-    transformer,
-)
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.reader_config import input_type
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.itemprocessor import (
     distributed_item_processor_worker,
@@ -65,7 +61,7 @@ def complete(speed: float) -> None:
         integration._normalise_response = _normalise_response
     _check_names()
     _use_roles()
-    _read_json_lines()
+    _accept_json_lines()
     _write_results()
     _update_all_of_a_schedule()
     retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _SPEED / speed))
@@ -166,23 +162,9 @@ def _client_of(role: str, region: str, service: str) -> Any:
 # ---- lists in S3 ------------------------------------------------------------------------------------------------
 
 
-class _JsonLines(transformer.ResourceOutputTransformer):
-    def _eval_body(self, env: Any) -> None:
-        reader_config = env.stack.pop()
-        lines = env.stack.pop().splitlines()
-        env.stack.append([json.loads(line) for line in lines if line.strip()][: reader_config["MaxItemsValue"]])
-
-
-def _read_json_lines() -> None:
-    def init(self: Any, input_type: str) -> None:
-        self.input_type_value = input_type if input_type == "JSONL" else known_types(input_type)
-
+def _accept_json_lines() -> None:
     known_types = input_type.InputTypeValue
-    known = item_reader_decl.resource_output_transformer_for
-    input_type.InputType.__init__ = init
-    item_reader_decl.resource_output_transformer_for = lambda input_type: (
-        _JsonLines() if input_type.input_type_value == "JSONL" else known(input_type)
-    )
+    input_type.InputTypeValue = lambda name: known_types(name.removesuffix("L"))
 
 
 def _write_results() -> None:

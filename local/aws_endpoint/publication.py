@@ -20,7 +20,6 @@ class Publication:
     attributes: dict[str, dict[str, str]]
     group_id: str | None
     deduplication_id: str | None
-    at: float
 
     @property
     def texts(self) -> dict[str, str]:
@@ -52,5 +51,4 @@ class Publication:
             attributes,
             form.get("MessageGroupId"),
             form.get("MessageDeduplicationId"),
-            call.at,
         )

@@ -5,54 +5,42 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
-import threading
 from pathlib import Path
 from types import FrameType
 
-from local.demo.narrator import Narrator
-from local.demo.story import FUNCTION, tell
+from local.demo import narrator
+from local.demo.story import tell
 from local.deployment import Deployment
-from local.stack import Stack
+from local.stack import QUICK_BINARY, Stack
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
     parser.add_argument("--speed", type=float, default=30, help="how much faster than real time it is (30)")
-    parser.add_argument("--binary", type=Path, default=FUNCTION, help="the function (that of `make run`)")
+    parser.add_argument("--binary", type=Path, default=QUICK_BINARY, help="the function (that of `make run`)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _exit)
     signal.signal(signal.SIGINT, _exit)
-    narrator = Narrator(sys.stdout)
     narrator.title(
         f"Zoho CRM “mass change owner” jobs are watched here, {arguments.speed:g} times as fast as real time."
         " Waits and intervals are those of production."
     )
-    as_expected = False
-    try:
-        with Stack(step_functions=True, schedules=True, speed=arguments.speed, token_life_seconds=86_400) as stack:
-            try:
-                with Deployment(stack, binary=arguments.binary, CheckIntervalMinSeconds=10) as deployment:
-                    as_expected = tell(narrator, stack, deployment)
-            finally:
-                # From here on, everything is being stopped: a second Ctrl-C must not interrupt that.
-                _ignore_signals()
-    finally:
-        left = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
+    with Stack(step_functions=True, schedules=True, speed=arguments.speed, token_life_seconds=86_400) as stack:
+        try:
+            with Deployment(stack, binary=arguments.binary, CheckIntervalMinSeconds=10) as deployment:
+                as_expected = tell(stack, deployment)
+        finally:
+            # From here on, everything is being stopped: a second Ctrl-C must not interrupt that.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
     narrator.line("\nAll processes have been stopped.")
     if not as_expected:
         narrator.line("The demonstration did not end as expected.")
-    if left:
-        narrator.line(f"Still running: {', '.join(left)}")
-    return 0 if as_expected and not left else 1
+    return 0 if as_expected else 1
 
 
 def _exit(number: int, _: FrameType | None) -> None:
     sys.exit(128 + number)
-
-
-def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

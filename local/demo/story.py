@@ -6,16 +6,13 @@ import json
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from local.demo import terminal
-from local.demo.narrator import Narrator
+from local.demo import narrator, terminal
 from local.deployment import Deployment
 from local.stack import Stack
 from local.wait import wait_until
 
-FUNCTION = Path(__file__).resolve().parents[2] / "target/debug/mass-change-owner-status"
 MINUTE = 60
 _WARNING = "33"  # yellow
 # In simulated seconds since the start of the first job.
@@ -26,7 +23,7 @@ SCHEDULED = {"module": "Deals", "total": 20_000, "shape": "decelerating", "run_s
 STRANGER = {"module": "Contacts", "job_id": "3652397000000000000", "label": "a typo of mine"}
 
 
-def tell(narrator: Narrator, stack: Stack, deployment: Deployment) -> bool:
+def tell(stack: Stack, deployment: Deployment) -> bool:
     """Show everything. Returns whether it ended as expected."""
     zoho = stack.zoho.control
     began = stack.clock.now()
@@ -52,7 +49,7 @@ def tell(narrator: Narrator, stack: Stack, deployment: Deployment) -> bool:
         "It shows few checks and an end that is noticed soon. Waits grow while little is known, and shrink toward the"
         f" end. From minute {OUTAGE[0] // 60} to {OUTAGE[1] // 60}, Zoho fails, and the watch outlasts it.",
     )
-    _follow(narrator, deployment, first["job_id"], began)
+    _follow(deployment, first["job_id"], began)
     meanwhile.join()
     as_expected = execution.status == "SUCCEEDED" and execution.output["outcome"] == "PARTIALLY_SUCCEEDED"
 
@@ -61,10 +58,10 @@ def tell(narrator: Narrator, stack: Stack, deployment: Deployment) -> bool:
         "It shows the same for a fiftieth of the cost: after each check, the function moves the schedule to the time"
         " of the next one, and at the end, it deletes the schedule.",
     )
-    _follow(narrator, deployment, second[0]["job_id"], began)
-    names = {"GroupName": second[0]["group"], "Name": second[0]["name"]}
-    wait_until(lambda: not _exists(stack, names), "the deletion of the schedule")
-    narrator.line(f"           the schedule {names['Name']} is gone")
+    _follow(deployment, second[0]["job_id"], began)
+    scheduler, name = stack.client("scheduler"), second[0]["name"]
+    wait_until(lambda: not scheduler.list_schedules(NamePrefix=name)["Schedules"], "the deletion of the schedule")
+    narrator.line(f"           the schedule {name} is gone")
 
     messages = {message.values["job_id"]: message for message in deployment.published()}
     narrator.part(
@@ -83,7 +80,7 @@ def tell(narrator: Narrator, stack: Stack, deployment: Deployment) -> bool:
     narrator.part(
         "The same check in a terminal.", "It shows `watch-job`, for people without an AWS account, with its exit code."
     )
-    as_expected &= terminal.run(narrator, stack, first)
+    as_expected &= terminal.run(stack, first)
     stats = zoho.stats(records=False)
     narrator.line(
         f"\nIn all: {stats.requests['crm']} requests to Zoho's API, {deployment.function.invocations} invocations,"
@@ -104,12 +101,7 @@ def _start_a_schedule(stack: Stack, deployment: Deployment) -> dict[str, str]:
         "first_checked_at": now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "adapt": True,
     }
-    target = {
-        "Arn": deployment.function.arn,
-        "RoleArn": deployment.template.arns["SchedulerRole"],
-        "Input": json.dumps(request),
-        "DeadLetterConfig": {"Arn": deployment.template.arns["DeadLetterQueue"]},
-    }
+    arns = deployment.template.arns
     stack.client("scheduler").create_schedule(
         GroupName=group,
         Name=name,
@@ -118,17 +110,17 @@ def _start_a_schedule(stack: Stack, deployment: Deployment) -> dict[str, str]:
         EndDate=now + timedelta(days=2),
         FlexibleTimeWindow={"Mode": "OFF"},
         ActionAfterCompletion="DELETE",
-        Target=target,
+        Target={
+            "Arn": deployment.function.arn,
+            "RoleArn": arns["SchedulerRole"],
+            "Input": json.dumps(request),
+            "DeadLetterConfig": {"Arn": arns["DeadLetterQueue"]},
+        },
     )
-    return {"job_id": job_id, "group": group, "name": name}
+    return {"job_id": job_id, "name": name}
 
 
-def _exists(stack: Stack, names: dict[str, str]) -> bool:
-    listed = stack.client("scheduler").list_schedules(NamePrefix=names["Name"])["Schedules"]
-    return bool(listed)
-
-
-def _follow(narrator: Narrator, deployment: Deployment, job_id: str, began: float) -> None:
+def _follow(deployment: Deployment, job_id: str, began: float) -> None:
     """Print each check of a job with the wait that follows, and why it is so long, as the function logs it."""
     narrator.line("    minute   seen               next check    because of")
     shown = 0

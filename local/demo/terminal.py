@@ -7,7 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from local.demo.narrator import Narrator
+from local.demo import narrator
 from local.stack import Stack
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 
@@ -21,7 +21,7 @@ def newest_build() -> Path | None:
     return max(filter(Path.is_file, BUILDS), key=lambda path: path.stat().st_mtime, default=None)
 
 
-def run(narrator: Narrator, stack: Stack, request: dict[str, str]) -> bool:
+def run(stack: Stack, request: dict[str, str]) -> bool:
     """Run `watch-job` for a job that has ended; true if its exit code is the outcome of the job."""
     built = newest_build()
     if built is None:

@@ -10,6 +10,7 @@ import time
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
 
@@ -20,12 +21,28 @@ _LINE_LIMIT = 16 * 1024 * 1024  # a trace line can be as long as a payload
 
 
 @dataclass
-class Result:
-    """How an invocation ended. `left` is the time in seconds until the deadline."""
+class Invocation:
+    """How an invocation ended. `left` is the time in seconds from the response to the deadline of the function."""
 
-    payload: bytes
-    failed: bool = False
+    body: bytes
+    ok: bool = True
     left: float = 0.0
+
+    @classmethod
+    def failure(cls, error_type: str, message: str) -> Invocation:
+        return cls(json.dumps({"errorType": error_type, "errorMessage": message}).encode(), ok=False)
+
+    @property
+    def payload(self) -> Any:
+        return json.loads(self.body) if self.body else None
+
+    @property
+    def error_type(self) -> str | None:
+        return None if self.ok else self.payload.get("errorType", "")
+
+    @property
+    def error_message(self) -> str | None:
+        return None if self.ok else self.payload.get("errorMessage", "")
 
 
 @dataclass
@@ -39,10 +56,10 @@ class Pending:
     request_id: str
     function_arn: str
     deadline: float
-    headers: dict[str, str | None] = field(default_factory=dict)
-    done: asyncio.Future[Result] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    headers: dict[str, str | None]
+    done: asyncio.Future[Invocation] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
-    def finish(self, result: Result) -> None:
+    def finish(self, result: Invocation) -> None:
         if not self.done.done():
             result.left = self.deadline - time.time()
             self.done.set_result(result)
@@ -51,7 +68,7 @@ class Pending:
 class Environment:
     """Runs in the event loop; any thread can read the plain attributes.
 
-    `invocations` counts the invocations that it received; `lines` are `(stream, text)` in the order of arrival.
+    `invocations` counts the invocations that it received; `lines` are those of both outputs in the order of arrival.
     """
 
     def __init__(self, binary: Path, variables: dict[str, str], clock: Clock) -> None:
@@ -61,20 +78,12 @@ class Environment:
         self._process: asyncio.subprocess.Process | None = None
         self._next: asyncio.Queue[Pending | None] = asyncio.Queue()
         self._current: Pending | None = None
-        self._initialized: asyncio.Future[Result | None] = asyncio.get_running_loop().create_future()
-        self._killed = False
+        self._initialized: asyncio.Future[Invocation | None] = asyncio.get_running_loop().create_future()
         self.pid = 0
-        self.exit_status: int | None = None
+        self.alive = False
         self.invocations = 0
-        self.lines: list[tuple[str, str]] = []
-        self.started_at = 0.0
-        self.init_seconds: float | None = None
+        self.lines: list[str] = []
         self.busy = False
-
-    @property
-    def alive(self) -> bool:
-        """Whether the process was started and has neither exited nor been killed."""
-        return self.pid != 0 and self.exit_status is None and not self._killed
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal: SIGSTOP and SIGCONT freeze and thaw the process as Lambda does between invocations."""
@@ -82,7 +91,7 @@ class Environment:
 
     def kill(self) -> None:
         if self.alive:
-            self._killed = True
+            self.alive = False
             os.kill(self.pid, signal.SIGKILL)
 
     async def start(self) -> None:
@@ -90,12 +99,8 @@ class Environment:
         self._http = web.Server(self._handle, access_log=None)
         self._server = await asyncio.get_running_loop().create_server(self._http, "127.0.0.1", 0)
         port = self._server.sockets[0].getsockname()[1]
-        variables = {
-            **self._variables,
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}",
-            "AWS_LAMBDA_LOG_STREAM_NAME": f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}",
-        }
-        self.started_at = time.time()
+        stream = f"{time.strftime('%Y/%m/%d')}/[$LATEST]{uuid.uuid4().hex}"
+        own = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{port}", "AWS_LAMBDA_LOG_STREAM_NAME": stream}
         self._process = await asyncio.create_subprocess_exec(
             self._binary,
             stdin=asyncio.subprocess.DEVNULL,
@@ -103,9 +108,9 @@ class Environment:
             stderr=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
             start_new_session=True,  # the stack handles Ctrl-C
-            env=variables,
+            env={**self._variables, **own},
         )
-        self.pid = self._process.pid
+        self.pid, self.alive = self._process.pid, True
         self._watcher = asyncio.create_task(self._watch(self._process))
 
     async def stop(self) -> None:
@@ -116,18 +121,18 @@ class Environment:
             self._server.close()
             await self._http.shutdown(0.01)
 
-    async def initialized(self, seconds: float) -> Result | None:
+    async def initialized(self, seconds: float) -> Invocation | None:
         """Wait until the process asks for its first invocation. A result means that the initialization failed."""
         try:
             return await asyncio.wait_for(asyncio.shield(self._initialized), seconds)
         except TimeoutError:
             return _timed_out("", seconds)
 
-    async def invoke(self, pending: Pending) -> Result:
+    async def invoke(self, pending: Pending) -> Invocation:
         """Give the process an invocation, and wait for its result, its exit, or the deadline (which kills it)."""
         self.invocations += 1
         if not self.alive:
-            return _exited(pending.request_id, self.exit_status)
+            return _exited(pending.request_id, None)
         self._current = pending
         self._next.put_nowait(pending)
         seconds = max(0.0, pending.deadline - time.time())
@@ -140,22 +145,21 @@ class Environment:
             self._current = None
 
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
-        async def read(name: str, stream: asyncio.StreamReader | None) -> None:
-            assert stream is not None
+        async def read(stream: asyncio.StreamReader) -> None:
             async for line in stream:
-                self.lines.append((name, line.decode(errors="replace").rstrip("\n")))
+                self.lines.append(line.decode(errors="replace").rstrip("\n"))
 
-        await asyncio.gather(read("stdout", process.stdout), read("stderr", process.stderr))
-        self.exit_status = await process.wait()
+        await asyncio.gather(read(process.stdout), read(process.stderr))
+        status = await process.wait()
+        self.alive = False
         self._next.put_nowait(None)
-        result = _exited(self._current.request_id if self._current else "", self.exit_status)
+        result = _exited(self._current.request_id if self._current else "", status)
         self._end_init(result)
         if self._current:
             self._current.finish(result)
 
-    def _end_init(self, result: Result | None) -> None:
+    def _end_init(self, result: Invocation | None) -> None:
         if not self._initialized.done():
-            self.init_seconds = time.time() - self.started_at
             self._initialized.set_result(result)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -164,13 +168,13 @@ class Environment:
             return await self._next_invocation()
         body = await request.content.read()
         if path == "init/error":
-            self._end_init(Result(body, failed=True))
+            self._end_init(Invocation(body, ok=False))
             return web.json_response({"status": "OK"}, status=202)
         _, request_id, kind = path.split("/")
         if self._current is None or self._current.request_id != request_id:
             error = {"errorType": "InvalidRequestID", "errorMessage": "Invalid request ID"}
             return web.json_response(error, status=400)
-        self._current.finish(Result(body, failed=kind == "error"))
+        self._current.finish(Invocation(body, ok=kind != "error"))
         return web.json_response({"status": "OK"}, status=202)
 
     async def _next_invocation(self) -> web.Response:
@@ -190,14 +194,12 @@ class Environment:
         return web.Response(body=pending.payload, headers=headers, content_type="application/json")
 
 
-def _timed_out(request_id: str, seconds: float) -> Result:
-    return _failed("Sandbox.Timedout", f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds")
+def _timed_out(request_id: str, seconds: float) -> Invocation:
+    message = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+    return Invocation.failure("Sandbox.Timedout", message)
 
 
-def _exited(request_id: str, status: int | None) -> Result:
+def _exited(request_id: str, status: int | None) -> Invocation:
     reason = f"signal: {-status}" if status is not None and status < 0 else f"exit status {status}"
-    return _failed("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited with error: {reason}")
-
-
-def _failed(error_type: str, message: str) -> Result:
-    return Result(json.dumps({"errorType": error_type, "errorMessage": message}).encode(), failed=True)
+    message = f"RequestId: {request_id} Error: Runtime exited with error: {reason}"
+    return Invocation.failure("Runtime.ExitError", message)

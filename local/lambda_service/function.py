@@ -7,48 +7,22 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from local.aws_endpoint.moto_process import ACCOUNT_ID, CREDENTIALS, REGION
 from local.clock import Clock
-from local.lambda_service.environment import Environment, Pending, Result
+from local.lambda_service.environment import Environment, Invocation, Pending
+from local.loop import run_in
 from local.wait import wait_until
 
 INIT_SECONDS = 10.0
+THROTTLED = Invocation.failure("TooManyRequestsException", "Rate Exceeded.")
 _ASYNC_ATTEMPTS = 3
 _THROTTLE_PAUSE = 0.02
-
-T = TypeVar("T")
-
-
-@dataclass
-class Invocation:
-    """One invocation. If it failed, it has `error_type` and `error_message`; if it was throttled, no payload.
-
-    `left` is the time in seconds from the response to the deadline of the function.
-    """
-
-    payload: Any
-    error_type: str | None = None
-    error_message: str | None = None
-    left: float = 0.0
-
-    @property
-    def ok(self) -> bool:
-        return self.error_type is None
-
-    @classmethod
-    def of(cls, result: Result | None) -> Invocation:
-        if result is None:
-            return cls(None, "TooManyRequestsException", "Rate Exceeded.")
-        payload = json.loads(result.payload) if result.payload else None
-        if not result.failed:
-            return cls(payload, left=result.left)
-        known = payload if isinstance(payload, dict) else {}
-        return cls(payload, known.get("errorType", ""), known.get("errorMessage", ""), result.left)
+_RETRY_PAUSE = 0.05  # in place of Lambda's minutes
 
 
 @dataclass
@@ -56,21 +30,20 @@ class EventInvocation:
     """An asynchronous invocation, for which Lambda makes up to three attempts."""
 
     request_id: str
-    results: list[Result] = field(default_factory=list)
+    attempts: list[Invocation] = field(default_factory=list)
     finished: bool = False
 
-    def wait(self, timeout: float = 60.0) -> list[Invocation]:
+    def wait(self) -> list[Invocation]:
         """Wait for the last attempt and return them all."""
-        wait_until(lambda: self.finished, "the end of an asynchronous invocation", timeout)
-        return [Invocation.of(result) for result in self.results]
+        wait_until(lambda: self.finished, "the end of an asynchronous invocation")
+        return self.attempts
 
 
 @dataclass
 class Function:
     """A deployed function. `Stack.function` returns it, and other threads than the event loop's use what is public.
 
-    `retry_seconds` replaces Lambda's minutes between asynchronous attempts. `environments` are all of them so far, in
-    the order of their start, and those that have exited.
+    `environments` are all of them so far, in the order of their start, and those that have exited.
     """
 
     name: str
@@ -81,13 +54,10 @@ class Function:
     send_to_destination: Callable[[str, str, str], Awaitable[None]]
     timeout: float = 30.0
     concurrency: int = 10
-    memory_size: int = 128
     destination_arn: str | None = None
-    retry_seconds: float = 0.05
     environments: list[Environment] = field(default_factory=list)
     events: dict[str, EventInvocation] = field(default_factory=dict)
     _tasks: set[asyncio.Task] = field(default_factory=set)
-    _meeting: list[asyncio.Future[None]] = field(default_factory=list)
 
     @property
     def arn(self) -> str:
@@ -102,19 +72,17 @@ class Function:
 
         `headers` replace those of the Runtime API; None leaves one out.
         """
-        run = self.run(_encoded(payload), timeout=timeout, headers=headers)
-        return Invocation.of(self._in_loop(run))
+        return run_in(self.loop, self.run(_encoded(payload), timeout=timeout, headers=headers))
 
-    def invoke_together(self, payloads: Iterable[Any], timeout: float | None = None) -> list[Invocation]:
+    def invoke_together(self, payloads: list[Any]) -> list[Invocation]:
         """Invoke the function with all payloads at the same moment, each in its own execution environment."""
-        bodies = [_encoded(payload) for payload in payloads]
-        if len(bodies) > self.concurrency:
-            raise ValueError("there are more payloads than the function's concurrency")
+        assert len(payloads) <= self.concurrency
 
-        async def run() -> list[Result | None]:
-            return await asyncio.gather(*(self.run(body, timeout=timeout, together=len(bodies)) for body in bodies))
+        async def run() -> list[Invocation]:
+            start = asyncio.Barrier(len(payloads))
+            return await asyncio.gather(*(self.run(_encoded(payload), start=start) for payload in payloads))
 
-        return [Invocation.of(result) for result in self._in_loop(run())]
+        return run_in(self.loop, run())
 
     def invoke_event(self, payload: Any) -> EventInvocation:
         """Invoke the function asynchronously: two retries, then the on-failure destination."""
@@ -122,7 +90,7 @@ class Function:
         async def start() -> EventInvocation:
             return self.start_event(_encoded(payload))
 
-        return self._in_loop(start())
+        return run_in(self.loop, start())
 
     def event_invocation(self, request_id: str) -> EventInvocation:
         """An asynchronous invocation that something else made."""
@@ -139,7 +107,7 @@ class Function:
     @property
     def lines(self) -> list[str]:
         """All lines that all processes wrote to standard output and standard error."""
-        return [text for environment in list(self.environments) for _, text in environment.lines]
+        return [line for environment in list(self.environments) for line in environment.lines]
 
     @property
     def output(self) -> str:
@@ -155,14 +123,14 @@ class Function:
         """The lines that CloudWatch turns into metrics."""
         return [document for document in self._documents() if "_aws" in document]
 
-    def wait_for_line(self, accept: Callable[[str], bool], timeout: float = 10.0) -> str:
+    def wait_for_line(self, accept: Callable[[str], bool]) -> str:
         """Wait for a line of output (it can arrive after the response) and return it."""
-        wait_until(lambda: any(map(accept, self.lines)), "a line of the function's output", timeout)
+        wait_until(lambda: any(map(accept, self.lines)), "a line of the function's output")
         return next(filter(accept, self.lines))
 
     def stop(self) -> None:
         """Kill every process. What they wrote stays readable."""
-        self._in_loop(self.shut_down())
+        run_in(self.loop, self.shut_down())
 
     def __enter__(self) -> Function:
         return self
@@ -173,9 +141,6 @@ class Function:
     def _documents(self) -> list[dict]:
         return [json.loads(line) for line in self.lines if line.startswith("{") and line.endswith("}")]
 
-    def _in_loop(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self.loop).result()
-
     # ---- in the event loop -------------------------------------------------------------------------
 
     async def run(
@@ -183,18 +148,19 @@ class Function:
         payload: bytes,
         request_id: str = "",
         timeout: float | None = None,
-        together: int = 1,
         headers: dict[str, str | None] | None = None,
-    ) -> Result | None:
-        """Run one invocation; None if all environments are busy and the concurrency does not allow another one.
+        start: asyncio.Barrier | None = None,
+    ) -> Invocation:
+        """Run one invocation; THROTTLED if all environments are busy and the concurrency does not allow another one.
 
-        It begins when `together` invocations have their environments.
+        It begins when all that wait at `start` have their environments.
         """
         environment = self._reserve()
         if environment is None:
-            return None
+            return THROTTLED
         try:
-            await self._meet(together)
+            if start:
+                await start.wait()
             if environment.pid == 0:
                 await environment.start()
             if failure := await environment.initialized(INIT_SECONDS):
@@ -242,35 +208,22 @@ class Function:
             **CREDENTIALS,
             "AWS_LAMBDA_FUNCTION_NAME": self.name,
             "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(self.memory_size),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
             "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
             "AWS_LAMBDA_LOG_GROUP_NAME": f"/aws/lambda/{self.name}",
             **self.variables,
         }
 
-    async def _meet(self, size: int) -> None:
-        if size == 1:
-            return
-        waiting = self._meeting
-        waiting.append(self.loop.create_future())
-        if len(waiting) < size:
-            await waiting[-1]
-            return
-        for future in waiting:
-            future.set_result(None)
-        waiting.clear()
-
     async def _run_event(self, event: EventInvocation, payload: bytes) -> None:
-        while len(event.results) < _ASYNC_ATTEMPTS:
+        while len(event.attempts) < _ASYNC_ATTEMPTS:
             result = await self.run(payload, event.request_id)
-            if result is None:  # throttled: Lambda keeps the event and retries later
+            if result is THROTTLED:  # Lambda keeps the event and retries later
                 await asyncio.sleep(_THROTTLE_PAUSE)
                 continue
-            event.results.append(result)
-            if not result.failed:
+            event.attempts.append(result)
+            if result.ok:
                 break
-            if len(event.results) < _ASYNC_ATTEMPTS:
-                await asyncio.sleep(self.retry_seconds)
+            await asyncio.sleep(_RETRY_PAUSE)
         else:
             if self.destination_arn:
                 role = self.variables.get("AWS_ACCESS_KEY_ID", CREDENTIALS["AWS_ACCESS_KEY_ID"])
@@ -287,11 +240,11 @@ class Function:
                 "requestId": event.request_id,
                 "functionArn": f"{self.arn}:$LATEST",
                 "condition": "RetriesExhausted",
-                "approximateInvokeCount": len(event.results),
+                "approximateInvokeCount": len(event.attempts),
             },
             "requestPayload": json.loads(payload),
             "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
-            "responsePayload": json.loads(event.results[-1].payload or b"null"),
+            "responsePayload": event.attempts[-1].payload,
         }
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 
 from aiohttp import web
 
-from local.aws_endpoint.gateway import error_response, log_tail
+from local.aws_endpoint.gateway import error_response
 from local.aws_endpoint.moto_process import ACCOUNT_ID, REGION
-from local.lambda_service.function import Function
+from local.lambda_service.function import THROTTLED, Function
 
 
 class LambdaService:
@@ -28,23 +27,13 @@ class LambdaService:
         if function is None:
             arn = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{name}"
             return error_response("lambda", 404, "ResourceNotFoundException", f"Function not found: {arn}")
-        payload = payload or b"{}"
-        try:
-            json.loads(payload)
-        except RecursionError:
-            pass  # nested more deeply than Python can check
-        except ValueError as error:
-            message = f"Could not parse request body into json: {error}"
-            return error_response("lambda", 400, "InvalidRequestContentException", message)
         headers = {"x-amzn-RequestId": str(uuid.uuid4()), "X-Amz-Executed-Version": "$LATEST"}
         if request.headers.get("X-Amz-Invocation-Type") == "Event":
             headers["x-amzn-RequestId"] = function.start_event(payload).request_id
             return web.Response(status=202, headers=headers)
         result = await function.run(payload, headers["x-amzn-RequestId"])
-        if result is None:
+        if result is THROTTLED:
             return error_response("lambda", 429, "TooManyRequestsException", "Rate Exceeded.")
-        if result.failed:
+        if not result.ok:
             headers["X-Amz-Function-Error"] = "Unhandled"
-        if request.headers.get("X-Amz-Log-Type") == "Tail":
-            headers["X-Amz-Log-Result"] = log_tail(function.lines)
-        return web.Response(status=200, headers=headers, body=result.payload, content_type="application/json")
+        return web.Response(status=200, headers=headers, body=result.body, content_type="application/json")

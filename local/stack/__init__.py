@@ -7,16 +7,16 @@
 
 from local.aws_endpoint.gateway import Call, Fault
 from local.aws_endpoint.publication import Publication
-from local.lambda_service.environment import Environment
-from local.lambda_service.function import EventInvocation, Function, Invocation
+from local.lambda_service.environment import Invocation
+from local.lambda_service.function import EventInvocation, Function
 from local.stack.queue import Queue, Topic
 from local.stack.schedules import Firing
-from local.stack.stack import RELEASE_BINARY, Stack
+from local.stack.stack import QUICK_BINARY, RELEASE_BINARY, Stack
 
 __all__ = [
+    "QUICK_BINARY",
     "RELEASE_BINARY",
     "Call",
-    "Environment",
     "EventInvocation",
     "Fault",
     "Firing",

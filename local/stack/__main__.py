@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 
-from local.stack.stack import Stack
+from local.stack.stack import QUICK_BINARY, Stack
 
 
 def main() -> None:
@@ -16,7 +16,7 @@ def main() -> None:
         stack.secret({"access_token": token}, "zoho")
         topic = stack.topic("zoho-jobs")
         env = {"ZOHO_SECRET_ID": "zoho", "ZOHO_API_DOMAIN": stack.zoho.url, "STATUS_TOPIC_ARN": topic.arn}
-        stack.function("mass-change-owner-status", env=env)
+        stack.function("mass-change-owner-status", env, QUICK_BINARY)
         print(
             f"AWS  {stack.endpoint_url}\nZoho {stack.zoho.url}\n\n"
             "To use it with any AWS client, in another shell:\n\n"

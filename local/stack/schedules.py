@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, quote
 from local.aws_endpoint.gateway import Call, Gateway
 from local.clock import Clock
 
-_UNITS = {"minute": 60, "hour": 3_600, "day": 86_400}
+_UNITS = {"minute": 60, "hour": 3_600}
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class Firing:
     """One occurrence. `at` is in seconds since the epoch."""
 
     at: float
-    schedule: dict[str, Any]
     payload: str
 
 
@@ -43,7 +42,7 @@ class Schedules:
         self._firings = firings
         self._running: dict[str, asyncio.Task[None]] = {}
         self._occurrences: set[asyncio.Task[None]] = set()
-        gateway.observers.append(self._observe)
+        gateway.observe = self._observe
 
     async def stop(self) -> None:
         for task in (*self._running.values(), *self._occurrences):
@@ -65,9 +64,10 @@ class Schedules:
         schedule = await self._gateway.ask_moto("GET", address, call)
         if schedule is None or schedule["State"] != "ENABLED":
             return
-        once, seconds = interval(schedule["ScheduleExpression"])
-        # moto writes times in real seconds, so the creation is now.
-        due = once or schedule["StartDate"] or self._clock.now() + seconds
+        seconds = interval(schedule["ScheduleExpression"])
+        # moto writes times in real seconds, so the creation is now. A start date that has passed fires once.
+        due = schedule["StartDate"] or self._clock.now() + seconds
+        following = max(due, self._clock.now()) + seconds
         while True:
             await self._clock.sleep_until(due)
             if schedule["EndDate"] and due > schedule["EndDate"]:
@@ -75,28 +75,22 @@ class Schedules:
             task = asyncio.create_task(self._occur(schedule, due))
             self._occurrences.add(task)
             task.add_done_callback(self._occurrences.discard)
-            if once:
-                break
-            due += seconds
-            if due < self._clock.now():  # a start date long past fires once
-                due = self._clock.now() + seconds
+            due, following = following, following + seconds
         if schedule["ActionAfterCompletion"] == "DELETE":
             await self._gateway.ask_moto("DELETE", address, call)
 
     async def _occur(self, schedule: dict[str, Any], due: float) -> None:
         payload = payload_of(schedule, due)
-        self._firings.append(Firing(due, schedule, payload))
+        self._firings.append(Firing(due, payload))
         await asyncio.get_running_loop().run_in_executor(None, self._fire, schedule, payload)
 
 
-def interval(expression: str) -> tuple[float | None, float]:
-    """The time of `at(...)`, or the seconds of `rate(...)`."""
-    if found := re.fullmatch(r"at\((.+)\)", expression):
-        return datetime.fromisoformat(found[1]).replace(tzinfo=UTC).timestamp(), 0
-    found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", expression)
+def interval(expression: str) -> float:
+    """The seconds of `rate(...)`."""
+    found = re.fullmatch(r"rate\((\d+) (minute|hour)s?\)", expression)
     if found is None:
         raise ValueError(f"{expression} is no schedule that fires here")
-    return None, int(found[1]) * _UNITS[found[2]]
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def payload_of(schedule: dict[str, Any], due: float) -> str:

@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import json
 import tempfile
-import threading
 import urllib.request
 import uuid
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,11 +22,15 @@ from local.aws_endpoint.publication import Publication
 from local.clock import Clock
 from local.lambda_service.function import Function
 from local.lambda_service.service import LambdaService
+from local.loop import background_loop, run_in
 from local.stack.queue import Queue, Topic
 from local.stack.schedules import Firing, Schedules
 from local.zoho_simulator import Zoho
 
-RELEASE_BINARY = Path(__file__).resolve().parents[2] / "target/lambda/mass-change-owner-status/bootstrap"
+TARGET = Path(__file__).resolve().parents[2] / "target"
+RELEASE_BINARY = TARGET / "lambda/mass-change-owner-status/bootstrap"
+QUICK_BINARY = TARGET / "debug/mass-change-owner-status"
+"""That of `make run` and `make stack`."""
 
 T = TypeVar("T")
 
@@ -58,7 +60,7 @@ class Stack:
             self.clock = Clock(self._speed)
             self.zoho = started.enter_context(Zoho(speed=self._speed, **self._zoho_settings))
             directory = started.enter_context(tempfile.TemporaryDirectory(prefix="stack-"))
-            self._loop = started.enter_context(_background_loop())
+            self._loop = started.enter_context(background_loop("stack"))
             self._service = LambdaService()
             self._gateway = self._run(_made(Gateway, self._service.handle))
             port = self._run(self._gateway.start())
@@ -69,15 +71,12 @@ class Stack:
             started.callback(lambda: self._run(self._service.stop()))
             started.callback(self._gateway.clear)
             self.endpoint_url = f"http://127.0.0.1:{port}"
-            self._variables = {
-                "AWS_ENDPOINT_URL": self.endpoint_url,
-                **self.clock.variables(Path(directory)),
-            }
+            self._variables = {"AWS_ENDPOINT_URL": self.endpoint_url, **self.clock.variables(Path(directory))}
             if self._fires_schedules:
                 schedules = Schedules(self._gateway, self.clock, self.fire, self.firings)
                 started.callback(lambda: self._run(schedules.stop()))
             if self._step_functions:
-                self._configure_moto({"stepfunctions": {"execute_state_machine": True}})
+                self._execute_state_machines()
             self._started = started.pop_all()
         return self
 
@@ -106,14 +105,10 @@ class Stack:
         self, name: str, env: dict[str, str] | None = None, binary: Path = RELEASE_BINARY, **settings: Any
     ) -> Function:
         """Deploy a function. `env` is added to Lambda's own variables; for other settings, see `Function`."""
-        if not Path(binary).is_file():
+        if not binary.is_file():
             raise FileNotFoundError(f"{binary} does not exist; build it with `make build`")
-        if name in self._service.functions:
-            raise ValueError(f"the function {name} exists already")
         variables = {**self._variables, **(env or {})}
-        function = Function(
-            name, Path(binary), variables, self.clock, self._loop, self._send_to_destination, **settings
-        )
+        function = Function(name, binary, variables, self.clock, self._loop, self._send_to_destination, **settings)
         self._service.functions[name] = function
         return function
 
@@ -141,15 +136,11 @@ class Stack:
         secrets = self.client("secretsmanager")
         return secrets.create_secret(Name=name or self.unique("secret"), SecretString=text)["ARN"]
 
-    def fail_aws(
-        self, service: str, action: str, *, status: int | None = 500, lose_response: bool = False, **how: Any
-    ) -> Fault:
+    def fail_aws(self, service: str, action: str, *, status: int | None = 500, **how: Any) -> Fault:
         """Make the next `times` requests for an action fail (None: all, until the fault ends); see `Fault`.
 
-        With `status=None` and `hold=True`, a `kind`, or `lose_response=True`, AWS still processes the request.
+        With `status=None` and `hold=True` or a `kind`, AWS still processes the request.
         """
-        if lose_response:
-            how["kind"] = "close"
         return self._gateway.add(Fault(service, action, status=status, **how))
 
     def clear_faults(self) -> None:
@@ -157,21 +148,16 @@ class Stack:
 
     def calls(self, service: str | None = None, action: str | None = None) -> list[Call]:
         """All requests to AWS so far, from any client."""
-        return [
-            call
-            for call in list(self._gateway.calls)
-            if service in (None, call.service) and action in (None, call.action)
-        ]
+        calls = list(self._gateway.calls)
+        return [call for call in calls if service in (None, call.service) and action in (None, call.action)]
 
     def published(self, topic_arn: str) -> list[Publication]:
         """The messages that SNS accepted for a topic, with the texts for all protocols."""
-        calls = self.calls("sns", "Publish")
-        return [
-            found for call in calls if call.status == 200 and (found := Publication.of(call)).topic_arn == topic_arn
-        ]
+        accepted = [Publication.of(call) for call in self.calls("sns", "Publish") if call.status == 200]
+        return [publication for publication in accepted if publication.topic_arn == topic_arn]
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return run_in(self._loop, work)
 
     async def _send_to_destination(self, arn: str, body: str, role: str) -> None:
         # As on AWS, nobody hears of a record that could not be delivered.
@@ -206,32 +192,12 @@ class Stack:
             return None
         return response["ResponseMetadata"]["RequestId"]
 
-    def _configure_moto(self, document: dict) -> None:
-        request = urllib.request.Request(f"{self.endpoint_url}/moto-api/config", json.dumps(document).encode())
-        request.add_header("Content-Type", "application/json")
-        urllib.request.urlopen(request).close()
+    def _execute_state_machines(self) -> None:
+        how = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
+        headers = {"Content-Type": "application/json"}
+        urllib.request.urlopen(urllib.request.Request(f"{self.endpoint_url}/moto-api/config", how, headers)).close()
 
 
 async def _made(factory: Any, *arguments: Any) -> Any:
     """Call a factory in the event loop, to which its result then belongs."""
     return factory(*arguments)
-
-
-@contextlib.contextmanager
-def _background_loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread. At the end, its tasks are cancelled and awaited, as in `asyncio.run`."""
-    made: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
-
-    async def run() -> None:
-        stop = asyncio.Event()
-        made.set_result((asyncio.get_running_loop(), stop))
-        await stop.wait()
-
-    thread = threading.Thread(target=asyncio.run, args=(run(),), name="stack", daemon=True)
-    thread.start()
-    loop, stop = made.result()
-    try:
-        yield loop
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()

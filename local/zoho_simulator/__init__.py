@@ -6,11 +6,9 @@ from .oauth import (
     DEFAULT_CLIENT_ID,
     DEFAULT_CLIENT_SECRET,
     DEFAULT_REFRESH_TOKEN,
-    DEFAULT_SCOPE,
-    DEFAULT_SOID,
     REFRESH_TOKEN_SECRET,
 )
-from .records import RequestRecord, Stats
+from .records import RequestRecord
 from .server import Zoho
 from .settings import Settings
 
@@ -19,12 +17,9 @@ __all__ = [
     "DEFAULT_CLIENT_ID",
     "DEFAULT_CLIENT_SECRET",
     "DEFAULT_REFRESH_TOKEN",
-    "DEFAULT_SCOPE",
-    "DEFAULT_SOID",
     "REFRESH_TOKEN_SECRET",
     "RequestRecord",
     "Settings",
-    "Stats",
     "Zoho",
     "ZohoControl",
 ]

@@ -19,7 +19,6 @@ def main() -> int:
         prog="python -m local.zoho_simulator", description="Simulates Zoho CRM and Zoho accounts."
     )
     parser.add_argument("--port", type=int, default=8600, help="0 for any free port (default: 8600)")
-    parser.add_argument("--tls", metavar="DIR", help="serve HTTPS; the CA to trust is written to DIR/ca.pem")
     parser.add_argument("--speed", type=float, default=1.0, help="simulated seconds per real second (default: 1)")
     parser.add_argument("--set", metavar="JSON", type=json.loads, default={}, help="settings: '{\"concurrency\": 5}'")
     arguments = parser.parse_args()
@@ -27,7 +26,7 @@ def main() -> int:
     stop_signals = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals)
     try:
-        with Zoho(arguments.tls or False, arguments.port, arguments.speed, **arguments.set) as zoho:
+        with Zoho(arguments.port, arguments.speed, **arguments.set) as zoho:
             print(_what_next(zoho, zoho.control.start_job(**JOB)), flush=True)
             signal.sigwait(stop_signals)
     except (OSError, TypeError, ValueError) as error:
@@ -36,13 +35,12 @@ def main() -> int:
 
 
 def _what_next(zoho: Zoho, job_id: str) -> str:
-    ca = f"\n  export SSL_CERT_FILE={zoho.ca_file}" if zoho.ca_file else ""
     credentials = json.dumps(REFRESH_TOKEN_SECRET)
     return f"""Zoho simulator on {zoho.url}, with a job that takes ten minutes. Ctrl-C stops it.
 
 To watch the job, in another shell (`make watch-job` builds the program):
 
-  export ZOHO_API_DOMAIN={zoho.url} ZOHO_ACCOUNTS_DOMAIN={zoho.url}{ca}
+  export ZOHO_API_DOMAIN={zoho.url} ZOHO_ACCOUNTS_DOMAIN={zoho.url}
   export ZOHO_CREDENTIALS='{credentials}'
   target/release/watch-job Leads {job_id}
 

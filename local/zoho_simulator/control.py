@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -44,7 +43,6 @@ class ZohoControl:
     def __init__(self, settings: Settings, clock: Clock, url: str) -> None:
         self.url = url
         self.clock = clock
-        self.connections = 0
         self.running = 0
         self._first_settings = settings
         self.reset()
@@ -57,7 +55,6 @@ class ZohoControl:
         self.crm = Crm(self.issuer)
         self.faults: list[Fault] = []
         self.records: list[RequestRecord] = []
-        self._connections_before = self.connections
         self.add_client(DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN, DEFAULT_SOID)
 
     def start_job(self, module: str = "Leads", job_id: str | None = None, **plan: Any) -> str:
@@ -92,15 +89,11 @@ class ZohoControl:
         body: Any = "",
         times: int = 1,
         side: Side | None = "crm",
-        raw: bytes | None = None,
     ) -> None:
-        """Script the next `times` responses: the requests are not processed. A body that is no string is sent as JSON.
-
-        `raw` is sent byte for byte instead, and the connection is closed.
-        """
+        """Script the next `times` responses, without processing the requests. A body that is no string becomes JSON."""
         text = body if isinstance(body, str) else json.dumps(body)
         content_type = {"Content-Type": "application/json;charset=utf-8"}
-        script = {"status": status, "headers": content_type | dict(headers or {}), "text": text, "raw": raw}
+        script = {"status": status, "headers": content_type | dict(headers or {}), "text": text}
         self.faults.append(Fault("response", times, side, script))
 
     def clear_faults(self) -> None:
@@ -114,17 +107,8 @@ class ZohoControl:
 
     def stats(self, records: bool = True) -> Stats:
         """The requests since the start or the last reset; without `records`, only the figures."""
-        now = self.clock.now()
-        return Stats(
-            requests={side: sum(record.side == side for record in self.records) for side in ("crm", "accounts")},
-            connections=self.connections - self._connections_before,
-            tokens_minted=self.issuer.minted,
-            tokens_valid=sum(token.grant is not None and token.is_valid(now) for token in self.issuer.tokens.values()),
-            tokens_throttled=self.issuer.throttled,
-            credits_used=self.crm.credits_used,
-            jobs=len(self.crm.jobs),
-            records=list(self.records) if records else [],
-        )
+        requests = {side: sum(record.side == side for record in self.records) for side in ("crm", "accounts")}
+        return Stats(requests, self.issuer.minted, list(self.records) if records else [])
 
     def issue_token(self, scope: str = DEFAULT_SCOPE, life_seconds: float = 3600) -> str:
         """Issue a valid access token outside of every limit."""
@@ -136,16 +120,9 @@ class ZohoControl:
             found.revoked = True
         return found is not None
 
-    def add_client(
-        self,
-        client_id: str,
-        client_secret: str,
-        refresh_token: str | None = None,
-        soid: str | None = None,
-        scope: str = DEFAULT_SCOPE,
-    ) -> None:
-        """Register a client that can request tokens with a refresh token, for an organization, or both."""
-        self.issuer.clients.append(Client(client_id, client_secret, refresh_token, soid, scope))
+    def add_client(self, *client: str, **more: str) -> None:
+        """Register a client; see `Client`."""
+        self.issuer.clients.append(Client(*client, **more))
 
     def expect_login(self, *answers: Any, interval: float = 5, life: float = 300) -> None:
         """Say how the next login goes: the answers to its polls (errors, or whole bodies). Then it is accepted."""
@@ -174,8 +151,6 @@ def operate(control: ZohoControl, operation: str, body: bytes) -> tuple[int, Any
         return 404, {"error": f"the operations are {', '.join(sorted(OPERATIONS))}"}
     try:
         arguments = json.loads(body) if body else {}
-        if isinstance(arguments.get("raw"), str):
-            arguments["raw"] = base64.b64decode(arguments["raw"])
         result = getattr(control, operation)(**arguments)
         return 200, asdict(result) if isinstance(result, Stats) else result
     except (TypeError, ValueError, AttributeError) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from aiohttp import web
@@ -15,14 +14,19 @@ from .oauth import Token, TokenIssuer
 from .records import RequestRecord
 from .settings import Settings
 
+_STANDARD = (
+    "Leads,Accounts,Contacts,Deals,Campaigns,Tasks,Cases,Events,Calls,Solutions,Products,Vendors,Price_Books,Quotes,"
+    "Sales_Orders,Purchase_Orders,Invoices"
+)
+MODULES = {*_STANDARD.split(","), "CustomModule1", "zohosign__ZohoSign_Documents", "Appointments__s"}
 _PATH = re.compile(r"/crm/v[4-8]/(?P<module>[^/]+)/actions/mass_change_owner")
 _JOB_ID = re.compile(r"[0-9]{1,19}")
 _DAY = 86_400
+_RETENTION = 60 * _DAY
 _HEADERS = {
     "Content-Type": "application/json;charset=utf-8",
     "Content-Disposition": "attachment; filename=response.json",
 }
-_USERS_ZONE = timezone(timedelta(hours=5.5))
 
 
 class CrmError(Exception):
@@ -54,7 +58,6 @@ class Crm:
 
     def respond(self, request: RequestRecord, running: int, now: float, settings: Settings) -> web.Response:
         """Respond to one request; `running` counts the requests already in progress."""
-        headers = dict(_HEADERS)
         try:
             match = _PATH.fullmatch(request.path)
             if match is None:
@@ -63,18 +66,22 @@ class Crm:
             if request.method not in ("GET", "POST"):
                 raise CrmError(400, "INVALID_REQUEST_METHOD", "The http request method type is not a valid one")
             token = self._authenticate(request.scheme, request.token, now)
-            reset = datetime.fromtimestamp(token.expires_at, _USERS_ZONE)
-            headers["X-ACCESSTOKEN-RESET"] = reset.isoformat(timespec="seconds")
-            self._spend_a_credit(running, now, headers, settings)
+            self._spend_a_credit(running, now, settings)
+            module = match["module"]
+            if not token.allows(f"ZohoCRM.change_owner.{'CREATE' if request.method == 'POST' else 'READ'}"):
+                raise CrmError(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
+            if module not in MODULES:
+                message = "the module name given seems to be invalid"
+                raise CrmError(400, "INVALID_MODULE", message, resource_path_index=0)
             if request.method == "POST":
-                status, content = self._start(request, match["module"], token, now, settings)
+                status, content = 202, {"data": [self._start(module, now)]}
+            elif (job := self._find(request.parameters().get("job_id"), module, now)) is None:
+                return web.Response(status=204, headers=_HEADERS)
             else:
-                status, content = self._status(request, match["module"], token, now, settings)
+                status, content = 200, {"data": [job.status(now)]}
         except CrmError as error:
             status, content = error.status, error.content
-        if content is None:
-            return web.Response(status=status, headers=headers)
-        return web.Response(status=status, headers=headers, body=json.dumps(content, separators=(",", ":")).encode())
+        return web.Response(status=status, headers=_HEADERS, body=json.dumps(content, separators=(",", ":")).encode())
 
     def _authenticate(self, scheme: str, value: str, now: float) -> Token:
         if not value:
@@ -85,64 +92,29 @@ class Crm:
             raise CrmError(401, "INVALID_TOKEN", "invalid oauth token")
         return token
 
-    def _spend_a_credit(self, running: int, now: float, headers: dict[str, str], settings: Settings) -> None:
+    def _spend_a_credit(self, running: int, now: float, settings: Settings) -> None:
         """Each request costs one; a day begins with its first request and ends 24 hours later."""
         if now >= self._day_began_at + _DAY:
             self.credits_used, self._day_began_at = 0, now
         if running >= settings.concurrency or self.credits_used >= settings.daily_credits:
-            details = {}
-            if settings.retry_after is not None:
-                headers["Retry-After"] = str(settings.retry_after)
-                details = {"retry_after": settings.retry_after}
             message = "You have made too many requests. Please try again after some time."
-            raise CrmError(429, "TOO_MANY_REQUESTS", message, **details)
+            raise CrmError(429, "TOO_MANY_REQUESTS", message)
         self.credits_used += 1
-        remaining = settings.daily_credits - self.credits_used
-        if remaining <= settings.daily_credits / 2:
-            headers["X-API-CREDITS-REMAINING"] = str(remaining)
 
-    def _check_module(self, module: str, token: Token, right: str, settings: Settings) -> None:
-        if not token.allows(f"ZohoCRM.change_owner.{right}"):
-            raise CrmError(401, "OAUTH_SCOPE_MISMATCH", "invalid oauth scope to access this URL")
-        if module not in settings.modules:
-            message = "the module name given seems to be invalid"
-            raise CrmError(400, "INVALID_MODULE", message, resource_path_index=0)
-        if module in settings.forbidden_modules:
-            raise CrmError(403, "NO_PERMISSION", "permission denied", permissions=[f"Crm_Implied_View_{module}"])
-
-    def _status(
-        self, request: RequestRecord, module: str, token: Token, now: float, settings: Settings
-    ) -> tuple[int, dict[str, Any] | None]:
-        self._check_module(module, token, "READ", settings)
-        job_id = request.parameters().get("job_id")
+    def _find(self, job_id: str | None, module: str, now: float) -> Job | None:
         if not job_id:
             message = "One of the expected parameter is missing"
             raise CrmError(404, "REQUIRED_PARAM_MISSING", message, param_name="job_id")
         if not _JOB_ID.fullmatch(job_id):
             raise CrmError(400, "INVALID_DATA", "the job id given seems to be invalid", param_name="job_id")
         job = self.jobs.get(job_id)
-        if job is None or now >= job.created_at + settings.retention_days * _DAY:
-            return 204, None
+        if job is None or now >= job.created_at + _RETENTION:
+            return None
         if job.module != module:
             raise CrmError(404, None, None)
-        return 200, {"data": [job.status(now)]}
+        return job
 
-    def _start(
-        self, request: RequestRecord, module: str, token: Token, now: float, settings: Settings
-    ) -> tuple[int, dict[str, Any]]:
-        self._check_module(module, token, "CREATE", settings)
-        try:
-            content = json.loads(request.body)
-            given = {"cvid": content["cvid"], "owner": content["owner"]["id"]}
-        except (ValueError, LookupError, TypeError) as error:
-            raise CrmError(400, "MANDATORY_NOT_FOUND", "required field not found") from error
-        if not all(_JOB_ID.fullmatch(str(value)) for value in given.values()):
-            raise CrmError(400, "INVALID_DATA", "the cvid or the owner given seems to be invalid")
-        job = self.start_job(now, module, **settings.posted_job)
-        success = {
-            "code": "SUCCESS",
-            "details": {"id": job.job_id, "job_id": job.job_id},
-            "message": "owner is successfully updated",
-            "status": "success",
-        }
-        return 202, {"data": [success]}
+    def _start(self, module: str, now: float) -> dict[str, Any]:
+        job = self.start_job(now, module)
+        details = {"id": job.job_id, "job_id": job.job_id}
+        return {"code": "SUCCESS", "details": details, "message": "owner is successfully updated", "status": "success"}

@@ -5,12 +5,11 @@ Source: docs/zoho-api.md, "OAuth". A test says how the person at the browser act
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .oauth import DEFAULT_SCOPE, TOKEN_PATH, Client, TokenIssuer
+from .oauth import DEFAULT_SCOPE, TOKEN_PATH, Client, TokenIssuer, new_token
 
 BEGIN_PATH, POLL_PATH = "/oauth/v3/device/code", "/oauth/v3/device/token"
 
@@ -38,7 +37,7 @@ class Logins:
 
     def code(self, now: float, scope: str = DEFAULT_SCOPE) -> str:
         """A code for a self client, as the API console generates it."""
-        code = f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}"
+        code = new_token()
         self._pending[code] = _Pending(scope, now + self.life)
         return code
 
@@ -72,7 +71,7 @@ class Logins:
                 answer = self.answers.pop(0)
                 return {"error": answer} if isinstance(answer, str) else answer
         del self._pending[form["code"]]
-        token = f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}"
-        issuer.clients.append(Client(client.client_id, client.client_secret, token, None, pending.scope))
+        token = new_token()
+        issuer.clients.append(Client(client.client_id, client.client_secret, token, scope=pending.scope))
         access_token = issuer.issue(pending.scope, now + 3600).value
         return {"access_token": access_token, "refresh_token": token, "token_type": "Bearer", "expires_in": 3600}

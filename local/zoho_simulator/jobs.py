@@ -24,20 +24,15 @@ def _stall(share: float) -> float:
 # From the elapsed share of the running time (0 to 1) to the share of records processed.
 SHAPES: dict[str, Callable[[float], float]] = {
     "linear": lambda share: share,
-    "accelerating": lambda share: share**2,
     "decelerating": lambda share: 1 - (1 - share) ** 2,
-    "steps": lambda share: math.floor(share * 5) / 5,
     "stall": _stall,
-    "fails-half-way": lambda share: share,
+    "fails-half-way": lambda share: min(share, 0.5),
 }
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job. `failed` of its records fail, spread evenly over the run; `left_over` records are never processed.
-
-    Without `shows_progress`, the status endpoint reports it as SCHEDULED and without counts until it has ended.
-    """
+    """One job. `failed` of its records fail, spread evenly over the run."""
 
     job_id: str
     module: str
@@ -47,16 +42,14 @@ class Job:
     run_seconds: float = 60
     shape: str = "linear"
     failed: int = 0
-    left_over: int = 0
-    shows_progress: bool = True
 
     def __post_init__(self) -> None:
         if self.shape not in SHAPES:
             raise ValueError(f"shape must be one of {', '.join(SHAPES)}")
         if not 0 <= self.total <= MAXIMUM_RECORDS:
             raise ValueError(f"total must be from 0 to {MAXIMUM_RECORDS}")
-        if self.failed < 0 or self.left_over < 0 or self.failed + self.left_over > self.total:
-            raise ValueError("failed and left_over must be parts of total")
+        if not 0 <= self.failed <= self.total:
+            raise ValueError("failed must be a part of total")
         if self.queue_seconds < 0 or self.run_seconds < 0:
             raise ValueError("queue_seconds and run_seconds must be 0 or more")
 
@@ -64,17 +57,15 @@ class Job:
         """What the status endpoint reports at `now`."""
         running_for = now - self.created_at - self.queue_seconds
         share = min(1.0, running_for / self.run_seconds) if self.run_seconds else 1.0
-        name, done = "RUNNING", SHAPES[self.shape](share)
+        name = "RUNNING"
         if running_for < 0:
-            name, done = "SCHEDULED", 0.0
+            name, share = "SCHEDULED", 0.0
         elif self.shape == "fails-half-way" and share >= 0.5:
-            name, done = "FAILED", 0.5
+            name = "FAILED"
         elif share >= 1:
-            name, done = "COMPLETED", 1.0
-        if not self.shows_progress and name in ("SCHEDULED", "RUNNING"):
-            return {"Status": "SCHEDULED"}
-        handled = math.floor((self.total - self.left_over) * done)
-        failed = math.floor(self.failed * done)
+            name = "COMPLETED"
+        done = SHAPES[self.shape](share)
+        handled, failed = math.floor(self.total * done), math.floor(self.failed * done)
         return {
             "Total_Count": self.total,
             "Updated_Count": handled - failed,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiohttp import web
 
@@ -24,6 +23,8 @@ REFRESH_TOKEN_SECRET = {**_CLIENT, "refresh_token": DEFAULT_REFRESH_TOKEN, "data
 CLIENT_CREDENTIALS_SECRET = {**_CLIENT, "soid": DEFAULT_SOID, "data_center": "US"}
 """The same for the client credentials grant."""
 
+# The limits of each grant.
+_TOKENS, _WINDOW_SECONDS, _VALID_TOKENS = 10, 600, 15
 _THROTTLED = {
     "error": "Access Denied",
     "error_description": "You have made too many requests continuously. Please try again after some time.",
@@ -31,12 +32,13 @@ _THROTTLED = {
 }
 
 
+def new_token() -> str:
+    """A text in the form of Zoho's tokens and codes."""
+    return f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}"
+
+
 class OAuthError(Exception):
     """An error code of the accounts server, such as invalid_code."""
-
-
-class Throttled(Exception):
-    """Too many tokens were requested in the current window."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,9 @@ class Client:
 
     client_id: str
     client_secret: str
-    refresh_token: str | None
-    soid: str | None
-    scope: str
+    refresh_token: str | None = None
+    soid: str | None = None
+    scope: str = DEFAULT_SCOPE
 
 
 @dataclass
@@ -76,7 +78,6 @@ class TokenIssuer:
     clients: list[Client] = field(default_factory=list)
     tokens: dict[str, Token] = field(default_factory=dict)
     minted: int = 0
-    throttled: int = 0
     _windows: dict[str, list[float]] = field(default_factory=dict)
     """By grant: when the window began, and how many tokens were issued in it."""
 
@@ -87,7 +88,7 @@ class TokenIssuer:
 
     def issue(self, scope: str, expires_at: float, grant: str | None = None) -> Token:
         """Issue a token outside of every limit."""
-        token = Token(f"1000.{secrets.token_hex(16)}.{secrets.token_hex(16)}", scope, expires_at, grant)
+        token = Token(new_token(), scope, expires_at, grant)
         self.tokens[token.value] = token
         return token
 
@@ -97,18 +98,15 @@ class TokenIssuer:
             return web.Response(status=405, headers={"Allow": "POST"})
         try:
             token = self._token_for(request.path, request.form(), now, settings)
-        except Throttled:
-            return web.json_response(_THROTTLED, status=400)
         except OAuthError as error:
-            return web.json_response({"error": str(error)}, status=settings.oauth_error_status)
-        response: dict[str, Any] = {"access_token": token.value, "token_type": "Bearer"}
-        if settings.token_api_domain:
-            response["api_domain"] = settings.token_api_domain
-        life = settings.token_life_seconds
-        legacy = {"expires_in_sec": life, "expires_in": life * 1000}
-        return web.json_response(response | (legacy if settings.legacy_expires_in else {"expires_in": life}))
+            return web.json_response({"error": str(error)})
+        if token is None:
+            return web.json_response(_THROTTLED, status=400)
+        hosts = {"api_domain": settings.token_api_domain, "token_type": "Bearer"}
+        return web.json_response({"access_token": token.value, **hosts, "expires_in": settings.token_life_seconds})
 
-    def _token_for(self, path: str, form: dict[str, str], now: float, settings: Settings) -> Token:
+    def _token_for(self, path: str, form: dict[str, str], now: float, settings: Settings) -> Token | None:
+        """A token for the grant in a form; None beyond its limit."""
         clients = [client for client in self.clients if client.client_id == form.get("client_id")]
         if not clients:  # a body that is not a form has no client ID either
             raise OAuthError("invalid_client")
@@ -131,17 +129,16 @@ class TokenIssuer:
             return self._limited(f"{found[0].client_id} {found[0].soid}", ",".join(wanted), now, settings)
         raise OAuthError("unsupported_grant_type")
 
-    def _limited(self, grant: str, scope: str, now: float, settings: Settings) -> Token:
+    def _limited(self, grant: str, scope: str, now: float, settings: Settings) -> Token | None:
         """Issue a token within the limits of its grant; beyond the valid ones, the oldest is revoked."""
         window = self._windows.setdefault(grant, [now, 0])
-        if now >= window[0] + settings.token_window_seconds:
+        if now >= window[0] + _WINDOW_SECONDS:
             window[:] = [now, 0]
-        if window[1] >= settings.token_limit:
-            self.throttled += 1
-            raise Throttled
+        if window[1] >= _TOKENS:
+            return None
         window[1] += 1
         self.minted += 1
         valid = [token for token in self.tokens.values() if token.grant == grant and token.is_valid(now)]
-        for oldest in valid[: max(0, len(valid) + 1 - settings.valid_tokens)]:
+        for oldest in valid[: max(0, len(valid) + 1 - _VALID_TOKENS)]:
             oldest.revoked = True
         return self.issue(scope, now + settings.token_life_seconds, grant)

@@ -16,8 +16,6 @@ class RequestRecord:
     at: float
     """The simulated time in seconds since the epoch."""
     side: Side
-    connection: int
-    """Connections are numbered from 1 in the order in which they were accepted."""
     method: str
     path: str
     query: str
@@ -30,8 +28,6 @@ class RequestRecord:
     """The rest of the Authorization header."""
     status: int | None = None
     """The HTTP status of the response."""
-    fault: str | None = None
-    """The kind of fault that this request got; `response` if it was scripted."""
 
     def parameters(self) -> dict[str, str]:
         """The query parameters."""
@@ -49,12 +45,7 @@ class Stats:
 
     requests: dict[str, int]
     """The number of requests to each side: {"crm": 3, "accounts": 1}"""
-    connections: int
     tokens_minted: int
-    tokens_valid: int
-    tokens_throttled: int
-    credits_used: int
-    jobs: int
     records: list[RequestRecord]
 
     def requests_to(self, side: str) -> list[RequestRecord]:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import ssl
-import tempfile
-import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 from local import wire
 from local.clock import Clock
+from local.loop import background_loop, run_in
 
 from .control import OPERATIONS, Fault, ZohoControl, operate
 from .records import RequestRecord, Side
@@ -38,9 +34,7 @@ class _FromOtherThreads:
         async def call(*arguments: Any, **more: Any) -> Any:
             return getattr(self._control, name)(*arguments, **more)
 
-        return lambda *arguments, **more: asyncio.run_coroutine_threadsafe(
-            call(*arguments, **more), self._loop
-        ).result()
+        return lambda *arguments, **more: run_in(self._loop, call(*arguments, **more))
 
 
 class Zoho:
@@ -48,78 +42,48 @@ class Zoho:
 
     >>> with Zoho() as zoho:
     ...     job_id = zoho.control.start_job(run_seconds=60)
-    ...     zoho.url, zoho.ca_file
+    ...     zoho.url
     """
 
     url: str
-    """https or http, 127.0.0.1, and the port; both the accounts domain and the API domain."""
-    ca_file: Path | None = None
-    """With TLS, the CA to trust."""
+    """http, 127.0.0.1, and the port; both the accounts domain and the API domain."""
     control: ZohoControl
     """Its methods can be called from any thread."""
 
-    def __init__(self, tls: bool | str | Path = False, port: int = 0, speed: float = 1.0, **settings: Any) -> None:
-        """`tls` can be the directory for ca.pem; `settings` are those of Settings."""
-        self._tls = tls
+    def __init__(self, port: int = 0, speed: float = 1.0, **settings: Any) -> None:
+        """`settings` are those of Settings."""
         self._port = port
         self._speed = speed
         self._settings = Settings().changed(**settings)
-        self._numbers: dict[int, int] = {}  # of the connections, by the identity of their protocol
 
     def __enter__(self) -> Zoho:
-        self._ends = contextlib.ExitStack()
-        listener = socket.create_server(("127.0.0.1", self._port), backlog=512)
-        context = self._certificate() if self._tls else None
-        self.url = f"{'https' if context else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
-        self._state = ZohoControl(self._settings, Clock(self._speed), self.url)
-        self._loop = asyncio.new_event_loop()
-        self._stop = asyncio.Event()
-        serving = self._serve(listener, context)
-        self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(serving), name="zoho-simulator")
-        self._thread.daemon = True
-        self._thread.start()
-        self.control = _FromOtherThreads(self._state, self._loop)  # type: ignore[assignment]
+        with contextlib.ExitStack() as started:
+            loop = started.enter_context(background_loop("zoho-simulator"))
+            port = run_in(loop, self._start())
+            started.callback(lambda: run_in(loop, self._end()))
+            self.url = f"http://127.0.0.1:{port}"
+            self._state = ZohoControl(self._settings, Clock(self._speed), self.url)
+            self.control = _FromOtherThreads(self._state, loop)  # type: ignore[assignment]
+            self._started = started.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-        self._loop.close()
-        self._ends.close()
+        self._started.close()
 
     @property
     def access_tokens(self) -> list[str]:
         """All access tokens so far, also those whose response was lost."""
         return list(self._state.issuer.tokens)
 
-    def _certificate(self) -> ssl.SSLContext:
-        # Imported here because it takes as long to load as everything else.
-        import trustme
-
-        directory = self._tls
-        if directory is True:
-            directory = self._ends.enter_context(tempfile.TemporaryDirectory(prefix="zoho-ca-"))
-        authority = trustme.CA()
-        self.ca_file = Path(directory) / "ca.pem"
-        self.ca_file.parent.mkdir(parents=True, exist_ok=True)
-        authority.cert_pem.write_to_path(self.ca_file)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_alpn_protocols(["http/1.1"])
-        authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
-        return context
-
-    async def _serve(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+    async def _start(self) -> int:
         self._http = web.Server(self._handle, access_log=None)
-        server = await self._loop.create_server(self._accept, sock=listener, ssl=context, backlog=512)
-        await self._stop.wait()
-        server.close()
-        await self._http.shutdown(0.01)
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._http, "127.0.0.1", self._port, backlog=512)
+        return self._server.sockets[0].getsockname()[1]
 
-    def _accept(self) -> asyncio.Protocol:
-        self._state.connections += 1
-        protocol = self._http()
-        self._numbers[id(protocol)] = self._state.connections
-        return protocol
+    async def _end(self) -> None:
+        self._server.close()
+        await self._http.shutdown(0.01)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         body = await request.read()
@@ -129,11 +93,8 @@ class Zoho:
         side: Side = "accounts" if request.path.startswith("/oauth/") else "crm"
         record = self._record(request, side, body)
         fault = self._state.take_fault(side)
-        record.fault = fault.kind if fault else None
         self._state.running += side == "crm"
         try:
-            if self._state.current.latency_seconds:
-                await asyncio.sleep(self._state.current.latency_seconds)
             return await self._respond(request, record, fault)
         finally:
             self._state.running -= side == "crm"
@@ -143,8 +104,6 @@ class Zoho:
     ) -> web.StreamResponse:
         if fault and fault.kind == "response":
             script = fault.parameters
-            if script["raw"] is not None:
-                return await wire.send_raw(script["raw"], request)
             record.status = script["status"]
             return web.Response(status=record.status, headers=script["headers"], body=script["text"].encode())
         response = self._processed(record)
@@ -154,8 +113,7 @@ class Zoho:
     def _processed(self, record: RequestRecord) -> web.Response:
         state, now, settings = self._state, self._state.clock.now(), self._state.current
         if record.side == "crm":
-            others = state.running - 1
-            return state.crm.respond(record, others, now, settings)
+            return state.crm.respond(record, state.running - 1, now, settings)
         if (login := state.logins.respond(record.path, record.form(), state.issuer, now)) is not None:
             return web.json_response(login)
         if settings.token_api_domain is None:
@@ -167,7 +125,6 @@ class Zoho:
         record = RequestRecord(
             at=self._state.clock.now(),
             side=side,
-            connection=self._numbers[id(request.protocol)],
             method=request.method,
             path=request.path,
             query=request.query_string,

@@ -10,22 +10,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import boto3
 import pytest
 
 from local.aws_endpoint.moto_process import CREDENTIALS, REGION
 from local.deployment.deployment import Execution
-from local.stack import Function, Queue, Stack, Topic
-from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN
+from local.stack import Function, Stack, Topic
+from local.zoho_simulator import REFRESH_TOKEN_SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "docs/samples"
 ROLE = "arn:aws:iam::123456789012:role/sample"
-SECRET = {
-    "client_id": DEFAULT_CLIENT_ID,
-    "client_secret": DEFAULT_CLIENT_SECRET,
-    "refresh_token": DEFAULT_REFRESH_TOKEN,
-}
 
 
 @pytest.fixture(scope="module")
@@ -40,39 +34,24 @@ def topic(stack: Stack) -> Topic:
 
 
 @pytest.fixture(scope="module")
-def function(stack: Stack, topic: Topic) -> Iterator[Function]:
-    env = {
-        "ZOHO_SECRET_ID": stack.secret(SECRET),
-        "STATUS_TOPIC_ARN": topic.arn,
-        "ZOHO_API_DOMAIN": stack.zoho.url,
-        "ZOHO_ACCOUNTS_DOMAIN": stack.zoho.url,
-        "CHECK_INTERVAL_MIN_SECONDS": "1",
-    }
-    with stack.function(stack.unique("check"), env=env) as function:
-        yield function
+def function(stack: Stack, topic: Topic) -> Function:
+    env = {"ZOHO_SECRET_ID": stack.secret(REFRESH_TOKEN_SECRET), "STATUS_TOPIC_ARN": topic.arn}
+    env |= dict.fromkeys(("ZOHO_API_DOMAIN", "ZOHO_ACCOUNTS_DOMAIN"), stack.zoho.url)
+    return stack.function("check", env={**env, "CHECK_INTERVAL_MIN_SECONDS": "1"})
 
 
-@pytest.fixture(autouse=True)
-def _clean(stack: Stack) -> Iterator[None]:
-    yield
-    stack.clear_faults()
-    stack.zoho.control.clear_faults()
-    stack.zoho.control.set_speed(1)
+def machine(stack: Stack, definition: str) -> str:
+    how = {"name": stack.unique("sample"), "definition": definition, "roleArn": ROLE}
+    return stack.client("stepfunctions").create_state_machine(**how)["stateMachineArn"]
 
 
-def load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, SAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def run(stack: Stack, definition: str, payload: dict[str, Any]) -> Execution:
-    """An execution of a machine with this definition."""
-    states = stack.client("stepfunctions")
-    machine = states.create_state_machine(name=stack.unique("sample"), definition=definition, roleArn=ROLE)
-    execution = states.start_execution(
-        stateMachineArn=machine["stateMachineArn"], name=stack.unique("run"), input=json.dumps(payload)
+def run(stack: Stack, sample: str, payload: dict[str, Any], **arns: str) -> Execution:
+    """An execution of a sample, with these ARNs in the place of its variables."""
+    definition = (SAMPLES / f"{sample}.asl.json").read_text(encoding="utf-8")
+    for name, arn in arns.items():
+        definition = definition.replace(f"${{{name}}}", arn)
+    execution = stack.client("stepfunctions").start_execution(
+        stateMachineArn=machine(stack, definition), name=stack.unique("run"), input=json.dumps(payload)
     )
     return Execution(stack, execution["executionArn"])
 
@@ -80,10 +59,9 @@ def run(stack: Stack, definition: str, payload: dict[str, Any]) -> Execution:
 def test_a_loop_of_ones_own(stack, function):
     stack.zoho.control.set_speed(30)
     job_id = stack.zoho.control.start_job(run_seconds=240, total=100)
-    definition = (SAMPLES / "check-loop.asl.json").read_text(encoding="utf-8")
-    definition = definition.replace("${CheckFunctionArn}", function.arn)
-    execution = run(stack, definition, {"module": "Leads", "job_id": job_id})
+    execution = run(stack, "check-loop", {"module": "Leads", "job_id": job_id}, CheckFunctionArn=function.arn)
     assert execution.status == "SUCCEEDED", execution.cause
+    stack.zoho.control.set_speed(1)
     assert execution.output["outcome"] == "SUCCEEDED"
     assert execution.output["checks"] > 1
 
@@ -92,22 +70,11 @@ def test_a_loop_of_ones_own(stack, function):
 def test_a_nested_watch(stack, outcome, status):
     report = {"module": "Leads", "job_id": "1", "outcome": outcome, "next_check_seconds": None}
     watch = {"StartAt": "End", "States": {"End": {"Type": "Pass", "Result": report, "End": True}}}
-    states = stack.client("stepfunctions")
-    machine = states.create_state_machine(name=stack.unique("watch"), definition=json.dumps(watch), roleArn=ROLE)
-    definition = (SAMPLES / "nested.asl.json").read_text(encoding="utf-8")
-    definition = definition.replace("${WatchStateMachineArn}", machine["stateMachineArn"])
-    execution = run(stack, definition, {"module": "Leads", "job_id": "1"})
+    arn = machine(stack, json.dumps(watch))
+    execution = run(stack, "nested", {"module": "Leads", "job_id": "1"}, WatchStateMachineArn=arn)
     assert execution.status == status, execution.cause
-    (execution,) = states.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+    (execution,) = stack.client("stepfunctions").list_executions(stateMachineArn=arn)["executions"]
     assert execution["name"] == "Leads-1"
-
-
-def subscribe(stack: Stack, topic: Topic, policy: dict[str, Any] | None = None) -> Queue:
-    """Another subscriber, with a filter policy of its own."""
-    queue = stack.queue()
-    attributes = {"FilterPolicy": json.dumps(policy)} if policy else {}
-    stack.client("sns").subscribe(TopicArn=topic.arn, Protocol="sqs", Endpoint=queue.arn, Attributes=attributes)
-    return queue
 
 
 def policies() -> list[dict[str, Any]]:
@@ -120,51 +87,39 @@ def policies() -> list[dict[str, Any]]:
 )
 def test_filter_policies(stack, function, topic, policy, received):
     """Failed jobs of Leads and Deals, and one of Contacts that succeeded."""
-    subscriber = subscribe(stack, topic, policy)
+    subscriber, how = stack.queue(), {"FilterPolicy": json.dumps(policy)}
+    stack.client("sns").subscribe(TopicArn=topic.arn, Protocol="sqs", Endpoint=subscriber.arn, Attributes=how)
     for module, shape in (("Leads", "fails-half-way"), ("Deals", "fails-half-way"), ("Contacts", "linear")):
-        job_id = stack.zoho.control.start_job(module=module, run_seconds=1, shape=shape)
-        stack.zoho.control.advance(2)
+        job_id = stack.zoho.control.start_job(module=module, run_seconds=0, shape=shape)
         function.invoke({"module": module, "job_id": job_id, "notify": True})
     assert {json.loads(body["Message"])["module"] for body in subscriber.drain()} == received
 
 
 @pytest.fixture
-def table(stack: Stack) -> Any:
-    return boto3.resource("dynamodb", endpoint_url=stack.endpoint_url, region_name=REGION, **credentials())
-
-
-def credentials() -> dict[str, str]:
-    names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-    return {name: CREDENTIALS[name.upper()] for name in names}
-
-
-def make_table(dynamodb: Any, name: str, key: str) -> Any:
-    return dynamodb.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-
-
-@pytest.fixture
-def consumer(stack: Stack, table: Any, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+def consumer(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The sample, with a table of its own."""
     name = stack.unique("seen")
-    make_table(table, name, "event_id")
+    stack.client("dynamodb").create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "event_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "event_id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
     variables = {**CREDENTIALS, "AWS_ENDPOINT_URL": stack.endpoint_url, "AWS_DEFAULT_REGION": REGION, "TABLE": name}
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
-    return load("consumer")
+    spec = importlib.util.spec_from_file_location("consumer", SAMPLES / "consumer.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_a_consumer_reacts_once(stack, function, topic, consumer, capsys):
-    subscriber = subscribe(stack, topic)
-    job_id = stack.zoho.control.start_job(run_seconds=1, total=10)
-    stack.zoho.control.advance(2)
+    topic.subscriber.drain()
+    job_id = stack.zoho.control.start_job(run_seconds=0, total=10)
     for _ in range(2):
         function.invoke({"module": "Leads", "job_id": job_id, "notify": True})
-    bodies = subscriber.drain()
+    bodies = topic.subscriber.drain()
     assert len(bodies) == 2
     consumer.handler({"Records": [{"body": json.dumps(body)} for body in bodies]})
     attributes = {name: {"Type": a["Type"], "Value": a["Value"]} for name, a in bodies[0]["MessageAttributes"].items()}
@@ -175,9 +130,7 @@ def test_a_consumer_reacts_once(stack, function, topic, consumer, capsys):
 def test_a_consumer_that_fails_sees_the_message_again(consumer, monkeypatch):
     seen = []
     monkeypatch.setattr(consumer, "react", lambda report: seen.append(report) or 1 / (len(seen) - 1))
-    event = {
-        "Records": [{"Sns": {"Message": "{}", "MessageAttributes": {"event_id": {"Type": "String", "Value": "e"}}}}]
-    }
+    event = {"Records": [{"Sns": {"Message": "{}", "MessageAttributes": {"event_id": {"Value": "e"}}}}]}
     with pytest.raises(ZeroDivisionError):
         consumer.handler(event)
     consumer.handler(event)

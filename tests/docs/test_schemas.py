@@ -27,38 +27,19 @@ def test_events(path):
     assert valid != (path.stem.startswith("bad-") or path.stem in WITHOUT_A_REQUEST)
 
 
-def whole_values(text: str) -> list[object]:
-    """One JSON value after the other."""
-    values, rest = [], text.strip()
-    while rest:
-        value, end = json.JSONDecoder().raw_decode(rest)
-        values.append(value)
-        rest = rest[end:].strip()
-    return values
-
-
-def examples() -> list[tuple[str, object]]:
-    """Every block of JSON that is whole: no placeholder "…" in it."""
-    found = []
-    for document in DOCUMENTS:
-        text = document.read_text(encoding="utf-8")
-        for number, block in enumerate(re.findall(r"```json\n(.*?)```", text, re.DOTALL), 1):
-            values = whole_values(block) if "…" not in block else []
-            found += [(f"{document.name} {number}", value) for value in values]
-    return found
-
-
-@pytest.mark.parametrize(
-    ("name", "example"), examples(), ids=lambda value: value if isinstance(value, str) else "example"
-)
-def test_examples(name, example):
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_examples(document):
     """Each is of one kind that has a schema, or a part of a larger file that another test reads."""
-    if "next_check_seconds" in example:
-        schemas.check("report", example)
-    elif "errorType" in example:
-        schemas.check("error", example)
-    elif isinstance(example.get("module"), str):
-        schemas.check("request", example)
-    else:
-        # The input of a list (tests/deploy), and filter policies (test_integration.py).
-        assert {"jobs", "jobs_file", "$or", "outcome"} & set(example), f"nothing checks {name}"
+    for block in re.findall(r"```json\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL):
+        if "…" in block:
+            continue
+        for example in json.loads(f"[{re.sub(r'^(?=[{])', ',', block, flags=re.MULTILINE)[1:]}]"):
+            if "next_check_seconds" in example:
+                schemas.check("report", example)
+            elif "errorType" in example:
+                schemas.check("error", example)
+            elif isinstance(example.get("module"), str):
+                schemas.check("request", example)
+            else:
+                # The input of a list (tests/deploy), and filter policies (test_integration.py).
+                assert {"jobs", "jobs_file", "$or", "outcome"} & set(example), f"nothing checks {example}"

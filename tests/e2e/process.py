@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +19,6 @@ class Usage:
 
     @classmethod
     def of(cls, pid: int) -> Usage:
-        status = Path(f"/proc/{pid}/status").read_text()
-
-        def field(name: str) -> int:
-            found = re.search(rf"^{name}:\s+(\d+)", status, re.MULTILINE)
-            assert found, name
-            return int(found[1])
-
-        files = len(list(Path(f"/proc/{pid}/fd").iterdir()))
-        return cls(field("VmRSS") * 1024, field("VmHWM") * 1024, files, field("Threads"))
+        status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        resident, peak, threads = (int(status[name].split()[0]) for name in ("VmRSS", "VmHWM", "Threads"))
+        return cls(resident * 1024, peak * 1024, len(list(Path(f"/proc/{pid}/fd").iterdir())), threads)

@@ -19,9 +19,7 @@ class Relay:
 
     def __init__(self, url: str, front: Front | None = None) -> None:
         parts = urlsplit(url)
-        self._front = front
-        assert parts.hostname
-        assert parts.port
+        self._front = front or (lambda client: client)
         self._target = (parts.hostname, parts.port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"{'https' if front else parts.scheme}://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -30,7 +28,7 @@ class Relay:
         self._open: list[tuple[socket.socket, threading.Thread]] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
-    def end_connections(self, reset: bool) -> None:
+    def end_connections(self, reset: bool = False) -> None:
         """End every open connection: with a FIN to the client, or with an RST. It has been sent when this returns."""
         ending, self._open = self._open, []
         for client, reader in ending:
@@ -47,32 +45,24 @@ class Relay:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.end_connections(reset=False)
+        self.end_connections()
 
     def _accept(self) -> None:
-        while True:
-            try:
+        with contextlib.suppress(OSError):  # closed
+            while True:
                 client, _ = self._listener.accept()
-            except OSError:
-                return
-            self.connections += 1
-            if self._front:
-                threading.Thread(target=self._handshake, args=(client,), daemon=True).start()
-            else:
-                self._serve(client)
-
-    def _handshake(self, client: socket.socket) -> None:
-        with contextlib.suppress(OSError):  # the client refused, or has gone
-            if forwarded := self._front(client):
-                self._serve(forwarded)
+                self.connections += 1
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client: socket.socket) -> None:
-        self.forwarded += 1
-        server = socket.create_connection(self._target)
-        reader = threading.Thread(target=_forward, args=(client, server), daemon=True)
-        self._open.append((client, reader))
-        reader.start()
-        threading.Thread(target=_forward, args=(server, client), daemon=True).start()
+        with contextlib.suppress(OSError):  # the client refused, or has gone
+            if forwarded := self._front(client):
+                self.forwarded += 1
+                server = socket.create_connection(self._target)
+                reader = threading.Thread(target=_forward, args=(forwarded, server), daemon=True)
+                self._open.append((forwarded, reader))
+                reader.start()
+                _forward(server, forwarded)
 
 
 def _forward(source: socket.socket, target: socket.socket) -> None:

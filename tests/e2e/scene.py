@@ -57,23 +57,18 @@ class Scene:
         assert result.ok, f"{result.error_type}: {result.error_message}"
         return result.payload
 
-    def finished_job(self, module: str = "Leads", job_id: str = JOB_ID, **job: Any) -> str:
-        """Start a job and let it finish."""
-        job = {"run_seconds": 60, "total": 50000, "failed": 500, **job}
-        self.zoho.start_job(module=module, job_id=job_id, **job)
-        self.zoho.advance(job["run_seconds"] + 1)
-        return job_id
+    def finished_job(self) -> None:
+        """A job that has ended."""
+        self.zoho.start_job(job_id=JOB_ID, run_seconds=0, failed=500)
 
-    def running_job(self, module: str = "Leads", job_id: str = JOB_ID, **job: Any) -> str:
-        """Start a job that does not end during a test, and let half of its time pass."""
-        job = {"run_seconds": 100_000, "total": 50000, **job}
-        self.zoho.start_job(module=module, job_id=job_id, **job)
-        self.zoho.advance(job["run_seconds"] / 2)
-        return job_id
+    def running_job(self, module: str = "Leads", job_id: str = JOB_ID, run_seconds: float = 100_000) -> None:
+        """A job that does not end during a test, after half of its time."""
+        self.zoho.start_job(module=module, job_id=job_id, run_seconds=run_seconds)
+        self.zoho.advance(run_seconds / 2)
 
-    def issue_token(self, **token: Any) -> str:
+    def issue_token(self) -> str:
         """A valid access token that does not expire however far a test moves the clock."""
-        return self.zoho.issue_token(life_seconds=LONG_LIFE, **token)
+        return self.zoho.issue_token(life_seconds=LONG_LIFE)
 
     def requests(self) -> list[RequestRecord]:
         """The requests to Zoho's API."""
@@ -94,7 +89,7 @@ class Scene:
         """The messages at the subscriber since the last call, as SNS wraps them."""
         return self.topic.subscriber.drain()
 
-    def create_schedule(self, arn: str | None = None, job_id: str = JOB_ID, **more: Any) -> str:
+    def create_schedule(self, arn: str | None = None, job_id: str | None = JOB_ID, **more: Any) -> str:
         """Create the schedule of a watch, with this ARN or in a new group, and return its ARN."""
         group, name = arn.split("/")[-2:] if arn else (self.stack.unique("group"), self.stack.unique("watch"))
         scheduler = self.stack.client("scheduler")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import subprocess
 import sys
@@ -14,18 +13,12 @@ ROOT = Path(__file__).resolve().parents[2]
 DEMO = [sys.executable, "-m", "local.demo", "--binary", str(RELEASE_BINARY)]
 
 
-def descendants(pid: int) -> set[int]:
-    """A process's children and their children, from /proc."""
-    parents = {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # The second field is the program's name in parentheses, which can contain anything.
-            parents[int(file.parent.name)] = int(file.read_text(encoding="utf-8").rsplit(")", 1)[1].split()[1])
-    found, generation = set(), {pid}
-    while generation:
-        generation = {child for child, parent in parents.items() if parent in generation}
-        found |= generation
-    return found
+def descendants(pid: int) -> list[int]:
+    """The processes that a process has started, and theirs, from /proc."""
+    children = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        children += map(int, file.read_text().split())
+    return children + [one for child in children for one in descendants(child)]
 
 
 def test_it_tells_its_story():
@@ -39,7 +32,6 @@ def test_it_tells_its_story():
         "PARTIALLY_SUCCEEDED",
         "is gone",
         "Email: Not watched: Zoho CRM Contacts owner change, job ...0000",
-        "49,500 of 50,000 updated, 500 failed",
         "exit code 3: partially succeeded",
     ):
         assert part in shown.stdout

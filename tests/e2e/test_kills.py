@@ -12,51 +12,38 @@ from local.wait import wait_until
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 from tests.e2e.scene import JOB_ID, Scene, ago
 
-# (service or side, action, whether it was processed)
-POINTS = [
-    *(
-        (service, action, processed)
-        for processed in (False, True)
-        for service, action in (
-            ("secretsmanager", "GetSecretValue"),
-            ("secretsmanager", "PutSecretValue"),
-            ("sns", "Publish"),
-            ("scheduler", "GetSchedule"),
-            ("scheduler", "DeleteSchedule"),
-        )
-    ),
-    ("accounts", "", True),
-    ("crm", "", True),
-]
+AWS = ["secretsmanager GetSecretValue", "secretsmanager PutSecretValue", "sns Publish"]
+AWS += ["scheduler GetSchedule", "scheduler DeleteSchedule"]
+POINTS = [*((point, False) for point in AWS), *((point, True) for point in [*AWS, "accounts", "crm"])]
 
 
 @contextmanager
-def held(scene: Scene, service: str, action: str, processed: bool) -> Iterator[Callable[[], None]]:
+def held(scene: Scene, point: str, processed: bool) -> Iterator[Callable[[], None]]:
     """Hold the next request, before or after it was processed; yields a wait for it."""
-    if not action:
-        scene.zoho.fault("stall-in-body", side=service)
-        yield lambda: wait_until(lambda: scene.zoho.stats(records=False).requests[service], f"a request to {service}")
+    if " " not in point:
+        scene.zoho.fault("stall-in-body", side=point)
+        yield lambda: wait_until(lambda: scene.zoho.stats(records=False).requests[point], f"a request to {point}")
         return
-    before = len(scene.stack.calls(service, action))
+    before = len(scene.stack.calls(*point.split()))
     how = {"kind": "stall"} if processed else {"hold": True}
-    with scene.stack.fail_aws(service, action, status=None, times=1, **how):
+    with scene.stack.fail_aws(*point.split(), status=None, times=1, **how):
 
         def arrived() -> bool:
-            return any(call.status or not processed for call in scene.stack.calls(service, action)[before:])
+            return any(call.status or not processed for call in scene.stack.calls(*point.split())[before:])
 
-        yield lambda: wait_until(arrived, f"{service}:{action}")
+        yield lambda: wait_until(arrived, point)
 
 
 @pytest.mark.parametrize("interruption", ["kill", "freeze"])
-@pytest.mark.parametrize("point", POINTS, ids=str)
-def test_an_interruption(make_scene, point, interruption):
+@pytest.mark.parametrize(("point", "processed"), POINTS)
+def test_an_interruption(make_scene, point, processed, interruption):
     # A short timeout makes a short claim, after which another process can request a token.
     scene = make_scene(REFRESH_TOKEN_SECRET, env={"REQUEST_TIMEOUT_SECONDS": "2"})
     scene.finished_job()
     began = ago(seconds=5)
     schedule = scene.create_schedule(first_checked_at=began)
     request = {"module": "Leads", "job_id": JOB_ID, "schedule_arn": schedule, "first_checked_at": began}
-    with held(scene, *point) as wait_until_held:
+    with held(scene, point, processed) as wait_until_held:
         sent = scene.fn.invoke_event(request)
         wait_until_held()
         environment = scene.fn.environments[0]

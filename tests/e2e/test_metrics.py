@@ -68,13 +68,6 @@ def test_errors_and_rate_limits_by_name(scene):
     assert found[("Checks", "Count")] == [1, 1], "nothing was asked of Zoho for the other two"
 
 
-def test_metrics_do_not_depend_on_the_log_or_the_configuration(make_scene):
-    env = {"AWS_LAMBDA_LOG_FORMAT": "Text", "AWS_LAMBDA_LOG_LEVEL": "ERROR", "ZOHO_SECRET_ID": None}
-    scene = make_scene(env=env)
-    scene.check()
-    assert metrics(scene)[("Errors", "Count", "InvalidConfiguration")] == [1]
-
-
 def names_in_the_source() -> set[str]:
     names = set(re.findall(r'^const [A-Z_]+: &str = "([A-Z]\w+)";', SOURCE, re.MULTILINE))
     return names - {"FunctionName", "Outcome", "ErrorType", "Other"}
@@ -86,7 +79,7 @@ def test_the_document_names_every_metric():
     assert {name for name, _ in rows} == names_in_the_source()
 
 
-def test_what_the_template_names_exists(scene):
+def test_what_the_template_names_exists():
     """Each metric of the dashboard and the alarms, and each field of the log in a query."""
     resolved = template.resolve()
     text = str(resolved.resources)

@@ -17,10 +17,8 @@ REQUESTS = {
     "put-events": True,
     "put-events-string-detail": True,
 }
-
 # The display names in these files.
 API_NAMES = {"Price Books": "Price_Books", "meetings": "Events"}
-
 INVALID = {
     "bad-job-id-number": "Quote",
     "bad-missing-module": "module",
@@ -66,25 +64,18 @@ def test_a_watch_from_a_running_job_to_its_end(scene, name):
     assert len(scene.received()) == REQUESTS[name]
 
 
-@pytest.mark.parametrize("name", INVALID)
-def test_an_invalid_event_is_rejected_with_a_reason(scene, name):
-    result = scene.fn.invoke(event(name))
-    assert result.error_type == "InvalidInput"
-    assert INVALID[name] in result.error_message
-    assert "\n" not in result.error_message
+def test_an_invalid_event_is_rejected_with_a_reason(scene):
+    for name, reason in INVALID.items():
+        result = scene.fn.invoke(event(name))
+        assert (result.error_type, reason in result.error_message) == ("InvalidInput", True), name
+        assert "\n" not in result.error_message
     assert scene.requests() == []
 
 
 def test_schedulers_default_envelope_has_no_request_and_ends_the_watch(scene):
     payload = event("scheduler-default-envelope")
     (schedule,) = payload["resources"]
-    scene.create_schedule(schedule)
-    scene.stack.client("scheduler").update_schedule(
-        **{key: value for key, value in scene.schedule(schedule).items() if key in ("Name", "GroupName")},
-        ScheduleExpression="rate(1 minute)",
-        FlexibleTimeWindow={"Mode": "OFF"},
-        Target={"Arn": scene.fn.arn, "RoleArn": "arn:aws:iam::123456789012:role/scheduler"},
-    )
+    scene.create_schedule(schedule, None, module=None)
     report = scene.fn.invoke(payload).payload
     assert (report["outcome"], report["error"]["type"]) == ("WATCH_FAILED", "InvalidInput")
     assert "`module` is missing" in report["error"]["message"]
@@ -103,19 +94,9 @@ def test_text_display_names_and_unknown_fields_are_understood(scene):
     assert request.headers["user-agent"].startswith("mass-change-owner-status/0.")
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"Lambda-Runtime-Client-Context": '{"custom": {"a": 1, "b": {"c": []}}}'},
-        {"Lambda-Runtime-Client-Context": "no JSON"},
-        {"Lambda-Runtime-Trace-Id": "?", "Lambda-Runtime-Cognito-Identity": "[1]"},
-        {"Lambda-Runtime-Trace-Id": None, "Lambda-Runtime-Deadline-Ms": None},
-        {"Lambda-Runtime-Deadline-Ms": "1"},
-    ],
-    ids=str,
-)
-def test_headers_of_other_runtimes_end_nothing(scene, headers):
+def test_unexpected_headers_of_a_runtime_end_nothing(scene):
     scene.running_job()
+    headers = {"Lambda-Runtime-Client-Context": '{"custom": {"a": 1}}', "Lambda-Runtime-Cognito-Identity": "[1]"}
+    headers |= {"Lambda-Runtime-Trace-Id": "?", "Lambda-Runtime-Deadline-Ms": "1"}
     assert scene.fn.invoke({"module": "Leads", "job_id": JOB_ID}, headers=headers).payload["status"] == "RUNNING"
-    assert scene.report()["status"] == "RUNNING"
     assert scene.fn.cold_starts == 1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from local.gate import count, lock
@@ -20,25 +18,22 @@ test result: FAILED. 3 passed; 1 failed; 0 ignored;
 
 
 @pytest.mark.parametrize(
-    ("reports", "status", "last_line"),
+    ("report", "status", "last_line"),
     [
-        ([OK, "test result: ok. 1 passed; 0 failed;"], 0, "2 passed, 0 failed"),
-        ([OK, FAILED], 1, "2 passed, 2 failed"),
-        ([OK, DOCTESTS], 1, "4 passed, 1 failed"),
-        ([OK, "<t/>"], 1, "1 passed, 0 failed"),
-        ([OK, "error: could not compile"], 1, "1 passed, 0 failed"),
+        ("test result: ok. 1 passed; 0 failed;", 0, "2 passed, 0 failed"),
+        (FAILED, 1, "2 passed, 2 failed"),
+        (DOCTESTS, 1, "4 passed, 1 failed"),
+        ("<t/>", 1, "1 passed, 0 failed"),
+        ("error: could not compile", 1, "1 passed, 0 failed"),
     ],
 )
-def test_the_count_fails_with_a_test_or_when_a_runner_ran_none(
-    reports: list[str], status: int, last_line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    paths = [tmp_path / str(number) for number in range(len(reports))]
-    for path, text in zip(paths, reports, strict=True):
-        path.write_text(text)
-    assert count.main(*map(str, paths)) == status
+def test_the_count_fails_with_a_test_or_when_a_runner_ran_none(report, status, last_line, tmp_path, capsys) -> None:
+    (tmp_path / "one").write_text(OK)
+    (tmp_path / "two").write_text(report)
+    assert count.main(str(tmp_path / "one"), str(tmp_path / "two")) == status
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == last_line
-    assert ("failed: c b" in lines) == (FAILED in reports)
+    assert ("failed: c b" in lines) == (report == FAILED)
 
 
 def test_a_pin_that_the_lock_does_not_have_is_named() -> None:

@@ -101,9 +101,8 @@ def sam(stack: Stack, folder: Path, *arguments: str) -> None:
 def test_version_changelog_and_tags_agree():
     version = release.version()
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    latest = re.search(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
-    assert latest is not None
-    assert latest[1] == version
+    versions = re.findall(r"^## \[(\d+\.\d+\.\d+)\] - \d{4}-\d\d-\d\d$", changelog, re.MULTILINE)
+    assert versions[0] == version
     tags = subprocess.run(["git", "tag", "--points-at", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout
     assert set(tags.split()) <= {f"v{version}"}
 

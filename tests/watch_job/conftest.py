@@ -16,13 +16,9 @@ from pathlib import Path
 import pytest
 
 from local.demo.terminal import newest_build
-from local.zoho_simulator import DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, DEFAULT_REFRESH_TOKEN, Zoho
+from local.zoho_simulator import REFRESH_TOKEN_SECRET, Zoho
 
-CREDENTIALS = {
-    "client_id": DEFAULT_CLIENT_ID,
-    "client_secret": DEFAULT_CLIENT_SECRET,
-    "refresh_token": DEFAULT_REFRESH_TOKEN,
-}
+CREDENTIALS = {name: value for name, value in REFRESH_TOKEN_SECRET.items() if name != "data_center"}
 
 
 class Terminal:

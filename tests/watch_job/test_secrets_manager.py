@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
 import json
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -19,21 +17,6 @@ KEYS = {"AccessKeyId": "testing", "SecretAccessKey": "testing", "SessionToken": 
 FAR = "2099-01-01T00:00:00Z"
 
 
-class Portal(http.server.BaseHTTPRequestHandler):
-    """IAM Identity Center's portal, as far as a program needs it."""
-
-    def do_GET(self) -> None:
-        keys = {name[0].lower() + name[1:]: value for name, value in KEYS.items()}
-        body = json.dumps({"roleCredentials": {**keys, "expiration": 4_070_908_800_000}}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with Stack() as stack:
@@ -43,8 +26,7 @@ def stack() -> Iterator[Stack]:
 def watch(terminal: Terminal, stack: Stack, **env: str | None):
     """Looks once at a job, with a secret of the stack."""
     secret_id = stack.secret(REFRESH_TOKEN_SECRET)
-    job_id = stack.zoho.control.start_job(run_seconds=1)
-    stack.zoho.control.advance(2)
+    job_id = stack.zoho.control.start_job(run_seconds=0)
     zoho = {"ZOHO_API_DOMAIN": stack.zoho.url, "ZOHO_ACCOUNTS_DOMAIN": stack.zoho.url}
     aws = {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": stack.endpoint_url}
     shown = terminal.run("Leads", job_id, "--once", "--secret-id", secret_id, **zoho, **(aws | env))
@@ -65,21 +47,19 @@ def test_the_secret_of_the_function(terminal, stack):
 
 @pytest.mark.parametrize("profile", ["process", "role", "sso"])
 def test_aws_credentials_as_every_tool_takes_them(terminal, stack, profile):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Portal) as portal:
-        threading.Thread(target=portal.serve_forever, daemon=True).start()
-        home = terminal.home / ".aws"
-        (home / "sso/cache").mkdir(parents=True)
-        (home / "keys.json").write_text(json.dumps({"Version": 1, **KEYS, "Expiration": FAR}))
-        (home / "config").write_text(
-            f"[profile process]\ncredential_process = cat {home}/keys.json\n"
-            f"[profile role]\nrole_arn = arn:aws:iam::123456789012:role/watcher\nsource_profile = process\n"
-            f"[profile sso]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = watcher\n"
-            f"[sso-session s]\nsso_region = {REGION}\nsso_start_url = https://example.awsapps.com/start\n"
-        )
-        token = {"accessToken": "token", "expiresAt": FAR, "region": REGION, "startUrl": "https://example.awsapps.com"}
-        cached = home / f"sso/cache/{hashlib.sha1(b's').hexdigest()}.json"
-        cached.write_text(json.dumps(token))
-        address = f"http://127.0.0.1:{portal.server_port}"
-        shown = watch(terminal, stack, AWS_PROFILE=profile, AWS_ENDPOINT_URL_SSO=address)
-        portal.shutdown()
+    home = terminal.home / ".aws"
+    (home / "sso/cache").mkdir(parents=True)
+    (home / "keys.json").write_text(json.dumps({"Version": 1, **KEYS, "Expiration": FAR}))
+    (home / "config").write_text(
+        f"[profile process]\ncredential_process = cat {home}/keys.json\n"
+        f"[profile role]\nrole_arn = arn:aws:iam::123456789012:role/watcher\nsource_profile = process\n"
+        f"[profile sso]\nsso_session = s\nsso_account_id = 123456789012\nsso_role_name = watcher\n"
+        f"[sso-session s]\nsso_region = {REGION}\nsso_start_url = https://example.awsapps.com/start\n"
+    )
+    token = {"accessToken": "token", "expiresAt": FAR, "region": REGION, "startUrl": "https://example.awsapps.com"}
+    (home / f"sso/cache/{hashlib.sha1(b's').hexdigest()}.json").write_text(json.dumps(token))
+    # The terminal's own simulator stands in for the portal of IAM Identity Center.
+    keys = {name[0].lower() + name[1:]: value for name, value in KEYS.items()}
+    terminal.zoho.respond(body={"roleCredentials": {**keys, "expiration": 4_070_908_800_000}})
+    shown = watch(terminal, stack, AWS_PROFILE=profile, AWS_ENDPOINT_URL_SSO=terminal.env["ZOHO_API_DOMAIN"])
     assert (shown.returncode, shown.stderr) == (0, "")

@@ -56,41 +56,26 @@ def start(module: str) -> Any:
     return MassChangeOwnerOperations(module).change_owner(body)
 
 
-def status(module: str, job_id: str | None = None) -> Any:
+def status(module: str, job_id: str) -> Any:
     parameters = ParameterMap()
-    if job_id is not None:
-        parameters.add(CheckStatusParam.job_id, int(job_id))
+    parameters.add(CheckStatusParam.job_id, int(job_id))
     return MassChangeOwnerOperations(module).check_status(parameters)
 
 
-def described(response: Any) -> dict[str, Any] | None:
-    """The SDK's objects as JSON; None if it returned nothing."""
+def described(response: Any) -> list[Any] | None:
+    """The HTTP status and what the SDK's object holds; None if it returned nothing."""
     if response is None:
         return None
-    result: dict[str, Any] = {"http": response.get_status_code(), "object": None}
-    content = response.get_object()
+    http, content = response.get_status_code(), response.get_object()
     if content is None:
-        return result
-    result["object"] = type(content).__name__
+        return [http, None]
     if isinstance(content, APIException):
-        return result | {"code": _value(content.get_code()), "details": content.get_details()}
+        return [http, "APIException", content.get_code() and content.get_code().get_value()]
     (element,) = content.get_data()
-    result["element"] = type(element).__name__
     if hasattr(element, "get_total_count"):
-        result["status"] = _value(element.get_status())
-        result["counts"] = [
-            element.get_total_count(),
-            element.get_updated_count(),
-            element.get_not_updated_count(),
-            element.get_failed_count(),
-        ]
-    else:
-        result |= {"code": _value(element.get_code()), "details": element.get_details()}
-    return result
-
-
-def _value(choice: Any) -> Any:
-    return None if choice is None else choice.get_value()
+        names = ("total_count", "updated_count", "not_updated_count", "failed_count")
+        return [http, element.get_status().get_value(), *(getattr(element, f"get_{name}")() for name in names)]
+    return [http, element.get_code().get_value(), str(element.get_details()["job_id"])]
 
 
 def main() -> None:
@@ -102,7 +87,7 @@ def main() -> None:
         try:
             result = described(commands[command](*arguments))
         except Exception as error:
-            result = {"raised": type(error).__name__, "message": str(error)}
+            result = [type(error).__name__, str(error)]
         print(json.dumps(result), flush=True)
 
 

@@ -14,7 +14,7 @@ import urllib3
 
 from local import zoho_simulator
 from local.wire import FAULTS
-from local.zoho_simulator import Settings, Zoho, ZohoControl
+from local.zoho_simulator import Settings, ZohoControl
 
 from .conftest import Http
 
@@ -35,19 +35,10 @@ def test_a_fault_as_its_client_sees_it(kind: str, control: ZohoControl, http_cli
     http_client.timeout = 0.3
     with pytest.raises(urllib3.exceptions.HTTPError, match=SEEN[kind]):
         http_client.status_of(job_id)
+    http_client.timeout = 10
     control.fault("delay", seconds=0.05)
     assert http_client.status_of(job_id).status == 200
-    assert [(record.fault, record.status) for record in control.stats().records] == [(kind, 200), ("delay", 200)]
-
-
-def test_a_response_that_never_ends(control: ZohoControl, http_client: Http) -> None:
-    control.fault("endless")
-    response = urllib3.request("GET", http_client.zoho.url, preload_content=False, timeout=10)
-    assert len(list(zip(range(100), response.stream(65_536), strict=False))) == 100
-    response.close()
-    control.fault("endless", where="headers")
-    with pytest.raises(urllib3.exceptions.HTTPError, match="got more than"):
-        http_client.status_of("1")
+    assert [record.status for record in control.stats().records] == [200, 200], "both were processed"
 
 
 def test_faults_happen_in_order_and_on_their_side_only(control: ZohoControl, http_client: Http) -> None:
@@ -58,14 +49,12 @@ def test_faults_happen_in_order_and_on_their_side_only(control: ZohoControl, htt
     assert [http_client.status_of("1").status for _ in range(2)] == [502, 204]
     assert [http_client.token_request().status for _ in range(2)] == [503, 200]
     assert control.stats().tokens_minted == 1, "a scripted response processes nothing"
-    control.respond(raw=b"HTTP/1.1 200 Fine\r\n\r\nraw \xff")
-    assert http_client.status_of("1").data == b"raw \xff"
     control.fault("reset", times=9)
     control.clear_faults()
     assert http_client.status_of("1").status == 204
 
 
-def test_each_request_is_recorded(control: ZohoControl, http_client: Http) -> None:
+def test_each_request_is_recorded_until_a_reset(control: ZohoControl, http_client: Http) -> None:
     path = "/crm/v8/Leads/actions/mass_change_owner"
     http_client.request("GET", f"{path}?job_id=1", Authorization="Zoho-oauthtoken abc", User_Agent="tester/1.0")
     http_client.token_request()
@@ -75,24 +64,16 @@ def test_each_request_is_recorded(control: ZohoControl, http_client: Http) -> No
     assert (status.scheme, status.token, status.status) == ("Zoho-oauthtoken", "abc", 401)
     assert status.headers["user-agent"] == "tester/1.0"
     assert "grant_type=refresh_token" in token.body
-    assert token.connection != status.connection
     assert stats.requests_to("accounts") == [token]
-    assert (stats.requests, stats.connections) == ({"crm": 1, "accounts": 1}, 2)
-    assert (stats.tokens_minted, stats.tokens_valid) == (1, 1)
+    assert (stats.requests, stats.tokens_minted) == ({"crm": 1, "accounts": 1}, 1)
     assert control.stats(records=False).records == []
-
-
-def test_reset_discards_everything_but_the_clock(control: ZohoControl, http_client: Http) -> None:
-    control.start_job()
     control.settings(concurrency=0)
     control.fault("reset", side="crm")
-    http_client.token_request()
     now = control.advance(90)
     control.reset()
     stats = control.stats()
-    assert (stats.jobs, stats.connections, stats.records, stats.tokens_minted) == (0, 0, [], 0)
-    assert control.settings()["concurrency"] == 20
-    assert control.now() == now
+    assert (stats.records, stats.tokens_minted, control.settings()["concurrency"]) == ([], 0, 20)
+    assert control.now() == now, "the clock keeps running"
     assert http_client.status_of("1").json()["code"] == "INVALID_TOKEN"
 
 
@@ -100,9 +81,12 @@ def test_reset_discards_everything_but_the_clock(control: ZohoControl, http_clie
     ("operation", "arguments", "message"),
     [
         ("settings", {"gravity": 1}, "there is no setting gravity"),
-        ("settings", {"posted_job": {"total": -1}}, "total must be from 0 to 50000"),
         ("fault", {"kind": "earthquake"}, "kind must be one of"),
         ("start_job", {"job_id": "x"}, "1 to 19 digits"),
+        ("start_job", {"total": 50_001}, "from 0 to 50000"),
+        ("start_job", {"failed": 50_001}, "a part of total"),
+        ("start_job", {"shape": "zigzag"}, "shape must be one of"),
+        ("start_job", {"run_seconds": -1}, "0 or more"),
     ],
 )
 def test_what_makes_no_sense_is_rejected(operation, arguments, message, control: ZohoControl) -> None:
@@ -110,21 +94,14 @@ def test_what_makes_no_sense_is_rejected(operation, arguments, message, control:
         getattr(control, operation)(**arguments)
 
 
-@pytest.mark.parametrize("tls", [False, True])
-def test_the_standalone_program(tls: bool, tmp_path: Path) -> None:
+def test_the_standalone_program() -> None:
     command = [sys.executable, "-m", "local.zoho_simulator", "--port", "0", "--set", '{"concurrency": 3}']
-    program = subprocess.Popen(command + (["--tls", str(tmp_path)] if tls else []), stdout=subprocess.PIPE, text=True)
-    with program:
-        assert program.stdout is not None
-        url = re.search(r"https?://127\.0\.0\.1:\d+", program.stdout.readline())
-        assert url is not None
-        assert url[0].startswith("https://") == tls
-        ca_file = str(tmp_path / "ca.pem") if tls else None
-        with urllib3.PoolManager(ca_certs=ca_file) as pool:
-            assert pool.request("POST", f"{url[0]}/_control/settings").json()["concurrency"] == 3
-            assert len(pool.request("POST", f"{url[0]}/_control/start_job", body='{"total": 1}').json()) == 19
-            assert pool.request("GET", f"{url[0]}/_control/stats").json()["jobs"] == 2
-            assert "operations are" in pool.request("GET", f"{url[0]}/_control/explode").json()["error"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        url = re.search(r"http://127\.0\.0\.1:\d+", program.stdout.readline())[0] + "/_control/"
+        assert urllib3.request("POST", url + "settings").json()["concurrency"] == 3
+        assert len(urllib3.request("POST", url + "start_job", body='{"total": 1}').json()) == 19
+        assert urllib3.request("GET", url + "stats").json()["tokens_minted"] == 0
+        assert "operations are" in urllib3.request("GET", url + "explode").json()["error"]
         program.send_signal(signal.SIGTERM)
         assert program.wait(20) == 0
 
@@ -133,4 +110,3 @@ def test_the_readme_lists_every_setting_and_fault() -> None:
     text = (Path(zoho_simulator.__file__).parent / "README.md").read_text()
     names = {*FAULTS, *(field.name for field in fields(Settings))}
     assert {name for name in names if f"`{name}`" not in text} == set()
-    assert Zoho.__doc__

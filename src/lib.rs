@@ -77,6 +77,8 @@ pub mod runtime;
 #[cfg(feature = "schemas")]
 pub mod schema;
 pub mod setup;
+#[cfg(test)]
+mod tests;
 pub mod timestamp;
 pub mod token;
 pub mod watch;

@@ -121,33 +121,22 @@ pub fn warn_if_unknown(status: &Status) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timestamp::Timestamp;
-    use crate::watch::ids::Location;
-    use crate::watch::job::{Counts, JobStatus};
-    use crate::watch::notice::Intervals;
-    use crate::watch::pacing::Bounds;
-    use crate::watch::report::Limits;
+    use crate::tests::{LIMITS, ago, job, of, request, with};
+    use serde_json::json;
 
     #[test]
     fn how_late_an_announcement_can_be() {
-        let now = Timestamp::from_epoch_seconds(1_795_428_000);
-        let limits = Limits {
-            bounds: Bounds { min_seconds: 10, max_seconds: 900 },
-            watch_limit_seconds: 86_400,
-            notices: Intervals::default(),
-        };
-        let failed = format!(r#", "checked_at": "{}""#, now.plus_seconds(-60));
-        let seen = format!(r#"{failed}, "status": "RUNNING""#);
+        let failed = json!({"checked_at": ago(60)});
+        let seen = with(&failed, &json!({"status": "RUNNING"}));
         for (status, extra, expected) in [
-            ("COMPLETED", &*seen, Some(60)),
-            ("COMPLETED", &*failed, None),
-            ("COMPLETED", "", None),
-            ("RUNNING", &*seen, None),
+            ("COMPLETED", &seen, Some(60)),
+            ("COMPLETED", &failed, None),
+            ("COMPLETED", &json!({}), None),
+            ("RUNNING", &seen, None),
         ] {
-            let payload = format!(r#"{{"module": "Leads", "job_id": "1"{extra}}}"#);
-            let request = Request::parse(&payload, now, &Location::default());
-            let status = JobStatus { status: Status::normalize(status).unwrap(), counts: Counts::default() };
-            let result = Ok(Response::from(Report::of_check(&request, &status, now, &limits)));
+            let request = request(&of(extra));
+            let job = job(status, [None; 4]);
+            let result = Ok(Response::from(Report::of_check(&request, &job, ago(0), &LIMITS)));
             let checked = Checked { request: &request, result: &result, attempts: 1 };
             assert_eq!(checked.lateness_bound_seconds(), expected, "{status:?} {extra}");
         }

@@ -96,11 +96,7 @@ pub fn last_progress_at(history: &History, counts: &Counts, now: Timestamp) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A time of day.
-    fn at(time: &str) -> Timestamp {
-        Timestamp::parse(&format!("2026-11-23T{time}Z")).unwrap()
-    }
+    use crate::tests::at;
 
     #[test]
     fn a_notice_is_due_once_in_an_interval() {
@@ -115,17 +111,14 @@ mod tests {
             (still_running, None, None, "12:00:00", None),
             (still_running, None, Some("11:50:00"), "11:59:59", None),
             (still_running, None, Some("11:50:00"), "12:00:00", running("12:00:00")),
-            (still_running, None, Some("11:50:00"), "12:04:00", running("12:00:00")),
             (still_running, None, Some("11:59:59"), "12:04:00", running("12:00:00")),
             (still_running, None, Some("12:00:00"), "12:15:00", None),
             (still_running, None, Some("13:50:00"), "14:05:00", running("14:00:00")),
             // After an outage, the last one only.
             (still_running, None, Some("11:00:00"), "16:30:00", running("16:00:00")),
             (no_progress, None, Some("11:50:00"), "15:00:00", None),
-            (no_progress, Some("12:15:00"), Some("12:00:00"), "12:15:00", None),
             (no_progress, Some("12:10:00"), Some("13:00:00"), "13:09:59", None),
             (no_progress, Some("12:10:00"), Some("13:00:00"), "13:15:00", stalled("13:10:00")),
-            (no_progress, Some("12:10:00"), Some("13:15:00"), "13:30:00", None),
             (no_progress, Some("12:10:00"), Some("14:05:00"), "14:20:00", stalled("14:10:00")),
             (both, Some("11:00:00"), Some("11:59:00"), "12:01:00", stalled("12:00:00")),
             (both, Some("11:30:00"), Some("11:59:00"), "12:01:00", running("12:00:00")),

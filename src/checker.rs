@@ -53,11 +53,10 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
     pub async fn warm_up(&self) {
         let deadline = Deadline::after(WARM_UP_LIMIT);
         let expected = self.settings.api_host.as_ref();
-        let connect =
-            async |host: &Origin| phase::timed(phase::INIT_CONNECT, self.http.preconnect(host)).await;
+        let connect = async |host: &Origin| phase::timed("init.connect", self.http.preconnect(host)).await;
         let is_elsewhere = Notify::new();
         let secret = async {
-            let token = phase::timed(phase::INIT_SECRET, self.tokens.token(deadline)).await;
+            let token = phase::timed("init.secret", self.tokens.token(deadline)).await;
             if let Ok(token) = token
                 && Some(&token.api.origin) != expected
             {

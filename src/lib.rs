@@ -30,10 +30,10 @@
 //! ```
 //! use mass_change_owner_status::timestamp::Timestamp;
 //! use mass_change_owner_status::watch::ids::Location;
-//! use mass_change_owner_status::watch::job::{Counts, JobStatus, Status};
+//! use mass_change_owner_status::watch::job::{Counts, JobStatus, Outcome, Status};
 //! use mass_change_owner_status::watch::notice::Intervals;
 //! use mass_change_owner_status::watch::pacing::Bounds;
-//! use mass_change_owner_status::watch::report::{Limits, Outcome, Report};
+//! use mass_change_owner_status::watch::report::{Limits, Report};
 //! use mass_change_owner_status::watch::request::Request;
 //!
 //! let payload = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;

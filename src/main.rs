@@ -23,7 +23,7 @@ async fn main() -> Result<(), String> {
         tracing::warn!(%error, "empty AWS_* variables could not be removed from the environment");
     }
     metrics::init(&environment);
-    let init = phase::Phase::begin(phase::INIT);
+    let init = phase::Phase::begin("init");
     // A configuration error is the response to every invocation; the process stays alive to give it.
     let function = Arc::new(setup::function(&environment).await);
     if function.is_ok() {

@@ -6,9 +6,8 @@ use crate::metrics;
 use crate::redact;
 use crate::timestamp::milliseconds;
 use crate::watch::event::Event;
-use crate::watch::job::Status;
-use crate::watch::pacing::Reason;
-use crate::watch::report::{Outcome, Report, ReportedError, seconds_between};
+use crate::watch::job::{Outcome, Status};
+use crate::watch::report::{Report, ReportedError, seconds_between};
 use crate::watch::request::{Caller, Request};
 use std::time::Duration;
 
@@ -61,7 +60,7 @@ fn log(checked: &Checked<'_>, took: Duration) {
     let job = checked.request.job();
     let (module, job_id) = (job.module(), job.job_id());
     let schedule = match &checked.request.caller {
-        Caller::Schedule { arn, .. } => Some(arn.name()),
+        Caller::Schedule { arn, .. } => Some(&*arn.name),
         Caller::StateMachine { .. } | Caller::Direct { .. } => None,
     };
     let watch = checked.request.watch.as_deref();
@@ -70,7 +69,7 @@ fn log(checked: &Checked<'_>, took: Duration) {
     let progress_percent = report.and_then(Report::progress_percent);
     let outcome = report.and_then(Report::outcome).map(Outcome::name);
     let next_check_seconds = report.and_then(Report::next_check_seconds);
-    let next_check_reason = report.and_then(Report::next_check_reason).map(Reason::name);
+    let next_check_reason = report.and_then(Report::next_check_reason);
     let notice = report.and_then(Report::notice).map(|notice| Event::Notice(notice).name());
     let label = checked.request.tags.label.as_deref();
     let attempts = checked.attempts;

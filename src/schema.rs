@@ -3,7 +3,7 @@
 //! The response is described where it is defined. What has no type of its own, because the function reads or composes it
 //! field by field, is described here.
 
-use crate::delivery::ResponseKeys;
+use crate::delivery::Response;
 use crate::error::ErrorType;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -163,7 +163,7 @@ pub struct MessageBody {
 pub fn documents() -> [(&'static str, Schema); 5] {
     [
         ("request", of::<Payload>()),
-        ("report", of::<ResponseKeys<'static>>()),
+        ("report", of::<Response>()),
         ("error", of::<Failed>()),
         ("message", of::<MessageBody>()),
         ("announcement", of::<Announcement>()),

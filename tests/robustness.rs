@@ -223,8 +223,9 @@ fn environments() {
             variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         match Config::new(&environment) {
             Ok(config) => {
-                assert!(config.check_interval_min_seconds <= config.check_interval_max_seconds);
-                assert!(!config.request_timeout.is_zero() && config.watch_limit_seconds > 0);
+                let limits = config.limits;
+                assert!(limits.bounds.min_seconds <= limits.bounds.max_seconds);
+                assert!(!config.request_timeout.is_zero() && limits.watch_limit_seconds > 0);
             }
             Err(problems) => problems.iter().for_each(|problem| check_message(problem, &[SECRET])),
         }

@@ -34,7 +34,7 @@ impl Scheduler {
     ///
     /// `ScheduleNotDeleted`, with a message about reading.
     pub async fn read(&self, arn: &ScheduleArn) -> Result<Option<(Schedule, GetScheduleOutput)>, WatchError> {
-        let request = self.client.get_schedule().group_name(arn.group()).name(arn.name());
+        let request = self.client.get_schedule().group_name(&arn.group).name(&arn.name);
         let error = match request.send().await {
             Ok(output) if output.creation_date().is_some() => return Ok(Some((schedule(&output), output))),
             Ok(_) => {
@@ -65,8 +65,8 @@ impl Scheduler {
         let request = self
             .client
             .update_schedule()
-            .group_name(arn.group())
-            .name(arn.name())
+            .group_name(&arn.group)
+            .name(&arn.name)
             .schedule_expression(update.expression)
             .start_date(DateTime::from_secs(update.start.epoch_seconds()))
             .set_flexible_time_window(off)
@@ -89,7 +89,7 @@ impl Scheduler {
     ///
     /// `ScheduleNotDeleted`.
     pub async fn delete(&self, arn: &ScheduleArn) -> Result<(), WatchError> {
-        let request = self.client.delete_schedule().group_name(arn.group()).name(arn.name());
+        let request = self.client.delete_schedule().group_name(&arn.group).name(&arn.name);
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => {

@@ -80,7 +80,7 @@ impl Destinations for Ends {
     }
 
     async fn delete_schedule(&self, schedule: &ScheduleArn) -> Result<(), WatchError> {
-        self.step("delete", schedule.name())?;
+        self.step("delete", &schedule.name)?;
         *self.schedule.lock().unwrap() = None;
         Ok(())
     }
@@ -168,19 +168,13 @@ async fn an_end_that_cannot_be_finished() {
     let request = of(&json!({"schedule_arn": SCHEDULE, "first_checked_at": ago(60)}));
     let unstarted = of(&json!({"schedule_arn": SCHEDULE}));
     let end = "publish Leads-1-SUCCEEDED";
+    let (read, deleted) = (format!("{end}, read"), format!("{end}, read, delete watch"));
     for (fails, request, responses, expected, first, then) in [
         ("publish", &request, &[COMPLETED][..], "error NotificationFailed", end, end),
         ("read", &unstarted, &[DENIED], "goes on PermissionDenied", "read", "read"),
         ("read", &unstarted, &[RUNNING], "goes on", "read", "read"),
-        ("read", &request, &[COMPLETED], "error ScheduleNotDeleted", &*format!("{end}, read"), "read"),
-        (
-            "delete",
-            &request,
-            &[COMPLETED],
-            "error ScheduleNotDeleted",
-            &*format!("{end}, read, delete watch"),
-            "read, delete watch",
-        ),
+        ("read", &request, &[COMPLETED], "error ScheduleNotDeleted", &*read, "read"),
+        ("delete", &request, &[COMPLETED], "error ScheduleNotDeleted", &*deleted, "read, delete watch"),
     ] {
         let ends = Ends::new(fails, 60, request);
         let function = function(responses, &ends, LIMITS).0;

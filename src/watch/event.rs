@@ -1,9 +1,10 @@
 //! What a message is about, and the IDs that tell it from others: one for each event, and one for each job.
 
 use crate::timestamp::Timestamp;
-use crate::watch::ids::{JobRef, ScheduleArn};
+use crate::watch::ids::JobRef;
+use crate::watch::job::Outcome;
 use crate::watch::notice::Notice;
-use crate::watch::report::{Outcome, Report};
+use crate::watch::report::Report;
 use crate::watch::request::{Caller, Request};
 use sha2::{Digest, Sha256};
 
@@ -52,7 +53,7 @@ impl MessageIds {
     /// watches can begin in one second. A notice has the end of its interval in the place of the start.
     pub(super) fn of(report: &Report, event: Event, request: &Request) -> Self {
         let watch = match &request.caller {
-            Caller::Schedule { arn, .. } => Some(schedule_name(arn)),
+            Caller::Schedule { arn, .. } => Some(format!("{}.{}", arn.group, arn.name)),
             Caller::StateMachine { .. } | Caller::Direct { .. } => request.watch.as_deref().map(allowed),
         };
         let group_id = match &report.job {
@@ -64,7 +65,9 @@ impl MessageIds {
         };
         let mut event_id = format!("{group_id}-{}", event.name());
         let (is_final, began) = match event {
-            Event::End(outcome) => (!outcome.leaves_the_job_open(), request.history.began),
+            // Another watch of the job can end in another way.
+            Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) => (false, request.history.began),
+            Event::End(_) => (true, None),
             Event::Notice(notice) => (false, Some(notice.due_at)),
         };
         if !is_final {
@@ -76,10 +79,6 @@ impl MessageIds {
         }
         Self { event_id: bounded(event_id), group_id: bounded(group_id) }
     }
-}
-
-fn schedule_name(schedule: &ScheduleArn) -> String {
-    format!("{}.{}", schedule.group(), schedule.name())
 }
 
 /// A name in the characters that SNS allows. A digest keeps names apart that differ in other characters only.

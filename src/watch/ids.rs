@@ -49,13 +49,6 @@ impl JobRef {
 }
 
 /// A module's API name, as it stands in Zoho's URLs.
-///
-/// ```
-/// use mass_change_owner_status::watch::ids::ModuleName;
-///
-/// assert_eq!(ModuleName::parse("price books").unwrap().as_str(), "Price_Books");
-/// assert!(ModuleName::parse("Custom").is_err());
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct ModuleName(String);
 
@@ -130,13 +123,6 @@ impl fmt::Display for ModuleName {
 }
 
 /// The ID of a mass change owner job: 1 to 20 ASCII digits (real ones have 18 or 19).
-///
-/// ```
-/// use mass_change_owner_status::watch::ids::JobId;
-///
-/// assert!(JobId::parse("3652397000009565021").is_ok());
-/// assert!(JobId::parse("3.652397e18").is_err());
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct JobId(String);
 
@@ -172,8 +158,10 @@ impl fmt::Display for JobId {
 pub struct ScheduleArn {
     arn: String,
     location: Location,
-    group: String,
-    name: String,
+    /// The name of the schedule's group.
+    pub group: String,
+    /// The schedule's own name.
+    pub name: String,
 }
 
 impl ScheduleArn {
@@ -227,16 +215,6 @@ impl ScheduleArn {
     /// The whole ARN.
     pub fn as_str(&self) -> &str {
         &self.arn
-    }
-
-    /// The name of the schedule's group.
-    pub fn group(&self) -> &str {
-        &self.group
-    }
-
-    /// The schedule's own name.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the status of a mass change owner job means.
 
 use crate::redact;
+use serde::Serialize;
+use strum::IntoStaticStr;
 
 /// A job as Zoho describes it at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,26 +30,32 @@ pub struct Counts {
 ///
 /// This endpoint documents `SCHEDULED`, `RUNNING`, `COMPLETED`, and `FAILED`. Related endpoints return `in progress`,
 /// `Completed`, `QUEUED`, and more (docs/zoho-api.md), so an unknown value is kept.
-///
-/// ```
-/// use mass_change_owner_status::watch::job::Status;
-///
-/// let status = Status::normalize("in progress").unwrap();
-/// assert_eq!(status.as_str(), "IN_PROGRESS");
-/// assert!(!status.is_finished());
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status(String);
 
-/// How a job ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobOutcome {
+/// How a watch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Outcome {
     /// The job is complete, and no count says that a record was left.
     Succeeded,
     /// The job is complete, but some records were not updated.
     PartiallySucceeded,
     /// The job failed.
     Failed,
+    /// The watch reached its limit, and the job may be unfinished.
+    WatchTimedOut,
+    /// The watch never worked, or its state machine gave it up.
+    WatchFailed,
+}
+
+impl Outcome {
+    /// The name as a report carries it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// The longest status value that is accepted, in characters. Reports, subjects, and message attributes carry it.
@@ -97,12 +105,12 @@ impl Status {
 
 impl JobStatus {
     /// How the job ended; `None` while it has not. An unknown count speaks neither for nor against a success.
-    pub fn outcome(&self) -> Option<JobOutcome> {
+    pub fn outcome(&self) -> Option<Outcome> {
         match (self.status.is_finished(), self.status.is_completed()) {
             (false, _) => None,
-            (true, false) => Some(JobOutcome::Failed),
-            (true, true) if self.counts.left_over() > 0 => Some(JobOutcome::PartiallySucceeded),
-            (true, true) => Some(JobOutcome::Succeeded),
+            (true, false) => Some(Outcome::Failed),
+            (true, true) if self.counts.left_over() > 0 => Some(Outcome::PartiallySucceeded),
+            (true, true) => Some(Outcome::Succeeded),
         }
     }
 }
@@ -170,7 +178,7 @@ mod tests {
     /// Counts: total, updated, not updated, failed.
     #[test]
     fn outcomes_and_progress() {
-        use JobOutcome::{Failed, PartiallySucceeded, Succeeded};
+        use Outcome::{Failed, PartiallySucceeded, Succeeded};
         let all = Some(u64::MAX);
         for (status, counts, outcome, percent) in [
             ("COMPLETED", [Some(5), Some(5), Some(0), Some(0)], Some(Succeeded), Some(100)),

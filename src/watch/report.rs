@@ -3,12 +3,11 @@
 use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
 use crate::watch::ids::JobRef;
-use crate::watch::job::{Counts, JobOutcome, JobStatus, Status};
+use crate::watch::job::{Counts, JobStatus, Outcome, Status};
 use crate::watch::notice::{self, Notice};
-use crate::watch::pacing::{self, Bounds, Earlier, NextCheck, Reason, Seen};
+use crate::watch::pacing::{self, Bounds, Earlier, NextCheck, Seen};
 use crate::watch::request::{Failure, History, Request, Tags};
 use serde::{Serialize, Serializer};
-use strum::IntoStaticStr;
 
 /// What a check found, and how the watch continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,29 +50,11 @@ pub enum State {
         wait: u64,
     },
     /// The job is over.
-    Finished(JobOutcome),
+    Finished(Outcome),
     /// The watch has reached its limit. With the error if this check failed.
     TimedOut(Option<ReportedError>),
     /// The watch never worked, or its state machine gave it up.
     Failed(ReportedError),
-}
-
-/// How a watch ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, IntoStaticStr)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
-pub enum Outcome {
-    /// The job is complete, and no count says that a record was left.
-    Succeeded,
-    /// The job is complete, but some records were not updated.
-    PartiallySucceeded,
-    /// The job failed.
-    Failed,
-    /// The watch reached its limit, and the job may be unfinished.
-    WatchTimedOut,
-    /// The watch never worked, or its state machine gave it up.
-    WatchFailed,
 }
 
 /// The limits of a watch, and its notices.
@@ -114,18 +95,6 @@ impl From<&Failure> for ReportedError {
     }
 }
 
-impl Outcome {
-    /// The name as a report carries it.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-
-    /// Whether the outcome says nothing final about the job: another watch of it can end in another way.
-    pub fn leaves_the_job_open(self) -> bool {
-        matches!(self, Self::WatchTimedOut | Self::WatchFailed)
-    }
-}
-
 impl Limits {
     /// Whether a watch that began at this time has used up its time.
     pub fn is_over(&self, began: Timestamp, now: Timestamp) -> bool {
@@ -156,12 +125,8 @@ impl Report {
                 .notices
                 .no_progress
                 .and_then(|_| notice::last_progress_at(&request.history, &job.counts, now));
-            let notice = limits.notices.due(&notice::Watched {
-                first_checked_at: report.began,
-                last_progress_at: report.last_progress_at,
-                previous_check_at: request.history.checked_at,
-                now,
-            });
+            let previous = request.history.checked_at;
+            let notice = limits.notices.due(report.began, report.last_progress_at, previous, now);
             let next = next_check(&request.history, job, report.checks, now, &limits.bounds);
             report.state = State::Continues { next, notice };
         }
@@ -209,9 +174,7 @@ impl Report {
     pub fn outcome(&self) -> Option<Outcome> {
         match self.state {
             State::Continues { .. } | State::Unchecked { .. } => None,
-            State::Finished(JobOutcome::Succeeded) => Some(Outcome::Succeeded),
-            State::Finished(JobOutcome::PartiallySucceeded) => Some(Outcome::PartiallySucceeded),
-            State::Finished(JobOutcome::Failed) => Some(Outcome::Failed),
+            State::Finished(outcome) => Some(outcome),
             State::TimedOut(_) => Some(Outcome::WatchTimedOut),
             State::Failed(_) => Some(Outcome::WatchFailed),
         }
@@ -241,10 +204,10 @@ impl Report {
     }
 
     /// What that wait follows from.
-    pub fn next_check_reason(&self) -> Option<Reason> {
+    pub fn next_check_reason(&self) -> Option<&'static str> {
         match &self.state {
             State::Continues { next, .. } => Some(next.reason),
-            State::Unchecked { .. } => Some(Reason::Unchecked),
+            State::Unchecked { .. } => Some("failed check"),
             _ => None,
         }
     }

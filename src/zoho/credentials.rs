@@ -8,7 +8,6 @@ use crate::zoho::data_center::DataCenter;
 use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
-use std::fmt;
 
 /// The operator's secret.
 #[derive(Debug, Clone)]
@@ -60,7 +59,7 @@ pub enum Grant {
 }
 
 /// An access token: visible ASCII, so that it fits into a header. Its `Debug` output is masked.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct AccessToken(SecretString);
 
 impl AccessToken {
@@ -90,12 +89,6 @@ impl PartialEq for AccessToken {
 }
 
 impl Eq for AccessToken {}
-
-impl fmt::Debug for AccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessToken([redacted])")
-    }
-}
 
 impl Credentials {
     /// Every value that must be masked in text from elsewhere.

@@ -27,7 +27,7 @@ fn checks(request: &Request) -> Option<String> {
 fn caller(request: &Request) -> String {
     match &request.caller {
         Caller::StateMachine { .. } => "machine".to_owned(),
-        Caller::Schedule { arn, adapts, notify } => format!("{} {adapts} {notify}", arn.name()),
+        Caller::Schedule { arn, adapts, notify } => format!("{} {adapts} {notify}", arn.name),
         Caller::Direct { notify } => format!("direct {notify}"),
     }
 }
@@ -74,17 +74,16 @@ fn who_is_notified_depends_on_the_trigger() {
         (of(&json!({"request": {"module": "Deals", "job_id": "2"}})), "direct false"),
     ] {
         let request = request(&payload);
-        assert_eq!(
-            (caller(&request).as_str(), checks(&request).as_deref()),
-            (expected, Some("Leads 1")),
-            "{payload}"
-        );
+        let found = (caller(&request), checks(&request));
+        assert_eq!(found, (expected.to_owned(), Some("Leads 1".to_owned())), "{payload}");
     }
 }
 
 #[test]
 fn an_invalid_payload_is_described_with_its_field_and_an_example() {
-    let escaped = "\\u003caws.scheduler.schedule-arn\\u003e";
+    let escaped = of(&json!({"schedule_arn": "\\u003caws.scheduler.schedule-arn\\u003e"}));
+    let abroad = of(&json!({"schedule_arn": SCHEDULE.replace("west-1", "west-2")}));
+    let mine = json!([SCHEDULE]);
     let wrapped = |request: Value| machine(&request, &json!({}));
     for (payload, parts) in [
         (json!({}), "`module` is missing & `job_id` is missing & \"Leads\""),
@@ -108,23 +107,11 @@ fn an_invalid_payload_is_described_with_its_field_and_an_example() {
         (of(&json!({"notify": "yes"})), "`notify` must be true or false"),
         (of(&json!({"schedule_arn": 1})), "`schedule_arn` must be text"),
         (of(&json!({"schedule_arn": "x"})), "`schedule_arn` \"x\" & <aws.scheduler.schedule-arn>"),
-        (
-            of(&json!({"schedule_arn": SCHEDULE.replace("west-1", "west-2")})),
-            "Region \"eu-west-2\" & \"eu-west-1\"",
-        ),
-        (
-            of(&json!({"schedule_arn": escaped})),
-            "context attribute & not replaced & jsonencode & A state machine",
-        ),
-        (
-            of(&json!({"schedule_arn": "aws.scheduler.schedule_arn"})),
-            "only if it is spelled <aws.scheduler.schedule-arn>",
-        ),
+        (abroad, "Region \"eu-west-2\" & \"eu-west-1\""),
+        (escaped, "context attribute & not replaced & jsonencode & A state machine"),
+        (of(&json!({"schedule_arn": "aws.scheduler.schedule_arn"})), "only if it is spelled <aws.scheduler."),
         (event("aws.scheduler", json!([]), &json!("{}")), "`module` is missing"),
-        (
-            event("aws.scheduler", json!([SCHEDULE]), &of(&json!({"schedule_arn": "x"}))),
-            "`schedule_arn` \"x\"",
-        ),
+        (event("aws.scheduler", mine, &of(&json!({"schedule_arn": "x"}))), "`schedule_arn` \"x\""),
         (event("x", json!([]), &json!("no json")), "`detail` is text that is not valid JSON"),
         (event("x", json!([]), &json!([1])), "`detail` must be a JSON object, not an array"),
         (json!({"source": "x", "detail-type": "y"}), "`detail` must be a JSON object, not null"),
@@ -145,36 +132,24 @@ fn an_invalid_payload_is_described_with_its_field_and_an_example() {
 
 #[test]
 fn an_invalid_request_still_names_its_schedule_and_job() {
-    let elsewhere = SCHEDULE.replace("123456789012", "210987654321");
+    // An invalid ARN counts as none. The function touches no schedule but its own.
+    let elsewhere = of(&json!({"schedule_arn": SCHEDULE.replace("123456789012", "210987654321")}));
+    let of_envelope = event("aws.scheduler", json!([SCHEDULE]), &of(&json!({"schedule_arn": "x"})));
+    let no_job = of(&json!({"job_id": "x", "schedule_arn": SCHEDULE, "notify": "yes"}));
     for (payload, expected, job, watch) in [
-        (
-            of(&json!({"job_id": "x", "schedule_arn": SCHEDULE, "notify": "yes"})),
-            "watch false true",
-            ("Leads", "x"),
-            None,
-        ),
-        // An invalid ARN counts as none. The function touches no schedule but its own.
-        (of(&json!({"schedule_arn": elsewhere})), "direct false", ("Leads", "1"), None),
-        (
-            event("aws.scheduler", json!([SCHEDULE]), &of(&json!({"schedule_arn": "x"}))),
-            "watch false true",
-            ("Leads", "1"),
-            None,
-        ),
-        (machine(&json!([]), &json!({})), "machine", ("", ""), Some("w")),
-        (machine(&json!("not json"), &json!({})), "machine", ("", ""), Some("w")),
-        (
-            machine(&of(&json!({"job_id": "x", "watch": "v"})), &json!({})),
-            "machine",
-            ("Leads", "x"),
-            Some("w"),
-        ),
+        (no_job.clone(), "watch false true", "Leads x", None),
+        (elsewhere, "direct false", "Leads 1", None),
+        (of_envelope, "watch false true", "Leads 1", None),
+        (machine(&no_job, &json!({})), "machine", "Leads x", Some("w")),
+        (machine(&json!([]), &json!({})), "machine", " ", Some("w")),
+        (machine(&json!("not json"), &json!({})), "machine", " ", Some("w")),
     ] {
         let request = request(&payload);
         assert!(matches!(request.ask, Ask::Reject { .. }), "{payload}");
         assert_eq!((caller(&request).as_str(), request.watch.as_deref()), (expected, watch), "{payload}");
         let named = request.job();
-        assert_eq!((named.module().unwrap_or(""), named.job_id().unwrap_or("")), job, "{payload}");
+        let named = [named.module(), named.job_id()].map(|name| name.unwrap_or("").to_owned());
+        assert_eq!(named.join(" "), job, "{payload}");
     }
 }
 

@@ -86,10 +86,6 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
     /// then requests one. Refreshes the token concurrently with the first request if that is due.
     ///
     /// `repeats_timeouts`: whether a request that timed out is sent again within the invocation.
-    ///
-    /// # Errors
-    ///
-    /// What the token source or Zoho's last response amounts to.
     pub async fn check(
         &self,
         job: &Job,

@@ -132,11 +132,8 @@ impl<D: Destinations> Courier<D> {
     }
 
     /// Delivers a report in the way that the caller needs.
-    ///
-    /// # Errors
-    ///
-    /// `NotificationFailed` or `InvalidConfiguration` if an end could not be published; its schedule is still there.
-    /// `ScheduleNotDeleted` if only the schedule is left to be deleted.
+    /// After any error but `ScheduleNotDeleted`, the end was not
+    /// published, and its schedule is still there.
     pub async fn deliver(&self, report: Report, context: Context<'_>) -> Result<Response, WatchError> {
         let event = Event::of(&report);
         match (&context.request.caller, event) {

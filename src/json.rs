@@ -34,7 +34,8 @@ pub fn whole_number(json: &RawValue) -> Option<u64> {
 #[derive(Debug, Default)]
 pub struct Fields<'a> {
     known: Vec<(&'static str, &'a RawValue)>,
-    is_contradictory: bool,
+    /// Whether a field occurs twice, with different values.
+    pub is_contradictory: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -56,11 +57,6 @@ impl<'a> Fields<'a> {
     /// The value of the field, if it has this type.
     pub fn parse<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.get(name)?.get()).ok()
-    }
-
-    /// Whether a field occurs twice, with different values.
-    pub fn is_contradictory(&self) -> bool {
-        self.is_contradictory
     }
 }
 
@@ -163,8 +159,8 @@ mod tests {
         assert_eq!(twice.parse::<u64>("a"), None);
         assert!(twice.get("n").is_none() && twice.get("missing").is_none());
         assert_eq!(twice.get("l").map(RawValue::get), Some("[1]"));
-        assert!(twice.is_contradictory());
-        assert!(!fields(r#"{"a": 1, "a": 1, "x": 1, "x": 2}"#).is_contradictory());
+        assert!(twice.is_contradictory);
+        assert!(!fields(r#"{"a": 1, "a": 1, "x": 1, "x": 2}"#).is_contradictory);
     }
 
     #[test]

@@ -37,17 +37,14 @@ impl Function {
     }
 
     /// Responds to one invocation.
-    pub async fn handle(&self, invocation: Invocation<'_>) -> Result<Response, WatchError> {
+    pub async fn handle(&self, invocation: &Invocation) -> Result<Response, WatchError> {
         self.deadline.set(invocation.deadline);
         self.handler.handle(invocation).await
     }
 }
 
 /// Reads the environment and makes the clients. Sends nothing.
-///
-/// # Errors
-///
-/// `InvalidConfiguration`, which names every invalid variable.
+/// The error names every invalid variable.
 pub async fn function(environment: &Environment) -> Result<Function, WatchError> {
     let configuring = Phase::begin("init.config");
     let deadline = CurrentDeadline::default();

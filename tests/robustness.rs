@@ -151,9 +151,12 @@ fn payloads() {
         }
         // Whatever the request is, its end can be reported.
         let error = WatchError::new(ErrorType::InvalidConfiguration, "ZOHO_SECRET_ID is not set");
-        let invocation =
-            Invocation { payload, function_arn, deadline: Deadline::after(Duration::from_secs(1)) };
-        let Ok(response) = respond_without_configuration(&error, invocation, Timestamp::now()) else {
+        let invocation = Invocation {
+            payload: payload.into(),
+            function_arn: function_arn.into(),
+            deadline: Deadline::after(Duration::from_secs(1)),
+        };
+        let Ok(response) = respond_without_configuration(&error, &invocation, Timestamp::now()) else {
             return;
         };
         let text = serde_json::to_string(&response).unwrap();

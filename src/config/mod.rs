@@ -56,10 +56,7 @@ const YEAR_SECONDS: u64 = 31_536_000;
 
 impl Config {
     /// Reads every variable, including those that the AWS SDK reads.
-    ///
-    /// # Errors
-    ///
-    /// A sentence for every invalid variable, not only for the first. None repeats a value that was rejected.
+    /// The errors are a sentence for every invalid variable. None repeats a value that was rejected.
     pub fn new(environment: &Environment) -> Result<Self, Vec<String>> {
         let mut variables = Variables { environment, problems: Vec::new() };
         let secret_id = variables.required("ZOHO_SECRET_ID", values::secret_id);

@@ -98,12 +98,14 @@ fn function(responses: Responses<'_>, ends: &Ends, limits: Limits) -> (Function,
     (Handler::new(checker, ends.clone(), settings, limits, region.into(), clock), zoho)
 }
 
+fn invocation(payload: &Value) -> Invocation {
+    let deadline = Deadline::after(Duration::from_secs(10));
+    Invocation { payload: payload.to_string(), function_arn: FUNCTION.into(), deadline }
+}
+
 /// One invocation: the report, or the name of the error.
 async fn invoke(function: &Function, payload: &Value) -> Result<Value, &'static str> {
-    let payload = payload.to_string();
-    let deadline = Deadline::after(Duration::from_secs(10));
-    let invocation = Invocation { payload: &payload, function_arn: FUNCTION, deadline };
-    shown(function.handle(invocation).await)
+    shown(function.handle(&invocation(payload)).await)
 }
 
 fn shown(result: Result<Response, WatchError>) -> Result<Value, &'static str> {
@@ -344,10 +346,8 @@ fn what_a_function_without_a_configuration_responds() {
         (with(&machine, &worked), "goes on InvalidConfiguration"),
         (with(&machine, &failure), "WATCH_FAILED"),
     ] {
-        let payload = of(&extra).to_string();
-        let deadline = Deadline::after(Duration::from_secs(1));
-        let invocation = Invocation { payload: &payload, function_arn: FUNCTION, deadline };
-        let result = shown(respond_without_configuration(&error, invocation, at("10:00:00")));
+        let result = respond_without_configuration(&error, &invocation(&of(&extra)), at("10:00:00"));
+        let result = shown(result);
         assert_eq!(verdict(&result), expected, "{extra}");
         let Ok(report) = result else { continue };
         let id = &report["announcement"]["attributes"]["event_id"]["StringValue"];

@@ -13,11 +13,7 @@ pub struct Origin(String);
 
 impl Origin {
     /// Parses an origin, with or without a slash at its end.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the text. The text itself is not repeated: a user name, a query, or the whole text may be a
-    /// secret.
+    /// The error does not repeat the text: a user name, a query, or all of it may be a secret.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let wrong =
             |what| Err(Invalid::new(what, "Set https://host[:port] (plain http for loopback hosts only)"));

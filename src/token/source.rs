@@ -39,11 +39,7 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
     }
 
     /// A token to use now: from memory, without any request, as long as the last one can be used.
-    ///
-    /// # Errors
-    ///
-    /// `SecretInvalid`, `SecretUnavailable`, and whatever the accounts server returned. If the time of the invocation
-    /// runs out, the error names what the acquisition was waiting for.
+    /// If the time of the invocation runs out, the error names what the acquisition was waiting for.
     pub async fn token(&self, deadline: Deadline) -> Result<Arc<CachedToken>, WatchError> {
         match self.context.cache.usable(self.context.now().at) {
             Some(token) => Ok(token),
@@ -52,10 +48,6 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
     }
 
     /// Another token than these, which Zoho rejected with a 401 one after the other; `None` if there is no other.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Self::token`].
     pub async fn replace_rejected(
         &self,
         rejected: &[Arc<CachedToken>],

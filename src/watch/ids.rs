@@ -78,10 +78,6 @@ const STANDARD_MODULES: [(&str, &str); 17] = [
 
 impl ModuleName {
     /// Accepts an API name as it is, and a standard module's display name or API name in any letter case.
-    ///
-    /// # Errors
-    ///
-    /// Why the text is not valid.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.eq_ignore_ascii_case("custom") {
             return Err(Invalid::new(
@@ -127,9 +123,7 @@ impl fmt::Display for ModuleName {
 pub struct JobId(String);
 
 impl JobId {
-    /// # Errors
-    ///
-    /// Why the text is not valid.
+    /// The error says why the text is not valid.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
             Ok(Self(text.to_owned()))
@@ -165,9 +159,7 @@ pub struct ScheduleArn {
 }
 
 impl ScheduleArn {
-    /// # Errors
-    ///
-    /// Why the text is not valid.
+    /// The error says why the text is not valid.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         Self::split(text).ok_or_else(|| {
             if text.to_ascii_lowercase().contains("aws.scheduler.") {
@@ -191,10 +183,6 @@ impl ScheduleArn {
 
     /// Whether the schedule is where the function is. The function touches no other: `DeleteSchedule` takes a group
     /// and a name, and would delete the schedule of the same name here.
-    ///
-    /// # Errors
-    ///
-    /// Where the schedule is and where the function is.
     pub fn check_location(&self, here: &Location) -> Result<(), Invalid> {
         here.check(&self.location).map_err(|(what, theirs, ours)| {
             Invalid::new(

@@ -55,10 +55,7 @@ impl Schedule {
 
     /// How the schedule follows the pace of the job after a check that found it unfinished. `delivered` is the request
     /// as it came, `function_arn` the name under which the function was invoked.
-    ///
-    /// # Errors
-    ///
-    /// Why the schedule is left alone.
+    /// The error is why the schedule is left alone.
     pub fn update(
         &self,
         delivered: &Request,

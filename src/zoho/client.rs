@@ -50,10 +50,6 @@ pub struct Attempts {
 }
 
 /// Sends the request until a response decides, or no time or attempt is left.
-///
-/// # Errors
-///
-/// What the last response amounts to. `TokenRejected`: another token may help.
 pub async fn fetch_status(
     http: &impl HttpClient,
     request: &StatusRequest<'_>,

@@ -104,10 +104,7 @@ impl Credentials {
 
 impl Secret {
     /// Parses a `SecretString`. `default` is the data center of a secret that names none (`ZOHO_DATA_CENTER`).
-    ///
-    /// # Errors
-    ///
-    /// What is missing or malformed, by the field's name, never by its value.
+    /// The error names what is missing or malformed, and never shows a value.
     pub fn parse(text: &str, default: Option<DataCenter>) -> Result<Self, Invalid> {
         let text = text.trim_matches(is_blank);
         // JSON inside a JSON string.

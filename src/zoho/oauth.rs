@@ -118,10 +118,6 @@ pub(crate) fn out_of_time(accounts: &ZohoHost) -> WatchError {
 
 /// What a response of the token endpoint means. The presence of `access_token` decides, because errors come with HTTP
 /// 200, too (3p). `scope` is the one that was requested.
-///
-/// # Errors
-///
-/// `TokenRejected` only for the words that are documented to mean that; what is not known is not permanent.
 pub fn classify(exchange: &Exchange<'_>, scope: &str) -> Result<IssuedToken, WatchError> {
     const KEYS: &[&str] = &["access_token", "api_domain", "expires_in", "expires_in_sec"];
     let text = exchange.text();

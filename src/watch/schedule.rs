@@ -106,15 +106,8 @@ impl Schedule {
 /// The input with what the next check needs to know. All other fields stay as they are.
 fn with_report(mut fields: BTreeMap<String, Box<RawValue>>, report: &Report) -> Option<String> {
     const KEYS: [&str; 9] = [
-        "status",
-        "total_count",
-        "updated_count",
-        "not_updated_count",
-        "failed_count",
-        "checks",
-        "first_checked_at",
-        "checked_at",
-        "last_progress_at",
+        "status", "total_count", "updated_count", "not_updated_count", "failed_count", "checks",
+        "first_checked_at", "checked_at", "last_progress_at",
     ];
     let text = serde_json::to_string(report).ok()?;
     let known = Fields::of(json::parse(&text)?, &KEYS)?;

@@ -156,16 +156,8 @@ impl Secret {
 
 /// Every field that is read. `code` is only recognized.
 const KNOWN: &[&str] = &[
-    "access_token",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "soid",
-    "scope",
-    "data_center",
-    "accounts_domain",
-    "api_domain",
-    "code",
+    "access_token", "client_id", "client_secret", "refresh_token", "soid", "scope", "data_center",
+    "accounts_domain", "api_domain", "code",
 ];
 
 const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"client_id\": …, \"client_secret\": …, \

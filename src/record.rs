@@ -47,12 +47,9 @@ impl Checked<'_> {
 pub fn invocation(checked: &Checked<'_>, took: Duration) {
     log(checked, took);
     let error = checked.error();
-    metrics::record(&metrics::InvocationMetrics {
-        attempts: checked.attempts,
-        outcome: checked.report().and_then(Report::outcome).map(Outcome::name),
-        error: error.as_ref().map(|error| if error.is_callers { metrics::OTHER_ERROR } else { &error.name }),
-        lateness_bound_seconds: checked.lateness_bound_seconds(),
-    });
+    let name = error.as_ref().map(|error| if error.is_callers { metrics::OTHER_ERROR } else { &error.name });
+    let outcome = checked.report().and_then(Report::outcome).map(Outcome::name);
+    metrics::record(checked.attempts, outcome, name, checked.lateness_bound_seconds());
 }
 
 /// An error that nobody needs to act on is a warning.
@@ -69,7 +66,7 @@ fn log(checked: &Checked<'_>, took: Duration) {
     let progress_percent = report.and_then(Report::progress_percent);
     let outcome = report.and_then(Report::outcome).map(Outcome::name);
     let next_check_seconds = report.and_then(Report::next_check_seconds);
-    let next_check_reason = report.and_then(Report::next_check_reason);
+    let next_check_reason = report.and_then(Report::next_check).map(|next| next.reason);
     let notice = report.and_then(Report::notice).map(|notice| Event::Notice(notice).name());
     let label = checked.request.tags.label.as_deref();
     let attempts = checked.attempts;

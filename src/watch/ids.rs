@@ -226,9 +226,7 @@ impl Location {
             None => Self { region: default_region.map(str::to_owned), ..Self::default() },
         }
     }
-}
 
-impl Location {
     fn of(arn: &Arn<'_>) -> Self {
         Self {
             partition: Some(arn.partition.to_owned()),

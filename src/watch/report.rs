@@ -46,8 +46,8 @@ pub enum State {
     Unchecked {
         /// Why.
         error: ReportedError,
-        /// Seconds to wait before the next check.
-        wait: u64,
+        /// When the next check is.
+        next: NextCheck,
     },
     /// The job is over.
     Finished(Outcome),
@@ -116,7 +116,7 @@ impl Report {
             counts: job.counts,
             checked_at: now,
             last_progress_at: None,
-            ..Self::new(request, 1, now, State::TimedOut(None))
+            ..Self::of_end(request, State::TimedOut(None), 1, now)
         };
         if let Some(outcome) = job.outcome() {
             report.state = State::Finished(outcome);
@@ -135,26 +135,23 @@ impl Report {
 
     /// The report of a check that failed, in a watch that goes on: the last known facts, and the error.
     pub fn that_goes_on(request: &Request, error: &WatchError, now: Timestamp, limits: &Limits) -> Self {
-        let mut report = Self::new(request, 1, now, State::TimedOut(None));
+        let mut report = Self::of_end(request, State::TimedOut(None), 1, now);
         let since = if report.status.is_some() { report.checked_at } else { report.began };
         let job = report.job.job_id().unwrap_or_default();
         let retry_after = error.retry_after().map_or(0, |wait| wait.as_secs().min(LONGEST_RETRY_AFTER));
         let by_name = if error.kind() == ErrorType::TokenRateLimited { TOKEN_RATE_LIMIT_WAIT } else { 0 };
-        let wait = pacing::after_failure(seconds_between(since, now), job)
+        let seconds = pacing::after_failure(seconds_between(since, now), job)
             .max(limits.bounds.min_seconds)
             .max(pacing::after_many_checks(report.checks, seconds_between(report.began, now)))
             .max(by_name)
             .max(retry_after);
-        report.state = State::Unchecked { error: error.into(), wait };
+        report.state =
+            State::Unchecked { error: error.into(), next: NextCheck { seconds, reason: "failed check" } };
         report
     }
 
     /// The report of a watch that ends with an error. `checks` is 1 if this invocation checked the job, otherwise 0.
     pub fn of_end(request: &Request, state: State, checks: u64, now: Timestamp) -> Self {
-        Self::new(request, checks, now, state)
-    }
-
-    fn new(request: &Request, checks: u64, now: Timestamp, state: State) -> Self {
         let history = &request.history;
         let seen_at = history.checked_at.filter(|_| history.status.is_some());
         Self {
@@ -194,22 +191,17 @@ impl Report {
         matches!(self.state, State::Finished(_))
     }
 
-    /// Seconds to wait before the next check; `None` when the watch is over.
-    pub fn next_check_seconds(&self) -> Option<u64> {
-        match &self.state {
-            State::Continues { next, .. } => Some(next.seconds),
-            State::Unchecked { wait, .. } => Some(*wait),
+    /// When the next check is; `None` when the watch is over.
+    pub fn next_check(&self) -> Option<NextCheck> {
+        match self.state {
+            State::Continues { next, .. } | State::Unchecked { next, .. } => Some(next),
             _ => None,
         }
     }
 
-    /// What that wait follows from.
-    pub fn next_check_reason(&self) -> Option<&'static str> {
-        match &self.state {
-            State::Continues { next, .. } => Some(next.reason),
-            State::Unchecked { .. } => Some("failed check"),
-            _ => None,
-        }
+    /// Seconds to wait before it.
+    pub fn next_check_seconds(&self) -> Option<u64> {
+        self.next_check().map(|next| next.seconds)
     }
 
     /// The notice that is due.

@@ -44,25 +44,22 @@ impl HttpClient for Accounts {
 }
 
 #[tokio::test]
-async fn only_what_did_not_reach_the_server_is_unsent() {
-    let oversized = Stage::Oversized(StatusCode::OK);
-    for (stage, reason, unsent, part) in [
-        (oversized, NoResponse::Other, false, "exceeds 1 MiB"),
-        (Stage::Connecting, NoResponse::TimedOut, true, "outbound network path"),
-        (Stage::Connecting, NoResponse::UnknownHost, true, "cannot be resolved"),
-        (Stage::Responding, NoResponse::UnknownAuthority, false, "SSL_CERT_FILE"),
+async fn what_responds_in_no_way_is_described_by_its_cause() {
+    for (stage, reason, part) in [
+        (Stage::Oversized(StatusCode::OK), NoResponse::Other, "exceeds 1 MiB"),
+        (Stage::Connecting, NoResponse::TimedOut, "outbound network path"),
+        (Stage::Connecting, NoResponse::UnknownHost, "cannot be resolved"),
+        (Stage::Responding, NoResponse::UnknownAuthority, "SSL_CERT_FILE"),
     ] {
         let mut error = TransportError::new(stage, "it failed");
         error.reason = reason;
         let [client_id, client_secret, refresh_token] = SECRETS.map(SecretString::from);
         let credentials = Credentials { client_id, client_secret, grant: Grant::RefreshToken(refresh_token) };
-        let accounts = Accounts(Err(error));
-        let (host, timeout) = (host(), Duration::from_secs(1));
-        let issued = accounts.request_token(&host, &credentials, at("10:00:00"), timeout).await;
-        let failure = issued.unwrap_err();
-        assert_eq!(failure.unsent, unsent, "{}", failure.error);
+        let (accounts, now) = (Accounts(Err(error)), at("10:00:00"));
+        let issued = request_token(&accounts, &host(), &credentials, now, Duration::from_secs(1)).await;
+        let error = issued.unwrap_err();
         for part in [part, "https://accounts.zoho.eu", "`data_center` in the secret"] {
-            assert!(failure.error.message().contains(part), "{}", failure.error);
+            assert!(error.message().contains(part), "{error}");
         }
     }
 }

@@ -131,8 +131,7 @@ impl<D: Destinations> Courier<D> {
         Self { destinations, settings, limits, clock, announced: Mutex::default() }
     }
 
-    /// Delivers a report in the way that the caller needs.
-    /// After any error but `ScheduleNotDeleted`, the end was not
+    /// Delivers a report in the way that the caller needs. After any error but `ScheduleNotDeleted`, the end was not
     /// published, and its schedule is still there.
     pub async fn deliver(&self, report: Report, context: Context<'_>) -> Result<Response, WatchError> {
         let event = Event::of(&report);
@@ -240,7 +239,11 @@ impl<D: Destinations> Courier<D> {
                     notification: notification.clone(),
                     created_at,
                 };
-                self.remember(key.clone(), end);
+                let mut announced = self.announced();
+                if announced.len() >= MAX_ANNOUNCED {
+                    announced.clear();
+                }
+                announced.insert(key.clone(), end);
                 read = Some(found);
                 notification
             }
@@ -250,9 +253,9 @@ impl<D: Destinations> Courier<D> {
             .as_ref()
             .is_none_or(|found| found.is_of(context.delivered, (self.clock)(), context.here));
         if is_of_watch && schedule.is_some() {
-            let deleted = context.deadline.limit(self.destinations.delete_schedule(arn)).await;
             let late = "the watch is over, but deleting its schedule timed out";
-            deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")))?;
+            let deleted = self.destinations.delete_schedule(arn);
+            in_time(context.deadline, deleted, ErrorType::ScheduleNotDeleted, late).await?;
         } else if !is_of_watch {
             tracing::warn!(
                 schedule = arn.name,
@@ -282,18 +285,16 @@ impl<D: Destinations> Courier<D> {
     }
 
     async fn read(&self, arn: &ScheduleArn, deadline: Deadline) -> Result<Option<Schedule>, WatchError> {
-        let read = deadline.limit(self.destinations.read_schedule(arn)).await;
         let late = "reading the schedule of this watch timed out";
-        let read = read.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")));
-        read.map(|found| found.map(|(schedule, _whole)| schedule))
+        let read = self.destinations.read_schedule(arn);
+        let read = in_time(deadline, read, ErrorType::ScheduleNotDeleted, late).await?;
+        Ok(read.map(|(schedule, _whole)| schedule))
     }
 
     async fn publish(&self, message: &Message, deadline: Deadline) -> Result<Notification, WatchError> {
-        let published = deadline.limit(self.destinations.publish(message)).await;
-        let late = "publishing to SNS timed out";
-        let published =
-            published.unwrap_or_else(|| Err(out_of_time(ErrorType::NotificationFailed, late, "sns")));
-        published.map(|message_id| Notification { message_id })
+        let (kind, late) = (ErrorType::NotificationFailed, "publishing to SNS timed out");
+        let message_id = in_time(deadline, self.destinations.publish(message), kind, late).await?;
+        Ok(Notification { message_id })
     }
 
     fn message(&self, report: &Report, event: Event, context: Context<'_>) -> Message {
@@ -307,14 +308,6 @@ impl<D: Destinations> Courier<D> {
             ..self.settings.deployment.clone()
         };
         MessageSettings { deployment, ..self.settings.clone() }
-    }
-
-    fn remember(&self, key: (ScheduleArn, String), end: Announced) {
-        let mut announced = self.announced();
-        if announced.len() >= MAX_ANNOUNCED {
-            announced.clear();
-        }
-        announced.insert(key, end);
     }
 
     fn announced(&self) -> MutexGuard<'_, Ends> {
@@ -334,8 +327,16 @@ pub fn compose(report: Report, request: &Request, settings: &MessageSettings) ->
     Response { announcement: Some(announcement), notice, ..Response::from(report) }
 }
 
-/// The time can have run out before, or because this service does not respond.
-fn out_of_time(kind: ErrorType, what: &str, service: &str) -> WatchError {
-    let hint = hint::no_response(NoResponse::TimedOut, Some(service));
-    WatchError::new(kind, format!("{what}. {hint}, or give the function a longer timeout"))
+/// What an operation returns, or an error. The time can have run out before, or because the service does not respond.
+async fn in_time<T>(
+    deadline: Deadline,
+    operation: impl Future<Output = Result<T, WatchError>>,
+    kind: ErrorType,
+    late: &str,
+) -> Result<T, WatchError> {
+    let service = if kind == ErrorType::NotificationFailed { "sns" } else { "scheduler" };
+    deadline.limit(operation).await.unwrap_or_else(|| {
+        let hint = hint::no_response(NoResponse::TimedOut, Some(service));
+        Err(WatchError::new(kind, format!("{late}. {hint}, or give the function a longer timeout")))
+    })
 }

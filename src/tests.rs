@@ -10,6 +10,8 @@ use crate::watch::notice::Intervals;
 use crate::watch::pacing::Bounds;
 use crate::watch::report::Limits;
 use crate::watch::request::Request;
+use crate::zoho::data_center::DataCenter;
+use crate::zoho::hosts::{ZohoHost, ZohoServer};
 use ::http::{HeaderMap, Method, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};
@@ -56,6 +58,16 @@ pub(crate) fn request(payload: &Value) -> Request {
 pub(crate) fn job(status: &str, [total, updated, not_updated, failed]: [Option<u64>; 4]) -> JobStatus {
     let counts = Counts { total, updated, not_updated, failed };
     JobStatus { status: Status::normalize(status).unwrap(), counts }
+}
+
+/// One of Zoho's servers in this data center.
+pub(crate) fn host(server: ZohoServer, data_center: &str, setting: &'static str) -> ZohoHost {
+    let data_center = DataCenter::named(data_center).unwrap();
+    let origin = match server {
+        ZohoServer::Api => data_center.api_origin(),
+        ZohoServer::Accounts => data_center.accounts_origin(),
+    };
+    ZohoHost { server, origin, setting, conflicting: None }
 }
 
 /// A secret of which each read returns the next content, and the last one from then on.

@@ -208,6 +208,7 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
         ("current", then(json(400, "ThrottlingException"), SECRET), "found", 2, ""),
         ("current", then(none(NoResponse::TimedOut), SECRET), "found", 2, ""),
         ("current", none(NoResponse::TimedOut), undecided, 3, "a VPC endpoint for secretsmanager"),
+        ("current", none(NoResponse::UnknownHost), undecided, 3, "check AWS_REGION and AWS_ENDPOINT_URL"),
         ("current", none(NoResponse::UnknownAuthority), undecided, 3, "SSL_CERT_FILE"),
         ("current", vec![body("{}")], undecided, 1, "without a secret"),
         ("current", page(200), undecided, 1, "Check AWS_ENDPOINT_URL"),

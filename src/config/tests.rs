@@ -74,6 +74,9 @@ fn bounds_must_be_in_order() {
 #[test]
 fn forms_of_values() {
     let long_name = "n".repeat(513);
+    let client_secret = "5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d5f";
+    let token = "1000.8cb99d1234567890abcdef1234be93.9b8123456789abcdef9b8123456789ab";
+    let url = format!("https://{client_secret}@www.zohoapis.com/?{token}");
     for (name, value, expected) in [
         ("ZOHO_SECRET_ID", "prod/zoho_crm+a=b.c@d-e", true),
         ("ZOHO_SECRET_ID", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/zoho-AbCdEf", true),
@@ -82,6 +85,11 @@ fn forms_of_values() {
         ("ZOHO_SECRET_ID", "my secret", false),
         ("ZOHO_SECRET_ID", "{{resolve:secretsmanager:zoho}}", false),
         ("ZOHO_SECRET_ID", &long_name, false),
+        // Secrets in the wrong place.
+        ("ZOHO_SECRET_ID", client_secret, false),
+        ("ZOHO_SECRET_ID", token, false),
+        ("ZOHO_API_DOMAIN", token, false),
+        ("AWS_ENDPOINT_URL", &url, false),
         ("STATUS_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:topic", true),
         ("STATUS_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:topic.fifo", true),
         ("STATUS_TOPIC_ARN", "arn:aws:sqs:eu-west-1:123456789012:topic", false),
@@ -118,22 +126,5 @@ fn forms_of_values() {
         ("AWS_SESSION_TOKEN", "two\nlines", false),
     ] {
         assert_eq!(accepts(name, value), expected, "{name}={value:?}");
-    }
-}
-
-/// The parts of a secret, and whole secrets, in every variable in turn: a message shows none of them.
-#[test]
-fn a_secret_in_any_variable_is_not_shown() {
-    let client_secret = "5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d5f3a9c1d5f";
-    let token = "1000.8cb99d1234567890abcdef1234be93.9b8123456789abcdef9b8123456789ab";
-    let json = format!(r#"{{"client_secret": "{client_secret}", "refresh_token": "{token}"}}"#);
-    let url = format!("https://{client_secret}@www.zohoapis.com/?{token}");
-    let aws = ["AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_SNS"];
-    for name in OWN.split_whitespace().chain(aws) {
-        for secret in [client_secret, token, &json, &url] {
-            // A proxy is used, and shown nowhere.
-            let is_proxy = name == "HTTPS_PROXY" && [client_secret, token].contains(&secret);
-            assert_eq!(accepts(name, secret), is_proxy, "{name}");
-        }
     }
 }

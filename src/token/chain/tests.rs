@@ -5,15 +5,14 @@ use crate::http::Origin;
 use crate::token::cache::Issued;
 use crate::token::clock::tests::{later, some_time};
 use crate::token::record::Content;
-use crate::zoho::hosts::{ZohoHost, ZohoServer};
+use crate::zoho::hosts::ZohoServer;
 use crate::zoho::oauth::IssuedToken;
 
 fn token(name: &str, now: Now, age: i64, is_own: bool) -> Arc<CachedToken> {
     let began = now.at.plus_seconds(age.saturating_neg());
-    let origin = Origin::parse("https://www.zohoapis.com").unwrap();
     Arc::new(CachedToken {
         token: AccessToken::parse(name).unwrap(),
-        api: ZohoHost { server: ZohoServer::Api, origin, setting: "ZOHO_API_DOMAIN", conflicting: None },
+        api: crate::tests::host(ZohoServer::Api, "US", "ZOHO_API_DOMAIN"),
         issued: Some(Issued::new(is_own, began, began.plus_seconds(3_600), now.at, 0.0)),
     })
 }

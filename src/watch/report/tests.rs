@@ -9,20 +9,6 @@ fn checked(extra: &Value, status: &str, counts: [Option<u64>; 4], now: &str) -> 
 }
 
 #[test]
-fn the_documented_example() {
-    let earlier = json!({"job_id": "3652397000009565021", "checks": 6, "first_checked_at": at("09:47:30"),
-        "checked_at": at("09:57:30"), "last_progress_at": at("09:57:30")});
-    assert_eq!(
-        checked(&earlier, "COMPLETED", [50_000, 49_500, 0, 500].map(Some), "10:00:00"),
-        json!({"module": "Leads", "job_id": "3652397000009565021", "status": "COMPLETED", "finished": true,
-            "outcome": "PARTIALLY_SUCCEEDED", "total_count": 50000, "updated_count": 49500,
-            "not_updated_count": 0, "failed_count": 500, "progress_percent": 100, "checks": 7,
-            "first_checked_at": "2026-11-23T09:47:30Z", "checked_at": "2026-11-23T10:00:00Z",
-            "next_check_seconds": null})
-    );
-}
-
-#[test]
 fn a_report_tells_the_next_request_what_happened_so_far() {
     let earlier = json!({"first_checked_at": ago(3_600), "checks": 6, "label": "l", "list": "m"});
     let counts = [10, 4, 5, 1].map(Some);

@@ -4,7 +4,6 @@ use super::*;
 use crate::error::ErrorCause;
 use crate::http::{HttpResponse, NoResponse};
 use crate::tests::at;
-use crate::zoho::data_center::DataCenter;
 use crate::zoho::hosts::ZohoServer;
 use ::http::StatusCode;
 use ::http::header::RETRY_AFTER;
@@ -14,12 +13,7 @@ use secrecy::SecretString;
 const SECRETS: [&str; 3] = ["client-one", "secret-two", "refresh-three"];
 
 fn host() -> ZohoHost {
-    ZohoHost {
-        server: ZohoServer::Accounts,
-        origin: DataCenter::named("EU").unwrap().accounts_origin(),
-        setting: "`data_center` in the secret",
-        conflicting: None,
-    }
+    crate::tests::host(ZohoServer::Accounts, "EU", "`data_center` in the secret")
 }
 
 fn respond(status: u16, body: &str) -> Result<IssuedToken, WatchError> {
@@ -49,7 +43,10 @@ async fn what_responds_in_no_way_is_described_by_its_cause() {
         (Stage::Oversized(StatusCode::OK), NoResponse::Other, "exceeds 1 MiB"),
         (Stage::Connecting, NoResponse::TimedOut, "outbound network path"),
         (Stage::Connecting, NoResponse::UnknownHost, "cannot be resolved"),
-        (Stage::Responding, NoResponse::UnknownAuthority, "SSL_CERT_FILE"),
+        (Stage::Connecting, NoResponse::UnknownAuthority, "SSL_CERT_FILE"),
+        (Stage::Connecting, NoResponse::InvalidCertificate, "not valid for this host"),
+        (Stage::Connecting, NoResponse::Proxy, "The proxy that HTTPS_PROXY or ALL_PROXY names"),
+        (Stage::Responding, NoResponse::Other, "it needs a NAT gateway and a security group"),
     ] {
         let mut error = TransportError::new(stage, "it failed");
         error.reason = reason;

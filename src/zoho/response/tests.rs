@@ -3,7 +3,6 @@
 use super::*;
 use crate::http::Origin;
 use crate::tests::at;
-use crate::zoho::data_center::DataCenter;
 use crate::zoho::hosts::{ZohoHost, ZohoServer};
 use crate::zoho::retry::Retry;
 use ::http::header::{CONTENT_ENCODING, HeaderName, RETRY_AFTER};
@@ -14,12 +13,7 @@ const TOKEN: &str = "hunter2.token";
 const PAGE: &str = "<html>log in</html>";
 
 fn api_host() -> ZohoHost {
-    ZohoHost {
-        server: ZohoServer::Api,
-        origin: DataCenter::default().api_origin(),
-        setting: "ZOHO_API_DOMAIN",
-        conflicting: None,
-    }
+    crate::tests::host(ZohoServer::Api, "US", "ZOHO_API_DOMAIN")
 }
 
 fn respond_from(

@@ -52,26 +52,15 @@ mod tests {
 
     #[test]
     fn parts() {
+        let topic = "arn:aws-cn:sns:cn-north-1:123456789012:t.fifo";
+        let alias = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:f:live";
         for (text, expected) in [
-            ("arn:aws:sns:eu-west-1:123456789012:topic", Some(("aws", "sns", "eu-west-1", "topic"))),
-            (
-                "arn:aws-cn:sns:cn-north-1:123456789012:t.fifo",
-                Some(("aws-cn", "sns", "cn-north-1", "t.fifo")),
-            ),
-            (
-                "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:f:live",
-                Some(("aws-us-gov", "lambda", "us-gov-west-1", "function:f:live")),
-            ),
-            (
-                "arn:aws:scheduler:eu-west-1:123456789012:schedule/g/n",
-                Some(("aws", "scheduler", "eu-west-1", "schedule/g/n")),
-            ),
+            (topic, Some(("aws-cn", "sns", "cn-north-1", "t.fifo"))),
+            (alias, Some(("aws-us-gov", "lambda", "us-gov-west-1", "function:f:live"))),
             ("", None),
-            ("topic", None),
             ("arn:aws:sns:eu-west-1:123456789012", None),
             ("arn:aws:sns:eu-west-1:123456789012:", None),
             ("arn:aws:sns::123456789012:topic", None),
-            ("arn:aws:sns:eu-west-1::topic", None),
             ("arn:aws:sns:eu-west-1:1234:topic", None),
             ("arn:aws:sns:eu-west-1:12345678901x:topic", None),
             ("arn:aws:sns:EU-WEST-1:123456789012:topic", None),
@@ -88,13 +77,9 @@ mod tests {
     #[test]
     fn regions() {
         for (text, expected) in [
-            ("us-east-1", true),
-            ("ap-southeast-4", true),
             ("us-gov-west-1", true),
-            ("us-isob-east-1", true),
             ("eusc-de-east-1", true),
             ("", false),
-            ("useast1", false),
             ("us-east", false),
             ("us-east-1a", false),
             ("us--1", false),

@@ -11,7 +11,6 @@ use crate::watch::job::JobStatus;
 use crate::zoho::client::{self, Attempts, StatusRequest};
 use crate::zoho::hosts::ZohoHost;
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// Checks jobs at Zoho.
 pub struct Checker<S, H> {
@@ -51,31 +50,30 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
     /// Gets a token and opens a connection to Zoho ahead of the first check. If anything fails here, the check tries
     /// again and reports the error.
     pub async fn warm_up(&self) {
-        let deadline = Deadline::after(WARM_UP_LIMIT);
         let expected = self.settings.api_host.as_ref();
-        let connect =
-            async |host: &Origin| phase::timed(phase::INIT_CONNECT, self.http.preconnect(host)).await;
-        let is_elsewhere = Notify::new();
-        let secret = async {
-            let token = phase::timed(phase::INIT_SECRET, self.tokens.token(deadline)).await;
-            if let Ok(token) = token
-                && Some(&token.api.origin) != expected
-            {
-                is_elsewhere.notify_one();
-                connect(&token.api.origin).await;
-            }
-        };
+        let connect = async |host: &Origin| phase::timed("init.connect", self.http.preconnect(host)).await;
+        let token = phase::timed("init.secret", self.tokens.token(Deadline::after(WARM_UP_LIMIT)));
         let connection = async {
             if let Some(host) = expected {
-                tokio::select! {
-                    biased;
-                    () = is_elsewhere.notified() => {}
-                    () = connect(host) => {}
-                }
+                connect(host).await;
             }
         };
         // Both at once. The longer one comes first, so that the other one's work fits into its waits.
-        tokio::join!(secret, connection);
+        tokio::pin!(token, connection);
+        let mut is_connected = false;
+        let token = loop {
+            tokio::select! {
+                biased;
+                token = &mut token => break token,
+                () = &mut connection, if !is_connected => is_connected = true,
+            }
+        };
+        match token {
+            // Nobody waits for a host that is not the right one.
+            Ok(token) if Some(&token.api.origin) != expected => connect(&token.api.origin).await,
+            _ if is_connected => {}
+            _ => connection.await,
+        }
     }
 
     /// The API host that checks go to. Gets an access token if there is none yet: its response can name the host.
@@ -87,10 +85,6 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
     /// then requests one. Refreshes the token concurrently with the first request if that is due.
     ///
     /// `repeats_timeouts`: whether a request that timed out is sent again within the invocation.
-    ///
-    /// # Errors
-    ///
-    /// What the token source or Zoho's last response amounts to.
     pub async fn check(
         &self,
         job: &Job,
@@ -104,8 +98,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
             let request = StatusRequest {
                 host: &token.api,
                 api_version: &self.settings.api_version,
-                module: &job.module,
-                job_id: &job.job_id,
+                job,
                 token: &token.token,
                 timeout: self.settings.request_timeout,
                 deadline,

@@ -7,7 +7,7 @@ use crate::timestamp::{Clock, Timestamp};
 use crate::watch::event::Event;
 use crate::watch::ids::{Location, ScheduleArn};
 use crate::watch::message::{Message, MessageSettings};
-use crate::watch::report::{Limits, Report, ReportKeys, State};
+use crate::watch::report::{Limits, Report, State};
 use crate::watch::request::{Caller, Request};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
 use crate::watch::text::Deployment;
@@ -46,69 +46,42 @@ pub trait Destinations: Send + Sync {
     fn prepare_scheduler(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// The function's response: the report, and what became of it.
-#[derive(Debug, Clone, PartialEq)]
+/// The function's response: the report, and what became of it where that applies.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub struct Response {
-    /// What is known of the job, and how its watch continues.
+    /// The report.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schemas", schemars(with = "crate::watch::report::ReportKeys<'static>"))]
     pub report: Report,
-    /// SNS's ID of the message that was published.
-    pub message_id: Option<String>,
+    /// The message that was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification: Option<Notification>,
     /// Whether the schedule that triggered the invocation is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub schedule_deleted: Option<bool>,
     /// The composed message, if the request asked for it; null while the watch continues.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
     pub announcement: Option<Value>,
     /// The composed notice about an unfinished job, if one is due and the request asked for announcements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
     pub notice: Option<Value>,
 }
 
 impl From<Report> for Response {
     fn from(report: Report) -> Self {
-        Self { report, message_id: None, schedule_deleted: None, announcement: None, notice: None }
+        Self { report, notification: None, schedule_deleted: None, announcement: None, notice: None }
     }
-}
-
-impl Serialize for Response {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        ResponseKeys {
-            report: self.report.keys(),
-            notification: self.message_id.as_deref().map(|message_id| Notification { message_id }),
-            schedule_deleted: self.schedule_deleted,
-            announcement: self.announcement.as_ref(),
-            notice: self.notice.as_ref(),
-        }
-        .serialize(serializer)
-    }
-}
-
-/// The response in JSON: the report, and what became of it where that applies.
-#[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-pub struct ResponseKeys<'a> {
-    /// The report.
-    #[serde(flatten)]
-    pub report: ReportKeys<'a>,
-    /// The message that was published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub notification: Option<Notification<'a>>,
-    /// Whether the schedule that triggered the invocation is deleted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub schedule_deleted: Option<bool>,
-    /// The composed message, if the request asked for it; null while the watch continues.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
-    pub announcement: Option<&'a Value>,
-    /// The composed notice about an unfinished job, if one is due and the request asked for announcements.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
-    pub notice: Option<&'a Value>,
 }
 
 /// What SNS returned.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-pub struct Notification<'a> {
+pub struct Notification {
     /// SNS's ID of the message.
-    pub message_id: &'a str,
+    pub message_id: String,
 }
 
 /// One invocation, as far as its response depends on it.
@@ -132,7 +105,7 @@ struct Announced {
     event_id: String,
     /// Whether it is the end of the job, not only of the watch.
     is_final: bool,
-    message_id: Option<String>,
+    notification: Option<Notification>,
     /// When the schedule was created, which tells it from a later one of the same name.
     created_at: Option<Timestamp>,
 }
@@ -158,12 +131,8 @@ impl<D: Destinations> Courier<D> {
         Self { destinations, settings, limits, clock, announced: Mutex::default() }
     }
 
-    /// Delivers a report in the way that the caller needs.
-    ///
-    /// # Errors
-    ///
-    /// `NotificationFailed` or `InvalidConfiguration` if an end could not be published; its schedule is still there.
-    /// `ScheduleNotDeleted` if only the schedule is left to be deleted.
+    /// Delivers a report in the way that the caller needs. After any error but `ScheduleNotDeleted`, the end was not
+    /// published, and its schedule is still there.
     pub async fn deliver(&self, report: Report, context: Context<'_>) -> Result<Response, WatchError> {
         let event = Event::of(&report);
         match (&context.request.caller, event) {
@@ -175,8 +144,8 @@ impl<D: Destinations> Courier<D> {
             }
             (Caller::Direct { notify: true }, Some(event @ Event::End(_))) => {
                 let message = self.message(&report, event, context);
-                let message_id = Some(self.publish(&message, context.deadline).await?);
-                Ok(Response { message_id, ..Response::from(report) })
+                let notification = Some(self.publish(&message, context.deadline).await?);
+                Ok(Response { notification, ..Response::from(report) })
             }
             (Caller::Direct { notify: true } | Caller::Schedule { notify: true, .. }, Some(event)) => {
                 let message = self.message(&report, event, context);
@@ -199,7 +168,7 @@ impl<D: Destinations> Courier<D> {
                 Ok(update) => {
                     tracing::info!(start = %update.start, expression = update.expression, "the schedule was updated");
                 }
-                Err(reason) => tracing::warn!(schedule = arn.name(), reason, "the schedule was not updated"),
+                Err(reason) => tracing::warn!(schedule = arn.name, reason, "the schedule was not updated"),
             }
         }
         Response::from(report)
@@ -249,16 +218,16 @@ impl<D: Destinations> Courier<D> {
             (Some(Ok(Some(_)) | Err(_)), _) => known.is_final || known.event_id == message.event_id,
             _ => false,
         });
-        let message_id = match told {
+        let notification = match told {
             Some(told) => {
                 tracing::info!(event_id = told.event_id, "the end of this watch was already announced");
-                told.message_id
+                told.notification
             }
             None => {
                 let notify = matches!(context.request.caller, Caller::Schedule { notify: true, .. });
                 // Nobody would learn of an end that leaves the job open.
                 let is_needed = notify || !report.is_finished();
-                let message_id = match is_needed {
+                let notification = match is_needed {
                     true => Some(self.publish(&message, context.deadline).await?),
                     false => None,
                 };
@@ -267,12 +236,16 @@ impl<D: Destinations> Courier<D> {
                 let end = Announced {
                     event_id: message.event_id,
                     is_final: report.is_finished(),
-                    message_id: message_id.clone(),
+                    notification: notification.clone(),
                     created_at,
                 };
-                self.remember(key.clone(), end);
+                let mut announced = self.announced();
+                if announced.len() >= MAX_ANNOUNCED {
+                    announced.clear();
+                }
+                announced.insert(key.clone(), end);
                 read = Some(found);
-                message_id
+                notification
             }
         };
         let schedule = read.unwrap_or(Ok(None))?;
@@ -280,17 +253,17 @@ impl<D: Destinations> Courier<D> {
             .as_ref()
             .is_none_or(|found| found.is_of(context.delivered, (self.clock)(), context.here));
         if is_of_watch && schedule.is_some() {
-            let deleted = context.deadline.limit(self.destinations.delete_schedule(arn)).await;
             let late = "the watch is over, but deleting its schedule timed out";
-            deleted.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")))?;
+            let deleted = self.destinations.delete_schedule(arn);
+            in_time(context.deadline, deleted, ErrorType::ScheduleNotDeleted, late).await?;
         } else if !is_of_watch {
             tracing::warn!(
-                schedule = arn.name(),
+                schedule = arn.name,
                 "the schedule was not deleted: its Input names another watch, so the name was used again"
             );
         }
         self.announced().remove(&key);
-        Ok(Response { message_id, schedule_deleted: Some(is_of_watch), ..Response::from(report) })
+        Ok(Response { notification, schedule_deleted: Some(is_of_watch), ..Response::from(report) })
     }
 
     /// When the schedule was created; `None` if nobody can find that out.
@@ -312,16 +285,16 @@ impl<D: Destinations> Courier<D> {
     }
 
     async fn read(&self, arn: &ScheduleArn, deadline: Deadline) -> Result<Option<Schedule>, WatchError> {
-        let read = deadline.limit(self.destinations.read_schedule(arn)).await;
         let late = "reading the schedule of this watch timed out";
-        let read = read.unwrap_or_else(|| Err(out_of_time(ErrorType::ScheduleNotDeleted, late, "scheduler")));
-        read.map(|found| found.map(|(schedule, _whole)| schedule))
+        let read = self.destinations.read_schedule(arn);
+        let read = in_time(deadline, read, ErrorType::ScheduleNotDeleted, late).await?;
+        Ok(read.map(|(schedule, _whole)| schedule))
     }
 
-    async fn publish(&self, message: &Message, deadline: Deadline) -> Result<String, WatchError> {
-        let published = deadline.limit(self.destinations.publish(message)).await;
-        let late = "publishing to SNS timed out";
-        published.unwrap_or_else(|| Err(out_of_time(ErrorType::NotificationFailed, late, "sns")))
+    async fn publish(&self, message: &Message, deadline: Deadline) -> Result<Notification, WatchError> {
+        let (kind, late) = (ErrorType::NotificationFailed, "publishing to SNS timed out");
+        let message_id = in_time(deadline, self.destinations.publish(message), kind, late).await?;
+        Ok(Notification { message_id })
     }
 
     fn message(&self, report: &Report, event: Event, context: Context<'_>) -> Message {
@@ -335,14 +308,6 @@ impl<D: Destinations> Courier<D> {
             ..self.settings.deployment.clone()
         };
         MessageSettings { deployment, ..self.settings.clone() }
-    }
-
-    fn remember(&self, key: (ScheduleArn, String), end: Announced) {
-        let mut announced = self.announced();
-        if announced.len() >= MAX_ANNOUNCED {
-            announced.clear();
-        }
-        announced.insert(key, end);
     }
 
     fn announced(&self) -> MutexGuard<'_, Ends> {
@@ -362,8 +327,16 @@ pub fn compose(report: Report, request: &Request, settings: &MessageSettings) ->
     Response { announcement: Some(announcement), notice, ..Response::from(report) }
 }
 
-/// The time can have run out before, or because this service does not respond.
-fn out_of_time(kind: ErrorType, what: &str, service: &str) -> WatchError {
-    let hint = hint::no_response(NoResponse::TimedOut, Some(service));
-    WatchError::new(kind, format!("{what}. {hint}, or give the function a longer timeout"))
+/// What an operation returns, or an error. The time can have run out before, or because the service does not respond.
+async fn in_time<T>(
+    deadline: Deadline,
+    operation: impl Future<Output = Result<T, WatchError>>,
+    kind: ErrorType,
+    late: &str,
+) -> Result<T, WatchError> {
+    let service = if kind == ErrorType::NotificationFailed { "sns" } else { "scheduler" };
+    deadline.limit(operation).await.unwrap_or_else(|| {
+        let hint = hint::no_response(NoResponse::TimedOut, Some(service));
+        Err(WatchError::new(kind, format!("{late}. {hint}, or give the function a longer timeout")))
+    })
 }

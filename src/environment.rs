@@ -34,10 +34,6 @@ impl FromIterator<(String, String)> for Environment {
 /// The AWS SDK reads its variables by itself, and takes an empty one for a value: it panics at an empty
 /// `AWS_ENDPOINT_URL`. A program cannot change its own environment safely, but it can start its replacement with a
 /// different one.
-///
-/// # Errors
-///
-/// The operating system's error if the program cannot be started again.
 #[cfg(unix)]
 pub fn restart_without_empty_variables() -> std::io::Result<()> {
     use std::os::unix::process::CommandExt as _;

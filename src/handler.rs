@@ -39,12 +39,12 @@ pub const CONFIRM_AFTER: Duration = Duration::from_secs(2);
 const WAIT_WITHOUT_CONFIGURATION: Duration = Duration::from_secs(3_600);
 
 /// What the runtime says about an invocation.
-#[derive(Debug, Clone, Copy)]
-pub struct Invocation<'a> {
-    /// The payload's JSON text.
-    pub payload: &'a str,
-    /// The ARN under which the function was invoked.
-    pub function_arn: &'a str,
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// The payload as text, even if it is not JSON.
+    pub payload: String,
+    /// The ARN under which the function was invoked. Empty if it is not known.
+    pub function_arn: String,
     /// When the response must be ready.
     pub deadline: Deadline,
 }
@@ -74,19 +74,15 @@ where
     }
 
     /// Responds to one invocation.
-    ///
-    /// # Errors
-    ///
-    /// What [`Verdict::Error`] leaves to the caller, and what fails after the check.
-    pub async fn handle(&self, invocation: Invocation<'_>) -> Result<Response, WatchError> {
+    pub async fn handle(&self, invocation: &Invocation) -> Result<Response, WatchError> {
         let began = Instant::now();
-        let here = Location::of_function(invocation.function_arn, Some(&self.region));
-        let delivered = Request::parse(invocation.payload, (self.clock)(), &here);
+        let Invocation { payload, function_arn, deadline } = invocation;
+        let (here, deadline) = (Location::of_function(function_arn, Some(&self.region)), *deadline);
+        let delivered = Request::parse(payload, (self.clock)(), &here);
         let mut request = delivered.clone();
         let mut attempts = Attempts::default();
-        let result = match self.report(&mut request, invocation.deadline, &mut attempts).await {
+        let result = match self.report(&mut request, deadline, &mut attempts).await {
             Ok(report) => {
-                let Invocation { function_arn, deadline, .. } = invocation;
                 let context =
                     Context { request: &request, delivered: &delivered, here: &here, function_arn, deadline };
                 self.courier.deliver(report, context).await
@@ -204,17 +200,13 @@ pub fn judge(
 
 /// Responds to an invocation of a function whose configuration is invalid. A watch that has worked goes on, and a state
 /// machine bounds it with its own timeout. `now` is the present time.
-///
-/// # Errors
-///
-/// `InvalidConfiguration`, where nobody can be told in another way.
 pub fn respond_without_configuration(
     error: &WatchError,
-    invocation: Invocation<'_>,
+    invocation: &Invocation,
     now: Timestamp,
 ) -> Result<Response, WatchError> {
-    let here = Location::of_function(invocation.function_arn, None);
-    let request = Request::parse(invocation.payload, now, &here);
+    let here = Location::of_function(&invocation.function_arn, None);
+    let request = Request::parse(&invocation.payload, now, &here);
     let is_machine = matches!(request.caller, Caller::StateMachine { .. });
     let limits = Limits {
         bounds: Bounds { min_seconds: 10, max_seconds: 900 },

@@ -4,16 +4,6 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Why a value was rejected, and what to do. Never contains the value: it may be a secret in the wrong place.
-///
-/// ```
-/// use mass_change_owner_status::invalid::Invalid;
-///
-/// let invalid = Invalid::new("is not a number of seconds", "Use a whole number from 1 to 900");
-/// assert_eq!(
-///     invalid.of("REQUEST_TIMEOUT_SECONDS"),
-///     "REQUEST_TIMEOUT_SECONDS is not a number of seconds. Use a whole number from 1 to 900"
-/// );
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Invalid {
     /// What is not valid: a predicate that follows the name of the value.

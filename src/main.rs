@@ -4,10 +4,9 @@ use mass_change_owner_status::delivery::Response;
 use mass_change_owner_status::environment::{self, Environment};
 use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration};
-use mass_change_owner_status::runtime::{self, RuntimeEvent};
 use mass_change_owner_status::setup::{self, Function};
 use mass_change_owner_status::timestamp::Timestamp;
-use mass_change_owner_status::{logging, metrics, phase};
+use mass_change_owner_status::{logging, metrics, phase, runtime};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ async fn main() -> Result<(), String> {
         tracing::warn!(%error, "empty AWS_* variables could not be removed from the environment");
     }
     metrics::init(&environment);
-    let init = phase::Phase::begin(phase::INIT);
+    let init = phase::Phase::begin("init");
     // A configuration error is the response to every invocation; the process stays alive to give it.
     let function = Arc::new(setup::function(&environment).await);
     if function.is_ok() {
@@ -37,18 +36,16 @@ async fn main() -> Result<(), String> {
     }
     drop(init);
     let api = environment.get("AWS_LAMBDA_RUNTIME_API").ok_or("AWS_LAMBDA_RUNTIME_API is not set")?;
-    runtime::run(api, |event| invoke(function.clone(), event)).await
+    runtime::run(api, |invocation| invoke(function.clone(), invocation)).await
 }
 
 async fn invoke(
     function: Arc<Result<Function, WatchError>>,
-    event: RuntimeEvent,
+    invocation: Invocation,
 ) -> Result<Response, WatchError> {
-    let RuntimeEvent { payload, function_arn, deadline } = &event;
-    let invocation = Invocation { payload, function_arn, deadline: *deadline };
     match &*function {
         // Boxed: the SDK's futures nest so deep that the compiler gives up on the whole as one type.
-        Ok(function) => Box::pin(function.handle(invocation)).await,
-        Err(error) => respond_without_configuration(error, invocation, Timestamp::now()),
+        Ok(function) => Box::pin(function.handle(&invocation)).await,
+        Err(error) => respond_without_configuration(error, &invocation, Timestamp::now()),
     }
 }

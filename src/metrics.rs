@@ -38,20 +38,6 @@ pub const OTHER_ERROR: &str = "Other";
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 static IS_WARM: AtomicBool = AtomicBool::new(false);
 
-/// What one invocation amounts to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct InvocationMetrics<'a> {
-    /// Status requests to Zoho; 0 if there was no check.
-    pub attempts: u32,
-    /// The name of the outcome, if the watch is over.
-    pub outcome: Option<&'static str>,
-    /// The name of the error with which the invocation failed or the watch ended.
-    pub error: Option<&'a str>,
-    /// The time from when the job was last seen unfinished to its announcement, if both are known: nobody learned of the
-    /// end later than that after it.
-    pub lateness_bound_seconds: Option<u64>,
-}
-
 /// Starts to collect metrics.
 pub fn init(environment: &Environment) {
     let name = environment.get("AWS_LAMBDA_FUNCTION_NAME").unwrap_or("unknown").to_owned();
@@ -82,24 +68,32 @@ pub fn rate_limited() {
     counter!(RATE_LIMITS).increment(1);
 }
 
-/// Records an invocation and writes everything since the last one to standard output.
-pub fn record(invocation: &InvocationMetrics<'_>) {
+/// Records an invocation and writes everything since the last one to standard output: the number of status requests (0 if
+/// there was no check), the outcome if the watch is over, and the error with which the invocation failed or the watch ended.
+/// `lateness_bound_seconds` is the time from when the job was last seen unfinished to its announcement, if both are known:
+/// nobody learned of the end later than that after it.
+pub fn record(
+    attempts: u32,
+    outcome: Option<&'static str>,
+    error: Option<&str>,
+    lateness_bound_seconds: Option<u64>,
+) {
     let Some(collector) = COLLECTOR.get() else { return };
     if !IS_WARM.swap(true, Ordering::Relaxed) {
         counter!(COLD_STARTS).increment(1);
     }
-    if invocation.attempts > 0 {
+    if attempts > 0 {
         counter!(CHECKS).increment(1);
-        histogram!(ATTEMPTS).record(f64::from(invocation.attempts));
+        histogram!(ATTEMPTS).record(f64::from(attempts));
     }
-    if let Some(outcome) = invocation.outcome {
+    if let Some(outcome) = outcome {
         counter!(ENDS, OUTCOME => outcome).increment(1);
     }
-    if let Some(error) = invocation.error {
+    if let Some(error) = error {
         let error = ErrorType::from_name(error).map_or(OTHER_ERROR, ErrorType::name);
         counter!(ERRORS, ERROR_TYPE => error).increment(1);
     }
-    if let Some(seconds) = invocation.lateness_bound_seconds {
+    if let Some(seconds) = lateness_bound_seconds {
         // Far below the numbers that lose digits.
         histogram!(LATENESS_BOUND).record(seconds as f64);
     }

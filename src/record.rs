@@ -6,9 +6,8 @@ use crate::metrics;
 use crate::redact;
 use crate::timestamp::milliseconds;
 use crate::watch::event::Event;
-use crate::watch::job::Status;
-use crate::watch::pacing::Reason;
-use crate::watch::report::{Outcome, Report, ReportedError, seconds_between};
+use crate::watch::job::{Outcome, Status};
+use crate::watch::report::{Report, ReportedError, seconds_between};
 use crate::watch::request::{Caller, Request};
 use std::time::Duration;
 
@@ -48,12 +47,9 @@ impl Checked<'_> {
 pub fn invocation(checked: &Checked<'_>, took: Duration) {
     log(checked, took);
     let error = checked.error();
-    metrics::record(&metrics::InvocationMetrics {
-        attempts: checked.attempts,
-        outcome: checked.report().and_then(Report::outcome).map(Outcome::name),
-        error: error.as_ref().map(|error| if error.is_callers { metrics::OTHER_ERROR } else { &error.name }),
-        lateness_bound_seconds: checked.lateness_bound_seconds(),
-    });
+    let name = error.as_ref().map(|error| if error.is_callers { metrics::OTHER_ERROR } else { &error.name });
+    let outcome = checked.report().and_then(Report::outcome).map(Outcome::name);
+    metrics::record(checked.attempts, outcome, name, checked.lateness_bound_seconds());
 }
 
 /// An error that nobody needs to act on is a warning.
@@ -61,7 +57,7 @@ fn log(checked: &Checked<'_>, took: Duration) {
     let job = checked.request.job();
     let (module, job_id) = (job.module(), job.job_id());
     let schedule = match &checked.request.caller {
-        Caller::Schedule { arn, .. } => Some(arn.name()),
+        Caller::Schedule { arn, .. } => Some(&*arn.name),
         Caller::StateMachine { .. } | Caller::Direct { .. } => None,
     };
     let watch = checked.request.watch.as_deref();
@@ -70,7 +66,7 @@ fn log(checked: &Checked<'_>, took: Duration) {
     let progress_percent = report.and_then(Report::progress_percent);
     let outcome = report.and_then(Report::outcome).map(Outcome::name);
     let next_check_seconds = report.and_then(Report::next_check_seconds);
-    let next_check_reason = report.and_then(Report::next_check_reason).map(Reason::name);
+    let next_check_reason = report.and_then(Report::next_check).map(|next| next.reason);
     let notice = report.and_then(Report::notice).map(|notice| Event::Notice(notice).name());
     let label = checked.request.tags.label.as_deref();
     let attempts = checked.attempts;
@@ -82,22 +78,8 @@ fn log(checked: &Checked<'_>, took: Duration) {
     macro_rules! check_line {
         ($level:ident) => {
             tracing::$level!(
-                module,
-                job_id,
-                schedule,
-                watch,
-                label,
-                status,
-                progress_percent,
-                outcome,
-                attempts,
-                milliseconds,
-                next_check_seconds,
-                next_check_reason,
-                notice,
-                error_type,
-                error,
-                "check"
+                module, job_id, schedule, watch, label, status, progress_percent, outcome, attempts,
+                milliseconds, next_check_seconds, next_check_reason, notice, error_type, error, "check"
             )
         };
     }
@@ -121,33 +103,22 @@ pub fn warn_if_unknown(status: &Status) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::timestamp::Timestamp;
-    use crate::watch::ids::Location;
-    use crate::watch::job::{Counts, JobStatus};
-    use crate::watch::notice::Intervals;
-    use crate::watch::pacing::Bounds;
-    use crate::watch::report::Limits;
+    use crate::tests::{LIMITS, ago, job, of, request, with};
+    use serde_json::json;
 
     #[test]
     fn how_late_an_announcement_can_be() {
-        let now = Timestamp::from_epoch_seconds(1_795_428_000);
-        let limits = Limits {
-            bounds: Bounds { min_seconds: 10, max_seconds: 900 },
-            watch_limit_seconds: 86_400,
-            notices: Intervals::default(),
-        };
-        let failed = format!(r#", "checked_at": "{}""#, now.plus_seconds(-60));
-        let seen = format!(r#"{failed}, "status": "RUNNING""#);
+        let failed = json!({"checked_at": ago(60)});
+        let seen = with(&failed, &json!({"status": "RUNNING"}));
         for (status, extra, expected) in [
-            ("COMPLETED", &*seen, Some(60)),
-            ("COMPLETED", &*failed, None),
-            ("COMPLETED", "", None),
-            ("RUNNING", &*seen, None),
+            ("COMPLETED", &seen, Some(60)),
+            ("COMPLETED", &failed, None),
+            ("COMPLETED", &json!({}), None),
+            ("RUNNING", &seen, None),
         ] {
-            let payload = format!(r#"{{"module": "Leads", "job_id": "1"{extra}}}"#);
-            let request = Request::parse(&payload, now, &Location::default());
-            let status = JobStatus { status: Status::normalize(status).unwrap(), counts: Counts::default() };
-            let result = Ok(Response::from(Report::of_check(&request, &status, now, &limits)));
+            let request = request(&of(extra));
+            let job = job(status, [None; 4]);
+            let result = Ok(Response::from(Report::of_check(&request, &job, ago(0), &LIMITS)));
             let checked = Checked { request: &request, result: &result, attempts: 1 };
             assert_eq!(checked.lateness_bound_seconds(), expected, "{status:?} {extra}");
         }

@@ -7,6 +7,7 @@
 use crate::aws::http::set_trace;
 use crate::deadline::Deadline;
 use crate::error::WatchError;
+use crate::handler::Invocation;
 use crate::http::connections::local_client;
 use crate::redact;
 use http::{HeaderName, HeaderValue};
@@ -22,25 +23,11 @@ const FUNCTION_ARN: HeaderName = HeaderName::from_static("lambda-runtime-invoked
 const TRACE_ID: HeaderName = HeaderName::from_static("lambda-runtime-trace-id");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("lambda-runtime-function-error-type");
 
-/// What the Runtime API says about an invocation.
-#[derive(Debug)]
-pub struct RuntimeEvent {
-    /// The payload as text, even if it is not JSON.
-    pub payload: String,
-    /// The ARN under which the function was invoked. Empty if it is not known.
-    pub function_arn: String,
-    /// When the response must be ready.
-    pub deadline: Deadline,
-}
-
 /// Responds to invocations until the process ends. `api` is the host and port of `AWS_LAMBDA_RUNTIME_API`.
-///
-/// # Errors
-///
-/// The Runtime API cannot be reached, or does not give an invocation.
+/// Fails if the API cannot be reached, or does not give an invocation.
 pub async fn run<F, T, R>(api: &str, respond: F) -> Result<(), String>
 where
-    F: Fn(RuntimeEvent) -> R,
+    F: Fn(Invocation) -> R,
     R: Future<Output = Result<T, WatchError>> + Send + 'static,
     T: Serialize + Send + 'static,
 {
@@ -59,7 +46,7 @@ where
         set_trace(trace_id.cloned());
         // A deadline of 0 is long past, and so counts as unknown.
         let deadline = text(DEADLINE).and_then(|text| text.trim().parse().ok()).unwrap_or(0);
-        let event = RuntimeEvent {
+        let invocation = Invocation {
             payload: String::from_utf8_lossy(&next.bytes().await.map_err(failed)?).into_owned(),
             function_arn: text(FUNCTION_ARN).unwrap_or_default().into_owned(),
             deadline: Deadline::from_lambda(deadline),
@@ -67,7 +54,7 @@ where
         let x_ray = trace_id.and_then(|value| value.to_str().ok());
         let span = tracing::info_span!("invocation", requestId = &*request_id, xrayTraceId = x_ray);
         // A task of its own, so that a panic is a response.
-        let result = tokio::spawn(respond(event).instrument(span)).await;
+        let result = tokio::spawn(respond(invocation).instrument(span)).await;
         let result = match result {
             Ok(result) => result.map_err(|error| Diagnostic {
                 error_type: error.kind().name().to_owned(),

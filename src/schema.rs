@@ -3,7 +3,7 @@
 //! The response is described where it is defined. What has no type of its own, because the function reads or composes it
 //! field by field, is described here.
 
-use crate::delivery::ResponseKeys;
+use crate::delivery::Response;
 use crate::error::ErrorType;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
@@ -23,7 +23,6 @@ pub enum Payload {
         #[serde(rename = "detail-type")]
         detail_type: String,
         /// In an event from Scheduler, the ARN of the schedule.
-        #[serde(skip_serializing_if = "Option::is_none")]
         resources: Option<Vec<String>>,
         /// The request.
         detail: Detail,
@@ -54,22 +53,17 @@ pub struct RequestFields {
     pub job_id: String,
     /// ARN of the EventBridge schedule that triggers the invocation, in its `Input` as the context attribute. The function
     /// deletes it when the watch is over.
-    #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(regex(
         pattern = "^(<aws.scheduler.schedule-arn>|arn:[^:]+:scheduler:[^:]+:[0-9]{12}:schedule/[^/]+/[^/]+)$"
     ))]
     pub schedule_arn: Option<String>,
     /// Whether the function updates the schedule after each check, so that it follows the job's pace.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub adapt: Option<bool>,
     /// Who asked for the change of owner, or why.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<Value>,
     /// The list that the watch belongs to.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub list: Option<Value>,
     /// When the watch began. The limit of the watch counts from here. A value of another form is ignored.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub first_checked_at: Option<Value>,
     /// What a state machine sets.
     #[serde(flatten)]
@@ -90,19 +84,14 @@ pub enum Detail {
 #[derive(Debug, JsonSchema)]
 pub struct Beside {
     /// Whether to publish the end of the watch. The default is true in an event or with a `schedule_arn`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub notify: Option<bool>,
     /// Any value except false: the report carries `announcement`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub announcement: Option<Value>,
     /// What the state machine caught, `{"Error", "Cause"}`. The watch is over. Only with `announcement`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<BTreeMap<String, String>>,
     /// A name for this watch, such as the name of an execution.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub watch: Option<String>,
     /// The ARN of the execution, for the link in its messages.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub execution: Option<String>,
 }
 
@@ -162,8 +151,8 @@ pub struct MessageBody {
 /// The committed files by name, and their schemas.
 pub fn documents() -> [(&'static str, Schema); 5] {
     [
-        ("request", of::<Payload>()),
-        ("report", of::<ResponseKeys<'static>>()),
+        ("request", SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Payload>()),
+        ("report", of::<Response>()),
         ("error", of::<Failed>()),
         ("message", of::<MessageBody>()),
         ("announcement", of::<Announcement>()),

@@ -12,13 +12,11 @@ use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
 use crate::handler::{Handler, Invocation};
 use crate::http::{Connections, HttpSettings};
-use crate::phase::{self, Phase};
+use crate::phase::Phase;
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::{SecretStore, Sharing, TokenSettings, TokenSource};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::{Message, MessageSettings};
-use crate::watch::pacing::Bounds;
-use crate::watch::report::Limits;
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
 use crate::watch::text::Deployment;
 use crate::zoho::data_center::DataCenter;
@@ -39,19 +37,16 @@ impl Function {
     }
 
     /// Responds to one invocation.
-    pub async fn handle(&self, invocation: Invocation<'_>) -> Result<Response, WatchError> {
+    pub async fn handle(&self, invocation: &Invocation) -> Result<Response, WatchError> {
         self.deadline.set(invocation.deadline);
         self.handler.handle(invocation).await
     }
 }
 
 /// Reads the environment and makes the clients. Sends nothing.
-///
-/// # Errors
-///
-/// `InvalidConfiguration`, which names every invalid variable.
+/// The error names every invalid variable.
 pub async fn function(environment: &Environment) -> Result<Function, WatchError> {
-    let configuring = Phase::begin(phase::INIT_CONFIG);
+    let configuring = Phase::begin("init.config");
     let deadline = CurrentDeadline::default();
     let (config, mut problems) = match Config::new(environment) {
         Ok(config) => (Some(config), Vec::new()),
@@ -64,7 +59,7 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     });
     let connections = connections.map_err(|problem| problems.push(format!("SSL_CERT_FILE {problem}"))).ok();
     drop(configuring);
-    let _aws = Phase::begin(phase::INIT_AWS);
+    let _aws = Phase::begin("init.aws");
     let region = sdk::region(environment).await;
     if region.is_none() {
         problems.push("AWS_REGION is not set".to_owned());
@@ -78,14 +73,14 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     let clock: Clock = Arc::new(Timestamp::now);
     let secret = sdk.secret(config.secret_id.clone());
     let checker = checker(secret, Sharing::ReadWrite, connections, &config, &clock);
-    let limits = limits(&config);
     let deployment = Deployment {
         stack: environment.get("STACK_NAME").map(str::to_owned),
         log_group: environment.get("AWS_LAMBDA_LOG_GROUP_NAME").map(str::to_owned),
         ..Deployment::default()
     };
     let settings = MessageSettings { chat: config.chat_notifications, deployment };
-    let handler = Handler::new(checker, Aws::new(sdk, config.topic_arn), settings, limits, region, clock);
+    let handler =
+        Handler::new(checker, Aws::new(sdk, config.topic_arn), settings, config.limits, region, clock);
     Ok(Function { handler, deadline })
 }
 
@@ -116,18 +111,6 @@ pub fn checker<S: SecretStore + 'static>(
         clock: clock.clone(),
     };
     Checker::new(tokens, connections, settings)
-}
-
-/// What bounds a watch and when it is heard of, as the environment says.
-pub fn limits(config: &Config) -> Limits {
-    Limits {
-        bounds: Bounds {
-            min_seconds: config.check_interval_min_seconds,
-            max_seconds: config.check_interval_max_seconds,
-        },
-        watch_limit_seconds: config.watch_limit_seconds,
-        notices: config.notices,
-    }
 }
 
 /// SNS and EventBridge Scheduler. Their clients are made when they are first needed: most execution environments never

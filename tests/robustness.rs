@@ -151,9 +151,12 @@ fn payloads() {
         }
         // Whatever the request is, its end can be reported.
         let error = WatchError::new(ErrorType::InvalidConfiguration, "ZOHO_SECRET_ID is not set");
-        let invocation =
-            Invocation { payload, function_arn, deadline: Deadline::after(Duration::from_secs(1)) };
-        let Ok(response) = respond_without_configuration(&error, invocation, Timestamp::now()) else {
+        let invocation = Invocation {
+            payload: payload.into(),
+            function_arn: function_arn.into(),
+            deadline: Deadline::after(Duration::from_secs(1)),
+        };
+        let Ok(response) = respond_without_configuration(&error, &invocation, Timestamp::now()) else {
             return;
         };
         let text = serde_json::to_string(&response).unwrap();
@@ -223,8 +226,9 @@ fn environments() {
             variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         match Config::new(&environment) {
             Ok(config) => {
-                assert!(config.check_interval_min_seconds <= config.check_interval_max_seconds);
-                assert!(!config.request_timeout.is_zero() && config.watch_limit_seconds > 0);
+                let limits = config.limits;
+                assert!(limits.bounds.min_seconds <= limits.bounds.max_seconds);
+                assert!(!config.request_timeout.is_zero() && limits.watch_limit_seconds > 0);
             }
             Err(problems) => problems.iter().for_each(|problem| check_message(problem, &[SECRET])),
         }

@@ -12,7 +12,7 @@ use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::http::{Connections, HttpClient, Origin};
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
-use mass_change_owner_status::watch::ids::{JobId, ModuleName};
+use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
 use mass_change_owner_status::watch::job::JobStatus;
 use mass_change_owner_status::zoho::client::{self, Attempts, StatusRequest};
 use mass_change_owner_status::zoho::credentials::AccessToken;
@@ -75,8 +75,10 @@ impl Api {
                 conflicting: None,
             },
             api_version: "v8",
-            module: &ModuleName::parse("Price Books").unwrap(),
-            job_id: &JobId::parse("3652397000009565021").unwrap(),
+            job: &Job {
+                module: ModuleName::parse("Price Books").unwrap(),
+                job_id: JobId::parse("3652397000009565021").unwrap(),
+            },
             token: &AccessToken::parse(TOKEN).unwrap(),
             timeout,
             deadline: Deadline::after(left),

@@ -14,50 +14,53 @@ use std::sync::Arc;
 /// An operation, in the words of its messages.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
+    service: &'static str,
     /// In IAM's words.
     permission: &'static str,
-    /// What did not happen to `{}`: a secret, a topic, or a schedule.
-    failure: &'static str,
-    service: &'static Service,
-}
-
-/// What all operations on one kind of thing share.
-#[derive(Debug)]
-struct Service {
-    name: &'static str,
-    /// What a permission is for.
+    /// What the permission is for.
     on: &'static str,
     /// Where the name or the ARN of the thing comes from.
     setting: &'static str,
+    /// What did not happen to `{}`: a secret, a topic, or a schedule.
+    failure: &'static str,
 }
 
-const SECRETS_MANAGER: Service =
-    Service { name: "Secrets Manager", on: "the secret", setting: "ZOHO_SECRET_ID" };
-const SNS: Service = Service { name: "SNS", on: "the topic", setting: "STATUS_TOPIC_ARN" };
-const SCHEDULER: Service =
-    Service { name: "EventBridge Scheduler", on: "the schedules of its group", setting: "schedule_arn" };
-/// Whoever updates a schedule passes its role on.
-const SCHEDULE_ROLE: Service = Service { on: "the schedule's role", ..SCHEDULER };
-
-const fn operation(service: &'static Service, permission: &'static str, failure: &'static str) -> Operation {
-    Operation { permission, failure, service }
-}
-
-pub(crate) const GET_SECRET_VALUE: Operation =
-    operation(&SECRETS_MANAGER, "secretsmanager:GetSecretValue", "the secret {} could not be read");
-pub(crate) const PUT_SECRET_VALUE: Operation =
-    operation(&SECRETS_MANAGER, "secretsmanager:PutSecretValue", "the secret {} could not be written");
-pub(crate) const PUBLISH: Operation =
-    operation(&SNS, "sns:Publish", "the message could not be published to {}");
-pub(crate) const GET_SCHEDULE: Operation =
-    operation(&SCHEDULER, "scheduler:GetSchedule", "the schedule {} could not be read");
-pub(crate) const UPDATE_SCHEDULE: Operation =
-    operation(&SCHEDULER, "scheduler:UpdateSchedule", "the schedule {} could not be updated");
-pub(crate) const DELETE_SCHEDULE: Operation = operation(
-    &SCHEDULER,
-    "scheduler:DeleteSchedule",
-    "the watch is over, but its schedule {} could not be deleted and is still running",
-);
+pub(crate) const GET_SECRET_VALUE: Operation = Operation {
+    service: "Secrets Manager",
+    permission: "secretsmanager:GetSecretValue",
+    on: "the secret",
+    setting: "ZOHO_SECRET_ID",
+    failure: "the secret {} could not be read",
+};
+pub(crate) const PUT_SECRET_VALUE: Operation = Operation {
+    permission: "secretsmanager:PutSecretValue",
+    failure: "the secret {} could not be written",
+    ..GET_SECRET_VALUE
+};
+pub(crate) const PUBLISH: Operation = Operation {
+    service: "SNS",
+    permission: "sns:Publish",
+    on: "the topic",
+    setting: "STATUS_TOPIC_ARN",
+    failure: "the message could not be published to {}",
+};
+pub(crate) const GET_SCHEDULE: Operation = Operation {
+    service: "EventBridge Scheduler",
+    permission: "scheduler:GetSchedule",
+    on: "the schedules of its group",
+    setting: "schedule_arn",
+    failure: "the schedule {} could not be read",
+};
+pub(crate) const UPDATE_SCHEDULE: Operation = Operation {
+    permission: "scheduler:UpdateSchedule",
+    failure: "the schedule {} could not be updated",
+    ..GET_SCHEDULE
+};
+pub(crate) const DELETE_SCHEDULE: Operation = Operation {
+    permission: "scheduler:DeleteSchedule",
+    failure: "the watch is over, but its schedule {} could not be deleted and is still running",
+    ..GET_SCHEDULE
+};
 
 /// What an error means, and so what to do about it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -178,10 +181,10 @@ impl Reporter {
         let shown_status = StatusCode::from_u16(status).unwrap_or_default();
         let returned = http::summary(shown_status, &shown_code, &shown_text);
         let meaning = classify(status, code, text);
+        // Whoever updates a schedule passes its role on.
         let passes_role = meaning == Meaning::AccessDenied && text.contains("iam:PassRole");
-        let pass_role = Operation { permission: "iam:PassRole", service: &SCHEDULE_ROLE, ..*operation };
-        let operation = if passes_role { &pass_role } else { operation };
-        self.error(operation, subject, meaning, &returned)
+        let pass_role = Operation { permission: "iam:PassRole", on: "the schedule's role", ..*operation };
+        self.error(if passes_role { &pass_role } else { operation }, subject, meaning, &returned)
     }
 
     /// An error that the service did not report as one.
@@ -192,7 +195,7 @@ impl Reporter {
         meaning: Meaning,
         returned: &str,
     ) -> AwsError {
-        let Operation { permission, failure, service: Service { name, on, setting } } = operation;
+        let Operation { service: name, permission, on, setting, failure } = operation;
         let failure = failure.replace("{}", subject);
         let returned = self.mask(returned);
         let why = match meaning {

@@ -11,7 +11,7 @@ use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode, ScheduleState, Target};
 use aws_smithy_types::DateTime;
 
-/// Reads, updates, and deletes schedules.
+/// Reads, updates, and deletes schedules. Every error is `ScheduleNotDeleted`.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
     client: Client,
@@ -29,12 +29,8 @@ impl Scheduler {
     }
 
     /// Reads a schedule; `None` if it does not exist.
-    ///
-    /// # Errors
-    ///
-    /// `ScheduleNotDeleted`, with a message about reading.
     pub async fn read(&self, arn: &ScheduleArn) -> Result<Option<(Schedule, GetScheduleOutput)>, WatchError> {
-        let request = self.client.get_schedule().group_name(arn.group()).name(arn.name());
+        let request = self.client.get_schedule().group_name(&arn.group).name(&arn.name);
         let error = match request.send().await {
             Ok(output) if output.creation_date().is_some() => return Ok(Some((schedule(&output), output))),
             Ok(_) => {
@@ -47,10 +43,6 @@ impl Scheduler {
     }
 
     /// Sends a schedule back with these changes, and everything else as it was read.
-    ///
-    /// # Errors
-    ///
-    /// `ScheduleNotDeleted`, with a message about updating.
     pub async fn update(
         &self,
         arn: &ScheduleArn,
@@ -65,8 +57,8 @@ impl Scheduler {
         let request = self
             .client
             .update_schedule()
-            .group_name(arn.group())
-            .name(arn.name())
+            .group_name(&arn.group)
+            .name(&arn.name)
             .schedule_expression(update.expression)
             .start_date(DateTime::from_secs(update.start.epoch_seconds()))
             .set_flexible_time_window(off)
@@ -84,12 +76,8 @@ impl Scheduler {
     }
 
     /// Deletes a schedule. One that does not exist counts as deleted.
-    ///
-    /// # Errors
-    ///
-    /// `ScheduleNotDeleted`.
     pub async fn delete(&self, arn: &ScheduleArn) -> Result<(), WatchError> {
-        let request = self.client.delete_schedule().group_name(arn.group()).name(arn.name());
+        let request = self.client.delete_schedule().group_name(&arn.group).name(&arn.name);
         match request.send().await {
             Ok(_) => Ok(()),
             Err(error) => {

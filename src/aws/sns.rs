@@ -20,9 +20,6 @@ impl Topic {
     }
 
     /// Publishes and returns the message ID.
-    ///
-    /// # Errors
-    ///
     /// `NotificationFailed`, also if SNS does not confirm the message with an ID.
     pub async fn publish(&self, message: &Message) -> Result<String, WatchError> {
         let mut request = self

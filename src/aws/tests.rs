@@ -29,53 +29,45 @@ use tokio::net::TcpListener;
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:zoho-status";
 const SCHEDULE: &str = "arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/Leads-1";
 
-/// One canned response, or none.
-#[derive(Debug, Clone)]
-enum Reply {
-    Response(u16, String),
-    Nothing(NoResponse),
-}
+/// A status and a body, or why there is no response.
+type Reply = Result<(u16, String), NoResponse>;
 
 fn error(status: u16, code: &str, message: &str) -> Reply {
-    Reply::Response(status, json!({"__type": code, "message": message}).to_string())
+    Ok((status, json!({"__type": code, "message": message}).to_string()))
 }
 
 /// As SNS writes them.
 fn xml(status: u16, code: &str, message: &str) -> Reply {
     let error = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
-    Reply::Response(status, format!("<ErrorResponse>{error}</ErrorResponse>"))
+    Ok((status, format!("<ErrorResponse>{error}</ErrorResponse>")))
 }
 
 fn body(text: &str) -> Reply {
-    Reply::Response(200, text.to_owned())
+    Ok((200, text.to_owned()))
 }
 
-/// Replies in this order, the last one again and again. Keeps what was sent.
+/// Replies in this order, the last one again and again. Keeps the URL and the body of each request.
 #[derive(Debug, Clone)]
-struct Canned(Arc<Mutex<Exchange>>);
-
-#[derive(Debug)]
-struct Exchange {
-    replies: VecDeque<Reply>,
-    /// URL and body of each request.
-    sent: Vec<(String, String)>,
+struct Canned {
+    replies: Arc<Mutex<VecDeque<Reply>>>,
+    sent: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Canned {
     fn new(replies: &[Reply]) -> Self {
-        Self(Arc::new(Mutex::new(Exchange { replies: replies.iter().cloned().collect(), sent: Vec::new() })))
+        Self { replies: Arc::new(Mutex::new(replies.to_vec().into())), sent: Arc::default() }
     }
 
     fn client(&self) -> SharedHttpClient {
         SharedHttpClient::new(self.clone())
     }
 
-    fn sent(&self) -> Vec<(String, String)> {
-        self.0.lock().unwrap().sent.clone()
+    fn attempts(&self) -> usize {
+        self.sent.lock().unwrap().len()
     }
 
-    fn attempts(&self) -> usize {
-        self.sent().len()
+    fn last(&self) -> (String, String) {
+        self.sent.lock().unwrap().last().unwrap().clone()
     }
 }
 
@@ -87,15 +79,13 @@ impl HttpClient for Canned {
 
 impl HttpConnector for Canned {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Exchange { replies, sent } = &mut *self.0.lock().unwrap();
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
-        sent.push((request.uri().to_owned(), body));
+        self.sent.lock().unwrap().push((request.uri().to_owned(), body));
+        let mut replies = self.replies.lock().unwrap();
         let reply = if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() };
         HttpConnectorFuture::ready(match reply.unwrap() {
-            Reply::Response(status, body) => {
-                Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body)))
-            }
-            Reply::Nothing(reason) => {
+            Ok((status, body)) => Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))),
+            Err(reason) => {
                 let mut error = TransportError::new(Stage::Connecting, "connecting failed");
                 error.reason = reason;
                 Err(ConnectorError::io(error.into()))
@@ -115,59 +105,48 @@ fn message() -> Message {
 }
 
 /// What the caller gets, in one word, and the message.
-fn of_store<T>(
-    result: Result<T, StoreError>,
-    success: impl FnOnce(T) -> &'static str,
-) -> (&'static str, String) {
-    match result {
-        Ok(value) => (success(value), String::new()),
-        Err(StoreError::Denied(message)) => ("Denied", message),
-        Err(StoreError::Throttled(message)) => ("Throttled", message),
-        Err(StoreError::Unavailable(message)) => ("Unavailable", message),
-    }
+type Outcome = (&'static str, String);
+
+fn of_store(error: StoreError) -> Outcome {
+    let kind = match &error {
+        StoreError::Denied(_) => "Denied",
+        StoreError::Throttled(_) => "Throttled",
+        StoreError::Unavailable(_) => "Unavailable",
+    };
+    (kind, error.message().to_owned())
 }
 
-fn of_watch<T>(
-    result: Result<T, WatchError>,
-    success: impl FnOnce(T) -> &'static str,
-) -> (&'static str, String) {
-    match result {
-        Ok(value) => (success(value), String::new()),
-        Err(error) => (error.kind().name(), error.message().to_owned()),
-    }
+fn of_watch(error: WatchError) -> Outcome {
+    (error.kind().name(), error.message().to_owned())
 }
 
 /// One operation against these replies.
-async fn run(operation: &str, replies: &[Reply]) -> ((&'static str, String), Canned) {
+async fn run(operation: &str, replies: &[Reply]) -> (Outcome, Canned) {
     let canned = Canned::new(replies);
     let sdk = sdk(canned.client(), true);
     let arn = ScheduleArn::parse(SCHEDULE).unwrap();
-    let secret = || sdk.secret("prod/zoho".into());
-    let found = |version: Option<_>| if version.is_some() { "found" } else { "none" };
+    let (secret, scheduler) = (sdk.secret("prod/zoho".into()), sdk.scheduler());
     let outcome = match operation {
-        "current" => of_store(secret().current().await, |_| "found"),
-        "labeled" => of_store(secret().labeled("ZOHO_ACCESS_TOKEN").await, found),
-        "put" => of_store(secret().put("id-1", "ZOHO_ACCESS_TOKEN", &"text".into()).await, |put| match put {
-            Put::Done => "done",
-            Put::Taken => "taken",
-        }),
-        "publish" => of_watch(sdk.topic(TOPIC.into()).publish(&message()).await, |_| "published"),
-        "delete" => of_watch(sdk.scheduler().delete(&arn).await, |()| "deleted"),
-        "read" => {
-            of_watch(sdk.scheduler().read(&arn).await, |read| if read.is_some() { "read" } else { "none" })
+        "current" => secret.current().await.map(|_| "found").map_err(of_store),
+        "labeled" => {
+            let read = secret.labeled("ZOHO_ACCESS_TOKEN").await;
+            read.map(|version| version.map_or("none", |_| "found")).map_err(of_store)
         }
-        "update" => {
-            let read = sdk.scheduler().read(&arn).await.unwrap().unwrap().1;
-            let update = ScheduleUpdate {
-                start: Timestamp::from_epoch_seconds(1_795_428_600),
-                expression: "rate(7 minutes)".into(),
-                input: "new".into(),
-            };
-            of_watch(sdk.scheduler().update(&arn, read, update).await, |()| "updated")
+        "put" => {
+            let put = secret.put("id-1", "ZOHO_ACCESS_TOKEN", &"text".into()).await;
+            put.map(|put| if put == Put::Done { "done" } else { "taken" }).map_err(of_store)
         }
-        _ => unreachable!(),
+        "publish" => sdk.topic(TOPIC.into()).publish(&message()).await.map(|_| "published").map_err(of_watch),
+        "delete" => scheduler.delete(&arn).await.map(|()| "deleted").map_err(of_watch),
+        "read" => scheduler.read(&arn).await.map(|read| read.map_or("none", |_| "read")).map_err(of_watch),
+        _ => {
+            let read = scheduler.read(&arn).await.unwrap().unwrap().1;
+            let start = Timestamp::from_epoch_seconds(1_795_428_600);
+            let update = ScheduleUpdate { start, expression: "rate(7 minutes)".into(), input: "new".into() };
+            scheduler.update(&arn, read, update).await.map(|()| "updated").map_err(of_watch)
+        }
     };
-    (outcome, canned)
+    (outcome.map_or_else(|error| error, |success| (success, String::new())), canned)
 }
 
 const SECRET: &str = r#"{"SecretString": "text", "VersionId": "id-1", "VersionStages": ["AWSCURRENT"], "CreatedDate": 1795428000.0}"#;
@@ -182,8 +161,8 @@ const PAGE: &str = "<!DOCTYPE html><html><body>Sign in</body></html>";
 
 #[tokio::test(start_paused = true)]
 async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
-    let page = |status| vec![Reply::Response(status, PAGE.into())];
-    let none = |reason| vec![Reply::Nothing(reason)];
+    let page = |status| vec![Ok((status, PAGE.to_owned()))];
+    let none = |reason| vec![Err(reason)];
     let json = |status, code| vec![error(status, code, "the reason")];
     let said = |code, message| vec![error(400, code, message)];
     let sns = |status, code| vec![xml(status, code, "the reason")];
@@ -229,6 +208,7 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
         ("current", then(json(400, "ThrottlingException"), SECRET), "found", 2, ""),
         ("current", then(none(NoResponse::TimedOut), SECRET), "found", 2, ""),
         ("current", none(NoResponse::TimedOut), undecided, 3, "a VPC endpoint for secretsmanager"),
+        ("current", none(NoResponse::UnknownHost), undecided, 3, "check AWS_REGION and AWS_ENDPOINT_URL"),
         ("current", none(NoResponse::UnknownAuthority), undecided, 3, "SSL_CERT_FILE"),
         ("current", vec![body("{}")], undecided, 1, "without a secret"),
         ("current", page(200), undecided, 1, "Check AWS_ENDPOINT_URL"),
@@ -265,7 +245,7 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_never_run_out_over_the_invocations_of_a_process() {
-    let canned = Canned::new(&[Reply::Nothing(NoResponse::TimedOut)]);
+    let canned = Canned::new(&[Err(NoResponse::TimedOut)]);
     let secret = sdk(canned.client(), true).secret("prod/zoho".into());
     for invocation in 1..=200 {
         assert!(secret.current().await.is_err());
@@ -277,7 +257,7 @@ async fn retries_never_run_out_over_the_invocations_of_a_process() {
 async fn without_credentials_nothing_is_sent() {
     let canned = Canned::new(&[body(SECRET)]);
     let secret = sdk(canned.client(), false).secret("prod/zoho".into());
-    let (outcome, message) = of_store(secret.current().await, |_| "found");
+    let (outcome, message) = of_store(secret.current().await.unwrap_err());
     assert_eq!((outcome, canned.attempts()), ("Unavailable", 0), "{message}");
     assert!(message.contains("there are no AWS credentials"), "{message}");
 }
@@ -296,13 +276,13 @@ async fn credentials_that_a_service_echoes_are_not_shown() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_sent() {
-    let sent = |canned: &Canned| serde_json::from_str::<Value>(&canned.sent().last().unwrap().1).unwrap();
+    let sent = |canned: &Canned| serde_json::from_str::<Value>(&canned.last().1).unwrap();
     let (_, canned) = run("put", &[body(r#"{"VersionId": "id-1"}"#)]).await;
     let expected = json!({"SecretId": "prod/zoho", "ClientRequestToken": "id-1", "SecretString": "text",
         "VersionStages": ["ZOHO_ACCESS_TOKEN"]});
     assert_eq!(sent(&canned), expected);
     let (_, canned) = run("delete", &[body("")]).await;
-    let url = &canned.sent()[0].0;
+    let (url, _) = canned.last();
     assert!(url.starts_with("https://scheduler.eu-west-1.amazonaws.com/schedules/Leads-1?"), "{url}");
     assert!(url.contains("groupName=watches"), "{url}");
     // Everything that was read is sent back, but for what an update replaces.
@@ -336,7 +316,7 @@ async fn a_message_has_attributes_and_on_a_fifo_topic_its_ids() {
         let canned = Canned::new(&[body(PUBLISHED)]);
         let id = sdk(canned.client(), true).topic(topic.into()).publish(&message()).await.unwrap();
         assert_eq!(id, "m-1");
-        let (url, form) = canned.sent().remove(0);
+        let (url, form) = canned.last();
         assert_eq!(url, host);
         let fields: Vec<(String, String)> = form_urlencoded::parse(form.as_bytes()).into_owned().collect();
         let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());

@@ -9,6 +9,8 @@ use crate::error::{ErrorType, WatchError};
 use crate::http::Origin;
 use crate::invalid::Invalid;
 use crate::watch::notice;
+use crate::watch::pacing::Bounds;
+use crate::watch::report::Limits;
 use crate::zoho::data_center::DataCenter;
 use std::fmt;
 use std::path::PathBuf;
@@ -31,14 +33,9 @@ pub struct Config {
     pub api_version: String,
     /// `REQUEST_TIMEOUT_SECONDS`: the longest time for one HTTP attempt.
     pub request_timeout: Duration,
-    /// `CHECK_INTERVAL_MIN_SECONDS`: least `next_check_seconds`.
-    pub check_interval_min_seconds: u64,
-    /// `CHECK_INTERVAL_MAX_SECONDS`: greatest `next_check_seconds`.
-    pub check_interval_max_seconds: u64,
-    /// `WATCH_LIMIT_SECONDS`: maximum duration of a watch.
-    pub watch_limit_seconds: u64,
-    /// `STILL_RUNNING_NOTICE_SECONDS` and `NO_PROGRESS_NOTICE_SECONDS`: how often a watch that continues sends a notice.
-    pub notices: notice::Intervals,
+    /// `CHECK_INTERVAL_MIN_SECONDS`, `CHECK_INTERVAL_MAX_SECONDS`, `WATCH_LIMIT_SECONDS`, `STILL_RUNNING_NOTICE_SECONDS`,
+    /// and `NO_PROGRESS_NOTICE_SECONDS`.
+    pub limits: Limits,
     /// `CHAT_NOTIFICATIONS`: whether messages have a text for Amazon Q Developer in chat applications.
     pub chat_notifications: bool,
     /// `SSL_CERT_FILE`: a PEM bundle that replaces the built-in root certificates.
@@ -59,10 +56,7 @@ const YEAR_SECONDS: u64 = 31_536_000;
 
 impl Config {
     /// Reads every variable, including those that the AWS SDK reads.
-    ///
-    /// # Errors
-    ///
-    /// A sentence for every invalid variable, not only for the first. None repeats a value that was rejected.
+    /// The errors are a sentence for every invalid variable. None repeats a value that was rejected.
     pub fn new(environment: &Environment) -> Result<Self, Vec<String>> {
         let mut variables = Variables { environment, problems: Vec::new() };
         let secret_id = variables.required("ZOHO_SECRET_ID", values::secret_id);
@@ -75,18 +69,17 @@ impl Config {
         let least = variables.seconds("CHECK_INTERVAL_MIN_SECONDS", YEAR_SECONDS);
         let most = variables.seconds("CHECK_INTERVAL_MAX_SECONDS", YEAR_SECONDS);
         // Setting one bound adjusts the default of the other.
-        let check_interval_min_seconds = least.unwrap_or_else(|| most.map_or(10, |most| most.min(10)));
-        let check_interval_max_seconds = most.unwrap_or_else(|| check_interval_min_seconds.max(900));
+        let min_seconds = least.unwrap_or_else(|| most.map_or(10, |most| most.min(10)));
+        let max_seconds = most.unwrap_or_else(|| min_seconds.max(900));
         let watch_limit_seconds = variables.seconds("WATCH_LIMIT_SECONDS", YEAR_SECONDS).unwrap_or(86_400);
         let notices = notice::Intervals {
             still_running: variables.interval("STILL_RUNNING_NOTICE_SECONDS"),
             no_progress: variables.interval("NO_PROGRESS_NOTICE_SECONDS"),
         };
         let chat_notifications = variables.parsed("CHAT_NOTIFICATIONS", values::switch).unwrap_or(false);
-        if check_interval_min_seconds > check_interval_max_seconds {
+        if min_seconds > max_seconds {
             variables.problems.push(format!(
-                "CHECK_INTERVAL_MIN_SECONDS ({check_interval_min_seconds}) is greater than CHECK_INTERVAL_MAX_SECONDS \
-                 ({check_interval_max_seconds})"
+                "CHECK_INTERVAL_MIN_SECONDS ({min_seconds}) is greater than CHECK_INTERVAL_MAX_SECONDS ({max_seconds})"
             ));
         }
         let proxy = variables.proxy();
@@ -99,10 +92,7 @@ impl Config {
             accounts_domain,
             api_version: api_version.unwrap_or_else(|| "v8".to_owned()),
             request_timeout: Duration::from_secs(request_timeout),
-            check_interval_min_seconds,
-            check_interval_max_seconds,
-            watch_limit_seconds,
-            notices,
+            limits: Limits { bounds: Bounds { min_seconds, max_seconds }, watch_limit_seconds, notices },
             chat_notifications,
             cert_file: environment.get("SSL_CERT_FILE").map(PathBuf::from),
             proxy,

@@ -20,6 +20,11 @@ pub(super) fn seconds(text: &str, bounds: RangeInclusive<u64>) -> Result<u64, In
     })
 }
 
+/// The text itself, if it is valid.
+fn checked(is_valid: bool, text: &str, what: &'static str, hint: &'static str) -> Result<String, Invalid> {
+    if is_valid { Ok(text.to_owned()) } else { Err(Invalid::new(what, hint)) }
+}
+
 /// The name or the ARN of a secret, in Secrets Manager's own characters.
 pub(super) fn secret_id(text: &str) -> Result<String, Invalid> {
     let name = match text.strip_prefix("arn:") {
@@ -32,14 +37,13 @@ pub(super) fn secret_id(text: &str) -> Result<String, Invalid> {
         (1..=512).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte))
     };
-    // A bare token and a client secret consist of the same characters as a name.
-    if name.is_some_and(is_name) && !redact::contains_secret(text, &[]) {
-        return Ok(text.to_owned());
-    }
-    Err(Invalid::new(
+    checked(
+        // A bare token and a client secret consist of the same characters as a name.
+        name.is_some_and(is_name) && !redact::contains_secret(text, &[]),
+        text,
         "is neither the name nor the ARN of a secret (the value is not shown: it may be the secret itself)",
         "Set the name of a secret in Secrets Manager, or its ARN, not its content",
-    ))
+    )
 }
 
 /// The ARN of an SNS topic.
@@ -50,23 +54,17 @@ pub(super) fn topic_arn(text: &str) -> Result<String, Invalid> {
             && (1..=256).contains(&name.len())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    if Arn::parse(text).is_some_and(is_topic) {
-        return Ok(text.to_owned());
-    }
-    Err(Invalid::new(
-        "is not the ARN of an SNS topic",
-        "Set an ARN such as arn:aws:sns:eu-west-1:123456789012:zoho-status",
-    ))
+    let hint = "Set an ARN such as arn:aws:sns:eu-west-1:123456789012:zoho-status";
+    checked(Arn::parse(text).is_some_and(is_topic), text, "is not the ARN of an SNS topic", hint)
 }
 
 /// A version of Zoho's API.
 pub(super) fn api_version(text: &str) -> Result<String, Invalid> {
     let is_number =
         |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
-    let valid = text
-        .strip_prefix('v')
-        .is_some_and(|number| number.split('.').count() <= 2 && number.split('.').all(is_number));
-    if valid { Ok(text.to_owned()) } else { Err(Invalid::new("is not a version of Zoho's API", "Set v8")) }
+    let is_version = |number: &str| number.split('.').count() <= 2 && number.split('.').all(is_number);
+    let is_valid = text.strip_prefix('v').is_some_and(is_version);
+    checked(is_valid, text, "is not a version of Zoho's API", "Set v8")
 }
 
 /// The name of a data center, in any letter case.
@@ -93,14 +91,13 @@ pub(super) fn proxy(text: &str, exceptions: Option<&str>) -> Result<Proxy, Inval
 }
 
 /// The name of an AWS Region.
-pub(super) fn region(text: &str) -> Result<(), Invalid> {
-    let invalid = || Invalid::new("is not an AWS Region", "Set a name such as eu-west-1");
-    arn::is_region(text).then_some(()).ok_or_else(invalid)
+pub(super) fn region(text: &str) -> Result<String, Invalid> {
+    checked(arn::is_region(text), text, "is not an AWS Region", "Set a name such as eu-west-1")
 }
 
 /// The URL of an AWS service.
-pub(super) fn endpoint_url(text: &str) -> Result<(), Invalid> {
-    let valid = parse_url(text).is_some_and(|url| {
+pub(super) fn endpoint_url(text: &str) -> Result<String, Invalid> {
+    let is_valid = parse_url(text).is_some_and(|url| {
         matches!(url.scheme(), "http" | "https")
             && url.has_host()
             && url.username().is_empty()
@@ -109,9 +106,8 @@ pub(super) fn endpoint_url(text: &str) -> Result<(), Invalid> {
             && url.fragment().is_none()
     });
     // The SDK parses it by the rules of another library.
-    let valid = valid && text.parse::<http::Uri>().is_ok();
-    let invalid = || Invalid::new("is not a URL", "Set https://host[:port][/path], or remove the variable");
-    valid.then_some(()).ok_or_else(invalid)
+    let is_valid = is_valid && text.parse::<http::Uri>().is_ok();
+    checked(is_valid, text, "is not a URL", "Set https://host[:port][/path], or remove the variable")
 }
 
 /// `true` or `false`, in any letter case.
@@ -121,7 +117,7 @@ pub(super) fn switch(text: &str) -> Result<bool, Invalid> {
 }
 
 /// Part of AWS credentials: it becomes part of an HTTP header.
-pub(super) fn credential(text: &str) -> Result<(), Invalid> {
-    let invalid = || Invalid::new("is not part of AWS credentials", "Remove it: Lambda sets it");
-    text.bytes().all(|byte| byte.is_ascii_graphic()).then_some(()).ok_or_else(invalid)
+pub(super) fn credential(text: &str) -> Result<String, Invalid> {
+    let is_valid = text.bytes().all(|byte| byte.is_ascii_graphic());
+    checked(is_valid, text, "is not part of AWS credentials", "Remove it: Lambda sets it")
 }

@@ -44,10 +44,7 @@ pub struct Connections {
 
 impl Connections {
     /// Sends nothing.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the certificates or with TLS, in one line, to follow the name `SSL_CERT_FILE`.
+    /// The error is what is wrong with the certificates or with TLS, to follow the name `SSL_CERT_FILE`.
     pub fn new(settings: HttpSettings<'_>) -> Result<Self, String> {
         let HttpSettings { cert_file, proxy, deadline } = settings;
         let roots = match cert_file {
@@ -111,10 +108,6 @@ impl HttpClient for Connections {
 }
 
 /// A client for plain HTTP on this machine, where Lambda's Runtime API listens.
-///
-/// # Errors
-///
-/// What is wrong, in one line.
 pub(crate) fn local_client() -> Result<reqwest::Client, String> {
     build(builder(&tls(RootCertStore::empty())?, None))
 }

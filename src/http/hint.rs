@@ -47,23 +47,3 @@ fn network_path(vpc_endpoint: Option<&str>) -> String {
 pub(crate) fn permission(permission: &str) -> String {
     format!("Allow the function's role {permission}")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_network_path_or_the_certificate() {
-        for (reason, vpc_endpoint, part) in [
-            (NoResponse::TimedOut, Some("sns"), "a VPC endpoint for sns or a NAT gateway"),
-            (NoResponse::Other, None, "it needs a NAT gateway and a security group"),
-            (NoResponse::UnknownHost, Some("sns"), "check AWS_REGION and AWS_ENDPOINT_URL"),
-            (NoResponse::UnknownAuthority, Some("sns"), "SSL_CERT_FILE"),
-            (NoResponse::InvalidCertificate, Some("sns"), "not valid for this host"),
-            (NoResponse::Proxy, Some("sns"), "The proxy that HTTPS_PROXY or ALL_PROXY names"),
-        ] {
-            let hint = no_response(reason, vpc_endpoint);
-            assert!(hint.contains(part), "{hint}");
-        }
-    }
-}

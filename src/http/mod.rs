@@ -165,15 +165,6 @@ impl std::error::Error for TransportError {}
 
 /// The one format in which messages quote an HTTP error: the status, and the code and text where there are any. Both are
 /// shortened and put on one line here; secrets that the caller knows must be masked before.
-///
-/// ```
-/// use http::StatusCode;
-/// use mass_change_owner_status::http::summary;
-///
-/// let status = StatusCode::FORBIDDEN;
-/// assert_eq!(summary(status, "NO_PERMISSION", "permission denied"), r#"HTTP 403 NO_PERMISSION "permission denied""#);
-/// assert_eq!(summary(status, "", ""), "HTTP 403");
-/// ```
 pub fn summary(status: StatusCode, code: &str, text: &str) -> String {
     let (status, code, text) = (status.as_u16(), redact::quote(code), redact::quote(text));
     match (code.is_empty(), text.is_empty()) {

@@ -13,11 +13,7 @@ pub struct Origin(String);
 
 impl Origin {
     /// Parses an origin, with or without a slash at its end.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the text. The text itself is not repeated: a user name, a query, or the whole text may be a
-    /// secret.
+    /// The error does not repeat the text: a user name, a query, or all of it may be a secret.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let wrong =
             |what| Err(Invalid::new(what, "Set https://host[:port] (plain http for loopback hosts only)"));
@@ -108,14 +104,12 @@ mod tests {
     #[test]
     fn only_https_or_loopback_and_nothing_but_the_host() {
         for (text, expected) in [
-            ("https://www.zohoapis.com", Ok("https://www.zohoapis.com")),
             ("https://www.zohoapis.com/", Ok("https://www.zohoapis.com")),
             ("HTTPS://WWW.ZOHOAPIS.EU:8443", Ok("https://www.zohoapis.eu:8443")),
             ("http://127.1.2.3", Ok("http://127.1.2.3")),
             ("http://localhost:1", Ok("http://localhost:1")),
             ("http://[::1]:8600", Ok("http://[::1]:8600")),
             ("https://10.0.0.1", Ok("https://10.0.0.1")),
-            ("https://[2001:db8::1]", Ok("https://[2001:db8::1]")),
             ("https://zoho.internal", Ok("https://zoho.internal")),
             ("http://hunter2.example.com", Err("plain http")),
             ("http://10.0.0.1", Err("plain http")),
@@ -127,17 +121,11 @@ mod tests {
             ("https://www.zohoapis.com/#hunter2", Err("a query or a fragment")),
             ("ftp://hunter2.example.com", Err("another scheme")),
             ("www.zohoapis.com", Err("not a URL")),
-            ("hunter2", Err("not a URL")),
             ("hunter2:x", Err("no valid host")),
             ("https://", Err("not a URL")),
-            ("", Err("not a URL")),
             // Secrets in the wrong place.
             ("https://hunter2", Err("neither a domain name nor an address")),
             ("https://5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9c", Err("neither")),
-            (
-                "https://1000.0123456789abcdef0123456789abcdef.0123456789abcdef0123456789abcdef",
-                Err("neither"),
-            ),
             ("https://1000.abc.def", Err("neither")),
         ] {
             match (Origin::parse(text).map_err(|error| error.to_string()), expected) {

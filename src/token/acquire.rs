@@ -1,7 +1,7 @@
 //! One acquisition of a token: read the chain, decide, act, until there is a token or an error.
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::{NoResponse, hint};
+use crate::http::{HttpClient, NoResponse, hint};
 use crate::token::cache::CachedToken;
 use crate::token::chain::{self, Memory, Need, Next, OwnFailure, Stored, View, decide};
 use crate::token::clock::Timer;
@@ -9,7 +9,7 @@ use crate::token::context::{Context, Sharing};
 use crate::token::record::{self, Content, LEASE_LABEL, Record, TOKEN_LABEL};
 use crate::token::store::{Put, SecretStore, StoreError, Version};
 use crate::zoho::credentials::{Secret, TokenGrant};
-use crate::zoho::oauth::{self, TokenEndpoint};
+use crate::zoho::oauth;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,8 +18,8 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, sleep};
 
 /// One acquisition at work. The guard makes it the only one of this process.
-pub(super) struct Acquisition<S, T> {
-    context: Arc<Context<S, T>>,
+pub(super) struct Acquisition<S, H> {
+    context: Arc<Context<S, H>>,
     memory: OwnedMutexGuard<Memory>,
     need: Need,
     sharing: Sharing,
@@ -53,8 +53,8 @@ fn store_timeout(what: &str) -> WatchError {
     WatchError::new(ErrorType::SecretUnavailable, message)
 }
 
-impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
-    pub(super) fn new(context: Arc<Context<S, T>>, mut memory: OwnedMutexGuard<Memory>, need: Need) -> Self {
+impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
+    pub(super) fn new(context: Arc<Context<S, H>>, mut memory: OwnedMutexGuard<Memory>, need: Need) -> Self {
         if memory.owner.is_empty() {
             memory.owner = format!("{:016x}", fastrand::u64(..));
         }
@@ -273,7 +273,8 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
         let (context, now) = (self.context.clone(), self.context.now());
         context.cache.wait_for(oauth::out_of_time(&stored.accounts));
         let timeout = timer.left(now).min(LONGEST_REQUEST).min(context.settings.request_timeout);
-        let response = context.endpoint.request_token(&stored.accounts, credentials, now.at, timeout).await;
+        let http = &context.http;
+        let response = oauth::request_token(http, &stored.accounts, credentials, now.at, timeout).await;
         let memory = &mut *self.memory;
         let result = memory.claim.map(|(claim, _)| claim.saturating_add(1));
         memory.issued_as = None;
@@ -289,8 +290,8 @@ impl<S: SecretStore, T: TokenEndpoint> Acquisition<S, T> {
                     self.memory.issued_as = Some(number);
                 }
             }
-            Err(failure) => {
-                let (error, count) = (failure.error, failures.saturating_add(1));
+            Err(error) => {
+                let count = failures.saturating_add(1);
                 let lasts = chain::lasts(error.kind(), failures, result.is_some());
                 let content = Content::failure(&error, lasts, &stored.identity, count);
                 memory.failure = Some(OwnFailure { error, until: Timer::start(context.now(), lasts), count });

@@ -39,14 +39,14 @@ pub enum Sharing {
     ReadWrite,
 }
 
-pub(super) struct Context<S, T> {
+pub(super) struct Context<S, H> {
     pub store: S,
-    pub endpoint: T,
+    pub http: H,
     pub settings: TokenSettings,
     pub cache: TokenCache,
 }
 
-impl<S, T> Context<S, T> {
+impl<S, H> Context<S, H> {
     pub(super) fn now(&self) -> Now {
         Now { at: (self.settings.clock)(), instant: Instant::now().into_std() }
     }

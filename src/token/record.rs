@@ -11,7 +11,6 @@ use crate::zoho::oauth::IssuedToken;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 /// The staging label of the shared token.
@@ -142,10 +141,7 @@ impl Identity {
 
 /// The first 16 bytes of a SHA-256 in hexadecimal digits. Neither version IDs nor origins contain line feeds.
 fn digest(parts: &[&str]) -> String {
-    Sha256::digest(parts.join("\n")).iter().take(16).fold(String::new(), |mut hex, byte| {
-        let _infallible = write!(hex, "{byte:02x}");
-        hex
-    })
+    Sha256::digest(parts.join("\n")).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

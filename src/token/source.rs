@@ -3,12 +3,12 @@
 
 use crate::deadline::Deadline;
 use crate::error::WatchError;
+use crate::http::HttpClient;
 use crate::token::acquire::Acquisition;
 use crate::token::cache::{CachedToken, TokenCache};
 use crate::token::chain::{Memory, Need};
 use crate::token::context::{Context, TokenSettings};
 use crate::token::store::SecretStore;
-use crate::zoho::oauth::TokenEndpoint;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 /// Provides access tokens. Clones share everything.
-pub struct TokenSource<S, T> {
-    context: Arc<Context<S, T>>,
+pub struct TokenSource<S, H> {
+    context: Arc<Context<S, H>>,
     /// Whoever has it is the only acquisition of this process.
     memory: Arc<tokio::sync::Mutex<Memory>>,
 }
@@ -25,25 +25,21 @@ pub struct TokenSource<S, T> {
 /// How long an invocation whose check is done waits for the next token. The rest is done during later invocations.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-impl<S, T> Clone for TokenSource<S, T> {
+impl<S, H> Clone for TokenSource<S, H> {
     fn clone(&self) -> Self {
         Self { context: self.context.clone(), memory: self.memory.clone() }
     }
 }
 
-impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
+impl<S: SecretStore + 'static, H: HttpClient + 'static> TokenSource<S, H> {
     /// Reads nothing yet.
-    pub fn new(store: S, endpoint: T, settings: TokenSettings) -> Self {
-        let context = Context { store, endpoint, settings, cache: TokenCache::new() };
+    pub fn new(store: S, http: H, settings: TokenSettings) -> Self {
+        let context = Context { store, http, settings, cache: TokenCache::new() };
         Self { context: Arc::new(context), memory: Arc::default() }
     }
 
     /// A token to use now: from memory, without any request, as long as the last one can be used.
-    ///
-    /// # Errors
-    ///
-    /// `SecretInvalid`, `SecretUnavailable`, and whatever the accounts server returned. If the time of the invocation
-    /// runs out, the error names what the acquisition was waiting for.
+    /// If the time of the invocation runs out, the error names what the acquisition was waiting for.
     pub async fn token(&self, deadline: Deadline) -> Result<Arc<CachedToken>, WatchError> {
         match self.context.cache.usable(self.context.now().at) {
             Some(token) => Ok(token),
@@ -52,10 +48,6 @@ impl<S: SecretStore + 'static, T: TokenEndpoint + 'static> TokenSource<S, T> {
     }
 
     /// Another token than these, which Zoho rejected with a 401 one after the other; `None` if there is no other.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Self::token`].
     pub async fn replace_rejected(
         &self,
         rejected: &[Arc<CachedToken>],

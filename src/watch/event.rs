@@ -1,9 +1,10 @@
 //! What a message is about, and the IDs that tell it from others: one for each event, and one for each job.
 
 use crate::timestamp::Timestamp;
-use crate::watch::ids::{JobRef, ScheduleArn};
+use crate::watch::ids::JobRef;
+use crate::watch::job::Outcome;
 use crate::watch::notice::Notice;
-use crate::watch::report::{Outcome, Report};
+use crate::watch::report::Report;
 use crate::watch::request::{Caller, Request};
 use sha2::{Digest, Sha256};
 
@@ -52,7 +53,7 @@ impl MessageIds {
     /// watches can begin in one second. A notice has the end of its interval in the place of the start.
     pub(super) fn of(report: &Report, event: Event, request: &Request) -> Self {
         let watch = match &request.caller {
-            Caller::Schedule { arn, .. } => Some(schedule_name(arn)),
+            Caller::Schedule { arn, .. } => Some(format!("{}.{}", arn.group, arn.name)),
             Caller::StateMachine { .. } | Caller::Direct { .. } => request.watch.as_deref().map(allowed),
         };
         let group_id = match &report.job {
@@ -64,7 +65,9 @@ impl MessageIds {
         };
         let mut event_id = format!("{group_id}-{}", event.name());
         let (is_final, began) = match event {
-            Event::End(outcome) => (!outcome.leaves_the_job_open(), request.history.began),
+            // Another watch of the job can end in another way.
+            Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) => (false, request.history.began),
+            Event::End(_) => (true, None),
             Event::Notice(notice) => (false, Some(notice.due_at)),
         };
         if !is_final {
@@ -76,10 +79,6 @@ impl MessageIds {
         }
         Self { event_id: bounded(event_id), group_id: bounded(group_id) }
     }
-}
-
-fn schedule_name(schedule: &ScheduleArn) -> String {
-    format!("{}.{}", schedule.group(), schedule.name())
 }
 
 /// A name in the characters that SNS allows. A digest keeps names apart that differ in other characters only.
@@ -107,108 +106,83 @@ fn digest(text: &str, bytes: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::ids::Location;
+    use crate::tests::{SCHEDULE, ago, of, request};
     use crate::watch::notice::NoticeKind;
     use crate::watch::report::{ReportedError, State};
     use serde_json::{Value, json};
-
-    const NOW: &str = "2026-11-23T10:00:00Z";
+    use std::collections::HashSet;
 
     fn id(payload: &Value, event: Event) -> MessageIds {
-        let now = Timestamp::parse(NOW).unwrap();
-        let request = Request::parse(&payload.to_string(), now, &Location::default());
+        let request = request(payload);
         let error = ReportedError { name: "X".into(), message: "m".into(), is_callers: false };
-        MessageIds::of(&Report::of_end(&request, State::Failed(error), 1, now), event, &request)
-    }
-
-    fn schedule(group: &str) -> String {
-        format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/{group}/s")
+        MessageIds::of(&Report::of_end(&request, State::Failed(error), 1, ago(0)), event, &request)
     }
 
     #[test]
     fn one_id_for_each_event() {
         use Outcome::{Failed, Succeeded, WatchFailed, WatchTimedOut};
-        let (nine, later) = ("2026-11-23T09:00:00Z", "2026-11-23T10:05:00Z");
-        let due_at = Timestamp::parse(NOW).unwrap();
-        let notice = |kind| Event::Notice(Notice { kind, due_at });
-        let mut seen = std::collections::HashSet::new();
+        let (nine, schedule) = (ago(3_600), |group| SCHEDULE.replace("/group/", group));
+        let notice = |kind| Event::Notice(Notice { kind, due_at: ago(0) });
+        let end = Event::End;
+        let mut seen = HashSet::new();
         for (extra, event, expected) in [
-            (json!({}), Event::End(Succeeded), "Leads-1-SUCCEEDED"),
-            (json!({"schedule_arn": schedule("g")}), Event::End(Failed), "Leads-1-FAILED"),
-            (
-                json!({"first_checked_at": nine}),
-                Event::End(WatchTimedOut),
-                "Leads-1-WATCH_TIMED_OUT-1795424400",
-            ),
+            (json!({}), end(Succeeded), "Leads-1-SUCCEEDED"),
+            (json!({"schedule_arn": SCHEDULE}), end(Failed), "Leads-1-FAILED"),
+            (json!({"first_checked_at": nine}), end(WatchTimedOut), "Leads-1-WATCH_TIMED_OUT-1795424400"),
             // A clock that is behind does not change the ID.
             (
-                json!({"first_checked_at": later}),
-                Event::End(WatchTimedOut),
+                json!({"first_checked_at": ago(-300)}),
+                end(WatchTimedOut),
                 "Leads-1-WATCH_TIMED_OUT-1795428300",
             ),
             (
-                json!({"first_checked_at": nine, "schedule_arn": schedule("g")}),
-                Event::End(WatchFailed),
-                "Leads-1-WATCH_FAILED-1795424400-g.s",
+                json!({"first_checked_at": nine, "schedule_arn": schedule("/g/")}),
+                end(WatchFailed),
+                "Leads-1-WATCH_FAILED-1795424400-g.watch",
             ),
-            (
-                json!({"first_checked_at": nine, "schedule_arn": schedule("h")}),
-                Event::End(WatchFailed),
-                "Leads-1-WATCH_FAILED-1795424400-h.s",
-            ),
-            (json!({"schedule_arn": schedule("g")}), Event::End(WatchFailed), "Leads-1-WATCH_FAILED-g.s"),
+            (json!({"schedule_arn": schedule("/g/")}), end(WatchFailed), "Leads-1-WATCH_FAILED-g.watch"),
+            (json!({"schedule_arn": schedule("/h/")}), end(WatchFailed), "Leads-1-WATCH_FAILED-h.watch"),
             (
                 json!({"first_checked_at": nine, "announcement": true, "watch": "w"}),
-                Event::End(WatchTimedOut),
+                end(WatchTimedOut),
                 "Leads-1-WATCH_TIMED_OUT-1795424400-w",
             ),
+            (json!({"announcement": true, "watch": "w-2"}), end(WatchFailed), "Leads-1-WATCH_FAILED-w-2"),
+            (json!({}), end(WatchFailed), "Leads-1-WATCH_FAILED-1795428000"),
             (
-                json!({"announcement": true, "watch": "w-2"}),
-                Event::End(WatchFailed),
-                "Leads-1-WATCH_FAILED-w-2",
-            ),
-            (json!({}), Event::End(WatchFailed), "Leads-1-WATCH_FAILED-1795428000"),
-            (
-                json!({"job_id": "x", "schedule_arn": schedule("g")}),
-                Event::End(WatchFailed),
-                "g.s-WATCH_FAILED-g.s",
+                json!({"job_id": "x", "schedule_arn": SCHEDULE}),
+                end(WatchFailed),
+                "group.watch-WATCH_FAILED-group.watch",
             ),
             (
                 json!({"job_id": "x", "watch": "a 1"}),
-                Event::End(WatchFailed),
+                end(WatchFailed),
                 "a_1.042a5f2e-WATCH_FAILED-a_1.042a5f2e",
             ),
             (
                 json!({"job_id": "x", "watch": "a/1"}),
-                Event::End(WatchFailed),
+                end(WatchFailed),
                 "a_1.773232ab-WATCH_FAILED-a_1.773232ab",
             ),
-            (json!({"job_id": "x"}), Event::End(WatchFailed), "unknown-WATCH_FAILED-1795428000"),
+            (json!({"job_id": "x"}), end(WatchFailed), "unknown-WATCH_FAILED-1795428000"),
             (json!({"watch": "w"}), notice(NoticeKind::StillRunning), "Leads-1-STILL_RUNNING-1795428000-w"),
             (json!({}), notice(NoticeKind::NoProgress), "Leads-1-NO_PROGRESS-1795428000"),
         ] {
-            let mut payload = json!({"module": "Leads", "job_id": "1"});
-            payload.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
-            let ids = id(&payload, event);
+            let ids = id(&of(&extra), event);
             assert_eq!(ids.event_id, expected);
-            assert!(seen.insert(ids.event_id), "{payload}");
+            assert!(seen.insert(ids.event_id), "{extra}");
         }
-    }
-
-    #[test]
-    fn ids_keep_within_the_limits_of_sns() {
-        let mut seen = std::collections::HashSet::new();
+        // Within the limits of SNS, and still different.
         for (module, watch) in [
             ("M".repeat(255), "x".repeat(200)),
             ("M".repeat(254), "y".repeat(200)),
             ("Leads".to_owned(), "ü".repeat(200)),
             ("Leads".to_owned(), "ö".repeat(200)),
-            ("1".to_owned(), "z ".repeat(90)),
         ] {
             let payload = json!({"module": module, "job_id": "12345678901234567890", "watch": watch});
-            let ids = id(&payload, Event::End(Outcome::WatchFailed));
+            let ids = id(&payload, end(WatchFailed));
             for id in [&ids.event_id, &ids.group_id] {
-                assert!(id.len() <= LONGEST_ID && id.is_ascii() && !id.contains(' '), "{id}");
+                assert!(id.len() <= LONGEST_ID && id.is_ascii(), "{id}");
             }
             assert!(seen.insert(ids.event_id), "{module:.5} {watch:.5}");
         }

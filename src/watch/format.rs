@@ -32,35 +32,18 @@ pub fn for_people(at: Timestamp) -> String {
 /// `49,500`.
 pub fn with_thousands_separators(number: u64) -> String {
     let digits = number.to_string();
-    let mut written = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        let left = digits.len().saturating_sub(index);
-        if index > 0 && left.is_multiple_of(3) {
-            written.push(',');
-        }
-        written.push(digit);
-    }
-    written
+    let groups = digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy);
+    groups.collect::<Vec<_>>().join(",")
 }
 
 /// The two largest units: `2 h 5 min`, `12 min 30 s`, `45 s`.
 pub fn duration(seconds: u64) -> String {
-    let units = [("d", 86_400, u64::MAX), ("h", 3_600, 24), ("min", 60, 60), ("s", 1, 60)];
-    let mut parts = units
-        .iter()
-        .filter_map(|(name, length, modulus)| {
-            let count = seconds.checked_div(*length)?.checked_rem(*modulus)?;
-            Some((count, name))
-        })
-        .skip_while(|(count, _)| *count == 0)
-        .take(2)
-        .filter(|(count, _)| *count > 0)
-        .map(|(count, name)| format!("{count} {name}"))
-        .collect::<Vec<_>>();
-    if parts.is_empty() {
-        parts.push("0 s".to_owned());
-    }
-    parts.join(" ")
+    let [minutes, hours, days] = [seconds / 60, seconds / 3_600, seconds / 86_400];
+    let units = [(days, "d"), (hours % 24, "h"), (minutes % 60, "min"), (seconds % 60, "s")];
+    let largest = units.into_iter().skip_while(|(count, _)| *count == 0).take(2);
+    let written = largest.filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count} {unit}"));
+    let written = written.collect::<Vec<_>>().join(" ");
+    if written.is_empty() { "0 s".to_owned() } else { written }
 }
 
 #[cfg(test)]

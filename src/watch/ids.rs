@@ -49,13 +49,6 @@ impl JobRef {
 }
 
 /// A module's API name, as it stands in Zoho's URLs.
-///
-/// ```
-/// use mass_change_owner_status::watch::ids::ModuleName;
-///
-/// assert_eq!(ModuleName::parse("price books").unwrap().as_str(), "Price_Books");
-/// assert!(ModuleName::parse("Custom").is_err());
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct ModuleName(String);
 
@@ -85,10 +78,6 @@ const STANDARD_MODULES: [(&str, &str); 17] = [
 
 impl ModuleName {
     /// Accepts an API name as it is, and a standard module's display name or API name in any letter case.
-    ///
-    /// # Errors
-    ///
-    /// Why the text is not valid.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if text.eq_ignore_ascii_case("custom") {
             return Err(Invalid::new(
@@ -130,20 +119,11 @@ impl fmt::Display for ModuleName {
 }
 
 /// The ID of a mass change owner job: 1 to 20 ASCII digits (real ones have 18 or 19).
-///
-/// ```
-/// use mass_change_owner_status::watch::ids::JobId;
-///
-/// assert!(JobId::parse("3652397000009565021").is_ok());
-/// assert!(JobId::parse("3.652397e18").is_err());
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct JobId(String);
 
 impl JobId {
-    /// # Errors
-    ///
-    /// Why the text is not valid.
+    /// The error says why the text is not valid.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         if (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
             Ok(Self(text.to_owned()))
@@ -172,14 +152,14 @@ impl fmt::Display for JobId {
 pub struct ScheduleArn {
     arn: String,
     location: Location,
-    group: String,
-    name: String,
+    /// The name of the schedule's group.
+    pub group: String,
+    /// The schedule's own name.
+    pub name: String,
 }
 
 impl ScheduleArn {
-    /// # Errors
-    ///
-    /// Why the text is not valid.
+    /// The error says why the text is not valid.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         Self::split(text).ok_or_else(|| {
             if text.to_ascii_lowercase().contains("aws.scheduler.") {
@@ -203,10 +183,6 @@ impl ScheduleArn {
 
     /// Whether the schedule is where the function is. The function touches no other: `DeleteSchedule` takes a group
     /// and a name, and would delete the schedule of the same name here.
-    ///
-    /// # Errors
-    ///
-    /// Where the schedule is and where the function is.
     pub fn check_location(&self, here: &Location) -> Result<(), Invalid> {
         here.check(&self.location).map_err(|(what, theirs, ours)| {
             Invalid::new(
@@ -227,16 +203,6 @@ impl ScheduleArn {
     /// The whole ARN.
     pub fn as_str(&self) -> &str {
         &self.arn
-    }
-
-    /// The name of the schedule's group.
-    pub fn group(&self) -> &str {
-        &self.group
-    }
-
-    /// The schedule's own name.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 }
 
@@ -260,9 +226,7 @@ impl Location {
             None => Self { region: default_region.map(str::to_owned), ..Self::default() },
         }
     }
-}
 
-impl Location {
     fn of(arn: &Arn<'_>) -> Self {
         Self {
             partition: Some(arn.partition.to_owned()),

@@ -1,6 +1,8 @@
 //! What the status of a mass change owner job means.
 
 use crate::redact;
+use serde::Serialize;
+use strum::IntoStaticStr;
 
 /// A job as Zoho describes it at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,26 +30,32 @@ pub struct Counts {
 ///
 /// This endpoint documents `SCHEDULED`, `RUNNING`, `COMPLETED`, and `FAILED`. Related endpoints return `in progress`,
 /// `Completed`, `QUEUED`, and more (docs/zoho-api.md), so an unknown value is kept.
-///
-/// ```
-/// use mass_change_owner_status::watch::job::Status;
-///
-/// let status = Status::normalize("in progress").unwrap();
-/// assert_eq!(status.as_str(), "IN_PROGRESS");
-/// assert!(!status.is_finished());
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Status(String);
 
-/// How a job ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobOutcome {
+/// How a watch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Outcome {
     /// The job is complete, and no count says that a record was left.
     Succeeded,
     /// The job is complete, but some records were not updated.
     PartiallySucceeded,
     /// The job failed.
     Failed,
+    /// The watch reached its limit, and the job may be unfinished.
+    WatchTimedOut,
+    /// The watch never worked, or its state machine gave it up.
+    WatchFailed,
+}
+
+impl Outcome {
+    /// The name as a report carries it.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// The longest status value that is accepted, in characters. Reports, subjects, and message attributes carry it.
@@ -97,12 +105,12 @@ impl Status {
 
 impl JobStatus {
     /// How the job ended; `None` while it has not. An unknown count speaks neither for nor against a success.
-    pub fn outcome(&self) -> Option<JobOutcome> {
+    pub fn outcome(&self) -> Option<Outcome> {
         match (self.status.is_finished(), self.status.is_completed()) {
             (false, _) => None,
-            (true, false) => Some(JobOutcome::Failed),
-            (true, true) if self.counts.left_over() > 0 => Some(JobOutcome::PartiallySucceeded),
-            (true, true) => Some(JobOutcome::Succeeded),
+            (true, false) => Some(Outcome::Failed),
+            (true, true) if self.counts.left_over() > 0 => Some(Outcome::PartiallySucceeded),
+            (true, true) => Some(Outcome::Succeeded),
         }
     }
 }
@@ -143,99 +151,61 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn job(
-        word: &str,
-        total: Option<u64>,
-        updated: Option<u64>,
-        not_updated: Option<u64>,
-        failed: Option<u64>,
-    ) -> JobStatus {
-        JobStatus {
-            status: Status::normalize(word).unwrap(),
-            counts: Counts { total, updated, not_updated, failed },
-        }
-    }
+    use crate::tests::job;
 
     #[test]
     fn words_are_folded_to_one_spelling() {
-        for (word, folded) in [
-            ("COMPLETED", Some("COMPLETED")),
-            ("Completed", Some("COMPLETED")),
-            ("in progress", Some("IN_PROGRESS")),
-            ("in_progress", Some("IN_PROGRESS")),
-            ("IN-PROGRESS", Some("IN_PROGRESS")),
-            (" running\n", Some("RUNNING")),
-            ("", None),
-            (" - ", None),
+        for (word, folded, finished, known) in [
+            ("COMPLETED", Some("COMPLETED"), true, true),
+            ("failed", Some("FAILED"), true, true),
+            ("SCHEDULED", Some("SCHEDULED"), false, true),
+            (" running\n", Some("RUNNING"), false, true),
+            ("QUEUED", Some("QUEUED"), false, true),
+            ("in progress", Some("IN_PROGRESS"), false, true),
+            ("IN-PROGRESS", Some("IN_PROGRESS"), false, true),
+            ("SUSPENDED", Some("SUSPENDED"), false, false),
+            ("COMPLETED_PARTLY", Some("COMPLETED_PARTLY"), false, false),
+            ("", None, false, false),
+            (" - ", None, false, false),
         ] {
-            assert_eq!(Status::normalize(word).as_ref().map(Status::as_str), folded, "{word:?}");
+            let status = Status::normalize(word);
+            assert_eq!(status.as_ref().map(Status::as_str), folded, "{word:?}");
+            let meaning = status.map_or((false, false), |status| (status.is_finished(), status.is_known()));
+            assert_eq!(meaning, (finished, known), "{word:?}");
         }
     }
 
+    /// Counts: total, updated, not updated, failed.
     #[test]
-    fn only_completed_and_failed_are_finished() {
-        for (word, finished, known) in [
-            ("COMPLETED", true, true),
-            ("FAILED", true, true),
-            ("SCHEDULED", false, true),
-            ("RUNNING", false, true),
-            ("QUEUED", false, true),
-            ("IN PROGRESS", false, true),
-            ("SUSPENDED", false, false),
-            ("COMPLETED_PARTLY", false, false),
-        ] {
-            let word = Status::normalize(word).unwrap();
-            assert_eq!((word.is_finished(), word.is_known()), (finished, known), "{word:?}");
-        }
-    }
-
-    #[test]
-    fn outcomes() {
-        for (job, outcome) in [
-            (job("COMPLETED", Some(5), Some(5), Some(0), Some(0)), Some(JobOutcome::Succeeded)),
-            (job("COMPLETED", None, None, None, None), Some(JobOutcome::Succeeded)),
-            (
-                job("COMPLETED", Some(50_000), Some(49_500), Some(0), Some(500)),
-                Some(JobOutcome::PartiallySucceeded),
-            ),
-            (job("COMPLETED", Some(5), Some(4), Some(1), Some(0)), Some(JobOutcome::PartiallySucceeded)),
-            (job("COMPLETED", Some(5), None, Some(1), None), Some(JobOutcome::PartiallySucceeded)),
+    fn outcomes_and_progress() {
+        use Outcome::{Failed, PartiallySucceeded, Succeeded};
+        let all = Some(u64::MAX);
+        for (status, counts, outcome, percent) in [
+            ("COMPLETED", [Some(5), Some(5), Some(0), Some(0)], Some(Succeeded), Some(100)),
+            ("COMPLETED", [None; 4], Some(Succeeded), Some(100)),
+            ("COMPLETED", [Some(0); 4], Some(Succeeded), Some(100)),
+            ("COMPLETED", [Some(100), None, Some(0), Some(0)], Some(Succeeded), Some(0)),
+            ("COMPLETED", [None, Some(60), None, None], Some(Succeeded), Some(100)),
+            ("COMPLETED", [Some(1_000), Some(999), Some(0), Some(1)], Some(PartiallySucceeded), Some(100)),
+            ("COMPLETED", [Some(5), Some(4), Some(1), Some(0)], Some(PartiallySucceeded), Some(80)),
+            ("COMPLETED", [Some(5), None, Some(1), None], Some(PartiallySucceeded), Some(100)),
             // Nothing failed, nothing is left, and still not every record was updated.
-            (job("COMPLETED", Some(100), Some(0), Some(0), Some(0)), Some(JobOutcome::PartiallySucceeded)),
-            (job("COMPLETED", Some(100), Some(60), None, Some(0)), Some(JobOutcome::PartiallySucceeded)),
-            (job("COMPLETED", Some(100), Some(60), None, None), Some(JobOutcome::PartiallySucceeded)),
-            (job("COMPLETED", Some(100), None, Some(0), Some(0)), Some(JobOutcome::Succeeded)),
-            (job("COMPLETED", None, Some(60), None, None), Some(JobOutcome::Succeeded)),
-            (job("COMPLETED", Some(0), Some(0), Some(0), Some(0)), Some(JobOutcome::Succeeded)),
-            (job("FAILED", Some(5), Some(5), Some(0), Some(0)), Some(JobOutcome::Failed)),
-            (job("RUNNING", Some(5), Some(5), Some(0), Some(5)), None),
-            (job("SUSPENDED", None, None, None, None), None),
+            ("COMPLETED", [Some(100), Some(0), Some(0), Some(0)], Some(PartiallySucceeded), Some(0)),
+            ("COMPLETED", [Some(100), Some(60), None, None], Some(PartiallySucceeded), Some(60)),
+            ("FAILED", [Some(5), Some(5), Some(0), Some(0)], Some(Failed), Some(100)),
+            ("FAILED", [None; 4], Some(Failed), None),
+            ("FAILED", [Some(0), Some(0), None, None], Some(Failed), None),
+            ("RUNNING", [Some(50_000), Some(25_499), None, Some(0)], None, Some(50)),
+            ("RUNNING", [Some(3), Some(2), None, None], None, Some(66)),
+            ("RUNNING", [Some(3), None, None, Some(1)], None, Some(33)),
+            ("RUNNING", [Some(3), Some(9), None, Some(9)], None, Some(100)),
+            ("RUNNING", [all, all, None, all], None, Some(100)),
+            ("RUNNING", [Some(0), Some(0), None, Some(0)], None, None),
+            ("RUNNING", [None, Some(5), None, Some(0)], None, None),
+            ("SUSPENDED", [Some(5), None, None, None], None, None),
         ] {
+            let job = job(status, counts);
             assert_eq!(job.outcome(), outcome, "{job:?}");
-        }
-    }
-
-    #[test]
-    fn progress() {
-        for (job, percent) in [
-            (job("COMPLETED", Some(50_000), Some(49_500), Some(0), Some(500)), Some(100)),
-            (job("RUNNING", Some(50_000), Some(25_499), None, Some(0)), Some(50)),
-            (job("RUNNING", Some(3), Some(2), None, None), Some(66)),
-            (job("RUNNING", Some(3), None, None, Some(1)), Some(33)),
-            (job("RUNNING", Some(3), Some(9), None, Some(9)), Some(100)),
-            (job("RUNNING", Some(u64::MAX), Some(u64::MAX), None, Some(u64::MAX)), Some(100)),
-            (job("SCHEDULED", Some(50_000), Some(0), None, Some(0)), Some(0)),
-            (job("RUNNING", Some(0), Some(0), None, Some(0)), None),
-            (job("RUNNING", None, Some(5), None, Some(0)), None),
-            (job("RUNNING", Some(5), None, None, None), None),
-            (job("COMPLETED", None, None, None, None), Some(100)),
-            (job("COMPLETED", Some(0), Some(0), Some(0), Some(0)), Some(100)),
-            (job("COMPLETED", Some(100), Some(40), Some(60), Some(0)), Some(40)),
-            (job("FAILED", None, None, None, None), None),
-            (job("FAILED", Some(0), Some(0), None, None), None),
-            (job("FAILED", Some(10), Some(4), None, None), Some(40)),
-        ] {
             assert_eq!(job.counts.progress_percent(Some(&job.status)), percent, "{job:?}");
         }
     }

@@ -44,7 +44,7 @@ impl Message {
         let subject = subject(&text, job_id);
         let mut document = json!({
             "default": serde_json::to_string(report).unwrap_or_default(),
-            "email": text.lines().join("\n"),
+            "email": text.email(),
             "sms": sms(&text, job_id.unwrap_or("unknown")),
         });
         if settings.chat

@@ -45,41 +45,27 @@ pub struct Notice {
     pub due_at: Timestamp,
 }
 
-/// What decides which notice is due, besides the intervals.
-#[derive(Debug, Clone, Copy)]
-pub struct Watched {
-    /// The first check of the watch.
-    pub first_checked_at: Timestamp,
-    /// See [`last_progress_at`].
-    pub last_progress_at: Option<Timestamp>,
-    /// The check before this one; `None` if this is the first.
-    pub previous_check_at: Option<Timestamp>,
-    /// This check.
-    pub now: Timestamp,
-}
-
 impl Intervals {
-    /// The notice that is due at this check of an unfinished job. If both are, the one about no progress, which says more.
-    pub fn due(&self, watched: &Watched) -> Option<Notice> {
-        let Watched { first_checked_at, last_progress_at, .. } = *watched;
+    /// The notice that is due at this check of an unfinished job: the last multiple of an interval, counted from the start
+    /// or from the last progress, if it falls between the check before (`previous`; `None` if this is the first) and this
+    /// one. If both are due, the one about no progress, which says more.
+    pub fn due(
+        &self,
+        began: Timestamp,
+        last_progress_at: Option<Timestamp>,
+        previous: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Notice> {
         let no_progress = self.no_progress.zip(last_progress_at);
-        let still_running = self.still_running.map(|every| (every, first_checked_at));
-        [(NoticeKind::NoProgress, no_progress), (NoticeKind::StillRunning, still_running)]
-            .into_iter()
-            .find_map(|(kind, interval)| {
-                let (every, since) = interval?;
-                Some(Notice { kind, due_at: watched.due_at(every, since)? })
-            })
-    }
-}
-
-impl Watched {
-    /// The last multiple of the interval, if it falls between the two checks.
-    fn due_at(&self, every: u64, since: Timestamp) -> Option<Timestamp> {
-        let every = i64::try_from(every).ok()?;
-        let count = self.now.seconds_since(since).checked_div(every)?;
-        let due_at = since.plus_seconds(count.saturating_mul(every));
-        (count > 0 && due_at > self.previous_check_at?).then_some(due_at)
+        let still_running = self.still_running.map(|every| (every, began));
+        let intervals = [(NoticeKind::NoProgress, no_progress), (NoticeKind::StillRunning, still_running)];
+        intervals.into_iter().find_map(|(kind, interval)| {
+            let (every, since) = interval?;
+            let every = i64::try_from(every).ok()?;
+            let count = now.seconds_since(since).checked_div(every)?;
+            let due_at = since.plus_seconds(count.saturating_mul(every));
+            (count > 0 && due_at > previous?).then_some(Notice { kind, due_at })
+        })
     }
 }
 
@@ -96,11 +82,7 @@ pub fn last_progress_at(history: &History, counts: &Counts, now: Timestamp) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// A time of day.
-    fn at(time: &str) -> Timestamp {
-        Timestamp::parse(&format!("2026-11-23T{time}Z")).unwrap()
-    }
+    use crate::tests::at;
 
     #[test]
     fn a_notice_is_due_once_in_an_interval() {
@@ -115,28 +97,20 @@ mod tests {
             (still_running, None, None, "12:00:00", None),
             (still_running, None, Some("11:50:00"), "11:59:59", None),
             (still_running, None, Some("11:50:00"), "12:00:00", running("12:00:00")),
-            (still_running, None, Some("11:50:00"), "12:04:00", running("12:00:00")),
             (still_running, None, Some("11:59:59"), "12:04:00", running("12:00:00")),
             (still_running, None, Some("12:00:00"), "12:15:00", None),
             (still_running, None, Some("13:50:00"), "14:05:00", running("14:00:00")),
             // After an outage, the last one only.
             (still_running, None, Some("11:00:00"), "16:30:00", running("16:00:00")),
             (no_progress, None, Some("11:50:00"), "15:00:00", None),
-            (no_progress, Some("12:15:00"), Some("12:00:00"), "12:15:00", None),
             (no_progress, Some("12:10:00"), Some("13:00:00"), "13:09:59", None),
             (no_progress, Some("12:10:00"), Some("13:00:00"), "13:15:00", stalled("13:10:00")),
-            (no_progress, Some("12:10:00"), Some("13:15:00"), "13:30:00", None),
             (no_progress, Some("12:10:00"), Some("14:05:00"), "14:20:00", stalled("14:10:00")),
             (both, Some("11:00:00"), Some("11:59:00"), "12:01:00", stalled("12:00:00")),
             (both, Some("11:30:00"), Some("11:59:00"), "12:01:00", running("12:00:00")),
         ] {
-            let watched = Watched {
-                first_checked_at: at("10:00:00"),
-                last_progress_at: progress.map(at),
-                previous_check_at: previous.map(at),
-                now: at(now),
-            };
-            assert_eq!(intervals.due(&watched), expected, "{intervals:?} {watched:?}");
+            let due = intervals.due(at("10:00:00"), progress.map(at), previous.map(at), at(now));
+            assert_eq!(due, expected, "{intervals:?} {progress:?} {previous:?} {now}");
         }
     }
 

@@ -31,6 +31,10 @@ const STALLED_LIMIT_PARTS: u64 = 4;
 /// From this check on, each wait is at least a hundredth of the time watched.
 const MANY_CHECKS: u64 = 1_000;
 
+const TIME_WATCHED: &str = "time watched";
+const MIN_INTERVAL: &str = "CHECK_INTERVAL_MIN_SECONDS";
+const MAX_INTERVAL: &str = "CHECK_INTERVAL_MAX_SECONDS";
+
 /// What an earlier report says about the watch so far. Every field may be absent or invalid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Earlier {
@@ -71,84 +75,22 @@ pub struct Bounds {
 pub struct NextCheck {
     /// Whole seconds to wait: within the bounds, and 0 only if both bounds are 0.
     pub seconds: u64,
-    /// What the wait follows from.
-    pub reason: Reason,
-}
-
-/// What a wait follows from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// The job has not started.
-    Queued,
-    /// Zoho reports no counts.
-    NoCounts,
-    /// There is no rate yet: how long the job has been watched.
-    TimeWatched,
-    /// How fast the job has progressed since the last check.
-    Rate,
-    /// The job has not progressed since the last check.
-    NoProgress,
-    /// A shorter wait is not allowed.
-    MinInterval,
-    /// A longer wait is not allowed.
-    MaxInterval,
-    /// The watch has had a thousand checks.
-    ManyChecks,
-    /// The check failed.
-    Unchecked,
-}
-
-impl Reason {
-    /// As the log has it: a bound under the name of its variable.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::NoCounts => "no counts",
-            Self::TimeWatched => "time watched",
-            Self::Rate => "rate",
-            Self::NoProgress => "no progress",
-            Self::MinInterval => "CHECK_INTERVAL_MIN_SECONDS",
-            Self::MaxInterval => "CHECK_INTERVAL_MAX_SECONDS",
-            Self::ManyChecks => "many checks",
-            Self::Unchecked => "failed check",
-        }
-    }
+    /// What the wait follows from, as the log has it: a bound under the name of its variable.
+    pub reason: &'static str,
 }
 
 /// Decides when the next check is.
-///
-/// ```
-/// use mass_change_owner_status::watch::pacing::{Bounds, Earlier, NextCheck, Reason, Seen, next_check};
-///
-/// // From 400 to 500 of 1,000 records in 100 s, faster than in the mean: three fifths of the 346 s that it takes to double
-/// // if the job goes on accelerating, and a sixty-fifth of the hour watched.
-/// let earlier = Earlier {
-///     first_checked_at: Some(10_000),
-///     checked_at: Some(13_500),
-///     done: Some(400),
-/// };
-/// let seen = Seen {
-///     now: 13_600,
-///     queued: false,
-///     done: Some(500),
-///     total: Some(1_000),
-///     checks: 20,
-/// };
-/// let bounds = Bounds { min_seconds: 10, max_seconds: 900 };
-/// let expected = NextCheck { seconds: 262, reason: Reason::Rate };
-/// assert_eq!(next_check(&earlier, &seen, &bounds), expected);
-/// ```
 pub fn next_check(earlier: &Earlier, seen: &Seen, bounds: &Bounds) -> NextCheck {
     let watched = seconds_between(earlier.first_checked_at, seen.now).unwrap_or(0);
     let (wait, reason) = unbounded(earlier, seen, watched);
     let seconds = wait.max(1).min(bounds.max_seconds).max(bounds.min_seconds);
     let longer = after_many_checks(seen.checks, watched);
     if longer > seconds {
-        return NextCheck { seconds: longer, reason: Reason::ManyChecks };
+        return NextCheck { seconds: longer, reason: "many checks" };
     }
     let reason = match seconds.cmp(&wait) {
-        Ordering::Greater => Reason::MinInterval,
-        Ordering::Less => Reason::MaxInterval,
+        Ordering::Greater => MIN_INTERVAL,
+        Ordering::Less => MAX_INTERVAL,
         Ordering::Equal => reason,
     };
     NextCheck { seconds, reason }
@@ -169,13 +111,13 @@ pub fn after_many_checks(checks: u64, watched_seconds: u64) -> u64 {
     if checks >= MANY_CHECKS { watched_seconds / 100 } else { 0 }
 }
 
-fn unbounded(earlier: &Earlier, seen: &Seen, watched: u64) -> (u64, Reason) {
+fn unbounded(earlier: &Earlier, seen: &Seen, watched: u64) -> (u64, &'static str) {
     let blind = watched / BLIND_PARTS;
     if seen.queued {
-        return (blind, Reason::Queued);
+        return (blind, "queued");
     }
     let (Some(done), Some(total)) = (seen.done, seen.total) else {
-        return (watched / UNCOUNTED_PARTS, Reason::NoCounts);
+        return (watched / UNCOUNTED_PARTS, "no counts");
     };
 
     match Before::of(earlier, seen.now, watched) {
@@ -189,14 +131,14 @@ fn unbounded(earlier: &Earlier, seen: &Seen, watched: u64) -> (u64, Reason) {
             // A rate measured from an unknown beginning can shorten the wait, but not lengthen it.
             let horizon =
                 if was == 0 { blind } else { blind.max(scaled(seconds, RATED_HORIZON.0, RATED_HORIZON.1)) };
-            (wait.min(horizon), Reason::Rate)
+            (wait.min(horizon), "rate")
         }
         Some(Before { done: was, .. }) if was == done && done > 0 => {
             let remaining = scaled(watched, total.saturating_sub(done), done);
             let wait = (remaining / STALLED_PARTS).saturating_add(watched / STALLED_STEP_PARTS);
-            (wait.min(watched / STALLED_LIMIT_PARTS), Reason::NoProgress)
+            (wait.min(watched / STALLED_LIMIT_PARTS), "no progress")
         }
-        _ => (blind, Reason::TimeWatched),
+        _ => (blind, TIME_WATCHED),
     }
 }
 
@@ -246,163 +188,88 @@ fn scaled(value: u64, times: u64, parts: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Reason::{
-        ManyChecks, MaxInterval, MinInterval, NoCounts, NoProgress, Queued, Rate, TimeWatched, Unchecked,
-    };
+    use std::collections::HashSet;
 
     const BOUNDS: Bounds = Bounds { min_seconds: 10, max_seconds: 900 };
-    /// An hour into a watch, 100 s after the check before, with half of a job done.
-    const EARLIER: Earlier =
-        Earlier { first_checked_at: Some(10_000), checked_at: Some(13_500), done: Some(400) };
-    const SEEN: Seen = Seen { now: 13_600, queued: false, done: Some(500), total: Some(1_000), checks: 20 };
 
+    /// An hour into a watch that has had 20 checks: when the first and the last check were, what was done then, what is
+    /// done now, and the total.
     #[test]
     fn waits() {
-        let fresh = Earlier::default();
-        let cases = [
-            ("the first check", fresh, SEEN, (10, MinInterval)),
-            ("queued", EARLIER, Seen { queued: true, ..SEEN }, (360, Queued)),
-            ("no counts", EARLIER, Seen { done: None, ..SEEN }, (600, NoCounts)),
-            ("no total", EARLIER, Seen { total: None, ..SEEN }, (600, NoCounts)),
-            (
-                "a total of nothing",
-                EARLIER,
-                Seen { total: Some(0), done: Some(0), ..SEEN },
-                (360, TimeWatched),
-            ),
-            (
-                "nothing done yet",
-                Earlier { done: Some(0), ..EARLIER },
-                Seen { done: Some(0), ..SEEN },
-                (360, TimeWatched),
-            ),
+        const FIRST: Option<i64> = Some(10_000);
+        const LAST: Option<i64> = Some(13_500);
+        const ALL: Option<u64> = Some(1_000);
+        for (case, first, last, was, done, total, seconds, reason) in [
+            ("the first check", None, None, None, Some(500), ALL, 10, MIN_INTERVAL),
+            ("no counts", FIRST, LAST, Some(400), None, ALL, 600, "no counts"),
+            ("no total", FIRST, LAST, Some(400), Some(500), None, 600, "no counts"),
+            ("a total of nothing", FIRST, LAST, Some(400), Some(0), Some(0), 360, TIME_WATCHED),
+            ("nothing done yet", FIRST, LAST, Some(0), Some(0), ALL, 360, TIME_WATCHED),
             // A quarter more in 100 s, so twice as much in 346 s: three fifths of it, and 55.
-            ("faster than in the mean", EARLIER, SEEN, (262, Rate)),
-            ("speeding up", Earlier { done: Some(300), ..EARLIER }, SEEN, (158, Rate)),
-            ("slowing down", Earlier { done: Some(450), ..EARLIER }, SEEN, (360, Rate)),
-            (
-                "a long view",
-                Earlier { checked_at: Some(13_200), done: Some(480), ..EARLIER },
-                SEEN,
-                (600, Rate),
-            ),
-            ("near the end", EARLIER, Seen { done: Some(990), ..SEEN }, (55, Rate)),
+            ("faster than in the mean", FIRST, LAST, Some(400), Some(500), ALL, 262, "rate"),
+            ("speeding up", FIRST, LAST, Some(300), Some(500), ALL, 158, "rate"),
+            ("slowing down", FIRST, LAST, Some(450), Some(500), ALL, 360, "rate"),
+            ("a long view", FIRST, Some(13_200), Some(480), Some(500), ALL, 600, "rate"),
+            ("near the end", FIRST, LAST, Some(400), Some(990), ALL, 55, "rate"),
             // 199 s to go: nine twentieths of it, and 55.
-            (
-                "slower than in the mean",
-                Earlier { done: Some(985), ..EARLIER },
-                Seen { done: Some(990), ..SEEN },
-                (144, Rate),
-            ),
+            ("slower than in the mean", FIRST, LAST, Some(985), Some(990), ALL, 144, "rate"),
             // 99 percent of the mean rate still count as that.
-            (
-                "hardly slower than in the mean",
-                Earlier { done: Some(964), ..EARLIER },
-                Seen { done: Some(990), ..SEEN },
-                (77, Rate),
-            ),
-            ("all done, not finished", EARLIER, Seen { done: Some(1_000), ..SEEN }, (55, Rate)),
-            ("more done than there is", EARLIER, Seen { done: Some(u64::MAX), ..SEEN }, (55, Rate)),
-            ("begun since the last check", Earlier { done: Some(0), ..EARLIER }, SEEN, (96, Rate)),
-            ("stalled half way", Earlier { done: Some(500), ..EARLIER }, SEEN, (369, NoProgress)),
-            (
-                "stalled early",
-                Earlier { done: Some(5), ..EARLIER },
-                Seen { done: Some(5), ..SEEN },
-                (900, NoProgress),
-            ),
-            ("counts that run backwards", Earlier { done: Some(600), ..EARLIER }, SEEN, (360, TimeWatched)),
-            ("no counts before", Earlier { done: None, ..EARLIER }, SEEN, (360, TimeWatched)),
-            (
-                "a first check in the future",
-                Earlier { first_checked_at: Some(13_601), ..EARLIER },
-                SEEN,
-                (10, MinInterval),
-            ),
-            (
-                "a last check in the future",
-                Earlier { checked_at: Some(13_601), ..EARLIER },
-                SEEN,
-                (360, TimeWatched),
-            ),
+            ("hardly slower than in the mean", FIRST, LAST, Some(964), Some(990), ALL, 77, "rate"),
+            ("all done, not finished", FIRST, LAST, Some(400), ALL, ALL, 55, "rate"),
+            ("more done than there is", FIRST, LAST, Some(400), Some(u64::MAX), ALL, 55, "rate"),
+            ("begun since the last check", FIRST, LAST, Some(0), Some(500), ALL, 96, "rate"),
+            ("stalled half way", FIRST, LAST, Some(500), Some(500), ALL, 369, "no progress"),
+            ("stalled early", FIRST, LAST, Some(5), Some(5), ALL, 900, "no progress"),
+            ("counts that run backwards", FIRST, LAST, Some(600), Some(500), ALL, 360, TIME_WATCHED),
+            ("no counts before", FIRST, LAST, None, Some(500), ALL, 360, TIME_WATCHED),
+            ("a start in the future", Some(13_601), LAST, Some(400), Some(500), ALL, 10, MIN_INTERVAL),
+            ("a last check in the future", FIRST, Some(13_601), Some(400), Some(500), ALL, 360, TIME_WATCHED),
             (
                 "a last check before the first",
-                Earlier { checked_at: Some(9_999), ..EARLIER },
-                SEEN,
-                (360, TimeWatched),
+                FIRST,
+                Some(9_999),
+                Some(400),
+                Some(500),
+                ALL,
+                360,
+                TIME_WATCHED,
             ),
-            (
-                "two checks in one second",
-                Earlier { checked_at: Some(13_600), ..EARLIER },
-                SEEN,
-                (360, TimeWatched),
-            ),
-            (
-                "a first check before time began",
-                Earlier { first_checked_at: Some(i64::MIN), ..EARLIER },
-                SEEN,
-                (900, MaxInterval),
-            ),
-        ];
-        for (case, earlier, seen, (seconds, reason)) in cases {
-            let expected = NextCheck { seconds, reason };
-            assert_eq!(next_check(&earlier, &seen, &BOUNDS), expected, "{case}");
+            ("two checks in one second", FIRST, Some(13_600), Some(400), Some(500), ALL, 360, TIME_WATCHED),
+            ("before time began", Some(i64::MIN), LAST, Some(400), Some(500), ALL, 900, MAX_INTERVAL),
+        ] {
+            let earlier = Earlier { first_checked_at: first, checked_at: last, done: was };
+            let seen = Seen { now: 13_600, queued: false, done, total, checks: 20 };
+            assert_eq!(next_check(&earlier, &seen, &BOUNDS), NextCheck { seconds, reason }, "{case}");
         }
     }
 
     #[test]
-    fn reasons_have_names_of_their_own() {
-        let reasons = [
-            Queued,
-            NoCounts,
-            TimeWatched,
-            Rate,
-            NoProgress,
-            MinInterval,
-            MaxInterval,
-            ManyChecks,
-            Unchecked,
-        ];
-        let names: std::collections::HashSet<_> = reasons.map(Reason::name).into_iter().collect();
-        assert_eq!(names.len(), reasons.len());
-    }
-
-    #[test]
-    fn waits_after_many_checks_follow_the_time_watched() {
-        for (checks, watched, expected) in [(999, 500_000, 0), (1_000, 500_000, 5_000), (1_700, 86_400, 864)]
+    fn waits_without_progress() {
+        let earlier = Earlier { first_checked_at: Some(10_000), ..Earlier::default() };
+        let seen = Seen { now: 13_600, queued: true, done: None, total: None, checks: 20 };
+        let queued = NextCheck { seconds: 360, reason: "queued" };
+        assert_eq!(next_check(&earlier, &seen, &BOUNDS), queued);
+        // After a thousand checks, a hundredth of the time watched at least.
+        let many = NextCheck { seconds: 6_000, reason: "many checks" };
+        assert_eq!(next_check(&earlier, &Seen { now: 610_000, checks: 1_000, ..seen }, &BOUNDS), many);
+        assert_eq!((after_many_checks(999, 500_000), after_many_checks(1_700, 86_400)), (0, 864));
+        // Odd bounds. The lower one takes precedence.
+        for (min_seconds, max_seconds, expected) in
+            [(0, 0, 0), (0, 900, 1), (5, 5, 5), (900, 10, 900), (u64::MAX, 0, u64::MAX)]
         {
-            assert_eq!(after_many_checks(checks, watched), expected, "{checks} {watched}");
+            let wait = next_check(&Earlier::default(), &seen, &Bounds { min_seconds, max_seconds }).seconds;
+            assert_eq!(wait, expected, "{min_seconds} to {max_seconds}");
         }
-        let seen = Seen { now: 610_000, checks: 1_000, ..SEEN };
-        let expected = NextCheck { seconds: 6_000, reason: ManyChecks };
-        assert_eq!(next_check(&EARLIER, &seen, &BOUNDS), expected);
     }
 
     #[test]
     fn waits_after_a_failed_check() {
         for (unseen, least, most) in
-            [(0, 10, 12), (40, 10, 12), (400, 100, 120), (3_600, 900, 1_080), (u64::MAX, 900, 1_080)]
+            [(40, 10, 12), (400, 100, 120), (3_600, 900, 1_080), (u64::MAX, 900, 1_080)]
         {
-            let waits: std::collections::HashSet<u64> =
-                (0..100).map(|job| after_failure(unseen, &job.to_string())).collect();
+            let waits: HashSet<u64> = (0..100).map(|job| after_failure(unseen, &job.to_string())).collect();
             assert!(waits.iter().all(|wait| (least..=most).contains(wait)), "{unseen}: {waits:?}");
             assert!(waits.len() > 1, "{unseen}: many watches must not return in the same second");
-        }
-    }
-
-    #[test]
-    fn odd_bounds() {
-        let cases = [
-            ((0, 0), 0),
-            ((0, 900), 1),
-            ((5, 5), 5),
-            ((900, 10), 900),
-            ((0, u64::MAX), 1),
-            ((u64::MAX, 0), u64::MAX),
-        ];
-        for ((min_seconds, max_seconds), expected) in cases {
-            let wait = next_check(&Earlier::default(), &SEEN, &Bounds { min_seconds, max_seconds }).seconds;
-            assert_eq!(wait, expected, "{min_seconds} to {max_seconds}");
         }
     }
 }

@@ -3,12 +3,11 @@
 use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
 use crate::watch::ids::JobRef;
-use crate::watch::job::{Counts, JobOutcome, JobStatus, Status};
+use crate::watch::job::{Counts, JobStatus, Outcome, Status};
 use crate::watch::notice::{self, Notice};
-use crate::watch::pacing::{self, Bounds, Earlier, NextCheck, Reason, Seen};
+use crate::watch::pacing::{self, Bounds, Earlier, NextCheck, Seen};
 use crate::watch::request::{Failure, History, Request, Tags};
 use serde::{Serialize, Serializer};
-use strum::IntoStaticStr;
 
 /// What a check found, and how the watch continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,33 +46,15 @@ pub enum State {
     Unchecked {
         /// Why.
         error: ReportedError,
-        /// Seconds to wait before the next check.
-        wait: u64,
+        /// When the next check is.
+        next: NextCheck,
     },
     /// The job is over.
-    Finished(JobOutcome),
+    Finished(Outcome),
     /// The watch has reached its limit. With the error if this check failed.
     TimedOut(Option<ReportedError>),
     /// The watch never worked, or its state machine gave it up.
     Failed(ReportedError),
-}
-
-/// How a watch ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, IntoStaticStr)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
-pub enum Outcome {
-    /// The job is complete, and no count says that a record was left.
-    Succeeded,
-    /// The job is complete, but some records were not updated.
-    PartiallySucceeded,
-    /// The job failed.
-    Failed,
-    /// The watch reached its limit, and the job may be unfinished.
-    WatchTimedOut,
-    /// The watch never worked, or its state machine gave it up.
-    WatchFailed,
 }
 
 /// The limits of a watch, and its notices.
@@ -114,18 +95,6 @@ impl From<&Failure> for ReportedError {
     }
 }
 
-impl Outcome {
-    /// The name as a report carries it.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-
-    /// Whether the outcome says nothing final about the job: another watch of it can end in another way.
-    pub fn leaves_the_job_open(self) -> bool {
-        matches!(self, Self::WatchTimedOut | Self::WatchFailed)
-    }
-}
-
 impl Limits {
     /// Whether a watch that began at this time has used up its time.
     pub fn is_over(&self, began: Timestamp, now: Timestamp) -> bool {
@@ -147,7 +116,7 @@ impl Report {
             counts: job.counts,
             checked_at: now,
             last_progress_at: None,
-            ..Self::new(request, 1, now, State::TimedOut(None))
+            ..Self::of_end(request, State::TimedOut(None), 1, now)
         };
         if let Some(outcome) = job.outcome() {
             report.state = State::Finished(outcome);
@@ -156,12 +125,8 @@ impl Report {
                 .notices
                 .no_progress
                 .and_then(|_| notice::last_progress_at(&request.history, &job.counts, now));
-            let notice = limits.notices.due(&notice::Watched {
-                first_checked_at: report.began,
-                last_progress_at: report.last_progress_at,
-                previous_check_at: request.history.checked_at,
-                now,
-            });
+            let previous = request.history.checked_at;
+            let notice = limits.notices.due(report.began, report.last_progress_at, previous, now);
             let next = next_check(&request.history, job, report.checks, now, &limits.bounds);
             report.state = State::Continues { next, notice };
         }
@@ -170,26 +135,23 @@ impl Report {
 
     /// The report of a check that failed, in a watch that goes on: the last known facts, and the error.
     pub fn that_goes_on(request: &Request, error: &WatchError, now: Timestamp, limits: &Limits) -> Self {
-        let mut report = Self::new(request, 1, now, State::TimedOut(None));
+        let mut report = Self::of_end(request, State::TimedOut(None), 1, now);
         let since = if report.status.is_some() { report.checked_at } else { report.began };
         let job = report.job.job_id().unwrap_or_default();
         let retry_after = error.retry_after().map_or(0, |wait| wait.as_secs().min(LONGEST_RETRY_AFTER));
         let by_name = if error.kind() == ErrorType::TokenRateLimited { TOKEN_RATE_LIMIT_WAIT } else { 0 };
-        let wait = pacing::after_failure(seconds_between(since, now), job)
+        let seconds = pacing::after_failure(seconds_between(since, now), job)
             .max(limits.bounds.min_seconds)
             .max(pacing::after_many_checks(report.checks, seconds_between(report.began, now)))
             .max(by_name)
             .max(retry_after);
-        report.state = State::Unchecked { error: error.into(), wait };
+        report.state =
+            State::Unchecked { error: error.into(), next: NextCheck { seconds, reason: "failed check" } };
         report
     }
 
     /// The report of a watch that ends with an error. `checks` is 1 if this invocation checked the job, otherwise 0.
     pub fn of_end(request: &Request, state: State, checks: u64, now: Timestamp) -> Self {
-        Self::new(request, checks, now, state)
-    }
-
-    fn new(request: &Request, checks: u64, now: Timestamp, state: State) -> Self {
         let history = &request.history;
         let seen_at = history.checked_at.filter(|_| history.status.is_some());
         Self {
@@ -209,9 +171,7 @@ impl Report {
     pub fn outcome(&self) -> Option<Outcome> {
         match self.state {
             State::Continues { .. } | State::Unchecked { .. } => None,
-            State::Finished(JobOutcome::Succeeded) => Some(Outcome::Succeeded),
-            State::Finished(JobOutcome::PartiallySucceeded) => Some(Outcome::PartiallySucceeded),
-            State::Finished(JobOutcome::Failed) => Some(Outcome::Failed),
+            State::Finished(outcome) => Some(outcome),
             State::TimedOut(_) => Some(Outcome::WatchTimedOut),
             State::Failed(_) => Some(Outcome::WatchFailed),
         }
@@ -231,22 +191,17 @@ impl Report {
         matches!(self.state, State::Finished(_))
     }
 
-    /// Seconds to wait before the next check; `None` when the watch is over.
-    pub fn next_check_seconds(&self) -> Option<u64> {
-        match &self.state {
-            State::Continues { next, .. } => Some(next.seconds),
-            State::Unchecked { wait, .. } => Some(*wait),
+    /// When the next check is; `None` when the watch is over.
+    pub fn next_check(&self) -> Option<NextCheck> {
+        match self.state {
+            State::Continues { next, .. } | State::Unchecked { next, .. } => Some(next),
             _ => None,
         }
     }
 
-    /// What that wait follows from.
-    pub fn next_check_reason(&self) -> Option<Reason> {
-        match &self.state {
-            State::Continues { next, .. } => Some(next.reason),
-            State::Unchecked { .. } => Some(Reason::Unchecked),
-            _ => None,
-        }
+    /// Seconds to wait before it.
+    pub fn next_check_seconds(&self) -> Option<u64> {
+        self.next_check().map(|next| next.seconds)
     }
 
     /// The notice that is due.

@@ -8,15 +8,6 @@ use crate::watch::ids::{ExecutionArn, Job, JobRef, ScheduleArn};
 use crate::watch::job::{Counts, Status};
 
 /// What one invocation asks for.
-///
-/// ```
-/// use mass_change_owner_status::timestamp::Timestamp;
-/// use mass_change_owner_status::watch::{ids::Location, request::{Ask, Request}};
-///
-/// let payload = r#"{"module": "leads", "job_id": "3652397000009565021"}"#;
-/// let request = Request::parse(payload, Timestamp::now(), &Location::default());
-/// assert!(matches!(request.ask, Ask::Check(job) if job.module.as_str() == "Leads"));
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// What to do.

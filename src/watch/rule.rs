@@ -21,16 +21,6 @@ impl Verdict {
     /// Decides about a check that failed.
     ///
     /// `has_worked`: an earlier check of this watch found the job. `is_over`: the watch has reached its limit.
-    ///
-    /// ```
-    /// use mass_change_owner_status::error::ErrorType;
-    /// use mass_change_owner_status::watch::request::Caller;
-    /// use mass_change_owner_status::watch::rule::Verdict;
-    ///
-    /// let caller = Caller::StateMachine { execution: None };
-    /// assert_eq!(Verdict::on(ErrorType::JobNotFound, true, false, &caller), Verdict::GoesOn);
-    /// assert_eq!(Verdict::on(ErrorType::JobNotFound, false, false, &caller), Verdict::Failed);
-    /// ```
     pub fn on(error: ErrorType, has_worked: bool, is_over: bool, caller: &Caller) -> Self {
         let verdict = match error {
             // No check at all.
@@ -59,51 +49,31 @@ mod tests {
     use super::*;
     use crate::watch::ids::ScheduleArn;
 
-    /// Every error, for a watch that is new, has worked, or has reached its limit, and every caller.
+    /// Every error, for every caller: in a watch that is new, new at its limit, has worked, and has worked at its limit.
     #[test]
     fn the_rule() {
-        use ErrorType::*;
-        let arn = "arn:aws:scheduler:eu-west-1:123456789012:schedule/group/watch";
-        let machine = Caller::StateMachine { execution: None };
-        let schedule =
-            Caller::Schedule { arn: ScheduleArn::parse(arn).unwrap(), adapts: false, notify: true };
-        for (errors, caller, expected) in [
-            // Expected: new, new at the limit, has worked, has worked and is at the limit.
-            (&[InvalidInput][..], &machine, [Failed; 4]),
-            (&[InvalidInput], &schedule, [Failed; 4]),
-            (&[InvalidConfiguration], &machine, [Failed, TimedOut, GoesOn, TimedOut]),
-            (&[InvalidConfiguration], &schedule, [Error, Error, GoesOn, Error]),
-            (PERMANENT, &machine, [Failed, TimedOut, GoesOn, TimedOut]),
-            (PERMANENT, &schedule, [Failed, TimedOut, GoesOn, TimedOut]),
-            (RETRYABLE, &machine, [GoesOn, TimedOut, GoesOn, TimedOut]),
-            (RETRYABLE, &schedule, [GoesOn, TimedOut, GoesOn, TimedOut]),
-            (ErrorType::ALL, &Caller::Direct { notify: false }, [Error; 4]),
-            (ErrorType::ALL, &Caller::Direct { notify: true }, [Error; 4]),
-        ] {
-            for error in errors {
+        let arn = ScheduleArn::parse(crate::tests::SCHEDULE).unwrap();
+        let schedule = Caller::Schedule { arn, adapts: false, notify: true };
+        for error in ErrorType::ALL.iter().copied() {
+            let new = if error.is_retryable() { GoesOn } else { Failed };
+            let (by_machine, by_schedule) = match error {
+                ErrorType::InvalidInput => ([Failed; 4], [Failed; 4]),
+                ErrorType::InvalidConfiguration => {
+                    ([Failed, TimedOut, GoesOn, TimedOut], [Error, Error, GoesOn, Error])
+                }
+                _ => ([new, TimedOut, GoesOn, TimedOut], [new, TimedOut, GoesOn, TimedOut]),
+            };
+            for (caller, expected) in [
+                (&Caller::StateMachine { execution: None }, by_machine),
+                (&schedule, by_schedule),
+                (&Caller::Direct { notify: false }, [Error; 4]),
+                (&Caller::Direct { notify: true }, [Error; 4]),
+            ] {
                 let watches = [(false, false), (false, true), (true, false), (true, true)];
                 let verdicts =
-                    watches.map(|(has_worked, is_over)| Verdict::on(*error, has_worked, is_over, caller));
+                    watches.map(|(has_worked, is_over)| Verdict::on(error, has_worked, is_over, caller));
                 assert_eq!(verdicts, expected, "{error} {caller:?}");
             }
         }
-        const PERMANENT: &[ErrorType] = &[
-            SecretInvalid,
-            TokenRejected,
-            ScopeMismatch,
-            PermissionDenied,
-            InvalidModule,
-            JobNotFound,
-            ZohoUnexpectedResponse,
-        ];
-        const RETRYABLE: &[ErrorType] = &[
-            SecretUnavailable,
-            TokenRateLimited,
-            ZohoRateLimited,
-            ZohoUnavailable,
-            NotificationFailed,
-            ScheduleNotDeleted,
-        ];
-        assert_eq!(PERMANENT.len() + RETRYABLE.len() + 2, ErrorType::ALL.len());
     }
 }

@@ -55,10 +55,7 @@ impl Schedule {
 
     /// How the schedule follows the pace of the job after a check that found it unfinished. `delivered` is the request
     /// as it came, `function_arn` the name under which the function was invoked.
-    ///
-    /// # Errors
-    ///
-    /// Why the schedule is left alone.
+    /// The error is why the schedule is left alone.
     pub fn update(
         &self,
         delivered: &Request,
@@ -109,15 +106,8 @@ impl Schedule {
 /// The input with what the next check needs to know. All other fields stay as they are.
 fn with_report(mut fields: BTreeMap<String, Box<RawValue>>, report: &Report) -> Option<String> {
     const KEYS: [&str; 9] = [
-        "status",
-        "total_count",
-        "updated_count",
-        "not_updated_count",
-        "failed_count",
-        "checks",
-        "first_checked_at",
-        "checked_at",
-        "last_progress_at",
+        "status", "total_count", "updated_count", "not_updated_count", "failed_count", "checks",
+        "first_checked_at", "checked_at", "last_progress_at",
     ];
     let text = serde_json::to_string(report).ok()?;
     let known = Fields::of(json::parse(&text)?, &KEYS)?;
@@ -141,26 +131,13 @@ fn unqualified(arn: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::watch::job::{Counts, JobStatus, Status};
-    use crate::watch::notice::Intervals;
-    use crate::watch::pacing::Bounds;
-    use crate::watch::report::Limits;
+    use crate::tests::{FUNCTION, LIMITS, at, job, of, request, with};
     use serde_json::{Value, json};
 
-    const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:check";
-    const LIMITS: Limits = Limits {
-        bounds: Bounds { min_seconds: 10, max_seconds: 900 },
-        watch_limit_seconds: 86_400,
-        notices: Intervals { still_running: None, no_progress: None },
-    };
-
-    fn at(time: &str) -> Timestamp {
-        Timestamp::parse(&format!("2026-11-23T{time}Z")).unwrap()
-    }
-
-    fn input() -> Value {
-        json!({"module": "leads", "job_id": "1", "adapt": true, "schedule_arn": "<aws.scheduler.schedule-arn>",
-            "first_checked_at": "2026-11-23T10:00:00Z", "checks": 3, "note": 7})
+    fn input(extra: &Value) -> Value {
+        let input = json!({"module": "leads", "adapt": true, "schedule_arn": "<aws.scheduler.schedule-arn>",
+            "first_checked_at": "2026-11-23T10:00:00Z", "checks": 3, "note": 7});
+        with(&of(&input), extra)
     }
 
     fn schedule(input: &Value) -> Schedule {
@@ -170,52 +147,45 @@ mod tests {
             expression: "rate(5 minutes)".into(),
             target: FUNCTION.into(),
             input: input.to_string(),
-            end: Timestamp::parse("2026-11-24T12:00:00Z"),
+            end: Some(at("+12:00:00")),
         }
     }
 
     /// The update after a check at this time, which is the time of the request, too.
-    fn update(schedule: &Schedule, request: &Value, now: &str) -> Result<ScheduleUpdate, &'static str> {
-        let now = Timestamp::parse(now).unwrap();
+    fn update(schedule: &Schedule, delivered: &Value, now: &str) -> Result<ScheduleUpdate, &'static str> {
         // Scheduler replaces the context attribute.
-        let request = with(request.clone(), "schedule_arn", json!(null));
-        let request = Request::parse(&request.to_string(), now, &Location::default());
-        let counts = Counts { total: Some(1_000), updated: Some(100), ..Counts::default() };
-        let job = JobStatus { status: Status::normalize("RUNNING").unwrap(), counts };
-        let report = Report::of_check(&request, &job, now, &LIMITS);
-        schedule.update(&request, &report, now, &format!("{FUNCTION}:live"), LIMITS.watch_limit_seconds)
-    }
-
-    fn with(mut value: Value, key: &str, new: Value) -> Value {
-        value[key] = new;
-        value
+        let delivered = with(delivered, &json!({"schedule_arn": null})).to_string();
+        let request = Request::parse(&delivered, at(now), &Location::default());
+        let job = job("RUNNING", [Some(1_000), Some(100), None, None]);
+        let report = Report::of_check(&request, &job, at(now), &LIMITS);
+        schedule.update(&request, &report, at(now), &format!("{FUNCTION}:live"), LIMITS.watch_limit_seconds)
     }
 
     #[test]
     fn a_schedule_is_left_alone_unless_it_is_the_one_that_adapts() {
-        let good = schedule(&input());
-        let of = |key, value| schedule(&with(input(), key, value));
+        let good = || schedule(&input(&json!({})));
+        let of = |extra| schedule(&input(&extra));
+        let text = json!(input(&json!({})).to_string()).to_string();
         for (case, schedule, is_updated) in [
-            ("as it is", good.clone(), true),
-            ("an older count", of("checks", json!(2)), true),
-            ("no end", Schedule { end: None, ..good.clone() }, true),
-            ("a version as the target", Schedule { target: format!("{FUNCTION}:7"), ..good.clone() }, true),
-            ("disabled", Schedule { is_enabled: false, ..good.clone() }, false),
-            ("a time", Schedule { expression: "at(2026-11-23T12:00:00)".into(), ..good.clone() }, false),
-            ("a cron expression", Schedule { expression: "cron(0 * * * ? *)".into(), ..good.clone() }, false),
-            ("another function", Schedule { target: format!("{FUNCTION}-2"), ..good.clone() }, false),
-            ("no object", Schedule { input: "[]".into(), ..good.clone() }, false),
-            ("text", Schedule { input: json!(input().to_string()).to_string(), ..good.clone() }, false),
-            ("no input", Schedule { input: String::new(), ..good.clone() }, false),
-            ("adapts no more", of("adapt", json!(false)), false),
-            ("another module", of("module", json!("Deals")), false),
-            ("another job", of("job_id", json!("2")), false),
-            ("another start", of("first_checked_at", json!("2026-11-23T10:00:01Z")), false),
-            ("no start", of("first_checked_at", json!(null)), false),
-            ("a newer invocation", of("checks", json!(4)), false),
-            ("an end that is near", Schedule { end: Some(at("11:30:00")), ..good.clone() }, false),
+            ("as it is", good(), true),
+            ("an older count", of(json!({"checks": 2})), true),
+            ("no end", Schedule { end: None, ..good() }, true),
+            ("a version as the target", Schedule { target: format!("{FUNCTION}:7"), ..good() }, true),
+            ("disabled", Schedule { is_enabled: false, ..good() }, false),
+            ("a time", Schedule { expression: "at(2026-11-23T12:00:00)".into(), ..good() }, false),
+            ("another function", Schedule { target: format!("{FUNCTION}-2"), ..good() }, false),
+            ("no object", Schedule { input: "[]".into(), ..good() }, false),
+            ("text", Schedule { input: text, ..good() }, false),
+            ("no input", Schedule { input: String::new(), ..good() }, false),
+            ("adapts no more", of(json!({"adapt": false})), false),
+            ("another module", of(json!({"module": "Deals"})), false),
+            ("another job", of(json!({"job_id": "2"})), false),
+            ("another start", of(json!({"first_checked_at": "2026-11-23T10:00:01Z"})), false),
+            ("no start", of(json!({"first_checked_at": null})), false),
+            ("a newer invocation", of(json!({"checks": 4})), false),
+            ("an end that is near", Schedule { end: Some(at("11:30:00")), ..good() }, false),
         ] {
-            let updated = update(&schedule, &input(), "2026-11-23T11:00:00Z");
+            let updated = update(&schedule, &input(&json!({})), "11:00:00");
             assert_eq!(updated.is_ok(), is_updated, "{case}: {updated:?}");
         }
     }
@@ -224,88 +194,71 @@ mod tests {
     fn the_next_check_is_when_the_report_says() {
         for (began, now, start, rate) in [
             // 10 s are too short for a schedule.
-            ("2026-11-23T11:00:00Z", "2026-11-23T11:00:00Z", "2026-11-23T11:01:00Z", 5),
+            ("11:00:00", "11:00:00", "11:01:00", 5),
             // A tenth of an hour and 10 minutes.
-            ("2026-11-23T09:50:00Z", "2026-11-23T11:00:00Z", "2026-11-23T11:07:00Z", 7),
-            ("2026-11-23T01:00:00Z", "2026-11-23T11:00:00Z", "2026-11-23T11:15:00Z", 15),
+            ("09:50:00", "11:00:00", "11:07:00", 7),
+            ("01:00:00", "11:00:00", "11:15:00", 15),
             // A minute past the limit at most.
-            ("2026-11-23T11:00:00Z", "2026-11-24T10:59:00Z", "2026-11-24T11:01:00Z", 5),
+            ("11:00:00", "+10:59:00", "+11:01:00", 5),
         ] {
-            let input = with(input(), "first_checked_at", json!(began));
+            let input = input(&json!({"first_checked_at": at(began)}));
             let updated = update(&schedule(&input), &input, now).unwrap();
-            let expected = (Timestamp::parse(start).unwrap(), format!("rate({rate} minutes)"));
+            let expected = (at(start), format!("rate({rate} minutes)"));
             assert_eq!((updated.start, updated.expression), expected, "{began} {now}");
         }
     }
 
     #[test]
     fn the_input_carries_the_report() {
-        let updated = update(&schedule(&input()), &input(), "2026-11-23T11:00:00Z").unwrap();
-        let expected = json!({"module": "leads", "job_id": "1", "adapt": true,
-            "schedule_arn": "<aws.scheduler.schedule-arn>", "note": 7, "first_checked_at": "2026-11-23T10:00:00Z",
-            "checks": 4, "checked_at": "2026-11-23T11:00:00Z", "status": "RUNNING", "total_count": 1000,
-            "updated_count": 100, "not_updated_count": null, "failed_count": null});
-        assert_eq!(serde_json::from_str::<Value>(&updated.input).unwrap(), expected);
+        let unread = json!({"note": ["odd", 7], "last_progress_at": "x"});
+        let new = json!({"checks": 4, "checked_at": "2026-11-23T11:00:00Z", "status": "RUNNING",
+            "total_count": 1000, "updated_count": 100, "not_updated_count": null, "failed_count": null});
         // Without a start, it is the creation, although nobody could read it before the check. A start that is later by
         // another clock stays.
-        for (start, expected) in
-            [(json!(null), "2026-11-23T09:59:00Z"), (json!("2026-11-23T11:00:05Z"), "2026-11-23T11:00:05Z")]
-        {
-            let input = with(input(), "first_checked_at", start);
-            let updated = update(&schedule(&input), &input, "2026-11-23T11:00:00Z").unwrap();
-            assert!(
-                updated.input.contains(&format!(r#""first_checked_at":"{expected}""#)),
-                "{}",
-                updated.input
-            );
+        for (start, expected) in [
+            (json!("2026-11-23T10:00:00Z"), "2026-11-23T10:00:00Z"),
+            (json!(null), "2026-11-23T09:59:00Z"),
+            (json!("2026-11-23T11:00:05Z"), "2026-11-23T11:00:05Z"),
+        ] {
+            let input = with(&input(&unread), &json!({"first_checked_at": start}));
+            let mut expected = with(&with(&input, &new), &json!({"first_checked_at": expected}));
+            expected.as_object_mut().unwrap().remove("last_progress_at");
+            let updated = update(&schedule(&input), &input, "11:00:00").unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&updated.input).unwrap(), expected);
         }
         // What nobody reads stays as it was written.
-        let odd = input().to_string().replace("\"note\":7", "\"note\":[1e400,\"\\ud800\"]");
-        let odd = Schedule { input: odd, ..schedule(&input()) };
-        assert!(
-            update(&odd, &input(), "2026-11-23T11:00:00Z").unwrap().input.contains(r#"[1e400,"\ud800"]"#)
-        );
+        let odd = input(&json!({})).to_string().replace("\"note\":7", r#""note":[1e400,"\ud800"]"#);
+        let odd = Schedule { input: odd, ..schedule(&json!({})) };
+        let updated = update(&odd, &input(&json!({})), "11:00:00").unwrap();
+        assert!(updated.input.contains(r#"[1e400,"\ud800"]"#), "{}", updated.input);
     }
 
     #[test]
     fn a_schedule_is_known_by_its_watch_and_not_by_its_name() {
-        let now = at("11:00:00");
-        let here = Location::default();
-        let request = |value: &Value| Request::parse(&value.to_string(), now, &here);
-        let delivered = with(input(), "schedule_arn", json!(null));
-        let job = |module: Value, job_id: Value| json!({"module": module, "job_id": job_id});
+        let delivered = |extra: Value| with(&input(&json!({"schedule_arn": null})), &extra);
+        let invalid = |job_id| json!({"module": "a b", "job_id": job_id});
         for (case, input, delivered, expected) in [
-            ("the same", input(), delivered.clone(), true),
-            ("as text", json!(input().to_string()), delivered.clone(), true),
-            (
-                "no start in the input",
-                with(input(), "first_checked_at", json!(null)),
-                delivered.clone(),
-                true,
-            ),
-            (
-                "no start in the request",
-                input(),
-                with(delivered.clone(), "first_checked_at", json!(null)),
-                true,
-            ),
+            ("the same", input(&json!({})), delivered(json!({})), true),
+            ("as text", json!(input(&json!({})).to_string()), delivered(json!({})), true),
+            ("no start here", input(&json!({"first_checked_at": null})), delivered(json!({})), true),
+            ("no start there", input(&json!({})), delivered(json!({"first_checked_at": null})), true),
             (
                 "another start",
-                with(input(), "first_checked_at", json!("2026-11-22T10:00:00Z")),
-                delivered.clone(),
+                input(&json!({"first_checked_at": at("09:00:00")})),
+                delivered(json!({})),
                 false,
             ),
-            ("another job", with(input(), "job_id", json!("2")), delivered.clone(), false),
-            ("another module", with(input(), "module", json!("Deals")), delivered, false),
-            ("both invalid", job(json!("a b"), json!("x")), job(json!("a b"), json!("x")), true),
-            ("otherwise invalid", job(json!("a b"), json!("x")), job(json!("a b"), json!("y")), false),
+            ("another job", input(&json!({"job_id": "2"})), delivered(json!({})), false),
+            ("another module", input(&json!({"module": "Deals"})), delivered(json!({})), false),
+            ("both invalid", invalid("x"), invalid("x"), true),
+            ("otherwise invalid", invalid("x"), invalid("y"), false),
             ("both missing", json!({}), json!({"adapt": true}), true),
             ("no object", json!(7), json!({}), true),
         ] {
-            let schedule = schedule(&input);
-            assert_eq!(schedule.is_of(&request(&delivered), now, &here), expected, "{case}");
+            let is_of = schedule(&input).is_of(&request(&delivered), at("11:00:00"), &Location::default());
+            assert_eq!(is_of, expected, "{case}");
         }
         let empty = Schedule { input: String::new(), ..Schedule::default() };
-        assert!(empty.is_of(&request(&json!({})), now, &here));
+        assert!(empty.is_of(&request(&json!({})), at("11:00:00"), &Location::default()));
     }
 }

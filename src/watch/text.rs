@@ -5,8 +5,9 @@ use crate::operation::OPERATION;
 use crate::watch::event::Event;
 use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
 use crate::watch::ids::{JobRef, Location};
+use crate::watch::job::Outcome;
 use crate::watch::notice::NoticeKind;
-use crate::watch::report::{Outcome, Report, ReportedError, State, seconds_between};
+use crate::watch::report::{Report, ReportedError, State, seconds_between};
 use crate::watch::request::{Caller, Request};
 
 /// Where the function runs, as its messages name it.
@@ -59,30 +60,22 @@ impl Text {
             ),
             facts: facts(report, request),
             advice: advice(report, event, &module),
-            operator: operator(report, again.as_deref()),
+            operator: operator(report, again),
             links: links(request, deployment),
         }
     }
 
     /// The lines of an email.
-    pub fn lines(&self) -> Vec<String> {
+    pub fn email(&self) -> String {
         let advice = self.advice.iter().map(|advice| format!("What to know: {advice}"));
         let operator = self.operator.iter().map(|operator| format!("For the operator: {operator}"));
-        let paragraphs = [
-            vec![self.sentence.clone()],
-            self.facts.clone(),
-            advice.collect(),
-            operator.collect(),
-            self.links.clone(),
-        ];
-        let mut lines = Vec::new();
-        for paragraph in paragraphs.into_iter().filter(|paragraph| !paragraph.is_empty()) {
-            if !lines.is_empty() {
-                lines.push(String::new());
-            }
-            lines.extend(paragraph);
-        }
-        lines
+        let sentence = vec![self.sentence.clone()];
+        [sentence, self.facts.clone(), advice.collect(), operator.collect(), self.links.clone()]
+            .into_iter()
+            .filter(|paragraph| !paragraph.is_empty())
+            .map(|paragraph| paragraph.join("\n"))
+            .collect::<Vec<_>>()
+            .join("\n\n")
     }
 }
 
@@ -238,7 +231,7 @@ fn advice(report: &Report, event: Event, module: &str) -> Option<String> {
              the view with which the job was started, and filter by \"owner is not the new owner\"."
         )),
         Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) => {
-            let cause = report.error().map_or("", |error| cause(&error.name).reader);
+            let cause = report.error().map_or("", |error| cause(&error.name).0);
             let advice = format!("Nobody will be told when the job ends. {cause}");
             Some(advice.trim_end().to_owned())
         }
@@ -246,80 +239,65 @@ fn advice(report: &Report, event: Event, module: &str) -> Option<String> {
     }
 }
 
-/// What the name of an error means to people.
-struct Cause {
-    /// For the reader of a message.
-    reader: &'static str,
-    /// For whoever operates the function.
-    operator: &'static str,
-    /// Whether the same request can work once the cause is fixed.
-    can_work_again: bool,
-}
-
-fn cause(error: &str) -> Cause {
+/// What the name of an error means for the reader of a message, and for whoever operates the function.
+fn cause(error: &str) -> (&'static str, &'static str) {
     use ErrorType as E;
-    let (reader, operator, can_work_again) = match ErrorType::from_name(error) {
+    match ErrorType::from_name(error) {
         Some(E::InvalidInput) => (
             "The request that started the watch is not valid.",
             "Correct the request and start another watch",
-            false,
         ),
         Some(E::InvalidModule) => (
             "Zoho does not know the module that was named.",
             "Start another watch with the API name of the module",
-            false,
         ),
         Some(E::JobNotFound) => (
             "Zoho does not know the job in this module: its ID or the module may be wrong, or the job is older than 60 days.",
             "Start another watch with the right module and job ID",
-            false,
         ),
         Some(E::InvalidConfiguration) => {
-            ("The function is not configured correctly.", "Correct the function's configuration", true)
+            ("The function is not configured correctly.", "Correct the function's configuration")
         }
         Some(E::SecretInvalid) => (
             "The function has no valid credentials for Zoho.",
             "Correct the secret, or the permission to read it",
-            true,
         ),
         Some(E::TokenRejected) => {
-            ("Zoho rejects the function's credentials.", "Replace the credentials in the secret", true)
+            ("Zoho rejects the function's credentials.", "Replace the credentials in the secret")
         }
         Some(E::ScopeMismatch) => (
             "The function's credentials do not cover this module.",
             "Create credentials with the scope that the reason names",
-            true,
         ),
         Some(E::PermissionDenied) => (
             "The Zoho user of the function may not see the job.",
             "Give the Zoho user the permission that the reason names",
-            true,
         ),
         Some(E::ZohoUnexpectedResponse) => (
             "What responded is not Zoho's API as it is documented.",
             "Check the settings that the reason names",
-            true,
         ),
         Some(E::SecretUnavailable | E::TokenRateLimited | E::ZohoRateLimited | E::ZohoUnavailable) => {
-            ("This may be a temporary outage.", "Wait until the cause that the reason names is over", true)
+            ("This may be a temporary outage.", "Wait until the cause that the reason names is over")
         }
         Some(E::NotificationFailed | E::ScheduleNotDeleted) | None => {
-            ("The watch was given up.", "Fix the cause that the reason names", true)
+            ("The watch was given up.", "Fix the cause that the reason names")
         }
-    };
-    Cause { reader, operator, can_work_again }
+    }
 }
 
 /// What whoever operates the function should do.
-fn operator(report: &Report, again: Option<&str>) -> Option<String> {
-    let cause = match &report.state {
-        State::TimedOut(None) => None,
-        State::TimedOut(Some(error)) | State::Failed(error) => Some(cause(&error.name)),
+fn operator(report: &Report, again: Option<String>) -> Option<String> {
+    let error = match &report.state {
+        State::TimedOut(error) => error.as_ref(),
+        State::Failed(error) => Some(error),
         _ => return None,
     };
-    let can_work_again = cause.as_ref().is_none_or(|cause| cause.can_work_again);
-    let again = again.filter(|_| can_work_again).map(|command| format!("To watch the job again: {command}"));
-    let fix = cause.map(|cause| format!("{}.", cause.operator));
+    // The same request would fail again.
+    let is_wrong =
+        matches!(error.map(|error| &*error.name), Some("InvalidInput" | "InvalidModule" | "JobNotFound"));
+    let again = again.filter(|_| !is_wrong).map(|command| format!("To watch the job again: {command}"));
+    let fix = error.map(|error| format!("{}.", cause(&error.name).1));
     Some(fix.into_iter().chain(again).collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
 }
 

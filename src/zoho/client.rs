@@ -6,7 +6,7 @@ use crate::http::{HttpClient, HttpRequest, NoResponse, Stage};
 use crate::metrics;
 use crate::operation::OPERATION;
 use crate::timestamp::{Clock, milliseconds};
-use crate::watch::ids::{JobId, ModuleName};
+use crate::watch::ids::Job;
 use crate::watch::job::JobStatus;
 use crate::zoho::credentials::AccessToken;
 use crate::zoho::exchange;
@@ -24,10 +24,8 @@ pub struct StatusRequest<'a> {
     pub host: &'a ZohoHost,
     /// A version of Zoho's API, such as `v8`.
     pub api_version: &'a str,
-    /// The module whose records change owner.
-    pub module: &'a ModuleName,
     /// The job.
-    pub job_id: &'a JobId,
+    pub job: &'a Job,
     /// Authorizes the request.
     pub token: &'a AccessToken,
     /// The timeout for one attempt.
@@ -50,10 +48,6 @@ pub struct Attempts {
 }
 
 /// Sends the request until a response decides, or no time or attempt is left.
-///
-/// # Errors
-///
-/// What the last response amounts to. `TokenRejected`: another token may help.
 pub async fn fetch_status(
     http: &impl HttpClient,
     request: &StatusRequest<'_>,
@@ -90,7 +84,7 @@ async fn attempt(
     http: &impl HttpClient,
     request: &StatusRequest<'_>,
 ) -> Result<JobStatus, (WatchError, Retry)> {
-    let StatusRequest { host, api_version, module, job_id, token, .. } = *request;
+    let StatusRequest { host, api_version, job: Job { module, job_id }, token, .. } = *request;
     let Some(authorization) = token.authorization() else {
         let error =
             WatchError::new(ErrorType::TokenRejected, "the access token does not fit into an HTTP header");

@@ -8,7 +8,6 @@ use crate::zoho::data_center::DataCenter;
 use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
-use std::fmt;
 
 /// The operator's secret.
 #[derive(Debug, Clone)]
@@ -60,7 +59,7 @@ pub enum Grant {
 }
 
 /// An access token: visible ASCII, so that it fits into a header. Its `Debug` output is masked.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct AccessToken(SecretString);
 
 impl AccessToken {
@@ -91,12 +90,6 @@ impl PartialEq for AccessToken {
 
 impl Eq for AccessToken {}
 
-impl fmt::Debug for AccessToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AccessToken([redacted])")
-    }
-}
-
 impl Credentials {
     /// Every value that must be masked in text from elsewhere.
     pub fn secrets(&self) -> Vec<&str> {
@@ -111,10 +104,7 @@ impl Credentials {
 
 impl Secret {
     /// Parses a `SecretString`. `default` is the data center of a secret that names none (`ZOHO_DATA_CENTER`).
-    ///
-    /// # Errors
-    ///
-    /// What is missing or malformed, by the field's name, never by its value.
+    /// The error names what is missing or malformed, and never shows a value.
     pub fn parse(text: &str, default: Option<DataCenter>) -> Result<Self, Invalid> {
         let text = text.trim_matches(is_blank);
         // JSON inside a JSON string.
@@ -166,16 +156,8 @@ impl Secret {
 
 /// Every field that is read. `code` is only recognized.
 const KNOWN: &[&str] = &[
-    "access_token",
-    "client_id",
-    "client_secret",
-    "refresh_token",
-    "soid",
-    "scope",
-    "data_center",
-    "accounts_domain",
-    "api_domain",
-    "code",
+    "access_token", "client_id", "client_secret", "refresh_token", "soid", "scope", "data_center",
+    "accounts_domain", "api_domain", "code",
 ];
 
 const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"client_id\": …, \"client_secret\": …, \

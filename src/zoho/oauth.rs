@@ -12,7 +12,6 @@ use crate::zoho::hosts::ZohoHost;
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, HeaderValue, Method};
 use secrecy::ExposeSecret;
-use std::future::Future;
 use std::time::Duration;
 
 /// An access token as the accounts server issued it.
@@ -26,69 +25,44 @@ pub struct IssuedToken {
     pub lifetime: Duration,
 }
 
-/// Why there is no access token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenError {
-    /// What the caller learns.
-    pub error: WatchError,
-    /// The request did not reach the server and may be sent again at once. Zoho counts every one that does.
-    pub unsent: bool,
-}
-
 /// The lifetime of a token whose response does not state a plausible one (doc).
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(3_600);
 
 /// No token is trusted for longer.
 const LONGEST_LIFETIME_SECONDS: u64 = 86_400;
 
-/// Issues access tokens.
-pub trait TokenEndpoint: Send + Sync {
-    /// Requests a token from an accounts server, once. `sent_at` is the time of the request.
-    fn request_token(
-        &self,
-        accounts: &ZohoHost,
-        credentials: &Credentials,
-        sent_at: Timestamp,
-        timeout: Duration,
-    ) -> impl Future<Output = Result<IssuedToken, TokenError>> + Send;
-}
-
-impl<H: HttpClient> TokenEndpoint for H {
-    async fn request_token(
-        &self,
-        accounts: &ZohoHost,
-        credentials: &Credentials,
-        sent_at: Timestamp,
-        timeout: Duration,
-    ) -> Result<IssuedToken, TokenError> {
-        let secrets = credentials.secrets();
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let request = HttpRequest {
-            method: Method::POST,
-            origin: &accounts.origin,
-            path: "/oauth/v2/token".to_owned(),
-            headers: HeaderMap::from_iter([(CONTENT_TYPE, form)]),
-            body: form_body(credentials),
-            timeout,
-        };
-        let scope = match &credentials.grant {
-            Grant::ClientCredentials { scope, .. } => scope,
-            Grant::RefreshToken(_) => "the one of the refresh token",
-        };
-        let result = match exchange::send(self, accounts, request, sent_at, &secrets).await {
-            Ok(exchange) => classify(&exchange, scope).map_err(|error| TokenError { error, unsent: false }),
-            Err(error) => Err(TokenError {
-                unsent: error.stage == Stage::Connecting,
-                error: exchange::no_response(accounts, &error),
-            }),
-        };
-        match &result {
-            Ok(_) => metrics::token_minted(),
-            Err(failure) if failure.error.kind() == ErrorType::TokenRateLimited => metrics::rate_limited(),
-            Err(_) => {}
-        }
-        result
+/// Requests a token from an accounts server, once. Zoho counts every request that reaches it.
+pub(crate) async fn request_token(
+    http: &impl HttpClient,
+    accounts: &ZohoHost,
+    credentials: &Credentials,
+    sent_at: Timestamp,
+    timeout: Duration,
+) -> Result<IssuedToken, WatchError> {
+    let secrets = credentials.secrets();
+    let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+    let request = HttpRequest {
+        method: Method::POST,
+        origin: &accounts.origin,
+        path: "/oauth/v2/token".to_owned(),
+        headers: HeaderMap::from_iter([(CONTENT_TYPE, form)]),
+        body: form_body(credentials),
+        timeout,
+    };
+    let scope = match &credentials.grant {
+        Grant::ClientCredentials { scope, .. } => scope,
+        Grant::RefreshToken(_) => "the one of the refresh token",
+    };
+    let result = match exchange::send(http, accounts, request, sent_at, &secrets).await {
+        Ok(exchange) => classify(&exchange, scope),
+        Err(error) => Err(exchange::no_response(accounts, &error)),
+    };
+    match &result {
+        Ok(_) => metrics::token_minted(),
+        Err(error) if error.kind() == ErrorType::TokenRateLimited => metrics::rate_limited(),
+        Err(_) => {}
     }
+    result
 }
 
 /// In the body, never in the query, which ends up in logs.
@@ -118,10 +92,6 @@ pub(crate) fn out_of_time(accounts: &ZohoHost) -> WatchError {
 
 /// What a response of the token endpoint means. The presence of `access_token` decides, because errors come with HTTP
 /// 200, too (3p). `scope` is the one that was requested.
-///
-/// # Errors
-///
-/// `TokenRejected` only for the words that are documented to mean that; what is not known is not permanent.
 pub fn classify(exchange: &Exchange<'_>, scope: &str) -> Result<IssuedToken, WatchError> {
     const KEYS: &[&str] = &["access_token", "api_domain", "expires_in", "expires_in_sec"];
     let text = exchange.text();

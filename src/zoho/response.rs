@@ -14,11 +14,6 @@ use ::http::StatusCode;
 use serde_json::value::RawValue;
 
 /// What a response means.
-///
-/// # Errors
-///
-/// The error by its public name. Its cause is [`ErrorCause::NoContent`] for a 204, and [`ErrorCause::NotJson`] for what is
-/// probably not from Zoho.
 pub fn classify(exchange: &Exchange<'_>) -> Result<JobStatus, WatchError> {
     if exchange.status == StatusCode::NO_CONTENT {
         // By the status alone: whatever follows a 204 is not part of the response.
@@ -180,9 +175,7 @@ fn job_status(json: &RawValue, secrets: &[&str]) -> Result<JobStatus, &'static s
     let jobs: Vec<&RawValue> = body.parse("data").ok_or("has no `data`")?;
     let (first, others) = jobs.split_first().ok_or("has no job in `data`")?;
     let job = Fields::of(first, KEYS).ok_or("has no job in `data`")?;
-    if body.is_contradictory()
-        || job.is_contradictory()
-        || others.iter().any(|other| other.get() != first.get())
+    if body.is_contradictory || job.is_contradictory || others.iter().any(|other| other.get() != first.get())
     {
         return Err("contradicts itself");
     }

@@ -162,18 +162,18 @@ impl Lambda {
         environment.thaw(task, dies_in, stall);
         world.trace(|| format!("environment {} is invoked with {payload}", environment.number));
         let (began, began_at) = (Instant::now(), environment.now());
-        let text = serde_json::to_string(payload).unwrap();
         let deadline = Deadline::after(self.settings.timeout.saturating_sub(RESERVE));
-        let invocation = Invocation { payload: &text, function_arn: FUNCTION_ARN, deadline };
+        let invocation =
+            Invocation { payload: payload.to_string(), function_arn: FUNCTION_ARN.into(), deadline };
         let result = if world.fault("configuration").is_some() {
             world.state().ledger.note("InvalidConfiguration", world.elapsed());
             let error = WatchError::new(ErrorType::InvalidConfiguration, "ZOHO_SECRET_ID is not set");
-            Ok(respond_without_configuration(&error, invocation, began_at))
+            Ok(respond_without_configuration(&error, &invocation, began_at))
         } else {
             tokio::select! {
                 biased;
                 () = environment.death() => return Err("Runtime.ExitError".into()),
-                result = timeout(self.settings.timeout, instance.function.handle(invocation)) => result,
+                result = timeout(self.settings.timeout, instance.function.handle(&invocation)) => result,
             }
         };
         if began.elapsed() > self.settings.timeout.saturating_sub(PROMISED_RESERVE) && stall.is_zero() {

@@ -119,7 +119,7 @@ impl Ends {
         arn: &ScheduleArn,
         done: impl FnOnce(&World, String) + Send + 'static,
     ) -> Result<(), WatchError> {
-        let (name, read_at) = (arn.name().to_owned(), self.0.life().read_at);
+        let (name, read_at) = (arn.name.clone(), self.0.life().read_at);
         let changed = self.request("scheduler", ErrorType::ScheduleNotDeleted, move |world| {
             let is_known = |schedule: &Schedule| schedule.edited_at < read_at;
             if world.state().schedules.get(&name).is_none_or(is_known) {
@@ -162,7 +162,7 @@ impl Destinations for Ends {
     }
 
     async fn read_schedule(&self, arn: &ScheduleArn) -> Result<Option<(Read, Schedule)>, WatchError> {
-        let (name, read_at) = (arn.name().to_owned(), self.0.world.elapsed());
+        let (name, read_at) = (arn.name.clone(), self.0.world.elapsed());
         let read = self.request("scheduler", ErrorType::ScheduleNotDeleted, move |world| {
             let schedule = world.state().schedules.get(&name).cloned()?;
             let read = Read {

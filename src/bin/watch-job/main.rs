@@ -111,8 +111,8 @@ async fn work(
             return check::credentials(&zoho, &job, arguments.job_id.is_some(), view).await;
         }
         let request = Request::of_job(job.clone(), since);
-        let limits = setup::limits(&settings.config);
-        let report = check::watch(&zoho, &job, request.clone(), &limits, arguments.once, view).await?;
+        let limits = &settings.config.limits;
+        let report = check::watch(&zoho, &job, request.clone(), limits, arguments.once, view).await?;
         view.end(&report, &request, &again);
         Ok(check::exit_code(&report))
     };

@@ -5,36 +5,16 @@ use crate::http::Origin;
 use crate::token::cache::Issued;
 use crate::token::clock::tests::{later, some_time};
 use crate::token::record::Content;
-use crate::zoho::hosts::{ZohoHost, ZohoServer};
+use crate::zoho::hosts::ZohoServer;
 use crate::zoho::oauth::IssuedToken;
 
 fn token(name: &str, now: Now, age: i64, is_own: bool) -> Arc<CachedToken> {
     let began = now.at.plus_seconds(age.saturating_neg());
-    let origin = Origin::parse("https://www.zohoapis.com").unwrap();
     Arc::new(CachedToken {
         token: AccessToken::parse(name).unwrap(),
-        api: ZohoHost { server: ZohoServer::Api, origin, setting: "ZOHO_API_DOMAIN", conflicting: None },
+        api: crate::tests::host(ZohoServer::Api, "US", "ZOHO_API_DOMAIN"),
         issued: Some(Issued::new(is_own, began, began.plus_seconds(3_600), now.at, 0.0)),
     })
-}
-
-fn record(now: Now, age: i64, content: Content) -> Record {
-    Record { number: 7, created: now.at.plus_seconds(age.saturating_neg()), content }
-}
-
-fn claim(owner: &str) -> Content {
-    Content::claim(owner, &identity(), 2)
-}
-
-fn failure(seconds: u64) -> Content {
-    let error = WatchError::new(ErrorType::TokenRejected, "rejected");
-    Content::failure(&error, Duration::from_secs(seconds), &identity(), 3)
-}
-
-fn stored_token(now: Now) -> Content {
-    let token = AccessToken::parse("t").unwrap();
-    let issued = IssuedToken { token, api_domain: None, lifetime: Duration::from_secs(3_600) };
-    Content::token(&issued, now.at, &identity())
 }
 
 fn identity() -> Identity {
@@ -42,8 +22,33 @@ fn identity() -> Identity {
     Identity::new("v1", &origin, &origin)
 }
 
-fn describe(next: &Next) -> String {
-    match next {
+fn claim(owner: &str) -> Option<Content> {
+    Some(Content::claim(owner, &identity(), 2))
+}
+
+fn failure(seconds: u64) -> Option<Content> {
+    let error = WatchError::new(ErrorType::TokenRejected, "rejected");
+    Some(Content::failure(&error, Duration::from_secs(seconds), &identity(), 3))
+}
+
+fn stored_token() -> Option<Content> {
+    let token = AccessToken::parse("t").unwrap();
+    let issued = IssuedToken { token, api_domain: None, lifetime: Duration::from_secs(3_600) };
+    Some(Content::token(&issued, some_time().at, &identity()))
+}
+
+/// With this newest record, which is number 7 and so old.
+fn view(now: Now, age: i64, token: Option<Arc<CachedToken>>, newest: Option<Content>) -> View {
+    let created = now.at.plus_seconds(age.saturating_neg());
+    let newest = newest.map(|content| Record { number: 7, created, content });
+    View { head: newest.as_ref().map_or(0, |newest| newest.number), token, newest }
+}
+
+/// What an environment decides that first saw this at `now`.
+fn decided(need: &Need, view: &View, mut memory: Memory, now: Now, then: Now) -> String {
+    memory.owner = "ours".into();
+    memory.note(view, now);
+    match decide(need, view, &memory, then) {
         Next::Use(token) => format!("use {}", token.token.expose()),
         Next::Fail(error) => format!("fail {}", error.kind()),
         Next::Wait(error, left) => format!("wait {} {}", left.as_secs(), error.kind()),
@@ -56,33 +61,29 @@ fn describe(next: &Next) -> String {
 #[test]
 fn the_newest_record_decides_what_a_check_without_a_token_does() {
     let now = some_time();
-    for (content, age, seen, expected) in [
+    for (newest, age, seen, expected) in [
         (None, 0, 0, "claim 1 after 0"),
-        (Some(stored_token(now)), 4_000, 0, "claim 8 after 0"),
+        (stored_token(), 4_000, 0, "claim 8 after 0"),
         (Some(Content::default()), 0, 0, "claim 8 after 0"),
         // A failure lasts until either clock says that it is over.
-        (Some(failure(60)), 0, 0, "fail TokenRejected"),
-        (Some(failure(60)), 57, 0, "fail TokenRejected"),
-        (Some(failure(60)), 58, 0, "wait 2 TokenRejected"),
-        (Some(failure(60)), 0, 58, "wait 2 TokenRejected"),
-        (Some(failure(60)), 60, 0, "claim 8 after 3"),
-        (Some(failure(60)), -90_000, 60, "claim 8 after 3"),
-        (Some(failure(u64::MAX)), 3_599, 0, "wait 1 TokenRejected"),
+        (failure(60), 0, 0, "fail TokenRejected"),
+        (failure(60), 57, 0, "fail TokenRejected"),
+        (failure(60), 58, 0, "wait 2 TokenRejected"),
+        (failure(60), 0, 58, "wait 2 TokenRejected"),
+        (failure(60), 60, 0, "claim 8 after 3"),
+        (failure(60), -90_000, 60, "claim 8 after 3"),
+        (failure(u64::MAX), 3_599, 0, "wait 1 TokenRejected"),
         // A claim lasts for 12 seconds from when it was first seen, however old it seems to be: clocks differ.
-        (Some(claim("theirs")), 0, 0, "wait 12 TokenRateLimited"),
-        (Some(claim("theirs")), 200, 4, "wait 8 TokenRateLimited"),
-        (Some(claim("theirs")), -86_400, 11, "wait 1 TokenRateLimited"),
-        (Some(claim("theirs")), 0, 12, "claim 8 after 2"),
+        (claim("theirs"), 0, 0, "wait 12 TokenRateLimited"),
+        (claim("theirs"), 200, 4, "wait 8 TokenRateLimited"),
+        (claim("theirs"), -86_400, 11, "wait 1 TokenRateLimited"),
+        (claim("theirs"), 0, 12, "claim 8 after 2"),
         // Dead for so long that no difference of clocks explains it.
-        (Some(claim("theirs")), 313, 0, "claim 8 after 2"),
+        (claim("theirs"), 313, 0, "claim 8 after 2"),
     ] {
-        let newest = content.map(|content| record(now, age, content));
-        let case = format!("{age} {seen} {expected}");
-        let view = View { head: newest.as_ref().map_or(0, |newest| newest.number), token: None, newest };
-        let mut memory = Memory { owner: "ours".into(), ..Memory::default() };
-        memory.note(&view, now);
-        let later = later(now, 0, seen);
-        assert_eq!(describe(&decide(&Need::Any, &view, &memory, later)), expected, "{case}");
+        let view = view(now, age, None, newest);
+        let next = decided(&Need::Any, &view, Memory::default(), now, later(now, 0, seen));
+        assert_eq!(next, expected, "{age} {seen}");
     }
 }
 
@@ -98,11 +99,9 @@ fn a_claim_is_ones_own_if_it_is_read_back_in_time() {
         // Of the same owner, but from before.
         ("ours", 6, 0, "wait"),
     ] {
-        let view = View { head: 7, token: None, newest: Some(record(now, 0, claim(owner))) };
-        let timer = Timer::start(now, CLAIM);
-        let mut memory = Memory { owner: "ours".into(), claim: Some((number, timer)), ..Memory::default() };
-        memory.note(&view, later(now, put, 0));
-        let next = describe(&decide(&Need::Any, &view, &memory, later(now, put, 0)));
+        let memory = Memory { claim: Some((number, Timer::start(now, CLAIM))), ..Memory::default() };
+        let then = later(now, put, 0);
+        let next = decided(&Need::Any, &view(now, 0, None, claim(owner)), memory, then, then);
         assert!(next.starts_with(expected), "{owner} {number} {put}: {next}");
     }
 }
@@ -111,15 +110,14 @@ fn a_claim_is_ones_own_if_it_is_read_back_in_time() {
 #[test]
 fn a_token_is_used_if_it_fits_the_need() {
     let now = some_time();
-    let any = || Need::Any;
     let replacement = || Need::Replacement(vec![AccessToken::parse("shared").unwrap()]);
     let successor = |age| Need::Successor(token("present", now, age, true));
     for (need, shared, issued, expected) in [
-        (any(), Some(0), None, "use shared"),
-        (any(), Some(3_569), None, "use shared"),
-        (any(), Some(3_570), None, "wait 12 TokenRateLimited"),
-        (any(), Some(3_570), Some(0), "use issued"),
-        (any(), None, Some(3_570), "wait 12 TokenRateLimited"),
+        (Need::Any, Some(0), None, "use shared"),
+        (Need::Any, Some(3_569), None, "use shared"),
+        (Need::Any, Some(3_570), None, "wait 12 TokenRateLimited"),
+        (Need::Any, Some(3_570), Some(0), "use issued"),
+        (Need::Any, None, Some(3_570), "wait 12 TokenRateLimited"),
         (replacement(), Some(0), Some(9), "use issued"),
         (replacement(), Some(0), None, "wait 12 TokenRateLimited"),
         // A refresh takes the next token if it is there. It waits for nothing.
@@ -128,13 +126,10 @@ fn a_token_is_used_if_it_fits_the_need() {
         (successor(3_000), Some(3_000), None, "use present"),
         (successor(3_000), None, None, "use present"),
     ] {
-        let shared = shared.map(|age| token("shared", now, age, false));
-        let issued = issued.map(|age| token("issued", now, age, true));
-        let case = format!("{:?} {:?} {expected}", shared.is_some(), issued.is_some());
-        let view = View { head: 7, token: shared, newest: Some(record(now, 0, claim("theirs"))) };
-        let mut memory = Memory { issued, ..Memory::default() };
-        memory.note(&view, now);
-        assert_eq!(describe(&decide(&need, &view, &memory, now)), expected, "{case}");
+        let token = |name, age: Option<i64>| age.map(|age| token(name, now, age, name == "issued"));
+        let view = view(now, 0, token("shared", shared), claim("theirs"));
+        let memory = Memory { issued: token("issued", issued), ..Memory::default() };
+        assert_eq!(decided(&need, &view, memory, now, now), expected, "{shared:?} {issued:?}");
     }
 }
 
@@ -152,26 +147,23 @@ fn a_new_token_that_is_rejected_is_left_to_whoever_requested_it_for_a_moment() {
     ] {
         let rejected = token("rejected", now, age, is_own);
         let need = Need::Replacement(vec![rejected.token.clone()]);
-        let view = View { head: 7, token: Some(rejected), newest: Some(record(now, age, stored_token(now))) };
-        let mut memory = Memory::default();
-        memory.note(&view, now);
-        let next = decide(&need, &view, &memory, later(now, 0, seen));
-        assert_eq!(describe(&next), expected, "{is_own} {age} {seen}");
+        let view = view(now, age, Some(rejected), stored_token());
+        let next = decided(&need, &view, Memory::default(), now, later(now, 0, seen));
+        assert_eq!(next, expected, "{is_own} {age} {seen}");
     }
 }
 
 #[test]
 fn a_failure_of_this_environment_counts_even_if_it_is_not_stored() {
     let now = some_time();
-    let error = WatchError::new(ErrorType::TokenRateLimited, "throttled");
     for (wall, monotonic, expected) in
         [(0, 0, "fail TokenRateLimited"), (0, 58, "wait 2 TokenRateLimited"), (60, 0, "claim 1 after 4")]
     {
+        let error = WatchError::new(ErrorType::TokenRateLimited, "throttled");
         let until = Timer::start(now, Duration::from_secs(60));
-        let failure = Some(OwnFailure { error: error.clone(), until, count: 4 });
-        let memory = Memory { failure, ..Memory::default() };
-        let next = decide(&Need::Any, &View::default(), &memory, later(now, wall, monotonic));
-        assert_eq!(describe(&next), expected, "{wall} {monotonic}");
+        let memory = Memory { failure: Some(OwnFailure { error, until, count: 4 }), ..Memory::default() };
+        let next = decided(&Need::Any, &View::default(), memory, now, later(now, wall, monotonic));
+        assert_eq!(next, expected, "{wall} {monotonic}");
     }
 }
 

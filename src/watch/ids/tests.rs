@@ -3,18 +3,9 @@ use super::*;
 #[test]
 fn module_names() {
     for (text, expected) in [
-        ("Leads", Some("Leads")),
-        ("leads", Some("Leads")),
-        ("MEETINGS", Some("Events")),
-        ("Events", Some("Events")),
         ("price books", Some("Price_Books")),
-        ("price_books", Some("Price_Books")),
-        ("Sales Orders", Some("Sales_Orders")),
-        ("Purchase orders", Some("Purchase_Orders")),
         ("CustomModule1", Some("CustomModule1")),
         ("zohosign__ZohoSign_Documents", Some("zohosign__ZohoSign_Documents")),
-        ("Appointments__s", Some("Appointments__s")),
-        ("Custom", None),
         ("custom", None),
         ("", None),
         ("1Leads", None),
@@ -23,20 +14,13 @@ fn module_names() {
         ("Leads?x", None),
         ("Léads", None),
         (" Leads", None),
-        ("My Module", None),
         // A client secret.
         ("a5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9", None),
     ] {
         let parsed = ModuleName::parse(text);
         assert_eq!(parsed.as_ref().ok().map(ModuleName::as_str), expected, "{text:?}");
     }
-    assert!(ModuleName::parse(&"a".repeat(255)).is_ok());
-    assert!(ModuleName::parse(&"a".repeat(256)).is_err());
-    assert!(ModuleName::parse("Custom").unwrap_err().to_string().contains("own API name"));
-}
-
-#[test]
-fn every_standard_module_maps_from_its_display_name_in_any_case() {
+    assert!(ModuleName::parse(&"a".repeat(255)).is_ok() && ModuleName::parse(&"a".repeat(256)).is_err());
     for (display, api) in STANDARD_MODULES {
         for text in [display.to_owned(), display.to_lowercase(), display.to_uppercase(), api.to_owned()] {
             assert_eq!(ModuleName::parse(&text).unwrap().as_str(), api);
@@ -47,14 +31,13 @@ fn every_standard_module_maps_from_its_display_name_in_any_case() {
 #[test]
 fn job_ids() {
     for (text, valid) in [
-        ("3652397000009565021", true),
         ("1", true),
         ("12345678901234567890", true),
         ("123456789012345678901", false),
         ("", false),
         ("12 3", false),
         ("-1", false),
-        ("1e3", false),
+        ("3.652397e18", false),
         ("١٢٣", false),
     ] {
         assert_eq!(JobId::parse(text).is_ok(), valid, "{text:?}");
@@ -65,28 +48,21 @@ fn job_ids() {
 fn schedule_arns() {
     let arn =
         ScheduleArn::parse("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/Leads-1").unwrap();
-    assert_eq!((arn.group(), arn.name()), ("watches", "Leads-1"));
-    assert!(ScheduleArn::parse("arn:aws-us-gov:scheduler:us-gov-west-1:123456789012:schedule/g/n").is_ok());
+    assert_eq!((arn.group.as_str(), arn.name.as_str()), ("watches", "Leads-1"));
     for bad in [
-        "",
         "arn:aws:events:eu-west-1:123456789012:rule/x",
         "arn:aws:scheduler:eu-west-1:123456789012:schedule-group/g",
         "arn:aws:scheduler:eu-west-1:123456789012:schedule/g",
         "arn:aws:scheduler:eu-west-1:123456789012:schedule/g/n/m",
         "arn:aws:scheduler:eu-west-1:123456789012:schedule//n",
         "arn:aws:scheduler:eu-west-1:1234:schedule/g/n",
-        "arn:aws:scheduler::123456789012:schedule/g/n",
     ] {
         assert!(ScheduleArn::parse(bad).unwrap_err().to_string().contains("not the ARN"), "{bad:?}");
     }
     // Advice that was already followed would not help.
-    for unresolved in
-        ["<aws.scheduler.schedule-arn>", "<aws.scheduler.execution-id>", " <aws.scheduler.schedule-arn>"]
-    {
-        assert!(
-            ScheduleArn::parse(unresolved).unwrap_err().to_string().contains("not replaced"),
-            "{unresolved:?}"
-        );
+    for unresolved in ["<aws.scheduler.schedule-arn>", " <aws.scheduler.execution-id>"] {
+        let error = ScheduleArn::parse(unresolved).unwrap_err().to_string();
+        assert!(error.contains("not replaced"), "{unresolved:?}: {error}");
     }
 }
 
@@ -103,11 +79,9 @@ fn schedules_elsewhere() {
     ] {
         let schedule = ScheduleArn::parse(arn).unwrap();
         for (location, expected) in [(&here, part), (&local, part_locally), (&Location::default(), None)] {
-            match (schedule.check_location(location), expected) {
-                (Ok(()), None) => {}
-                (Err(problem), Some(part)) => assert!(problem.what.contains(part), "{arn}: {problem}"),
-                (result, _) => panic!("{arn} from {location:?}: {result:?}"),
-            }
+            let found = schedule.check_location(location).err().map(|problem| problem.to_string());
+            assert_eq!(found.is_some(), expected.is_some(), "{arn} from {location:?}");
+            assert!(found.unwrap_or_default().contains(expected.unwrap_or_default()), "{arn}");
         }
     }
 }

@@ -16,30 +16,9 @@ const LONGEST_TAG: usize = 100;
 
 /// Every field that is read, in a request, a report, an envelope, or a wrapper. All others are skipped.
 pub(super) const KNOWN: [&str; 25] = [
-    "module",
-    "job_id",
-    "schedule_arn",
-    "adapt",
-    "label",
-    "list",
-    "notify",
-    "announcement",
-    "failure",
-    "watch",
-    "execution",
-    "request",
-    "source",
-    "detail-type",
-    "detail",
-    "resources",
-    "status",
-    "checks",
-    "first_checked_at",
-    "checked_at",
-    "total_count",
-    "updated_count",
-    "not_updated_count",
-    "failed_count",
+    "module", "job_id", "schedule_arn", "adapt", "label", "list", "notify", "announcement", "failure",
+    "watch", "execution", "request", "source", "detail-type", "detail", "resources", "status", "checks",
+    "first_checked_at", "checked_at", "total_count", "updated_count", "not_updated_count", "failed_count",
     "last_progress_at",
 ];
 

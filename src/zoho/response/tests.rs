@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::http::Origin;
-use crate::timestamp::Timestamp;
-use crate::zoho::data_center::DataCenter;
+use crate::tests::at;
 use crate::zoho::hosts::{ZohoHost, ZohoServer};
 use crate::zoho::retry::Retry;
 use ::http::header::{CONTENT_ENCODING, HeaderName, RETRY_AFTER};
@@ -14,12 +13,7 @@ const TOKEN: &str = "hunter2.token";
 const PAGE: &str = "<html>log in</html>";
 
 fn api_host() -> ZohoHost {
-    ZohoHost {
-        server: ZohoServer::Api,
-        origin: DataCenter::default().api_origin(),
-        setting: "ZOHO_API_DOMAIN",
-        conflicting: None,
-    }
+    crate::tests::host(ZohoServer::Api, "US", "ZOHO_API_DOMAIN")
 }
 
 fn respond_from(
@@ -33,7 +27,7 @@ fn respond_from(
         status: StatusCode::from_u16(status).unwrap(),
         headers: header.into_iter().map(|(name, value)| (name, value.parse().unwrap())).collect(),
         body: body.map(Into::into),
-        now: Timestamp::from_epoch_seconds(1_795_428_000), // 2026-11-23T10:00:00Z
+        now: at("10:00:00"),
         secrets: &[TOKEN],
     })
 }
@@ -42,141 +36,113 @@ fn respond(status: u16, body: &str) -> Result<JobStatus, WatchError> {
     respond_from(&api_host(), None, status, Some(body))
 }
 
-fn coded(code: &str, details: &str) -> String {
-    format!(r#"{{"code":"{code}","details":{details},"message":"m","status":"error"}}"#)
+/// The body of a row: JSON or other text as it is, a code, or a code and its details.
+fn body(row: &str) -> String {
+    let (code, details) = row.split_once(' ').unwrap_or((row, "{}"));
+    let is_code = row.starts_with(|c: char| c.is_ascii_uppercase());
+    let error = || format!(r#"{{"code":"{code}","details":{details},"message":"m","status":"error"}}"#);
+    if is_code { error() } else { row.to_owned() }
 }
 
-fn plain(code: &str) -> String {
-    coded(code, "{}")
-}
-
+/// The counts under the initials of their names: total, updated, not updated, failed.
 #[test]
 fn job_statuses() {
-    let counts = |total, updated, not_updated, failed| Counts { total, updated, not_updated, failed };
-    let none = Counts::default();
-    for (job, status, expected) in [
+    for (job, status, counts) in [
         // The documentation's own sample.
-        (
-            r#"{"Total_Count":50000,"Updated_Count":49500,"Not_Updated_Count":0,"Failed_Count":500,"Status":"COMPLETED"}"#,
-            "COMPLETED",
-            counts(Some(50_000), Some(49_500), Some(0), Some(500)),
-        ),
+        (r#"{"T":50000,"U":49500,"N":0,"F":500,"Status":"A"}"#, "A", [50_000, 49_500, 0, 500].map(Some)),
         // Zoho's older specification requires no count.
-        (r#"{"Status":"SCHEDULED"}"#, "SCHEDULED", none),
-        (
-            r#"{"Status":"RUNNING","Total_Count":null,"Updated_Count":7}"#,
-            "RUNNING",
-            counts(None, Some(7), None, None),
-        ),
-        (
-            r#"{"Status":"RUNNING","Total_Count":50.0,"Updated_Count":"49","Failed_Count":1e0}"#,
-            "RUNNING",
-            counts(Some(50), Some(49), None, Some(1)),
-        ),
+        (r#"{"Status":"RUNNING","T":null,"U":7}"#, "RUNNING", [None, Some(7), None, None]),
+        (r#"{"Status":"A","T":50.0,"F":"1"}"#, "A", [Some(50), None, None, Some(1)]),
         // Counts that cannot be true.
-        (
-            r#"{"Status":"COMPLETED","Total_Count":50,"Updated_Count":51,"Failed_Count":1}"#,
-            "COMPLETED",
-            counts(None, None, None, Some(1)),
-        ),
-        (
-            r#"{"Status":"COMPLETED","Total_Count":50,"Updated_Count":49,"Failed_Count":51}"#,
-            "COMPLETED",
-            counts(None, Some(49), None, Some(51)),
-        ),
+        (r#"{"Status":"A","T":5,"U":6,"F":1}"#, "A", [None, None, None, Some(1)]),
+        (r#"{"Status":"A","T":5,"U":4,"F":6}"#, "A", [None, Some(4), None, Some(6)]),
         // Spellings of related endpoints; values and keys that are not documented.
-        (r#"{"Status":"in progress"}"#, "IN_PROGRESS", none),
-        (r#"{"Status":"Completed","x":"\ud800","y":1e400}"#, "COMPLETED", none),
-        (r#"{"Status":"SUSPENDED","code":null,"message":"half-way"}"#, "SUSPENDED", none),
+        (r#"{"Status":"in progress"}"#, "IN_PROGRESS", [None; 4]),
+        (r#"{"Status":"Completed","x":"\ud800","y":1e400}"#, "COMPLETED", [None; 4]),
+        (r#"{"Status":"SUSPENDED","code":null,"message":"half-way"}"#, "SUSPENDED", [None; 4]),
         // The same twice.
-        (
-            r#"{"Status":"RUNNING","Status":"RUNNING"},{"Status":"RUNNING","Status":"RUNNING"}"#,
-            "RUNNING",
-            none,
-        ),
+        (r#"{"Status":"A","Status":"A"},{"Status":"A","Status":"A"}"#, "A", [None; 4]),
     ] {
-        let read = respond(200, &format!(r#"{{"data":[{job}],"info":{{}}}}"#)).unwrap();
-        assert_eq!((read.status.as_str(), read.counts), (status, expected), "{job}");
+        let initials = ["\"T\"", "\"U\"", "\"N\"", "\"F\""].into_iter().zip(OPERATION.counts);
+        let job = initials.fold(job.to_owned(), |job, (key, name)| job.replace(key, &format!("{name:?}")));
+        // Any 2xx with the documented body.
+        let read = respond(202, &format!(r#"{{"data":[{job}],"info":{{}}}}"#)).unwrap();
+        assert_eq!(read, crate::tests::job(status, counts), "{job}");
     }
-    assert!(respond(202, r#"{"data":[{"Status":"RUNNING"}]}"#).is_ok(), "any 2xx with the documented body");
 }
 
 /// Whether the request is sent again follows from the error: what may be different a moment later.
 #[test]
 fn errors() {
-    for (status, body, expected) in [
+    let in_data = |code: &str| format!(r#"{{"data":[{}]}}"#, body(code));
+    let long = format!(r#"{{"data":[{{"Status":"{}"}}]}}"#, "A".repeat(101));
+    let throttle =
+        r#"{"error":{"status_code":400,"title":"URL_ROLLING_THROTTLES_LIMIT_EXCEEDED","details":{}}}"#;
+    for (status, row, expected) in [
         // No such job.
-        (204, String::new(), JobNotFound),
-        (204, plain("INVALID_TOKEN"), JobNotFound),
-        (404, r#"{"code":null,"message":null}"#.into(), JobNotFound),
-        (404, plain("NOT_FOUND"), JobNotFound),
-        (400, plain("REQUIRED_PARAM_MISSING"), JobNotFound),
-        (400, coded("INVALID_DATA", r#"{"param_name":"job_id"}"#), JobNotFound),
-        (400, coded("UNABLE_TO_PARSE_DATA_TYPE", r#"{"param":"job_id"}"#), JobNotFound),
-        (400, plain("INVALID_DATA"), JobNotFound),
-        (400, coded("INVALID_DATA", r#"{"param_name":"page"}"#), ZohoUnexpectedResponse),
+        (204, "", JobNotFound),
+        (204, "INVALID_TOKEN", JobNotFound),
+        (404, r#"{"code":null,"message":null}"#, JobNotFound),
+        (404, "NOT_FOUND", JobNotFound),
+        (400, "REQUIRED_PARAM_MISSING", JobNotFound),
+        (400, r#"INVALID_DATA {"param_name":"job_id"}"#, JobNotFound),
+        (400, r#"UNABLE_TO_PARSE_DATA_TYPE {"param":"job_id"}"#, JobNotFound),
+        (400, "INVALID_DATA", JobNotFound),
+        (400, r#"INVALID_DATA {"param_name":"page"}"#, ZohoUnexpectedResponse),
         // The token.
-        (401, plain("INVALID_TOKEN"), TokenRejected),
-        (200, plain("INVALID_OAUTHTOKEN"), TokenRejected),
-        (200, format!(r#"{{"data":[{}]}}"#, plain("INVALID_TOKEN")), TokenRejected),
-        (401, plain("SOMETHING_NEW"), TokenRejected),
-        (401, r#"{"error":"invalid_token","error_description":"expired"}"#.into(), TokenRejected),
-        (401, plain("oauth scope mismatch"), ScopeMismatch),
+        (401, "INVALID_TOKEN", TokenRejected),
+        (401, "AUTHENTICATION_FAILURE", TokenRejected),
+        (200, "INVALID_OAUTHTOKEN", TokenRejected),
+        (200, &in_data("INVALID_TOKEN"), TokenRejected),
+        (401, "SOMETHING_NEW", TokenRejected),
+        (401, r#"{"error":"invalid_token","error_description":"expired"}"#, TokenRejected),
+        (401, r#"{"code":"oauth scope mismatch"}"#, ScopeMismatch),
         // Permission and module.
-        (403, plain("NO_PERMISSION"), PermissionDenied),
-        (202, format!(r#"{{"data":[{}]}}"#, plain("NO_PERMISSION")), PermissionDenied),
-        (400, plain("AUTHORIZATION_FAILED"), PermissionDenied),
-        (403, plain("SOMETHING_NEW"), PermissionDenied),
-        (400, plain("INVALID_MODULE"), InvalidModule),
-        (404, r#"{"code":"INVALID_MODULE","message":"\ud800","details":1e400}"#.into(), InvalidModule),
+        (403, "NO_PERMISSION", PermissionDenied),
+        (202, &in_data("NO_PERMISSION"), PermissionDenied),
+        (400, "AUTHORIZATION_FAILED", PermissionDenied),
+        (403, "SOMETHING_NEW", PermissionDenied),
+        (404, r#"{"code":"INVALID_MODULE","message":"\ud800","details":1e400}"#, InvalidModule),
         // Later. A throttle is one at any status, wherever its name stands.
-        (429, plain("INVALID_TOKEN"), ZohoRateLimited),
-        (429, "slow down".into(), ZohoRateLimited),
-        (400, plain("TOO_MANY_REQUESTS"), ZohoRateLimited),
-        (401, plain("Limit_Reached"), ZohoRateLimited),
-        (404, plain("SOME_NEW_LIMIT"), ZohoRateLimited),
-        (503, plain("THROTTLED"), ZohoRateLimited),
-        (200, format!(r#"{{"data":[{}]}}"#, plain("API_LIMIT_EXCEEDED")), ZohoRateLimited),
-        (403, r#"{"error":"throttling"}"#.into(), ZohoRateLimited),
-        (
-            400,
-            r#"{"error":{"status_code":400,"title":"URL_ROLLING_THROTTLES_LIMIT_EXCEEDED","details":{"message":"m"}}}"#
-                .into(),
-            ZohoRateLimited,
-        ),
-        (500, plain("INVALID_TOKEN"), ZohoUnavailable),
-        (400, plain("INTERNAL_ERROR"), ZohoUnavailable),
-        (502, PAGE.into(), ZohoUnavailable),
-        (503, String::new(), ZohoUnavailable),
+        (429, "INVALID_TOKEN", ZohoRateLimited),
+        (429, "slow down", ZohoRateLimited),
+        (400, "TOO_MANY_REQUESTS", ZohoRateLimited),
+        (401, "Limit_Reached", ZohoRateLimited),
+        (404, "SOME_NEW_LIMIT", ZohoRateLimited),
+        (503, "THROTTLED", ZohoRateLimited),
+        (200, &in_data("API_LIMIT_EXCEEDED"), ZohoRateLimited),
+        (403, r#"{"error":"throttling"}"#, ZohoRateLimited),
+        (400, throttle, ZohoRateLimited),
+        (500, "INVALID_TOKEN", ZohoUnavailable),
+        (400, "INTERNAL_ERROR", ZohoUnavailable),
+        (502, PAGE, ZohoUnavailable),
         // Codes that are not known here.
-        (400, plain("INVALID_HOST"), ZohoUnexpectedResponse),
-        (404, plain("INVALID_URL_PATTERN"), ZohoUnexpectedResponse),
-        (400, plain("SOMETHING_NEW"), ZohoUnexpectedResponse),
-        (405, r#"{"code":1234}"#.into(), ZohoUnexpectedResponse),
-        (304, plain("Not Modified"), ZohoUnexpectedResponse),
+        (400, "INVALID_HOST", ZohoUnexpectedResponse),
+        (404, "INVALID_URL_PATTERN", ZohoUnexpectedResponse),
+        (400, "SOMETHING_NEW", ZohoUnexpectedResponse),
+        (405, r#"{"code":1234}"#, ZohoUnexpectedResponse),
         // JSON, but no job.
-        (200, "{}".into(), ZohoUnexpectedResponse),
-        (200, r#"{"data":[]}"#.into(), ZohoUnexpectedResponse),
-        (200, r#"{"data":[null]}"#.into(), ZohoUnexpectedResponse),
-        (200, r#"{"data":[{"Total_Count":5}]}"#.into(), ZohoUnexpectedResponse),
-        (200, r#"{"data":[{"Status":7}]}"#.into(), ZohoUnexpectedResponse),
-        (200, r#"{"data":[{"Status":"\ud800"}]}"#.into(), ZohoUnexpectedResponse),
-        (200, format!(r#"{{"data":[{{"Status":"{}"}}]}}"#, "A".repeat(101)), ZohoUnexpectedResponse),
-        (200, r#"{"data":[{"Status":"RUNNING","Total_Count":"many"}]}"#.into(), ZohoUnexpectedResponse),
-        (200, r#"{"data":[{"Status":"RUNNING","Failed_Count":-1}]}"#.into(), ZohoUnexpectedResponse),
-        (200, r#"{"data":[{"Status":"RUNNING","Failed_Count":1.5}]}"#.into(), ZohoUnexpectedResponse),
-        (200, r#"{"code":null,"message":null,"status":"error"}"#.into(), ZohoUnexpectedResponse),
+        (200, "{}", ZohoUnexpectedResponse),
+        (200, r#"{"data":[]}"#, ZohoUnexpectedResponse),
+        (200, r#"{"data":[null]}"#, ZohoUnexpectedResponse),
+        (200, r#"{"data":[{"Total_Count":5}]}"#, ZohoUnexpectedResponse),
+        (200, r#"{"data":[{"Status":7}]}"#, ZohoUnexpectedResponse),
+        (200, r#"{"data":[{"Status":"\ud800"}]}"#, ZohoUnexpectedResponse),
+        (200, &long, ZohoUnexpectedResponse),
+        (200, r#"{"data":[{"Status":"A","Total_Count":"many"}]}"#, ZohoUnexpectedResponse),
+        (200, r#"{"data":[{"Status":"A","Failed_Count":-1}]}"#, ZohoUnexpectedResponse),
+        (200, r#"{"code":null,"message":null,"status":"error"}"#, ZohoUnexpectedResponse),
         // Contradictions.
-        (200, r#"{"data":[{"Status":"RUNNING","Status":"FAILED"}]}"#.into(), ZohoUnexpectedResponse),
-        (200, r#"{"data":[{"Status":"RUNNING"},{"Status":"FAILED"}]}"#.into(), ZohoUnexpectedResponse),
-        (200, r#"{"data":[{"Status":"FAILED"}],"data":[{"Status":"RUNNING"}]}"#.into(), ZohoUnexpectedResponse),
+        (200, r#"{"data":[{"Status":"A","Status":"B"}]}"#, ZohoUnexpectedResponse),
+        (200, r#"{"data":[{"Status":"A"},{"Status":"B"}]}"#, ZohoUnexpectedResponse),
+        (200, r#"{"data":[{"Status":"A"}],"data":[{"Status":"B"}]}"#, ZohoUnexpectedResponse),
     ] {
-        let error = respond(status, &body).expect_err(&body);
-        assert_eq!(error.kind(), expected, "{status} {body}");
-        assert_eq!(error.cause() == ErrorCause::NoContent, status == 204, "{status} {body}");
-        assert_ne!(error.cause(), ErrorCause::NotJson, "{status} {body}");
+        let error = respond(status, &body(row)).expect_err(row);
+        assert_eq!(error.kind(), expected, "{status} {row}");
+        let cause = if status == 204 { ErrorCause::NoContent } else { ErrorCause::Stated };
+        assert_eq!(error.cause(), cause, "{status} {row}");
         let is_retried = matches!(expected, ZohoRateLimited | ZohoUnavailable);
-        assert_eq!(Retry::after(&error) != Retry::No, is_retried, "{status} {body}");
+        assert_eq!(Retry::after(&error) != Retry::No, is_retried, "{status} {row}");
         assert!(error.message().contains(&format!("HTTP {status}")), "{error}");
     }
 }
@@ -191,7 +157,6 @@ fn what_is_probably_not_from_zoho() {
         (200, r#"{"data":[{"Status":"RUNN"#, "is not JSON"),
         (200, r#"{"data":[{"Status":"RUNNING"}]}x"#, "is not JSON"),
         (200, &deep, "is not JSON"),
-        (400, "bad request", "is not JSON"),
         (400, r#"{"message":"m"}"#, "has no error code"),
         (401, "", "is not JSON"),
         (401, r#"{"error":"Unauthorized","status":401}"#, "has no error code"),
@@ -202,7 +167,6 @@ fn what_is_probably_not_from_zoho() {
         (404, "", "is not JSON"),
         (404, "{}", "has no error code"),
         (404, r#"{"error":"Not Found","path":"/crm"}"#, "has no error code"),
-        (408, PAGE, "is not JSON"),
         (302, "<html>moved</html>", "a redirect"),
         (307, "null", "a redirect"),
     ] {
@@ -217,10 +181,7 @@ fn what_is_probably_not_from_zoho() {
     let error = respond_from(&api_host(), gzip, 200, Some("\u{1f}\u{8b}\u{8}")).unwrap_err();
     assert!(error.message().contains("compressed (Content-Encoding: gzip)"), "{error}");
     assert_eq!(error.cause(), ErrorCause::NotJson);
-}
-
-#[test]
-fn what_is_too_long_is_judged_by_its_status() {
+    // What is too long is judged by its status.
     for (status, expected) in [
         (200, ZohoUnexpectedResponse),
         (401, ZohoUnexpectedResponse),
@@ -235,63 +196,56 @@ fn what_is_too_long_is_judged_by_its_status() {
 
 #[test]
 fn messages_say_what_to_do() {
-    let permissions = |name: &str| coded("NO_PERMISSION", &format!(r#"{{"permissions":["{name}"]}}"#));
-    for (status, body, parts) in [
-        (
-            401,
-            plain("OAUTH_SCOPE_MISMATCH"),
-            &[
-                "ZohoCRM.change_owner.READ",
-                "ZohoCRM.change_owner.leads.READ",
-                "ZohoCRM.change_owner.CREATE",
-                "OAUTH_SCOPE_MISMATCH",
-            ][..],
-        ),
-        (404, plain("INVALID_URL_PATTERN"), &["ZOHO_API_DOMAIN", "ZOHO_API_VERSION"]),
-        (400, plain("INVALID_HOST"), &["ZOHO_API_DOMAIN", "https://www.zohoapis.com", "INVALID_HOST"]),
-        (403, permissions("View_Leads"), &["NO_PERMISSION", "View_Leads", "\"m\"", "access to the module"]),
-        (403, permissions("Crm_Implied_Api_Access"), &["\"Zoho CRM API Access\" in the profile"]),
-        (403, plain("IP_NOT_ALLOWED"), &["certain IP addresses"]),
-        (403, plain("LICENSE_EXPIRED"), &["licenses are valid"]),
-        (400, plain("FEATURE_NOT_SUPPORTED"), &["Enterprise and Ultimate editions"]),
-        (204, String::new(), &["60 days", "sandbox"]),
-        (404, plain("NOT_FOUND"), &["the job exists, but in another module"]),
-        (404, plain("REQUIRED_PARAM_MISSING"), &["does not know this job"]),
-        (400, plain("INVALID_MODULE"), &["API name"]),
-        (401, plain("INVALID_TOKEN"), &["https://www.zohoapis.com, set by ZOHO_API_DOMAIN"]),
-        (400, r#"{"error":{"title":"A-B"}}"#.into(), &["HTTP 400 A-B"]),
+    let scopes = format!("{} & {} & {}", OPERATION.scope, OPERATION.module_scope, OPERATION.start_scope);
+    let (view, api) = (r#"{"permissions":["View_Leads"]}"#, r#"{"permissions":["Crm_Implied_Api_Access"]}"#);
+    let [view, api] = [view, api].map(|details| format!("NO_PERMISSION {details}"));
+    for (status, row, parts) in [
+        (401, "OAUTH_SCOPE_MISMATCH", &*scopes),
+        (404, "INVALID_URL_PATTERN", "ZOHO_API_DOMAIN & ZOHO_API_VERSION"),
+        (400, "INVALID_HOST", "ZOHO_API_DOMAIN & https://www.zohoapis.com & INVALID_HOST"),
+        (403, &view, "NO_PERMISSION & View_Leads & \"m\" & access to the module"),
+        (403, &api, "\"Zoho CRM API Access\" in the profile"),
+        (403, "IP_NOT_ALLOWED", "certain IP addresses"),
+        (403, "LICENSE_EXPIRED", "licenses are valid"),
+        (400, "FEATURE_NOT_SUPPORTED", "Enterprise and Ultimate editions"),
+        (204, "", "60 days & sandbox"),
+        (404, "NOT_FOUND", "the job exists, but in another module"),
+        (404, "REQUIRED_PARAM_MISSING", "does not know this job"),
+        (400, "INVALID_MODULE", "API name"),
+        (401, "INVALID_TOKEN", "https://www.zohoapis.com, set by ZOHO_API_DOMAIN"),
+        (400, r#"{"error":{"title":"A-B"}}"#, "HTTP 400 A-B"),
+        // What nobody knows has no advice: this is the end.
+        (418, "SOMETHING_NEW", "returned HTTP 418 SOMETHING_NEW \"m\")\n"),
     ] {
-        let error = respond(status, &body).unwrap_err();
-        for part in parts {
-            assert!(error.message().contains(part), "{part:?} is not in {error}");
+        let error = format!("{}\n", respond(status, &body(row)).unwrap_err());
+        for part in parts.split(" & ") {
+            assert!(error.contains(part), "{part:?} is not in {error}");
         }
     }
-    // What nobody knows has no advice.
-    let error = respond(418, &plain("SOMETHING_NEW")).unwrap_err();
-    assert!(error.message().ends_with(r#"returned HTTP 418 SOMETHING_NEW "m")"#), "{error}");
     // A token of another data center.
     let conflicting = Some(Origin::parse_host("www.zohoapis.eu").unwrap());
     let host = ZohoHost { conflicting, setting: "`api_domain` in the secret", ..api_host() };
-    let error = respond_from(&host, None, 401, Some(&plain("INVALID_TOKEN"))).unwrap_err();
-    for part in ["names https://www.zohoapis.eu", "correct or remove `api_domain` in the secret"] {
-        assert!(error.message().contains(part), "{part:?} is not in {error}");
-    }
+    let error = respond_from(&host, None, 401, Some(&body("INVALID_TOKEN"))).unwrap_err().to_string();
+    let advice =
+        "names https://www.zohoapis.eu, another data center: correct or remove `api_domain` in the secret";
+    assert!(error.contains(advice), "{error}");
 }
 
 #[test]
 fn waits_that_zoho_asks_for() {
-    let seconds = |seconds| Some(Duration::from_secs(seconds));
-    for (header, body, expected) in [
-        (None, "", None),
-        (Some("7"), "", seconds(7)),
-        (Some("Mon, 23 Nov 2026 10:00:30 GMT"), "", seconds(30)),
-        (Some("soon"), "", None),
-        (None, r#"{"code":"TOO_MANY_REQUESTS","details":{"retry_after":12}}"#, seconds(12)),
-        (Some("7"), r#"{"code":"TOO_MANY_REQUESTS","details":{"retry_after":"12"}}"#, seconds(12)),
-        (Some("7"), r#"{"code":"TOO_MANY_REQUESTS","details":{"retry_after":-1}}"#, seconds(7)),
+    for (header, details, seconds) in [
+        (None, "{}", None),
+        (Some("7"), "{}", Some(7)),
+        (Some("Mon, 23 Nov 2026 10:00:30 GMT"), "{}", Some(30)),
+        (Some("soon"), "{}", None),
+        (None, r#"{"retry_after":12}"#, Some(12)),
+        (Some("7"), r#"{"retry_after":"12"}"#, Some(12)),
+        (Some("7"), r#"{"retry_after":-1}"#, Some(7)),
     ] {
         let header = header.map(|value| (RETRY_AFTER, value));
-        let error = respond_from(&api_host(), header, 429, Some(body)).unwrap_err();
+        let body = body(&format!("TOO_MANY_REQUESTS {details}"));
+        let error = respond_from(&api_host(), header, 429, Some(&body)).unwrap_err();
+        let expected = seconds.map(Duration::from_secs);
         assert_eq!(error.retry_after(), expected, "{body}");
         assert_eq!(Retry::after(&error), expected.map_or(Retry::Backoff, Retry::After), "{body}");
     }

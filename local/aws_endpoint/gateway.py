@@ -228,9 +228,11 @@ def identify(method: str, path: str, headers: Mapping[str, str], body: bytes) ->
 
 def error_response(service: str, status: int, code: str, message: str) -> web.Response:
     """An error response in the service's protocol."""
+    request_id = str(uuid.uuid4())
     if service in ("s3", "sns"):
         text = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
-        text = f"<ErrorResponse>{text}</ErrorResponse>" if service == "sns" else text
+        if service == "sns":  # moto's state machines read the ID
+            text = f"<ErrorResponse>{text}<RequestId>{request_id}</RequestId></ErrorResponse>"
         return web.Response(status=status, text=text, content_type="text/xml")
-    headers = {"x-amzn-ErrorType": code, "x-amzn-RequestId": str(uuid.uuid4())}
+    headers = {"x-amzn-ErrorType": code, "x-amzn-RequestId": request_id}
     return web.json_response({"__type": code, "message": message}, status=status, headers=headers)

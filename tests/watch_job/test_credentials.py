@@ -96,8 +96,6 @@ def test_one_token_for_all_starts(terminal):
     command = ["Leads", job(terminal), "--once"]
     starts = [terminal.start(*command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) for _ in range(50)]
     assert {(start.communicate()[1], start.returncode) for start in starts} == {(b"", 0)}
-    for _ in range(10):
-        assert terminal.run(*command).returncode == 0
     assert terminal.zoho.stats().tokens_minted == 1
     kept = list((terminal.home / ".cache/watch-job").iterdir())
     assert {mode(file) for file in kept} == {0o600}

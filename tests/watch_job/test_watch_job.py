@@ -65,7 +65,7 @@ def test_a_wrong_command_line_or_environment_ends_with_2(terminal, arguments, en
 
 def test_a_pipe_gets_plain_lines(terminal):
     job_id = terminal.zoho.start_job(**JOB)
-    terminal.zoho.set_speed(30)
+    terminal.zoho.set_speed(15)
     shown = terminal.run("leads", job_id)
     lines = shown.stdout.splitlines()
     assert shown.returncode == 3
@@ -129,7 +129,7 @@ def test_an_outage_on_a_terminal_is_one_line(terminal):
 
     def act(text: str) -> str | None:
         if "next check" in text and "cannot be checked" not in text:
-            terminal.zoho.respond(status=503, body="", times=3)
+            terminal.zoho.respond(status=503, times=3)
         return ctrl_c_after("next attempt in 9 s")(text)
 
     code, text = terminal.screen("Leads", job_id, act=act)
@@ -168,6 +168,6 @@ def test_ctrl_c_ends_with_the_command_that_resumes_the_watch(terminal):
 )
 def test_outputs_and_variables_that_are_no_reason_to_panic(terminal, script, code):
     job_id = finished(terminal)
-    terminal.zoho.respond(status=503, body="", times=1)
+    terminal.zoho.respond(status=503)
     shown = terminal.shell(script.format(job_id))
     assert (shown.returncode, "panicked" in shown.stderr) == (code, False), shown.stderr

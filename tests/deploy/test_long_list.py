@@ -54,5 +54,4 @@ def test_a_list_of_many_jobs_with_bad_ones_of_every_kind(deploy: Callable[..., D
     found = Counter(json.loads(result["Cause"])["Error"] for result in files["FAILED"])
     assert found + Counter(SUCCEEDED=len(files["SUCCEEDED"])) == Counter(expected)
     assert deployment.outcomes() == ["SUMMARY"]
-    assert stack.zoho.control.stats(records=False).tokens_minted == 1
     assert max(len(event.get("stateEnteredEventDetails", {}).get("input", "")) for event in execution.history) < 8_000

@@ -83,10 +83,13 @@ def test_the_fixed_announcement_names_its_execution(deploy_stub: Callable[..., D
 
 
 def test_no_error_of_lambda_ends_a_watch(deploy_stub: Callable[..., Deployment]) -> None:
-    """Any error by any name is repeated, in the first check and later."""
+    """Any error by any name is repeated, in the first check and later. The previous function threw many."""
     errors = [
         {"exit": 1},
-        *({"error": name} for name in ("Lambda.TooManyRequestsException", "Lambda.Unknown", "JobNotFound", "Surprise")),
+        *(
+            {"error": name}
+            for name in ("Lambda.TooManyRequestsException", "Lambda.Unknown", "ZohoUnavailable", "Surprise")
+        ),
     ]
     execution = deploy_stub(*errors, {"report": report()}, *errors, {"report": final_report()}).watch(REQUEST)
     assert execution.status == "SUCCEEDED"

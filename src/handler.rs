@@ -52,7 +52,7 @@ pub struct Invocation {
 impl<S, H, D> Handler<S, H, D>
 where
     S: SecretStore + 'static,
-    H: HttpClient + Clone + 'static,
+    H: HttpClient + 'static,
     D: Destinations,
 {
     /// Sends nothing yet. `region` is the function's own, such as `eu-west-1`.
@@ -103,7 +103,7 @@ where
     ) -> Result<Report, WatchError> {
         let job = match &request.ask {
             Ask::Compose { failure, .. } => {
-                return Ok(Report::of_end(request, State::Failed(failure.into()), 0, (self.clock)()));
+                return Ok(Report::of_end(request, State::Failed(failure.clone()), 0, (self.clock)()));
             }
             Ask::Reject { error, .. } => {
                 let error = error.clone();
@@ -215,7 +215,7 @@ pub fn respond_without_configuration(
     };
     let error = error.clone().with_retry_after(Some(WAIT_WITHOUT_CONFIGURATION));
     let report = match &request.ask {
-        Ask::Compose { failure, .. } => Ok(Report::of_end(&request, State::Failed(failure.into()), 0, now)),
+        Ask::Compose { failure, .. } => Ok(Report::of_end(&request, State::Failed(failure.clone()), 0, now)),
         // Nothing can be published without a configuration.
         Ask::Reject { error, .. } if is_machine => judge(&request, error.clone(), &limits, now),
         Ask::Reject { .. } | Ask::Check(_) => judge(&request, error, &limits, now),

@@ -7,8 +7,8 @@ use crate::watch::format::{defanged, duration, for_people, with_thousands_separa
 use crate::watch::ids::{JobRef, Location};
 use crate::watch::job::Outcome;
 use crate::watch::notice::NoticeKind;
-use crate::watch::report::{Report, ReportedError, State, seconds_between};
-use crate::watch::request::{Caller, Request};
+use crate::watch::report::{Report, State, seconds_between};
+use crate::watch::request::{Caller, ReportedError, Request};
 
 /// Where the function runs, as its messages name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Reads the layers of a payload: a wrapper, an envelope, a request, and JSON strings around any of them.
 
-use super::{Ask, Caller, Failure, History, LONGEST_CAUSE, Request, Tags};
+use super::{Ask, Caller, History, LONGEST_CAUSE, ReportedError, Request, Tags};
 use crate::error::{ErrorType, WatchError};
 use crate::invalid::Invalid;
 use crate::json::{self, Fields, Kind};
@@ -65,7 +65,7 @@ impl Request {
             }
         };
         // Only what the state machine itself says: a failure inside of its input is a caller's.
-        let failure = outer.get("failure").and_then(Failure::read);
+        let failure = outer.get("failure").and_then(ReportedError::read);
         let execution = outer.parse::<String>("execution");
         let execution = execution.and_then(|arn| ExecutionArn::parse(&arn, here));
         parts.into_request(failure, execution)
@@ -157,7 +157,7 @@ impl Parts {
         self
     }
 
-    fn into_request(mut self, failure: Option<Failure>, execution: Option<ExecutionArn>) -> Request {
+    fn into_request(mut self, failure: Option<ReportedError>, execution: Option<ExecutionArn>) -> Request {
         let (arn, problem) = self.schedule;
         let caller = match arn {
             // The state machine owns the watch, whatever started it.
@@ -204,7 +204,7 @@ impl History {
     }
 }
 
-impl Failure {
+impl ReportedError {
     /// `{"Error", "Cause"}`. The cause of a failed function is Lambda's own error document: its message is the cause.
     fn read(json: &RawValue) -> Option<Self> {
         #[derive(serde::Deserialize)]
@@ -225,8 +225,9 @@ impl Failure {
         let cause = serde_json::from_str::<LambdaError>(&cause).map_or(cause, |error| error.message);
         let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
         Some(Self {
-            error: or(redact::quote(&error), "Unknown"),
-            cause: or(redact::quote_up_to(&cause, LONGEST_CAUSE), "no cause is known"),
+            name: or(redact::quote(&error), "Unknown"),
+            message: or(redact::quote_up_to(&cause, LONGEST_CAUSE), "no cause is known"),
+            is_callers: true,
         })
     }
 }

@@ -228,7 +228,7 @@ fn environments() {
             Ok(config) => {
                 let limits = config.limits;
                 assert!(limits.bounds.min_seconds <= limits.bounds.max_seconds);
-                assert!(!config.request_timeout.is_zero() && limits.watch_limit_seconds > 0);
+                assert!(!config.zoho.request_timeout.is_zero() && limits.watch_limit_seconds > 0);
             }
             Err(problems) => problems.iter().for_each(|problem| check_message(problem, &[SECRET])),
         }

@@ -14,6 +14,7 @@ use mass_change_owner_status::http::{Connections, HttpClient, Origin};
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
 use mass_change_owner_status::watch::job::JobStatus;
+use mass_change_owner_status::zoho::ZohoSettings;
 use mass_change_owner_status::zoho::client::{self, Attempts, StatusRequest};
 use mass_change_owner_status::zoho::credentials::AccessToken;
 use mass_change_owner_status::zoho::hosts::{ZohoHost, ZohoServer};
@@ -74,13 +75,12 @@ impl Api {
                 setting: "ZOHO_API_DOMAIN",
                 conflicting: None,
             },
-            api_version: "v8",
             job: &Job {
                 module: ModuleName::parse("Price Books").unwrap(),
                 job_id: JobId::parse("3652397000009565021").unwrap(),
             },
             token: &AccessToken::parse(TOKEN).unwrap(),
-            timeout,
+            settings: &ZohoSettings { request_timeout: timeout, ..ZohoSettings::default() },
             deadline: Deadline::after(left),
             clock: &clock,
             repeats_timeouts,

@@ -7,15 +7,16 @@ use crate::scheduler::Ends;
 use crate::secrets::Store;
 use crate::world::World;
 use fastrand::Rng;
-use mass_change_owner_status::checker::{Checker, CheckerSettings};
+use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Handler, Invocation, respond_without_configuration};
-use mass_change_owner_status::token::{Sharing, TokenSettings, TokenSource};
+use mass_change_owner_status::token::{Sharing, TokenSource};
 use mass_change_owner_status::watch::message::MessageSettings;
 use mass_change_owner_status::watch::notice::Intervals;
 use mass_change_owner_status::watch::pacing::Bounds;
 use mass_change_owner_status::watch::report::Limits;
+use mass_change_owner_status::zoho::ZohoSettings;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -233,23 +234,9 @@ impl Lambda {
         };
         let environment = Environment::new(self.world.clone(), number, skew);
         let (network, clock) = (Network(environment.clone()), environment.clock());
-        let request_timeout = Duration::from_secs(10);
-        let settings = TokenSettings {
-            api_domain: None,
-            accounts_domain: None,
-            data_center: None,
-            request_timeout,
-            sharing: Sharing::ReadWrite,
-            clock: clock.clone(),
-        };
-        let tokens = TokenSource::new(Store(environment.clone()), network.clone(), settings);
-        let settings = CheckerSettings {
-            api_version: "v8".into(),
-            request_timeout,
-            api_host: None,
-            clock: clock.clone(),
-        };
-        let checker = Checker::new(tokens, network, settings);
+        let (store, settings) = (Store(environment.clone()), ZohoSettings::default());
+        let tokens = TokenSource::new(store, network, settings, Sharing::ReadWrite, clock.clone());
+        let checker = Checker::new(tokens);
         let (ends, messages) = (Ends(environment.clone()), MessageSettings::default());
         let function = Handler::new(checker, ends, messages, self.settings.limits, "eu-west-1".into(), clock);
         Instance { environment, function, idle_since: Mutex::default() }

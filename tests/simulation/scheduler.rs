@@ -228,8 +228,4 @@ impl Destinations for Ends {
         })
         .await
     }
-
-    async fn prepare_scheduler(&self) {
-        self.0.step().await;
-    }
 }

@@ -89,7 +89,7 @@ fn read(folder: &Path, parent: &str, sources: &mut Sources) {
         }
         let text = std::fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines();
-        let code: Vec<&str> = code.filter(|line| !line.trim_start().starts_with(["/", "#"])).collect();
+        let code: Vec<&str> = code.filter(|line| !line.trim_start().starts_with(['/', '#'])).collect();
         sources.insert(if stem == "mod" { parent.to_owned() } else { name }, code.join("\n"));
     }
 }

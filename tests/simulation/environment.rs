@@ -11,7 +11,6 @@ use mass_change_owner_status::http::{
 };
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::token::{Sharing, StoreError, TokenSettings, TokenSource};
-use std::collections::BTreeSet;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -43,8 +42,6 @@ pub(crate) struct Life {
     alone_until: u64,
     /// When it last read a schedule.
     pub read_at: u64,
-    /// The ends of schedules that it has published: the name, the time of creation, and the event ID.
-    pub announced: BTreeSet<(String, u64, String)>,
 }
 
 /// What an invocation is about.

@@ -79,7 +79,7 @@ build-tests:
 .PHONY: simulate
 simulate: ## a million watches in virtual time: FIRST_SEED=... for others than last time
 	@FIRST_SEED=$(or $(FIRST_SEED),1000000) WATCHES=$(or $(WATCHES),1000000) \
-	  $(CARGO) test --locked --release --test simulation -- --nocapture
+	  $(CARGO) test --locked --release --test simulation every_watch -- --nocapture
 
 # ---- the gate --------------------------------------------------------------------------------------
 

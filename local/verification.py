@@ -26,6 +26,7 @@ import boto3
 ROOT = Path(__file__).resolve().parents[1]
 REJECTED_CREDENTIALS = {"client_id": "1000.VERIFY", "client_secret": "none", "refresh_token": "1000.none.none"}
 MACHINES = ("WatchStateMachine", "WatchListedJobStateMachine", "WatchManyStateMachine")
+CONTEXT = "<aws.scheduler.schedule-arn>"
 MINUTES = 60.0
 
 
@@ -173,34 +174,31 @@ def a_schedule_announces_its_failure(account: Account) -> str:
 
 def an_updated_schedule_fires(account: Account) -> str:
     """What AWS documents nowhere: start dates to come and past, updates while one waits, and after the deletion."""
-    scheduler, dead_letters = account.client("scheduler"), account.output("DeadLetterQueueUrl")
-    attributes = account.client("sqs").get_queue_attributes(QueueUrl=dead_letters, AttributeNames=["QueueArn"])
+    scheduler, queue = account.client("scheduler"), account.output("DeadLetterQueueUrl")
+    attributes = account.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
     role = account.client("iam").get_role(RoleName=account.resource("SchedulerRole"))["Role"]["Arn"]
     schedule = {"Name": "verification", "GroupName": account.resource("ScheduleGroup")}
-    target = {"Arn": attributes["Attributes"]["QueueArn"], "RoleArn": role}
-    seen = []
+    rate = {"ScheduleExpression": "rate(5 minutes)", "FlexibleTimeWindow": {"Mode": "OFF"}}
 
-    def put(operation: str, step: str, start: timedelta) -> datetime:
-        given = json.dumps({"step": step, "schedule_arn": "<aws.scheduler.schedule-arn>"})
-        at = datetime.now(UTC) + start
-        window = {"Mode": "OFF"}
-        how = {"ScheduleExpression": "rate(5 minutes)", "FlexibleTimeWindow": window, "StartDate": at}
-        getattr(scheduler, operation)(**schedule, **how, Target={**target, "Input": given})
-        stored = scheduler.get_schedule(**schedule)
-        assert stored["Target"]["Input"] == given, "GetSchedule does not show the latest Input as it was written"
+    def put(operation: str, step: str, minutes: int) -> datetime:
+        target = {"Arn": attributes["QueueArn"], "RoleArn": role, "Input": json.dumps({"step": step, "arn": CONTEXT})}
+        at = datetime.now(UTC) + timedelta(minutes=minutes)
+        getattr(scheduler, operation)(**schedule, **rate, StartDate=at, Target=target)
+        stored = scheduler.get_schedule(**schedule)["Target"]["Input"]
+        assert stored == target["Input"], "GetSchedule does not show the latest Input as it was written"
         return at
 
-    def fired(step: str, at: datetime) -> None:
-        account.receive(dead_letters, lambda body: body.get("step") == step, minutes=8)
-        seen.append(f"{step}: {(datetime.now(UTC) - at).total_seconds():+.0f} s")
+    def fired(operation: str, step: str, minutes: int) -> str:
+        at = put(operation, step, minutes)
+        account.receive(queue, lambda body: body.get("step") == step, minutes=8)
+        return f"{step}: {(datetime.now(UTC) - at).total_seconds():+.0f} s"
 
-    fired("created", put("create_schedule", "created", timedelta(minutes=3)))
-    put("update_schedule", "replaced", timedelta(minutes=3))
-    fired("updated", put("update_schedule", "updated", timedelta(minutes=2)))
-    fired("in the past", put("update_schedule", "in the past", timedelta(minutes=-1)))
+    seen = [fired("create_schedule", "created", 3)]
+    put("update_schedule", "replaced", 3)
+    seen += [fired("update_schedule", step, minutes) for step, minutes in (("updated", 2), ("in the past", -1))]
     scheduler.delete_schedule(**schedule)
     try:
-        put("update_schedule", "deleted", timedelta(minutes=2))
+        put("update_schedule", "deleted", 2)
     except scheduler.exceptions.ResourceNotFoundException:
         return "after the start date, " + ", ".join(seen)
     raise AssertionError("UpdateSchedule after DeleteSchedule succeeded")
@@ -211,32 +209,26 @@ def one_of_two_puts_wins(account: Account) -> str:
     client.create_secret(Name=secret, SecretString="first")
 
     def put(text: str, token: str) -> bool:
-        labels = ["CANDIDATE"]
+        version = {"SecretString": text, "ClientRequestToken": token, "VersionStages": ["CANDIDATE"]}
         try:
-            client.put_secret_value(SecretId=secret, SecretString=text, ClientRequestToken=token, VersionStages=labels)
+            return bool(client.put_secret_value(SecretId=secret, **version))
         except client.exceptions.ResourceExistsException:
             return False
-        return True
 
     try:
         with ThreadPoolExecutor(2) as pool:
-            tokens = [str(uuid.uuid4()) for _ in range(rounds)]
-            winners = [sum(pool.map(put, ["one", "two"], [token] * 2)) for token in tokens]
+            winners = [sum(pool.map(put, ["one", "two"], [str(uuid.uuid4())] * 2)) for _ in range(rounds)]
         current = client.get_secret_value(SecretId=secret)["SecretString"]
     finally:
         client.delete_secret(SecretId=secret, ForceDeleteWithoutRecovery=True)
-    assert winners == [1] * rounds, f"winners per round: {winners}"
-    assert current == "first", "AWSCURRENT has moved"
+    assert (winners, current) == ([1] * rounds, "first"), f"winners per round: {winners}, AWSCURRENT: {current}"
     return f"exactly one in {rounds} rounds, and AWSCURRENT stayed"
 
 
 def the_credentials_alarm_fires(account: Account) -> str:
-    def fires() -> bool:
-        names = [account.resource("CredentialErrorsAlarm")]
-        (alarm,) = account.client("cloudwatch").describe_alarms(AlarmNames=names)["MetricAlarms"]
-        return alarm["StateValue"] == "ALARM"
-
-    wait_for("the alarm", fires, 15 * MINUTES)
+    names, cloudwatch = [account.resource("CredentialErrorsAlarm")], account.client("cloudwatch")
+    found = {"AlarmNames": names, "StateValue": "ALARM"}
+    wait_for("the alarm", lambda: cloudwatch.describe_alarms(**found)["MetricAlarms"], 15 * MINUTES)
     return "in ALARM"
 
 

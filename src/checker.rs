@@ -4,33 +4,16 @@ use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
 use crate::http::{HttpClient, Origin};
 use crate::phase;
-use crate::timestamp::Clock;
-use crate::token::{CachedToken, SecretStore, TokenSource};
+use crate::token::{CachedToken, Context, SecretStore, TokenSource};
 use crate::watch::ids::Job;
 use crate::watch::job::JobStatus;
 use crate::zoho::client::{self, Attempts, StatusRequest};
+use crate::zoho::data_center::DataCenter;
 use crate::zoho::hosts::ZohoHost;
 use std::time::Duration;
 
 /// Checks jobs at Zoho.
-pub struct Checker<S, H> {
-    tokens: TokenSource<S, H>,
-    http: H,
-    settings: CheckerSettings,
-}
-
-/// What the environment says about checks.
-#[derive(Clone)]
-pub struct CheckerSettings {
-    /// `ZOHO_API_VERSION`.
-    pub api_version: String,
-    /// `REQUEST_TIMEOUT_SECONDS`: the timeout for one HTTP attempt.
-    pub request_timeout: Duration,
-    /// The API host to connect to during INIT, if it is known without the secret. It can be wrong without harm.
-    pub api_host: Option<Origin>,
-    /// The wall clock.
-    pub clock: Clock,
-}
+pub struct Checker<S, H>(TokenSource<S, H>);
 
 /// A new token that Zoho rejects is tried once more after so long: it is not known everywhere at once.
 const SPREADING: Duration = Duration::from_secs(2);
@@ -41,20 +24,22 @@ const MAX_REPLACEMENTS: usize = 3;
 /// The INIT phase has no deadline of its own; a request that takes longer than this is no longer useful.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(60);
 
-impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
+impl<S: SecretStore + 'static, H: HttpClient + 'static> Checker<S, H> {
     /// Sends nothing.
-    pub fn new(tokens: TokenSource<S, H>, http: H, settings: CheckerSettings) -> Self {
-        Self { tokens, http, settings }
+    pub fn new(tokens: TokenSource<S, H>) -> Self {
+        Self(tokens)
     }
 
     /// Gets a token and opens a connection to Zoho ahead of the first check. If anything fails here, the check tries
     /// again and reports the error.
     pub async fn warm_up(&self) {
-        let expected = self.settings.api_host.as_ref();
-        let connect = async |host: &Origin| phase::timed("init.connect", self.http.preconnect(host)).await;
-        let token = phase::timed("init.secret", self.tokens.token(Deadline::after(WARM_UP_LIMIT)));
+        let Context { http, settings, .. } = &*self.0.context;
+        // As far as it is known without the secret. It can be wrong without harm.
+        let expected = settings.api_domain.clone().or(settings.data_center.map(DataCenter::api_origin));
+        let connect = async |host: &Origin| phase::timed("init.connect", http.preconnect(host)).await;
+        let token = phase::timed("init.secret", self.0.token(Deadline::after(WARM_UP_LIMIT)));
         let connection = async {
-            if let Some(host) = expected {
+            if let Some(host) = &expected {
                 connect(host).await;
             }
         };
@@ -70,7 +55,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         };
         match token {
             // Nobody waits for a host that is not the right one.
-            Ok(token) if Some(&token.api.origin) != expected => connect(&token.api.origin).await,
+            Ok(token) if Some(&token.api.origin) != expected.as_ref() => connect(&token.api.origin).await,
             _ if is_connected => {}
             _ => connection.await,
         }
@@ -78,7 +63,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
 
     /// The API host that checks go to. Gets an access token if there is none yet: its response can name the host.
     pub async fn api_host(&self, deadline: Deadline) -> Result<ZohoHost, WatchError> {
-        Ok(self.tokens.token(deadline).await?.api.clone())
+        Ok(self.0.token(deadline).await?.api.clone())
     }
 
     /// Returns the status of a job. If Zoho rejects the token, takes the one that another environment has stored meanwhile,
@@ -92,26 +77,24 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
         deadline: Deadline,
         attempts: &mut Attempts,
     ) -> Result<JobStatus, WatchError> {
-        let mut token = self.tokens.token(deadline).await?;
-
+        let Context { http, settings, clock, .. } = &*self.0.context;
+        let mut token = self.0.token(deadline).await?;
         let mut fetch = async |token: &CachedToken| {
             let request = StatusRequest {
                 host: &token.api,
-                api_version: &self.settings.api_version,
                 job,
                 token: &token.token,
-                timeout: self.settings.request_timeout,
+                settings,
                 deadline,
-                clock: &self.settings.clock,
+                clock,
                 repeats_timeouts,
             };
-            client::fetch_status(&self.http, &request, attempts).await
+            client::fetch_status(http, &request, attempts).await
         };
-        let (mut result, ()) = tokio::join!(fetch(&token), self.tokens.refresh_if_due(deadline));
+        let (mut result, ()) = tokio::join!(fetch(&token), self.0.refresh_if_due(deadline));
         let mut rejected = Vec::new();
         loop {
-            if is_rejection(&result) && token.is_fresh((self.settings.clock)()) && deadline.left() > SPREADING
-            {
+            if is_rejection(&result) && token.is_fresh(clock()) && deadline.left() > SPREADING {
                 tokio::time::sleep(SPREADING).await;
                 result = fetch(&token).await;
             }
@@ -120,7 +103,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
                 other => return other,
             };
             if !rejected.is_empty() && !token.is_shared() {
-                self.tokens.report_rejected(&token, &rejection, deadline).await;
+                self.0.report_rejected(&token, &rejection, deadline).await;
                 return Err(rejection);
             }
             tracing::debug!(error = %rejection, "Zoho rejected the access token; getting another one");
@@ -129,7 +112,7 @@ impl<S: SecretStore + 'static, H: HttpClient + Clone + 'static> Checker<S, H> {
             if rejected.len() > MAX_REPLACEMENTS {
                 return Err(rejection);
             }
-            token = match self.tokens.replace_rejected(&rejected, deadline).await? {
+            token = match self.0.replace_rejected(&rejected, deadline).await? {
                 Some(replacement) => replacement,
                 None => return Err(rejection),
             };

@@ -3,10 +3,10 @@
 use crate::redact;
 use std::fmt;
 use std::time::Duration;
-use strum::{EnumString, IntoStaticStr, VariantArray};
+use strum::{Display, EnumString, IntoStaticStr, VariantArray};
 
 /// The public names of the errors: Lambda's `errorType`, which a state machine's `Retry` and `Catch` match exactly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr, VariantArray)]
 #[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
 pub enum ErrorType {
     /// The payload is not a valid request.
@@ -66,12 +66,6 @@ impl ErrorType {
                 | Self::NotificationFailed
                 | Self::ScheduleNotDeleted
         )
-    }
-}
-
-impl fmt::Display for ErrorType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
     }
 }
 

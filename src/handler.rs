@@ -8,8 +8,7 @@ use crate::http::HttpClient;
 use crate::record::{self, Checked};
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::SecretStore;
-use crate::watch::ids::{Job, Location};
-use crate::watch::job::JobStatus;
+use crate::watch::ids::Location;
 use crate::watch::message::MessageSettings;
 use crate::watch::notice::Intervals;
 use crate::watch::pacing::Bounds;
@@ -52,7 +51,7 @@ pub struct Invocation {
 impl<S, H, D> Handler<S, H, D>
 where
     S: SecretStore + 'static,
-    H: HttpClient + Clone + 'static,
+    H: HttpClient + 'static,
     D: Destinations,
 {
     /// Sends nothing yet. `region` is the function's own, such as `eu-west-1`.
@@ -103,7 +102,7 @@ where
     ) -> Result<Report, WatchError> {
         let job = match &request.ask {
             Ask::Compose { failure, .. } => {
-                return Ok(Report::of_end(request, State::Failed(failure.into()), 0, (self.clock)()));
+                return Ok(Report::of_end(request, State::Failed(failure.clone()), 0, (self.clock)()));
             }
             Ask::Reject { error, .. } => {
                 let error = error.clone();
@@ -112,17 +111,9 @@ where
             }
             Ask::Check(job) => job.clone(),
         };
-        let mut checked = {
-            let check = self.check(&job, &request.caller, deadline, attempts);
-            let prepare = self.courier.prepare(&request.caller, deadline);
-            tokio::pin!(check);
-            // The check does not wait for the connection.
-            tokio::select! {
-                biased;
-                checked = &mut check => checked,
-                () = prepare => check.await,
-            }
-        };
+        // Otherwise, the next check comes anyway, and no execution environment is held for long.
+        let repeats_timeouts = matches!(request.caller, Caller::Direct { .. });
+        let mut checked = self.checker.check(&job, repeats_timeouts, deadline, attempts).await;
         if !matches!(&checked, Ok(status) if status.status.is_finished()) {
             self.find_start(request, deadline).await;
         }
@@ -132,7 +123,7 @@ where
             && deadline.left() > CONFIRM_AFTER
         {
             tokio::time::sleep(CONFIRM_AFTER).await;
-            checked = self.check(&job, &request.caller, deadline, attempts).await;
+            checked = self.checker.check(&job, repeats_timeouts, deadline, attempts).await;
         }
         match checked {
             Ok(status) => {
@@ -141,18 +132,6 @@ where
             }
             Err(error) => judge(request, error, &self.limits, (self.clock)()),
         }
-    }
-
-    async fn check(
-        &self,
-        job: &Job,
-        caller: &Caller,
-        deadline: Deadline,
-        attempts: &mut Attempts,
-    ) -> Result<JobStatus, WatchError> {
-        // The next check comes anyway, and no execution environment is held for long.
-        let repeats_timeouts = matches!(caller, Caller::Direct { .. });
-        self.checker.check(job, repeats_timeouts, deadline, attempts).await
     }
 
     /// The start of a schedule's watch is what its request says, otherwise the creation of the schedule. Before a watch
@@ -215,7 +194,7 @@ pub fn respond_without_configuration(
     };
     let error = error.clone().with_retry_after(Some(WAIT_WITHOUT_CONFIGURATION));
     let report = match &request.ask {
-        Ask::Compose { failure, .. } => Ok(Report::of_end(&request, State::Failed(failure.into()), 0, now)),
+        Ask::Compose { failure, .. } => Ok(Report::of_end(&request, State::Failed(failure.clone()), 0, now)),
         // Nothing can be published without a configuration.
         Ask::Reject { error, .. } if is_machine => judge(&request, error.clone(), &limits, now),
         Ask::Reject { .. } | Ask::Check(_) => judge(&request, error, &limits, now),

@@ -61,19 +61,25 @@ impl<'a> Fields<'a> {
 }
 
 /// The type of a JSON value, for messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 pub enum Kind {
     /// `null`.
+    #[strum(serialize = "null")]
     Null,
     /// `true` or `false`.
+    #[strum(serialize = "a boolean")]
     Boolean,
     /// A number of any size.
+    #[strum(serialize = "a number")]
     Number,
     /// A string.
+    #[strum(serialize = "text")]
     String,
     /// An array.
+    #[strum(serialize = "an array")]
     Array,
     /// An object.
+    #[strum(serialize = "an object")]
     Object,
 }
 
@@ -88,19 +94,6 @@ impl Kind {
             Some(b'n') | None => Self::Null,
             Some(_) => Self::Number,
         }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Null => "null",
-            Self::Boolean => "a boolean",
-            Self::Number => "a number",
-            Self::String => "text",
-            Self::Array => "an array",
-            Self::Object => "an object",
-        })
     }
 }
 

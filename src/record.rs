@@ -7,8 +7,8 @@ use crate::redact;
 use crate::timestamp::milliseconds;
 use crate::watch::event::Event;
 use crate::watch::job::{Outcome, Status};
-use crate::watch::report::{Report, ReportedError, seconds_between};
-use crate::watch::request::{Caller, Request};
+use crate::watch::report::{Report, seconds_between};
+use crate::watch::request::{Caller, ReportedError, Request};
 use std::time::Duration;
 
 /// One invocation and its result.

@@ -4,7 +4,7 @@ use crate::aws::scheduler::Scheduler;
 use crate::aws::sdk::{self, Sdk};
 use crate::aws::secrets_manager::SecretsManager;
 use crate::aws::sns::Topic;
-use crate::checker::{Checker, CheckerSettings};
+use crate::checker::Checker;
 use crate::config::{self, Config};
 use crate::deadline::CurrentDeadline;
 use crate::delivery::{Destinations, Response};
@@ -14,12 +14,11 @@ use crate::handler::{Handler, Invocation};
 use crate::http::{Connections, HttpSettings};
 use crate::phase::Phase;
 use crate::timestamp::{Clock, Timestamp};
-use crate::token::{SecretStore, Sharing, TokenSettings, TokenSource};
+use crate::token::{Sharing, TokenSource};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::{Message, MessageSettings};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
 use crate::watch::text::Deployment;
-use crate::zoho::data_center::DataCenter;
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -69,10 +68,11 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
         return Err(config::invalid(&problems));
     };
     let connections = Arc::new(connections);
-    let sdk = Sdk::load(connections.clone(), environment, region.clone(), config.request_timeout).await;
+    let sdk = Sdk::load(connections.clone(), environment, region.clone(), config.zoho.request_timeout).await;
     let clock: Clock = Arc::new(Timestamp::now);
     let secret = sdk.secret(config.secret_id.clone());
-    let checker = checker(secret, Sharing::ReadWrite, connections, &config, &clock);
+    let tokens = TokenSource::new(secret, connections, config.zoho, Sharing::ReadWrite, clock.clone());
+    let checker = Checker::new(tokens);
     let deployment = Deployment {
         stack: environment.get("STACK_NAME").map(str::to_owned),
         log_group: environment.get("AWS_LAMBDA_LOG_GROUP_NAME").map(str::to_owned),
@@ -82,35 +82,6 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     let handler =
         Handler::new(checker, Aws::new(sdk, config.topic_arn), settings, config.limits, region, clock);
     Ok(Function { handler, deadline })
-}
-
-/// The checks, with the credentials from this store.
-pub fn checker<S: SecretStore + 'static>(
-    secrets: S,
-    sharing: Sharing,
-    connections: Arc<Connections>,
-    config: &Config,
-    clock: &Clock,
-) -> Checker<S, Arc<Connections>> {
-    let tokens = TokenSource::new(
-        secrets,
-        connections.clone(),
-        TokenSettings {
-            api_domain: config.api_domain.clone(),
-            accounts_domain: config.accounts_domain.clone(),
-            data_center: config.data_center,
-            request_timeout: config.request_timeout,
-            sharing,
-            clock: clock.clone(),
-        },
-    );
-    let settings = CheckerSettings {
-        api_version: config.api_version.clone(),
-        request_timeout: config.request_timeout,
-        api_host: config.api_domain.clone().or(config.data_center.map(DataCenter::api_origin)),
-        clock: clock.clone(),
-    };
-    Checker::new(tokens, connections, settings)
 }
 
 /// SNS and EventBridge Scheduler. Their clients are made when they are first needed: most execution environments never
@@ -167,9 +138,5 @@ impl Destinations for Aws {
 
     async fn delete_schedule(&self, arn: &ScheduleArn) -> Result<(), WatchError> {
         self.scheduler().delete(arn).await
-    }
-
-    async fn prepare_scheduler(&self) {
-        self.scheduler().preconnect().await;
     }
 }

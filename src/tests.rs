@@ -1,15 +1,16 @@
 //! What the tests of several modules share: a watch at ten o'clock, and a scripted secret and Zoho for it.
 
-use crate::checker::{Checker, CheckerSettings};
+use crate::checker::Checker;
 use crate::http::{HttpClient, HttpRequest, HttpResponse, Origin, TransportError};
-use crate::timestamp::{Clock, Timestamp};
-use crate::token::{Put, SecretStore, Sharing, StoreError, TokenSettings, TokenSource, Version};
+use crate::timestamp::Timestamp;
+use crate::token::{Put, SecretStore, Sharing, StoreError, TokenSource, Version};
 use crate::watch::ids::Location;
 use crate::watch::job::{Counts, JobStatus, Status};
 use crate::watch::notice::Intervals;
 use crate::watch::pacing::Bounds;
 use crate::watch::report::Limits;
 use crate::watch::request::Request;
+use crate::zoho::ZohoSettings;
 use crate::zoho::data_center::DataCenter;
 use crate::zoho::hosts::{ZohoHost, ZohoServer};
 use ::http::{HeaderMap, Method, StatusCode};
@@ -17,7 +18,6 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 pub(crate) const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:check";
 pub(crate) const SCHEDULE: &str = "arn:aws:scheduler:eu-west-1:123456789012:schedule/group/watch";
@@ -139,26 +139,18 @@ fn next<T: Copy>(script: &Mutex<VecDeque<T>>) -> T {
     if script.len() > 1 { script.pop_front() } else { script.front().copied() }.unwrap()
 }
 
+/// `data_center` is `ZOHO_DATA_CENTER`.
 pub(crate) fn checker(
     contents: &[&'static str],
     responses: &[(u16, &'static str)],
-    api_host: Option<&str>,
+    data_center: Option<&str>,
 ) -> (Checker<ScriptedSecret, ScriptedZoho>, ScriptedZoho) {
     let secret = ScriptedSecret(Arc::new(Mutex::new(contents.to_vec().into())));
     let responses = Arc::new(Mutex::new(responses.to_vec().into()));
     let zoho = ScriptedZoho { responses, log: Arc::default() };
-    let clock: Clock = Arc::new(|| at("10:00:00"));
-    let request_timeout = Duration::from_secs(5);
-    let settings = TokenSettings {
-        api_domain: None,
-        accounts_domain: None,
-        data_center: None,
-        request_timeout,
-        sharing: Sharing::ReadWrite,
-        clock: clock.clone(),
-    };
-    let tokens = TokenSource::new(secret, zoho.clone(), settings);
-    let api_host = api_host.map(|host| Origin::parse_host(host).unwrap());
-    let settings = CheckerSettings { api_version: "v8".into(), request_timeout, api_host, clock };
-    (Checker::new(tokens, zoho.clone(), settings), zoho)
+    let data_center = data_center.and_then(DataCenter::named);
+    let settings = ZohoSettings { data_center, ..ZohoSettings::default() };
+    let clock = Arc::new(|| at("10:00:00"));
+    let tokens = TokenSource::new(secret, zoho.clone(), settings, Sharing::ReadWrite, clock);
+    (Checker::new(tokens), zoho)
 }

@@ -53,26 +53,6 @@ const WORDS: &str = r#"{ } [ ] , : " null true 0 -1 50.0 1e400 18446744073709551
     WATCH_LIMIT_SECONDS= SSL_CERT_FILE= HTTPS_PROXY= NO_PROXY= AWS_REGION= https:// http:// 127.0.0.1 :8600 /path ?q=hunter2
     hunter2:hunter2@ arn:aws:sns:eu-west-1:123456789012:topic"#;
 
-/// Any JSON value.
-fn any_json() -> impl Strategy<Value = Value> {
-    let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        any::<String>().prop_map(Value::from),
-    ];
-    leaf.prop_recursive(4, 32, 6, |inner| {
-        let words = WORDS.split_whitespace().filter_map(|word| word.strip_suffix(':'));
-        let keys: Vec<String> = words.filter_map(|word| serde_json::from_str(word).ok()).collect();
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((select(keys), inner), 0..6)
-                .prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
-        ]
-    })
-}
-
 /// Tries every line of the corpus, and what a few edits make of it.
 fn holds_for(corpus: &str, check: impl Fn(&str)) {
     let path = format!("{}/tests/corpus/{corpus}.txt", env!("CARGO_MANIFEST_DIR"));
@@ -90,12 +70,7 @@ fn holds_for(corpus: &str, check: impl Fn(&str)) {
             characters.into_iter().collect()
         })
     });
-    let json = (select(vec!["", "200 ", "401 ", "404 "]), any_json());
-    let inputs = prop_oneof![
-        8 => edited,
-        1 => json.prop_map(|(status, json)| format!("{status}{json}")),
-        1 => any::<String>(),
-    ];
+    let inputs = prop_oneof![9 => edited, 1 => any::<String>()];
     let defaults = Settings::default();
     let settings = Settings { cases: defaults.cases.max(CASES), failure_persistence: None, ..defaults };
     TestRunner::new(settings)
@@ -228,7 +203,7 @@ fn environments() {
             Ok(config) => {
                 let limits = config.limits;
                 assert!(limits.bounds.min_seconds <= limits.bounds.max_seconds);
-                assert!(!config.request_timeout.is_zero() && limits.watch_limit_seconds > 0);
+                assert!(!config.zoho.request_timeout.is_zero() && limits.watch_limit_seconds > 0);
             }
             Err(problems) => problems.iter().for_each(|problem| check_message(problem, &[SECRET])),
         }

@@ -9,55 +9,32 @@
 )]
 
 mod policies;
-mod scenarios;
 mod simulation;
 
-use policies::{PLAIN, POLICIES, SHIPPED};
-use scenarios::{Scenario, scenarios};
-use simulation::{Tally, USUAL, listed_jobs, tally};
+use mass_change_owner_status::watch::pacing::Bounds;
+use policies::{PLAIN, POLICIES, Policy, SHIPPED};
+use simulation::{Job, USUAL, listed_jobs, scenarios, tally};
 
 fn main() {
-    let rows = POLICIES.map(|policy| Row {
-        name: policy.name,
-        counted: tally(&listed_jobs(true), &USUAL, policy.wait),
-        uncounted: tally(&listed_jobs(false), &USUAL, policy.wait),
-    });
-    print_policies(&rows);
-    print_scenarios();
-}
-
-/// A policy on the listed jobs.
-struct Row {
-    name: &'static str,
-    counted: Tally,
-    uncounted: Tally,
-}
-
-fn print_policies(rows: &[Row]) {
-    println!("lateness in % of queue and run; the listed jobs, with counts and without\n");
-    println!("| policy | checks | worst | mean | checks without | worst | mean |");
-    println!("|---|--:|--:|--:|--:|--:|--:|");
-    for Row { name, counted, uncounted } in rows {
-        println!("| {name} | {} | {} |", cells(counted), cells(uncounted));
+    println!("| | jobs | policy | checks | worst, % | mean, % | too late |\n|---|--:|---|--:|--:|--:|--:|");
+    for policy in &POLICIES {
+        print("with counts", &listed_jobs(true), &USUAL, policy);
+        print("without counts", &listed_jobs(false), &USUAL, policy);
+    }
+    for (name, jobs, bounds) in scenarios() {
+        print(name, &jobs, &bounds, &SHIPPED);
+        print(name, &jobs, &bounds, &PLAIN);
     }
 }
 
-fn print_scenarios() {
-    println!("\nother jobs and conditions\n");
+fn print(name: &str, jobs: &[Job], bounds: &Bounds, policy: &Policy) {
+    let tally = tally(jobs, bounds, policy.wait);
+    let (worst, mean) = (tally.worst * 100.0, tally.mean * 100.0);
     println!(
-        "| | jobs | {} | worst | mean | too late | {} | worst | mean | too late |",
-        SHIPPED.name, PLAIN.name
+        "| {name} | {} | {} | {} | {worst:.1} | {mean:.2} | {} |",
+        jobs.len(),
+        policy.name,
+        tally.checks,
+        tally.too_late
     );
-    println!("|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|");
-    for Scenario { name, jobs, conditions } in scenarios() {
-        let [shipped, plain] = [SHIPPED, PLAIN].map(|policy| {
-            let tally = tally(&jobs, &conditions, policy.wait);
-            format!("{} | {}", cells(&tally), tally.too_late)
-        });
-        println!("| {name} | {} | {shipped} | {plain} |", jobs.len());
-    }
-}
-
-fn cells(tally: &Tally) -> String {
-    format!("{} | {:.1} | {:.2}", tally.checks, tally.worst * 100.0, tally.mean * 100.0)
 }

@@ -9,34 +9,33 @@ pub(crate) struct Policy {
     pub wait: fn(&Check) -> u64,
 }
 
-/// The one that is shipped.
-pub(crate) const SHIPPED: Policy = Policy {
-    name: "this function",
-    wait: |check| pacing::next_check(&check.earlier, &check.seen, &check.bounds).seconds,
+/// The one that is shipped, with the state machine.
+pub(crate) const SHIPPED: Policy = Policy { name: "this function, state machine", wait: shipped };
+
+/// The same with a schedule: it waits at least a minute, and EventBridge Scheduler fires at some time within a minute.
+pub(crate) const SCHEDULED: Policy = Policy {
+    name: "this function, schedule",
+    wait: |check| shipped(check).max(60) + check.seen.now.unsigned_abs() % 59,
 };
-
-/// What anyone might write first.
-pub(crate) const PLAIN: Policy = Policy { name: "plain rule", wait: plain };
-
-/// All of them, from the simplest to the impossible.
-pub(crate) const POLICIES: [Policy; 8] = [
-    Policy { name: "every 10 s", wait: |_| 10 },
-    Policy { name: "every 30 s", wait: |_| 30 },
-    Policy { name: "every 60 s", wait: |_| 60 },
-    Policy { name: "growing, 5 s to 5 min", wait: growing },
-    PLAIN,
-    SHIPPED,
-    Policy { name: "clairvoyant, but for queues", wait: clairvoyant_but_for_queues },
-    Policy { name: "clairvoyant", wait: clairvoyant },
-];
-
-/// The default of AWS's durable functions: each wait half as long again as the one before.
-fn growing(check: &Check) -> u64 {
-    (5.0 * 1.5_f64.powi(check.number as i32 - 1)).min(300.0).round() as u64
-}
 
 /// A tenth of the time since the first check, more where the rate says that the end is far, though never more than a
 /// quarter, and less where it says that the end is near.
+pub(crate) const PLAIN: Policy =
+    Policy { name: "a tenth of the time watched, adjusted by the rate", wait: plain };
+
+/// All of them, from the simplest to the impossible.
+pub(crate) const POLICIES: [Policy; 5] = [
+    Policy { name: "every 30 s", wait: |_| 30 },
+    PLAIN,
+    SHIPPED,
+    SCHEDULED,
+    Policy { name: "clairvoyant, except for queues", wait: clairvoyant },
+];
+
+fn shipped(check: &Check) -> u64 {
+    pacing::next_check(&check.earlier, &check.seen, &check.bounds).seconds
+}
+
 fn plain(check: &Check) -> u64 {
     let watched = check.watched();
     let wait = remaining(check)
@@ -53,15 +52,10 @@ fn remaining(check: &Check) -> Option<u64> {
     (seconds * (seen.total? - done)).checked_div(gained)
 }
 
-/// As few checks as anybody could make, none of them late.
+/// As few checks as can be hoped for, none of them late: nobody can tell how soon a queued job will have been and gone,
+/// so there a tenth of the time is all that keeps to a lateness of a tenth.
 fn clairvoyant(check: &Check) -> u64 {
-    bounded(check, check.ends_in)
-}
-
-/// As few as can be hoped for: nobody can tell how soon a queued job will have been and gone, so there a tenth of the
-/// time is all that keeps to a lateness of a tenth.
-fn clairvoyant_but_for_queues(check: &Check) -> u64 {
-    if check.seen.queued { bounded(check, check.watched() / 10) } else { clairvoyant(check) }
+    bounded(check, if check.seen.queued { check.watched() / 10 } else { check.ends_in })
 }
 
 fn bounded(check: &Check, wait: u64) -> u64 {

@@ -37,14 +37,13 @@ pub(crate) const SHAPES: [Shape; 5] = [
 ];
 
 /// Shapes that the rule was not chosen by: steeper and flatter curves, few and many steps, stalls at other times.
-pub(crate) const OTHER_SHAPES: [Shape; 9] = [
+const OTHER_SHAPES: [Shape; 8] = [
     Shape::Curve(|x| x.powi(3)),
     Shape::Curve(|x| (5.0 * x).exp_m1() / 5.0_f64.exp_m1()),
     Shape::Curve(f64::sqrt),
     Shape::Curve(|x| x * x * (3.0 - 2.0 * x)),
     Shape::Curve(|x| in_steps(x, 3.0)),
     Shape::Curve(|x| in_steps(x, 20.0)),
-    Shape::Curve(|x| stalled(x, 0.0)),
     Shape::Curve(|x| stalled(x, 0.05)),
     Shape::Curve(|x| stalled(x, 0.6)),
 ];
@@ -58,28 +57,26 @@ fn stalled(time: f64, from: f64) -> f64 {
     1.5 * (time - (time - from).clamp(0.0, 1.0 / 3.0))
 }
 
-/// `count` shapes of random speeds, the same ones in every run.
-pub(crate) fn random_shapes(count: usize) -> Vec<Shape> {
+/// A hundred shapes of random speeds, the same ones in every run.
+fn random_shapes() -> Vec<Shape> {
     let mut state = 0x5EED_u64;
-    // SplitMix64: enough for shapes, and no dependency.
-    let mut random = move || {
+    // SplitMix64: it stays the same whatever becomes of any library.
+    let mut random = || {
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = state;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     };
-    (0..count)
-        .map(|_| {
-            let mut knots = [0.0; 7];
-            for i in 1..knots.len() {
-                // Squared: speeds that differ by far more than a factor of two.
-                knots[i] = knots[i - 1] + random().powi(2) + 0.001;
-            }
-            let total = knots[6];
-            Shape::Knots(knots.map(|knot| knot / total))
-        })
-        .collect()
+    let mut shape = || {
+        let mut knots = [0.0; 7];
+        for i in 1..knots.len() {
+            // Squared: speeds that differ by far more than a factor of two.
+            knots[i] = knots[i - 1] + random().powi(2) + 0.001;
+        }
+        Shape::Knots(knots.map(|knot| knot / knots[6]))
+    };
+    (0..100).map(|_| shape()).collect()
 }
 
 /// A simulated job. Times are in seconds.
@@ -120,7 +117,7 @@ pub(crate) fn listed_jobs(counts: bool) -> Vec<Job> {
 }
 
 /// Every combination.
-pub(crate) fn jobs(runs: &[u64], queues: &[u64], shapes: &[Shape], records: u64, counts: bool) -> Vec<Job> {
+fn jobs(runs: &[u64], queues: &[u64], shapes: &[Shape], records: u64, counts: bool) -> Vec<Job> {
     let mut jobs = Vec::new();
     for &run in runs {
         for &queue in queues {
@@ -130,24 +127,32 @@ pub(crate) fn jobs(runs: &[u64], queues: &[u64], shapes: &[Shape], records: u64,
     jobs
 }
 
-/// What a watch is like, besides the job. Times are in seconds.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Conditions {
-    pub bounds: Bounds,
-    /// How long after the job's creation the first check is.
-    pub begins_after: u64,
-    /// How much later than asked for each check comes.
-    pub latency: u64,
-}
+/// The default bounds.
+pub(crate) const USUAL: Bounds = Bounds { min_seconds: 10, max_seconds: 900 };
 
-/// The first check at the job's creation, no latency, the default bounds.
-pub(crate) const USUAL: Conditions =
-    Conditions { bounds: Bounds { min_seconds: 10, max_seconds: 900 }, begins_after: 0, latency: 0 };
+/// Jobs and bounds beyond the listed ones, to show that the rule was not fitted to those: no duration and no queue is
+/// among theirs.
+pub(crate) fn scenarios() -> Vec<(&'static str, Vec<Job>, Bounds)> {
+    const RUNS: [u64; 8] = [33, 75, 250, 900, 2_000, 7_000, 30_000, 80_000];
+    const QUEUES: [u64; 4] = [0, 25, 400, 5_000];
+    let with = |shapes: &[Shape], records| jobs(&RUNS, &QUEUES, shapes, records, true);
+    let usual = || with(&SHAPES, 50_000);
+    // Zoho's latest specification does not list `RUNNING`: all that a rule can see of these is a queue.
+    let silent =
+        |length: &u64| Job { queue: length - 1, run: 1, shape: SHAPES[0], records: 1, counts: false };
+    vec![
+        ("other durations and queues", usual(), USUAL),
+        ("other shapes", with(&OTHER_SHAPES, 50_000), USUAL),
+        ("random shapes", with(&random_shapes(), 50_000), USUAL),
+        ("5 records", with(&SHAPES, 5), USUAL),
+        ("scheduled until completed", RUNS.iter().chain(&QUEUES[1..]).map(silent).collect(), USUAL),
+        ("bounds 30 s and 5 min", usual(), Bounds { min_seconds: 30, max_seconds: 300 }),
+        ("bounds 1 s and 1 h", usual(), Bounds { min_seconds: 1, max_seconds: 3_600 }),
+    ]
+}
 
 /// What a policy may go by.
 pub(crate) struct Check {
-    /// 1 for the first.
-    pub number: u32,
     pub earlier: Earlier,
     pub seen: Seen,
     pub bounds: Bounds,
@@ -162,36 +167,17 @@ impl Check {
     }
 }
 
-/// How a watch went.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Watched {
-    pub checks: u32,
-    /// Seconds from the end to the check that noticed it, the latency of that one check aside.
-    pub late: u64,
-}
-
-/// Watches a job to its end.
-pub(crate) fn watch(job: &Job, conditions: &Conditions, wait: impl Fn(&Check) -> u64) -> Watched {
-    let mut time = conditions.begins_after;
-    let mut earlier = Earlier::default();
-    for number in 1.. {
-        if time >= job.length() {
-            return Watched {
-                checks: number,
-                late: (time - job.length()).saturating_sub(conditions.latency),
-            };
-        }
+/// Watches a job from its creation to its end: how many checks that takes, and how many seconds late the last one is.
+pub(crate) fn watch(job: &Job, bounds: &Bounds, wait: impl Fn(&Check) -> u64) -> (u32, u64) {
+    let (mut time, mut checks, mut earlier) = (0, 1, Earlier::default());
+    while time < job.length() {
         let seen = job.seen_at(time);
-        let ends_in = job.length() - time;
-        time +=
-            wait(&Check { number, earlier, seen, bounds: conditions.bounds, ends_in }) + conditions.latency;
-        earlier = Earlier {
-            first_checked_at: earlier.first_checked_at.or(Some(seen.now)),
-            checked_at: Some(seen.now),
-            done: seen.done,
-        };
+        time += wait(&Check { earlier, seen, bounds: *bounds, ends_in: job.length() - time });
+        let first_checked_at = earlier.first_checked_at.or(Some(seen.now));
+        earlier = Earlier { first_checked_at, checked_at: Some(seen.now), done: seen.done };
+        checks += 1;
     }
-    unreachable!("a job ends")
+    (checks, time - job.length())
 }
 
 /// How a policy did on a set of jobs.
@@ -207,13 +193,11 @@ pub(crate) struct Tally {
     pub mean: f64,
 }
 
-/// Watches those of the jobs that are not over when the watch begins.
-pub(crate) fn tally(jobs: &[Job], conditions: &Conditions, wait: impl Fn(&Check) -> u64) -> Tally {
-    let jobs: Vec<&Job> = jobs.iter().filter(|job| job.length() > conditions.begins_after).collect();
+pub(crate) fn tally(jobs: &[Job], bounds: &Bounds, wait: impl Fn(&Check) -> u64) -> Tally {
     let mut tally = Tally::default();
-    for job in &jobs {
-        let Watched { checks, late } = watch(job, conditions, &wait);
-        let share = late as f64 / job.length().max(10 * conditions.bounds.min_seconds) as f64;
+    for job in jobs {
+        let (checks, late) = watch(job, bounds, &wait);
+        let share = late as f64 / job.length().max(10 * bounds.min_seconds) as f64;
         tally.checks += checks;
         tally.too_late += u32::from(share > 0.1);
         tally.worst = tally.worst.max(share);

@@ -31,14 +31,9 @@ _SYNC_RULE = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/StepFunctionsGetEventsF
 SYNC_RULE = [(action, _SYNC_RULE) for action in ("events:PutTargets", "events:PutRule", "events:DescribeRule")]
 
 
+_KEYS = {"ZohoSecretArn": "SecretKmsKeyArn", "StatusTopic": "TopicKmsKeyArn", "JobsBucket": "JobsBucketKmsKeyArn"}
 # The conditions of the template, which every call here meets.
-_CONDITIONS = [
-    None,
-    *(
-        {"StringEquals": one}
-        for one in ({"aws:ResourceAccount": ACCOUNT_ID}, {"iam:PassedToService": "scheduler.amazonaws.com"})
-    ),
-]
+_CONDITIONS = [{"aws:ResourceAccount": ACCOUNT_ID}, {"iam:PassedToService": "scheduler.amazonaws.com"}]
 
 
 def statements(template: Resolved, role: str) -> list[dict[str, Any]]:
@@ -70,13 +65,8 @@ class Roles:
             for role, resource in template.resources.items()
             if resource["Type"] == "AWS::IAM::Role"
         }
-        encrypted = {
-            "ZohoSecretArn": "SecretKmsKeyArn",
-            "StatusTopic": "TopicKmsKeyArn",
-            "JobsBucket": "JobsBucketKmsKeyArn",
-        }
         references = template.references
-        self._keys = {references[one]: references[key] for one, key in encrypted.items() if references[key]}
+        self._keys = {references[one]: references[key] for one, key in _KEYS.items() if references[key]}
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._statements)
@@ -139,7 +129,7 @@ def needed(call: Call) -> list[Permission]:
 def _allows(statement: dict[str, Any], action: str, resource: str) -> bool:
     return (
         statement["Effect"] == "Allow"
-        and statement.get("Condition") in _CONDITIONS
+        and ("Condition" not in statement or statement["Condition"].get("StringEquals") in _CONDITIONS)
         and action in statement["Action"]
         and any(_matches(pattern, resource) for pattern in as_list(statement["Resource"]))
     )

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from samtranslator.translator.transform import transform
@@ -59,7 +60,6 @@ class Resolved:
 
     @property
     def dashboard(self) -> dict[str, Any]:
-        """The body of the dashboard."""
         return json.loads(self.properties("Dashboard")["DashboardBody"])
 
 
@@ -81,7 +81,7 @@ def expanded() -> dict[str, Any]:
         if resource["Type"] == "AWS::Serverless::Function":
             properties["CodeUri"] = "s3://artifacts/function.zip"
     os.environ.setdefault("AWS_DEFAULT_REGION", REGION)
-    return transform(template, {}, _NoManagedPolicies())
+    return transform(template, {}, SimpleNamespace(load=dict))  # no managed policy of AWS
 
 
 def definition(resource: str, stack: Resolved) -> str:
@@ -112,13 +112,6 @@ def resolve(name: str = "zoho", **parameters: Any) -> Resolved:
     return Resolved(name, resources, outputs, references, arns)
 
 
-class _NoManagedPolicies:
-    """The template names no managed policy: every right is written out."""
-
-    def load(self) -> dict[str, str]:
-        return {}
-
-
 class _Resolver:
     """The intrinsic functions that the template uses; any other one is a KeyError or stays visible."""
 
@@ -143,21 +136,18 @@ class _Resolver:
             return [value for item in node if (value := self.value(item)) is not _NO_VALUE]
         if not isinstance(node, dict):
             return node
-        if len(node) == 1:
-            ((function, argument),) = node.items()
-            if function == "Ref":
+        function, argument = next(iter(node.items())) if len(node) == 1 else ("", None)
+        match function:
+            case "Ref":
                 return self._reference(argument)
-            if function == "Fn::GetAtt":
-                resource, attribute = argument
-                return self._identity(resource, attribute)
-            if function == "Fn::Sub":
-                return self._substitute(argument)
-            if function == "Fn::If":
-                condition, then, otherwise = argument
-                return self.value(then if self.condition(condition) else otherwise)
-            if function == "Fn::Join":
-                separator, parts = argument
-                return separator.join(self.value(parts))
+            case "Fn::GetAtt":
+                return self._identity(*argument)
+            case "Fn::Sub":
+                return re.sub(r"\$\{([^}]+)\}", self._substitute, argument)
+            case "Fn::If":
+                return self.value(argument[1] if self.condition(argument[0]) else argument[2])
+            case "Fn::Join":
+                return argument[0].join(self.value(argument[1]))
         return {key: value for key, item in node.items() if (value := self.value(item)) is not _NO_VALUE}
 
     def condition(self, condition: Any) -> bool:
@@ -182,12 +172,8 @@ class _Resolver:
         name = self.value(given) if given else f"{self._stack_name}-{logical_id}"
         return _IDENTITIES[resource["Type"]][attribute].format(name)
 
-    def _substitute(self, text: str) -> str:
-        def replacement(match: re.Match[str]) -> str:
-            name = match[1]
-            if name.startswith("!"):
-                return "${" + name[1:] + "}"
-            resource, _, attribute = name.partition(".")
-            return self._identity(resource, attribute) if attribute else self._reference(name)
-
-        return re.sub(r"\$\{([^}]+)\}", replacement, text)
+    def _substitute(self, match: re.Match[str]) -> str:
+        if match[1].startswith("!"):
+            return "${" + match[1][1:] + "}"
+        resource, _, attribute = match[1].partition(".")
+        return self._identity(resource, attribute) if attribute else self._reference(resource)

@@ -60,16 +60,16 @@ async fn one_replacement_token_on_a_401() {
 
 #[tokio::test(start_paused = true)]
 async fn the_connection_is_opened_ahead_of_the_first_check() {
-    for (contents, api_host, expected) in [
+    for (contents, data_center, expected) in [
         (OLD, None, "connect US"),
         (CREDENTIALS, None, "POST, connect EU"),
         // INIT does not wait for a host that turns out not to be the right one.
-        (CREDENTIALS, Some("www.zohoapis.jp"), "connect https://www.zohoapis.jp, POST, connect EU"),
-        (CREDENTIALS, Some("www.zohoapis.eu"), "connect EU, POST"),
+        (CREDENTIALS, Some("JP"), "connect https://www.zohoapis.jp, POST, connect EU"),
+        (CREDENTIALS, Some("EU"), "connect EU, POST"),
         // Nothing to connect to: the check reports the error.
         ("{}", None, ""),
     ] {
-        let (checker, zoho) = checker(&[contents], &[], api_host);
+        let (checker, zoho) = checker(&[contents], &[], data_center);
         checker.warm_up().await;
         assert_eq!(zoho.log(), expected, "{contents}");
     }

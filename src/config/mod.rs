@@ -11,7 +11,7 @@ use crate::invalid::Invalid;
 use crate::watch::notice;
 use crate::watch::pacing::Bounds;
 use crate::watch::report::Limits;
-use crate::zoho::data_center::DataCenter;
+use crate::zoho::ZohoSettings;
 use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,16 +23,8 @@ pub struct Config {
     pub secret_id: String,
     /// `STATUS_TOPIC_ARN`: needed once a notification is due.
     pub topic_arn: Option<String>,
-    /// `ZOHO_DATA_CENTER`: the data center of a secret that names none.
-    pub data_center: Option<DataCenter>,
-    /// `ZOHO_API_DOMAIN`: overrides every other source of the API host.
-    pub api_domain: Option<Origin>,
-    /// `ZOHO_ACCOUNTS_DOMAIN`: overrides every other source of the accounts host.
-    pub accounts_domain: Option<Origin>,
-    /// `ZOHO_API_VERSION`, such as `v8`.
-    pub api_version: String,
-    /// `REQUEST_TIMEOUT_SECONDS`: the longest time for one HTTP attempt.
-    pub request_timeout: Duration,
+    /// `ZOHO_DATA_CENTER` and the like.
+    pub zoho: ZohoSettings,
     /// `CHECK_INTERVAL_MIN_SECONDS`, `CHECK_INTERVAL_MAX_SECONDS`, `WATCH_LIMIT_SECONDS`, `STILL_RUNNING_NOTICE_SECONDS`,
     /// and `NO_PROGRESS_NOTICE_SECONDS`.
     pub limits: Limits,
@@ -61,11 +53,16 @@ impl Config {
         let mut variables = Variables { environment, problems: Vec::new() };
         let secret_id = variables.required("ZOHO_SECRET_ID", values::secret_id);
         let topic_arn = variables.parsed("STATUS_TOPIC_ARN", values::topic_arn);
-        let data_center = variables.parsed("ZOHO_DATA_CENTER", values::data_center);
-        let api_domain = variables.parsed("ZOHO_API_DOMAIN", Origin::parse);
-        let accounts_domain = variables.parsed("ZOHO_ACCOUNTS_DOMAIN", Origin::parse);
+        let defaults = ZohoSettings::default();
+        let request_timeout = variables.seconds("REQUEST_TIMEOUT_SECONDS", 900).map(Duration::from_secs);
         let api_version = variables.parsed("ZOHO_API_VERSION", values::api_version);
-        let request_timeout = variables.seconds("REQUEST_TIMEOUT_SECONDS", 900).unwrap_or(10);
+        let zoho = ZohoSettings {
+            data_center: variables.parsed("ZOHO_DATA_CENTER", values::data_center),
+            api_domain: variables.parsed("ZOHO_API_DOMAIN", Origin::parse),
+            accounts_domain: variables.parsed("ZOHO_ACCOUNTS_DOMAIN", Origin::parse),
+            api_version: api_version.unwrap_or(defaults.api_version),
+            request_timeout: request_timeout.unwrap_or(defaults.request_timeout),
+        };
         let least = variables.seconds("CHECK_INTERVAL_MIN_SECONDS", YEAR_SECONDS);
         let most = variables.seconds("CHECK_INTERVAL_MAX_SECONDS", YEAR_SECONDS);
         // Setting one bound adjusts the default of the other.
@@ -87,11 +84,7 @@ impl Config {
         let config = Self {
             secret_id,
             topic_arn,
-            data_center,
-            api_domain,
-            accounts_domain,
-            api_version: api_version.unwrap_or_else(|| "v8".to_owned()),
-            request_timeout: Duration::from_secs(request_timeout),
+            zoho,
             limits: Limits { bounds: Bounds { min_seconds, max_seconds }, watch_limit_seconds, notices },
             chat_notifications,
             cert_file: environment.get("SSL_CERT_FILE").map(PathBuf::from),

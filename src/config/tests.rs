@@ -28,12 +28,12 @@ fn accepts(name: &str, value: &str) -> bool {
 #[test]
 fn defaults() {
     let config = config(&[]).unwrap();
-    assert_eq!((config.secret_id.as_str(), config.api_version.as_str()), ("zoho", "v8"));
-    assert_eq!(config.request_timeout, Duration::from_secs(10));
+    assert_eq!((config.secret_id.as_str(), config.zoho.api_version.as_str()), ("zoho", "v8"));
+    assert_eq!(config.zoho.request_timeout, Duration::from_secs(10));
     assert_eq!(config.limits, crate::tests::LIMITS, "no notices");
-    assert_eq!((config.topic_arn, config.api_domain, config.accounts_domain), (None, None, None));
+    assert_eq!((config.topic_arn, config.zoho.api_domain, config.zoho.accounts_domain), (None, None, None));
     assert!(!config.chat_notifications, "off by default");
-    assert!(config.data_center.is_none() && config.cert_file.is_none() && config.proxy.is_none());
+    assert!(config.zoho.data_center.is_none() && config.cert_file.is_none() && config.proxy.is_none());
 }
 
 #[test]
@@ -42,7 +42,8 @@ fn an_empty_variable_counts_as_unset() {
         let aws = ["AWS_ENDPOINT_URL", "AWS_REGION", "SSL_CERT_FILE", "ALL_PROXY"];
         let all = OWN.split_whitespace().skip(1).chain(aws);
         let config = config(&all.map(|name| (name, value)).collect::<Vec<_>>()).unwrap();
-        assert_eq!((config.topic_arn, config.api_version.as_str(), config.cert_file), (None, "v8", None));
+        let zoho = config.zoho;
+        assert_eq!((config.topic_arn, zoho.api_version.as_str(), config.cert_file), (None, "v8", None));
     }
 }
 

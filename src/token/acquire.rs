@@ -58,7 +58,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         if memory.owner.is_empty() {
             memory.owner = format!("{:016x}", fastrand::u64(..));
         }
-        Self { sharing: context.settings.sharing, context, memory, need, pauses: 0 }
+        Self { sharing: context.sharing, context, memory, need, pauses: 0 }
     }
 
     /// Acquires a token and makes it the one of the invocations to come.

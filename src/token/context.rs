@@ -7,28 +7,9 @@ use crate::token::chain::Stored;
 use crate::token::clock::Now;
 use crate::token::record::{Identity, Kind, Record};
 use crate::zoho::credentials::{AccessToken, Secret};
-use crate::zoho::data_center::DataCenter;
-use crate::zoho::hosts;
+use crate::zoho::{ZohoSettings, hosts};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// What the environment variables say about tokens, and where time and randomness come from.
-#[derive(Clone)]
-pub struct TokenSettings {
-    /// `ZOHO_API_DOMAIN`.
-    pub api_domain: Option<Origin>,
-    /// `ZOHO_ACCOUNTS_DOMAIN`.
-    pub accounts_domain: Option<Origin>,
-    /// `ZOHO_DATA_CENTER`: the data center of a secret that names none.
-    pub data_center: Option<DataCenter>,
-    /// `REQUEST_TIMEOUT_SECONDS`.
-    pub request_timeout: Duration,
-    /// What the store is used for besides the credentials.
-    pub sharing: Sharing,
-    /// The wall clock.
-    pub clock: Clock,
-}
 
 /// What the store is used for besides the credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,16 +20,18 @@ pub enum Sharing {
     ReadWrite,
 }
 
-pub(super) struct Context<S, H> {
+pub(crate) struct Context<S, H> {
     pub store: S,
     pub http: H,
-    pub settings: TokenSettings,
-    pub cache: TokenCache,
+    pub settings: ZohoSettings,
+    pub sharing: Sharing,
+    pub clock: Clock,
+    pub(super) cache: TokenCache,
 }
 
 impl<S, H> Context<S, H> {
     pub(super) fn now(&self) -> Now {
-        Now { at: (self.settings.clock)(), instant: Instant::now().into_std() }
+        Now { at: (self.clock)(), instant: Instant::now().into_std() }
     }
 
     /// The credentials of this version.

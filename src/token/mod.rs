@@ -27,7 +27,8 @@ mod source;
 mod store;
 
 pub use cache::CachedToken;
-pub use context::{Sharing, TokenSettings};
+pub(crate) use context::Context;
+pub use context::Sharing;
 pub use record::{LEASE_LABEL, TOKEN_LABEL};
 pub use source::TokenSource;
 pub use store::{Put, SecretStore, StoreError, Version};

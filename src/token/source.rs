@@ -4,11 +4,13 @@
 use crate::deadline::Deadline;
 use crate::error::WatchError;
 use crate::http::HttpClient;
+use crate::timestamp::Clock;
 use crate::token::acquire::Acquisition;
 use crate::token::cache::{CachedToken, TokenCache};
 use crate::token::chain::{Memory, Need};
-use crate::token::context::{Context, TokenSettings};
+use crate::token::context::{Context, Sharing};
 use crate::token::store::SecretStore;
+use crate::zoho::ZohoSettings;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use tracing::Instrument;
 
 /// Provides access tokens. Clones share everything.
 pub struct TokenSource<S, H> {
-    context: Arc<Context<S, H>>,
+    pub(crate) context: Arc<Context<S, H>>,
     /// Whoever has it is the only acquisition of this process.
     memory: Arc<tokio::sync::Mutex<Memory>>,
 }
@@ -33,8 +35,8 @@ impl<S, H> Clone for TokenSource<S, H> {
 
 impl<S: SecretStore + 'static, H: HttpClient + 'static> TokenSource<S, H> {
     /// Reads nothing yet.
-    pub fn new(store: S, http: H, settings: TokenSettings) -> Self {
-        let context = Context { store, http, settings, cache: TokenCache::new() };
+    pub fn new(store: S, http: H, settings: ZohoSettings, sharing: Sharing, clock: Clock) -> Self {
+        let context = Context { store, http, settings, sharing, clock, cache: TokenCache::new() };
         Self { context: Arc::new(context), memory: Arc::default() }
     }
 

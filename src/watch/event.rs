@@ -108,7 +108,8 @@ mod tests {
     use super::*;
     use crate::tests::{SCHEDULE, ago, of, request};
     use crate::watch::notice::NoticeKind;
-    use crate::watch::report::{ReportedError, State};
+    use crate::watch::report::State;
+    use crate::watch::request::ReportedError;
     use serde_json::{Value, json};
     use std::collections::HashSet;
 

@@ -30,6 +30,12 @@ pub enum JobRef {
     },
 }
 
+impl Default for JobRef {
+    fn default() -> Self {
+        Self::AsWritten { module: None, job_id: None }
+    }
+}
+
 impl JobRef {
     /// The module, as far as it is known.
     pub fn module(&self) -> Option<&str> {

@@ -5,7 +5,7 @@ use crate::watch::event::{Event, MessageIds};
 use crate::watch::format::defanged;
 use crate::watch::report::Report;
 use crate::watch::request::Request;
-use crate::watch::text::{Deployment, Text};
+use crate::watch::text::{Deployment, Text, after};
 use serde_json::{Value, json};
 
 /// A message as SNS accepts it.
@@ -103,7 +103,7 @@ fn subject(text: &Text, job_id: Option<&str>) -> String {
             format!("...{}", job_id.chars().skip(start).collect::<String>())
         },
     );
-    let counts = if text.counts.is_empty() { String::new() } else { format!(": {}", text.counts) };
+    let counts = after(": ", &text.counts);
     let start = ascii(&format!("{}: ", text.beginning));
     let operation = ascii(&text.operation);
     let end = ascii(&format!(", job {job}{counts}"));
@@ -122,7 +122,7 @@ fn subject(text: &Text, job_id: Option<&str>) -> String {
 
 /// One line for a phone.
 fn sms(text: &Text, job_id: &str) -> String {
-    let counts = if text.counts.is_empty() { String::new() } else { format!(": {}", text.counts) };
+    let counts = after(": ", &text.counts);
     ascii(&format!("{}: {}, job {}{counts}", text.beginning, text.operation, defanged(job_id)))
 }
 

@@ -6,7 +6,7 @@ use crate::watch::ids::JobRef;
 use crate::watch::job::{Counts, JobStatus, Outcome, Status};
 use crate::watch::notice::{self, Notice};
 use crate::watch::pacing::{self, Bounds, Earlier, NextCheck, Seen};
-use crate::watch::request::{Failure, History, Request, Tags};
+use crate::watch::request::{History, ReportedError, Request, Tags};
 use serde::{Serialize, Serializer};
 
 /// What a check found, and how the watch continues.
@@ -66,33 +66,6 @@ pub struct Limits {
     pub watch_limit_seconds: u64,
     /// How often a watch that continues sends a notice.
     pub notices: notice::Intervals,
-}
-
-/// An error as a report carries it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-pub struct ReportedError {
-    /// The function's `errorType`, or the name of the error that a state machine caught.
-    #[serde(rename = "type")]
-    pub name: String,
-    /// What happened and what to do, in one line.
-    pub message: String,
-    /// Whether a state machine caught it: the name and the message are not the function's own.
-    #[serde(skip)]
-    pub is_callers: bool,
-}
-
-impl From<&WatchError> for ReportedError {
-    fn from(error: &WatchError) -> Self {
-        let (name, message) = (error.kind().name().to_owned(), error.message().to_owned());
-        Self { name, message, is_callers: false }
-    }
-}
-
-impl From<&Failure> for ReportedError {
-    fn from(failure: &Failure) -> Self {
-        Self { name: failure.error.clone(), message: failure.cause.clone(), is_callers: true }
-    }
 }
 
 impl Limits {

@@ -6,6 +6,7 @@ use crate::error::WatchError;
 use crate::timestamp::Timestamp;
 use crate::watch::ids::{ExecutionArn, Job, JobRef, ScheduleArn};
 use crate::watch::job::{Counts, Status};
+use serde::Serialize;
 
 /// What one invocation asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub enum Ask {
     /// To compose the end of a watch that its state machine gave up.
     Compose {
         /// What the state machine caught.
-        failure: Failure,
+        failure: ReportedError,
         /// The job, as far as the request names one.
         job: JobRef,
     },
@@ -94,13 +95,25 @@ pub struct History {
     pub last_progress_at: Option<Timestamp>,
 }
 
-/// An error that a state machine caught, as Step Functions writes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// The name of the error, at most 200 characters.
-    pub error: String,
-    /// What happened, one line of at most [`LONGEST_CAUSE`] characters.
-    pub cause: String,
+/// An error as a report carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct ReportedError {
+    /// The function's `errorType`, or the name of the error that a state machine caught.
+    #[serde(rename = "type")]
+    pub name: String,
+    /// What happened and what to do, in one line.
+    pub message: String,
+    /// Whether a state machine caught it: the name and the message are not the function's own.
+    #[serde(skip)]
+    pub is_callers: bool,
+}
+
+impl From<&WatchError> for ReportedError {
+    fn from(error: &WatchError) -> Self {
+        let (name, message) = (error.kind().name().to_owned(), error.message().to_owned());
+        Self { name, message, is_callers: false }
+    }
 }
 
 /// Enough for the function's own messages; a state machine's cause can have 32,768 characters.

@@ -7,8 +7,8 @@ use crate::watch::format::{defanged, duration, for_people, with_thousands_separa
 use crate::watch::ids::{JobRef, Location};
 use crate::watch::job::Outcome;
 use crate::watch::notice::NoticeKind;
-use crate::watch::report::{Report, ReportedError, State, seconds_between};
-use crate::watch::request::{Caller, Request};
+use crate::watch::report::{Report, State, seconds_between};
+use crate::watch::request::{Caller, ReportedError, Request};
 
 /// Where the function runs, as its messages name it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,10 +108,14 @@ pub fn counts(report: &Report) -> String {
     [updated, failed, left].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
+/// The counts after this, if there are any.
+pub(super) fn after(start: &str, counts: &str) -> String {
+    if counts.is_empty() { String::new() } else { format!("{start}{counts}") }
+}
+
 /// What happened to the change of owner: true whenever it is read.
 fn predicate(report: &Report, event: Event) -> String {
-    let counts = counts(report);
-    let counts = if counts.is_empty() { counts } else { format!(": {counts}") };
+    let counts = after(": ", &counts(report));
     let watched = duration(seconds_between(report.began, report.checked_at));
     match (event, &report.state) {
         (Event::End(Outcome::Succeeded), _) if report.counts.total == Some(0) => {
@@ -165,8 +169,7 @@ fn last_seen(report: &Report) -> String {
             _ => "No check has found it. The job itself may continue in Zoho.".to_owned(),
         };
     };
-    let counts = counts(report);
-    let counts = if counts.is_empty() { counts } else { format!(", {counts}") };
+    let counts = after(", ", &counts(report));
     format!(
         "It was last seen on {}: {}{counts}. The job may have ended in the meantime.",
         for_people(report.checked_at),

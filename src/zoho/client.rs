@@ -8,6 +8,7 @@ use crate::operation::OPERATION;
 use crate::timestamp::{Clock, milliseconds};
 use crate::watch::ids::Job;
 use crate::watch::job::JobStatus;
+use crate::zoho::ZohoSettings;
 use crate::zoho::credentials::AccessToken;
 use crate::zoho::exchange;
 use crate::zoho::hosts::ZohoHost;
@@ -15,21 +16,19 @@ use crate::zoho::response;
 use crate::zoho::retry::{self, Retry};
 use ::http::header::AUTHORIZATION;
 use ::http::{HeaderMap, Method};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Which job to ask for, and where.
 #[derive(Clone, Copy)]
 pub struct StatusRequest<'a> {
     /// The API host.
     pub host: &'a ZohoHost,
-    /// A version of Zoho's API, such as `v8`.
-    pub api_version: &'a str,
     /// The job.
     pub job: &'a Job,
     /// Authorizes the request.
     pub token: &'a AccessToken,
-    /// The timeout for one attempt.
-    pub timeout: Duration,
+    /// The API's version, and the timeout for one attempt.
+    pub settings: &'a ZohoSettings,
     /// When the invocation must be over.
     pub deadline: Deadline,
     /// The wall clock: a `Retry-After` may be a date.
@@ -84,7 +83,7 @@ async fn attempt(
     http: &impl HttpClient,
     request: &StatusRequest<'_>,
 ) -> Result<JobStatus, (WatchError, Retry)> {
-    let StatusRequest { host, api_version, job: Job { module, job_id }, token, .. } = *request;
+    let StatusRequest { host, job: Job { module, job_id }, token, settings, .. } = *request;
     let Some(authorization) = token.authorization() else {
         let error =
             WatchError::new(ErrorType::TokenRejected, "the access token does not fit into an HTTP header");
@@ -93,10 +92,10 @@ async fn attempt(
     let sent = HttpRequest {
         method: Method::GET,
         origin: &host.origin,
-        path: format!("/crm/{api_version}/{module}/actions/{}?job_id={job_id}", OPERATION.path),
+        path: format!("/crm/{}/{module}/actions/{}?job_id={job_id}", settings.api_version, OPERATION.path),
         headers: HeaderMap::from_iter([(AUTHORIZATION, authorization)]),
         body: String::new(),
-        timeout: request.deadline.share(request.timeout),
+        timeout: request.deadline.share(settings.request_timeout),
     };
     match exchange::send(http, host, sent, (request.clock)(), &[token.expose()]).await {
         Ok(exchange) => response::classify(&exchange).map_err(|error| {

@@ -58,21 +58,27 @@ SCENARIOS = [
         announced="SUCCEEDED",
     ),
     Scenario(
-        "succeeds in part",
-        (ends("PARTIALLY_SUCCEEDED"),),
-        [*BEGIN, *ANNOUNCE, COMPLETED],
-        announced="PARTIALLY_SUCCEEDED",
+        "succeeds in part", (ends("PARTIALLY_SUCCEEDED"),), [*BEGIN, *ANNOUNCE, COMPLETED], None, "PARTIALLY_SUCCEEDED"
     ),
-    Scenario("fails", (ends("FAILED"),), [*BEGIN, *ANNOUNCE, BAD_JOB], "FAILED", "FAILED"),
-    Scenario(
-        "times out", (ends("WATCH_TIMED_OUT"),), [*BEGIN, *ANNOUNCE, BAD_JOB], "WATCH_TIMED_OUT", "WATCH_TIMED_OUT"
+    *(
+        Scenario(f"ends with {end}", (ends(end),), [*BEGIN, *ANNOUNCE, BAD_JOB], end, end)
+        for end in ("FAILED", "WATCH_TIMED_OUT")
     ),
-    Scenario(
-        "a watch that never worked",
-        ({"report": failed_report("JobNotFound")},),
-        [*BEGIN, *ANNOUNCE, FAILED_WATCH],
-        "JobNotFound",
-        "WATCH_FAILED",
+    *(
+        Scenario(
+            name,
+            ({"report": failed_report(error)},),
+            [*BEGIN, *ANNOUNCE, FAILED_WATCH],
+            error,
+            "WATCH_FAILED",
+            0,
+            request,
+        )
+        for name, error, request in [
+            ("a watch that never worked", "JobNotFound", REQUEST),
+            ("an input that is an array", "InvalidInput", [REQUEST]),
+            ("an input that is null", "InvalidInput", None),
+        ]
     ),
     *(
         Scenario(
@@ -141,17 +147,6 @@ SCENARIOS = [
         "NotificationFailed",
         sns_denies=True,
         sqs_denies=True,
-    ),
-    *(
-        Scenario(
-            f"an input that is {name}",
-            ({"report": failed_report("InvalidInput")},),
-            [*BEGIN, *ANNOUNCE, FAILED_WATCH],
-            "InvalidInput",
-            "WATCH_FAILED",
-            request=request,
-        )
-        for name, request in {"an array": [REQUEST], "null": None}.items()
     ),
     Scenario(
         "a job that is unfinished for long",

@@ -24,8 +24,8 @@ from tests.deploy.test_permissions import make_schedule
 JOB = {"MODULE": "Leads", "JOB_ID": JOB_ID}
 
 
-def make(deployment: Deployment, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a make target against the deployment, whose outputs CloudFormation knows."""
+def as_operator(deployment: Deployment, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command with the AWS CLI at hand, and CloudFormation knowing the outputs of the deployment."""
     cloudformation = deployment.stack.client("cloudformation")
     if deployment.name not in {stack["StackName"] for stack in cloudformation.list_stacks()["StackSummaries"]}:
         outputs = {name: {"Value": value} for name, value in deployment.template.outputs.items()}
@@ -38,10 +38,13 @@ def make(deployment: Deployment, target: str, **variables: str) -> subprocess.Co
         "AWS_ENDPOINT_URL": deployment.stack.endpoint_url,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def make(deployment: Deployment, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a make target against the deployment."""
     arguments = [f"{name}={value}" for name, value in {"STACK": deployment.name, **variables}.items()]
-    return subprocess.run(
-        ["make", "--silent", target, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    return as_operator(deployment, ["make", "--silent", target, *arguments], ROOT)
 
 
 # ---- the state machines ---------------------------------------------------------------------------------------

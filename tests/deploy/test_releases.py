@@ -9,7 +9,7 @@ import pytest
 
 from local.deployment import Deployment, template
 from local.deployment.template import Resolved
-from tests.deploy.reports import JOB_ID, final_report, report
+from tests.deploy.reports import JOB_ID
 from tests.deploy.scenarios import ANNOUNCE, BEGIN, COMPLETED, LAP, REQUEST
 
 PREVIOUS = Path(__file__).parent / "previous"
@@ -45,11 +45,3 @@ def test_a_running_list_of_the_previous_release_goes_on_with_the_function(
     assert execution.output["checks"] == laps + 1
     assert many.status == "SUCCEEDED"
     assert deployment.outcomes() == ["SUCCEEDED", "SUMMARY"]
-
-
-def test_a_watch_goes_on_with_the_function_of_the_previous_release(deploy_stub: Callable[..., Deployment]) -> None:
-    """That function throws what is retryable, instead of reporting it."""
-    thrown = [{"error": [name, "later"]} for name in ("ZohoUnavailable", "SecretUnavailable", "TokenRateLimited")]
-    execution = deploy_stub({"report": report()}, *thrown, {"report": final_report()}).watch(REQUEST)
-    assert execution.status == "SUCCEEDED"
-    assert execution.errors == ["ZohoUnavailable", "SecretUnavailable", "TokenRateLimited"]

@@ -6,8 +6,6 @@ import json
 import random
 from typing import Any
 
-import pytest
-
 from local.deployment import STATE_MACHINES, template
 from local.deployment.template import definition
 
@@ -15,19 +13,8 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 RUNS = 300
 
 
-@pytest.fixture(scope="module")
-def machines() -> dict[str, dict[str, Any]]:
-    return {resource: json.loads(definition(resource, template.resolve())) for resource in STATE_MACHINES}
-
-
-@pytest.fixture(scope="module")
-def watch(machines: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return machines["WatchStateMachine"]
-
-
-@pytest.fixture(scope="module")
-def many(machines: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    return machines["WatchManyStateMachine"]
+MACHINES = {resource: json.loads(definition(resource, template.resolve())) for resource in STATE_MACHINES}
+WATCH, LISTED, MANY = MACHINES.values()
 
 
 def retrier(state: dict[str, Any], error: str) -> dict[str, Any]:
@@ -53,8 +40,8 @@ def retriers(node: Any) -> list[dict[str, Any]]:
     return node.get("Retry", []) + [found for item in node.values() for found in retriers(item)]
 
 
-def test_retries_back_off_with_jitter(machines: dict[str, dict[str, Any]]) -> None:
-    found = [one for one in retriers(list(machines.values())) if one["MaxAttempts"]]
+def test_retries_back_off_with_jitter() -> None:
+    found = [one for one in retriers(list(MACHINES.values())) if one["MaxAttempts"]]
     assert len(found) > 10
     for one in found:
         assert one["JitterStrategy"] == "FULL"
@@ -62,24 +49,24 @@ def test_retries_back_off_with_jitter(machines: dict[str, dict[str, Any]]) -> No
         assert one["MaxDelaySeconds"] > one["IntervalSeconds"]
 
 
-def test_a_check_is_retried_for_longer_than_a_watch_may_last(watch: dict[str, Any]) -> None:
-    (only,) = watch["States"]["Check status"]["Retry"]
+def test_a_check_is_retried_for_longer_than_a_watch_may_last() -> None:
+    (only,) = WATCH["States"]["Check status"]["Retry"]
     assert only["ErrorEquals"] == ["States.ALL"]
-    assert shortest(only) > watch["TimeoutSeconds"]
+    assert shortest(only) > WATCH["TimeoutSeconds"]
 
 
-def test_an_announcement_outlasts_an_outage_of_sns(watch: dict[str, Any], many: dict[str, Any]) -> None:
-    for state in (watch["States"]["Announce end"], many["States"]["Announce result"]):
+def test_an_announcement_outlasts_an_outage_of_sns() -> None:
+    for state in (WATCH["States"]["Announce end"], MANY["States"]["Announce result"]):
         assert shortest(retrier(state, "SNS.InternalErrorException")) > DAY
         assert shortest(retrier(state, "SNS.NotFoundException")) > 10 * MINUTE
         assert retrier(state, "SNS.InvalidParameterException")["MaxAttempts"] == 0
 
 
-def test_starting_a_watch_outlasts_throttling(machines: dict[str, dict[str, Any]]) -> None:
+def test_starting_a_watch_outlasts_throttling() -> None:
     """AWS names a throttled start by the base class of its SDK."""
     starts = [
         one
-        for one in retriers(list(machines.values()))
+        for one in retriers(list(MACHINES.values()))
         if "StepFunctions.AWSStepFunctionsException" in one["ErrorEquals"]
     ]
     assert len(starts) == 3 + 2
@@ -88,43 +75,42 @@ def test_starting_a_watch_outlasts_throttling(machines: dict[str, dict[str, Any]
         assert shortest(one) > 30 * MINUTE
 
 
-def test_timeouts_fit_into_one_another(machines: dict[str, dict[str, Any]]) -> None:
-    watch, listed, many = (machines[resource] for resource in STATE_MACHINES)
+def test_timeouts_fit_into_one_another() -> None:
     stack, parameters = template.resolve(), template.source()["Parameters"]
-    for machine in machines.values():
+    for machine in MACHINES.values():
         for state in machine["States"].values():
             assert state["Type"] != "Task" or "TimeoutSeconds" in state
     # The function responds, or Lambda reports that it did not, before the task times out.
-    assert stack.properties("CheckFunction")["Timeout"] + 10 < watch["States"]["Check status"]["TimeoutSeconds"]
+    assert stack.properties("CheckFunction")["Timeout"] + 10 < WATCH["States"]["Check status"]["TimeoutSeconds"]
     # The watch ends itself, which is announced for a day at least, before the execution times out, which is not.
     latest = parameters["WatchLimitSeconds"]["MaxValue"] + parameters["CheckIntervalMaxSeconds"]["MaxValue"]
-    assert latest + DAY < watch["TimeoutSeconds"]
-    starts = [state for state in listed["States"].values() if "startExecution" in state.get("Resource", "")]
-    assert all(watch["TimeoutSeconds"] < state["TimeoutSeconds"] < listed["TimeoutSeconds"] for state in starts)
-    for state in (state for state in many["States"].values() if state["Type"] == "Map"):
+    assert latest + DAY < WATCH["TimeoutSeconds"]
+    starts = [state for state in LISTED["States"].values() if "startExecution" in state.get("Resource", "")]
+    assert all(WATCH["TimeoutSeconds"] < state["TimeoutSeconds"] < LISTED["TimeoutSeconds"] for state in starts)
+    for state in (state for state in MANY["States"].values() if state["Type"] == "Map"):
         (item,) = state["ItemProcessor"]["States"].values()
-        assert listed["TimeoutSeconds"] < item["TimeoutSeconds"] < many["TimeoutSeconds"]
+        assert LISTED["TimeoutSeconds"] < item["TimeoutSeconds"] < MANY["TimeoutSeconds"]
 
 
-def test_an_execution_cannot_outgrow_its_history(watch: dict[str, Any]) -> None:
+def test_an_execution_cannot_outgrow_its_history() -> None:
     """25,000 events are the limit. A check takes 9, a notice 7, a failed attempt 3, and the end less than 100.
 
     No watch has more than 1,700 checks, and no more attempts fail than its check may retry before it times out.
     """
-    (only,) = watch["States"]["Check status"]["Retry"]
+    (only,) = WATCH["States"]["Check status"]["Retry"]
     assert 1_700 * 9 + 3 * only["MaxAttempts"] + 100 < 25_000
 
 
-def test_a_list_of_the_longest_inline_input_fits_into_a_state(many: dict[str, Any]) -> None:
+def test_a_list_of_the_longest_inline_input_fits_into_a_state() -> None:
     """A module of 60 characters, as long as an execution's name allows, and a job ID of 20."""
-    rule = many["States"]["Is it a list?"]["Choices"][0]
+    rule = MANY["States"]["Is it a list?"]["Choices"][0]
     assert rule == {"Variable": "$.jobs[1000]", "IsPresent": True, "Next": "Reject input"}
     job = {"module": "M" * 60, "job_id": "9" * 20}
     assert len(json.dumps({"jobs": [job] * 1_000})) < 262_144 / 2
 
 
-def test_the_ways_to_read_a_list_watch_its_jobs_alike(many: dict[str, Any]) -> None:
-    maps = [state for state in many["States"].values() if state["Type"] == "Map"]
+def test_the_ways_to_read_a_list_watch_its_jobs_alike() -> None:
+    maps = [state for state in MANY["States"].values() if state["Type"] == "Map"]
     assert len(maps) == 3
     items = [list(state["ItemProcessor"]["States"].values()) for state in maps]
     assert all(item == items[0] for item in items)
@@ -132,7 +118,7 @@ def test_the_ways_to_read_a_list_watch_its_jobs_alike(many: dict[str, Any]) -> N
     assert all(state[key] == maps[0][key] for state in maps for key in same)
 
 
-def test_results_that_no_state_can_hold_do_not_hide_the_counts(many: dict[str, Any]) -> None:
+def test_results_that_no_state_can_hold_do_not_hide_the_counts() -> None:
     """Without ResultWriter, the results of all jobs become the output of the map before ResultPath discards them."""
-    first = many["States"]["Watch jobs"]["Catch"][0]
+    first = MANY["States"]["Watch jobs"]["Catch"][0]
     assert (first["ErrorEquals"], first["Next"]) == (["States.DataLimitExceeded"], "Wait for final counts")

@@ -69,18 +69,6 @@ def test_the_announcement_is_the_functions_own_notification(
             assert json.loads(publication.texts["https"])["content"]["title"] == publication.subject
 
 
-def test_a_token_that_is_revoked_during_the_watch_is_replaced(deployment: Deployment) -> None:
-    start_job(deployment, run_seconds=4)
-    execution = deployment.watch(REQUEST)
-    zoho = deployment.stack.zoho.control
-    while not (first := zoho.stats().requests_to("crm")):
-        pass
-    zoho.revoke(first[0].token)
-
-    assert (execution.status, execution.errors) == ("SUCCEEDED", [])
-    assert zoho.stats().tokens_minted == 2
-
-
 def test_a_watch_beyond_its_limit_is_announced_and_fails(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy(WatchLimitSeconds=60)
     start_job(deployment, run_seconds=100_000)
@@ -129,13 +117,6 @@ def test_an_invalid_request_is_announced_too(deployment: Deployment, event: str,
     assert message.report["job_id"] == job_id
     assert message.subject.isascii()
     assert len(message.subject) < 100
-
-
-def test_an_envelope_is_a_request_too(deployment: Deployment) -> None:
-    start_job(deployment, module="Deals")
-    payload = json.loads((ROOT / "events/put-events.json").read_text(encoding="utf-8"))
-    assert deployment.watch(payload).status == "SUCCEEDED"
-    assert [message.values["module"] for message in deployment.published()] == ["Deals"]
 
 
 def test_a_watch_goes_on_whatever_zoho_says(deployment: Deployment) -> None:

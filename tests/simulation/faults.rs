@@ -6,21 +6,15 @@ use std::ops::Range;
 
 /// What can go wrong at each service, and then with what people set: the credentials at Zoho, and the configuration of the
 /// function. `lost`: the request is done, and its response is lost; `late`: it comes after any timeout.
-const FAULTS: [(&str, &[&str]); 8] = [
-    (
-        "crm",
-        &[
-            "503", "429", "refused", "lost", "late", "page", "403 page", "cut", "too long", "401", "204",
-            "odd",
-        ],
-    ),
-    ("accounts", &["503", "429", "refused", "lost", "late", "page", "403 page", "cut", "odd"]),
-    ("secret", &["503", "429", "denied", "lost", "malformed"]),
-    ("sns", &["503", "429", "denied", "lost", "late"]),
-    ("scheduler", &["503", "429", "denied", "lost", "late"]),
-    ("lambda", &["503", "429", "lost"]),
-    ("credentials", &["revoked"]),
-    ("configuration", &["invalid"]),
+const FAULTS: [(&str, &str); 8] = [
+    ("crm", "503 429 refused lost late page 403-page cut too-long 401 204 odd"),
+    ("accounts", "503 429 refused lost late page 403-page cut odd"),
+    ("secret", "503 429 denied lost malformed"),
+    ("sns", "503 429 denied lost late"),
+    ("scheduler", "503 429 denied lost late"),
+    ("lambda", "503 429 lost"),
+    ("credentials", "revoked"),
+    ("configuration", "invalid"),
 ];
 
 /// So many of them fail single requests, too.
@@ -64,6 +58,11 @@ impl Faults {
         }
     }
 
+    /// From now on, this service fails this share of the requests.
+    pub(crate) fn add(&mut self, service: &'static str, fault: &'static str, share: f64) {
+        self.outages.push(Outage { service, fault, seconds: 0..u64::MAX, share });
+    }
+
     /// The fault that meets a request now.
     pub(crate) fn meet(&self, service: &str, now: u64, rng: &mut Rng) -> Option<&'static str> {
         let is_now = |outage: &&Outage| outage.service == service && outage.seconds.contains(&now);
@@ -72,9 +71,9 @@ impl Faults {
         {
             return Some(outage.fault);
         }
-        let number = FAULTS.iter().position(|(name, _)| *name == service).unwrap();
-        let is_flaky = self.flakiness > 0.0 && number < SERVICES && rng.f64() < self.flakiness;
-        is_flaky.then(|| rng.choice(FAULTS[number].1).copied()).flatten()
+        let (_, faults) = FAULTS[..SERVICES].iter().find(|(name, _)| *name == service)?;
+        let is_flaky = self.flakiness > 0.0 && rng.f64() < self.flakiness;
+        is_flaky.then(|| choose(faults, rng))
     }
 
     /// The seconds of all outages together.
@@ -87,10 +86,16 @@ impl Outage {
     fn draw(rng: &mut Rng) -> Self {
         let number = rng.usize(0..FAULTS.len());
         let (service, faults) = FAULTS[number];
-        let fault = faults[rng.usize(0..faults.len())];
+        let fault = choose(faults, rng);
         let from = log_uniform(rng, 1.0, 40_000.0);
         let seconds = from..from + log_uniform(rng, 5.0, 20_000.0);
         let share = if number < SERVICES { [0.5, 0.9, 1.0][rng.usize(0..3)] } else { 1.0 };
         Self { service, fault, seconds, share }
     }
+}
+
+/// One of these words.
+fn choose(words: &'static str, rng: &mut Rng) -> &'static str {
+    let words: Vec<&str> = words.split(' ').collect();
+    words[rng.usize(0..words.len())]
 }

@@ -7,15 +7,22 @@ use crate::scheduler::Ends;
 use crate::secrets::Store;
 use crate::world::World;
 use fastrand::Rng;
-use mass_change_owner_status::checker::{Checker, CheckerSettings};
+<<<<<<< HEAD
+use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Handler, Invocation, respond_without_configuration};
-use mass_change_owner_status::token::{Sharing, TokenSettings, TokenSource};
+use mass_change_owner_status::token::{Sharing, TokenSource};
+=======
+use mass_change_owner_status::deadline::Deadline;
+use mass_change_owner_status::error::{ErrorType, WatchError};
+use mass_change_owner_status::handler::{Handler, Invocation, respond_without_configuration};
+>>>>>>> rusttests
 use mass_change_owner_status::watch::message::MessageSettings;
 use mass_change_owner_status::watch::notice::Intervals;
 use mass_change_owner_status::watch::pacing::Bounds;
 use mass_change_owner_status::watch::report::Limits;
+use mass_change_owner_status::zoho::ZohoSettings;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -66,8 +73,7 @@ impl Settings {
 pub(crate) struct Lambda {
     pub world: World,
     settings: Settings,
-    /// Those that are alive, and how many there were.
-    instances: Mutex<(Vec<Arc<Instance>>, usize)>,
+    instances: Mutex<Vec<Arc<Instance>>>,
 }
 
 /// An execution environment with the function in it.
@@ -89,7 +95,7 @@ impl Lambda {
     /// Whether a new execution environment gets a token within an hour after the last outage, whatever the others left
     /// behind.
     pub(crate) async fn recovers(&self) -> bool {
-        for instance in self.instances.lock().unwrap().0.drain(..) {
+        for instance in self.instances.lock().unwrap().drain(..) {
             instance.environment.kill();
         }
         let request = {
@@ -137,7 +143,7 @@ impl Lambda {
         };
         let result = self.run(&instance, watch, payload).await;
         if instance.environment.is_dead() {
-            self.instances.lock().unwrap().0.retain(|other| !Arc::ptr_eq(other, &instance));
+            self.instances.lock().unwrap().retain(|other| !Arc::ptr_eq(other, &instance));
         } else {
             instance.environment.freeze();
             *instance.idle_since.lock().unwrap() = Some(self.world.elapsed());
@@ -158,8 +164,11 @@ impl Lambda {
             is_direct: ["announcement", "schedule_arn"].iter().all(|key| payload.get(key).is_none()),
         };
         let dies_in = world.chance(deaths).then(|| world.draw(1..16));
-        let stall = Duration::from_millis(if world.chance(stalls) { world.draw(1..40_000) } else { 0 });
-        environment.thaw(task, dies_in, stall);
+        let stalls = world.chance(stalls);
+        if stalls {
+            environment.stall(Duration::from_millis(world.draw(1..40_000)));
+        }
+        environment.thaw(task, dies_in);
         world.trace(|| format!("environment {} is invoked with {payload}", environment.number));
         let (began, began_at) = (Instant::now(), environment.now());
         let deadline = Deadline::after(self.settings.timeout.saturating_sub(RESERVE));
@@ -176,7 +185,7 @@ impl Lambda {
                 result = timeout(self.settings.timeout, instance.function.handle(&invocation)) => result,
             }
         };
-        if began.elapsed() > self.settings.timeout.saturating_sub(PROMISED_RESERVE) && stall.is_zero() {
+        if began.elapsed() > self.settings.timeout.saturating_sub(PROMISED_RESERVE) && !stalls {
             world.violation(format!("no response in time to {payload}"));
         }
         let Ok(result) = result else {
@@ -185,46 +194,48 @@ impl Lambda {
         };
         let result = result.map(|report| serde_json::to_value(report).unwrap());
         world.trace(|| format!("environment {} responds {result:?}", environment.number));
-        let at = (began_at, environment.now());
+        let at = [began_at, environment.now()];
         world.check(&Invoked { payload, request, task, at, bounds: &self.settings.limits.bounds }, &result);
         result.map_err(|error| error.kind().name().to_owned())
     }
 
     /// An idle execution environment or a new one; none if too many are busy.
     async fn instance(&self) -> Option<Arc<Instance>> {
-        let now = self.world.elapsed();
+        let world = &self.world;
         let instance = {
-            let (instances, started) = &mut *self.instances.lock().unwrap();
-            let idle_since = |instance: &Arc<Instance>| *instance.idle_since.lock().unwrap();
-            instances.retain(|instance| {
-                let is_old =
-                    idle_since(instance).is_some_and(|since| now - since >= self.settings.idle_seconds);
-                if is_old {
-                    instance.environment.kill();
-                }
-                !is_old
-            });
-            let idle: Vec<_> = instances.iter().filter(|instance| idle_since(instance).is_some()).collect();
+            let mut instances = self.instances.lock().unwrap();
+            let idle_for = |instance: &Arc<Instance>| {
+                Some(world.elapsed() - (*instance.idle_since.lock().unwrap())?)
+            };
+            let is_old = |instance: &mut Arc<Instance>| idle_for(instance) >= Some(self.settings.idle_seconds);
+            instances.extract_if(.., is_old).for_each(|instance| instance.environment.kill());
+            let idle: Vec<_> = instances.iter().filter(|instance| idle_for(instance).is_some()).collect();
             if instances.len() - idle.len() >= self.settings.concurrency {
                 return None;
             }
-            if let Some(instance) = self.world.state().rng.choice(idle) {
+            if let Some(instance) = world.state().rng.choice(idle) {
                 *instance.idle_since.lock().unwrap() = None;
                 return Some(instance.clone());
             }
-            *started += 1;
-            let instance = Arc::new(self.start(*started));
+            let skew = world.state().faults.skew;
+            let environment = world.environment(skew);
+            let (ends, messages) = (Ends(environment.clone()), MessageSettings::default());
+            let (_, checker) = environment.checker(|_| {});
+            let (limits, clock) = (self.settings.limits, environment.clock());
+            let function = Handler::new(checker, ends, messages, limits, "eu-west-1".into(), clock);
+            let instance = Arc::new(Instance { environment, function, idle_since: Mutex::default() });
             instances.push(instance.clone());
             instance
         };
         // INIT waits for two seconds (src/main.rs); what is unfinished then is continued by the first invocation.
-        instance.environment.thaw(Task::default(), None, Duration::ZERO);
+        instance.environment.thaw(Task::default(), None);
         let starting = instance.clone();
         let warm_up = tokio::spawn(async move { starting.function.warm_up().await });
         let _in_time = timeout(Duration::from_secs(2), warm_up).await;
         instance.environment.freeze();
         Some(instance)
     }
+<<<<<<< HEAD
 
     fn start(&self, number: usize) -> Instance {
         let skew = {
@@ -233,25 +244,13 @@ impl Lambda {
         };
         let environment = Environment::new(self.world.clone(), number, skew);
         let (network, clock) = (Network(environment.clone()), environment.clock());
-        let request_timeout = Duration::from_secs(10);
-        let settings = TokenSettings {
-            api_domain: None,
-            accounts_domain: None,
-            data_center: None,
-            request_timeout,
-            sharing: Sharing::ReadWrite,
-            clock: clock.clone(),
-        };
-        let tokens = TokenSource::new(Store(environment.clone()), network.clone(), settings);
-        let settings = CheckerSettings {
-            api_version: "v8".into(),
-            request_timeout,
-            api_host: None,
-            clock: clock.clone(),
-        };
-        let checker = Checker::new(tokens, network, settings);
+        let (store, settings) = (Store(environment.clone()), ZohoSettings::default());
+        let tokens = TokenSource::new(store, network, settings, Sharing::ReadWrite, clock.clone());
+        let checker = Checker::new(tokens);
         let (ends, messages) = (Ends(environment.clone()), MessageSettings::default());
         let function = Handler::new(checker, ends, messages, self.settings.limits, "eu-west-1".into(), clock);
         Instance { environment, function, idle_since: Mutex::default() }
     }
+=======
+>>>>>>> rusttests
 }

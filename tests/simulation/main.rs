@@ -20,6 +20,7 @@ mod lambda;
 mod ledger;
 mod scheduler;
 mod secrets;
+mod tokens;
 mod watches;
 mod world;
 mod zoho;
@@ -33,33 +34,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use tokio::runtime::Builder;
 
-/// Watches in one run of the tests. `WATCHES` asks for more.
-const WATCHES: u64 = 20_000;
-
-/// Failures that are reported in one run.
-const REPORTED: usize = 3;
-
+/// Simulates 20,000 watches, or `WATCHES`, from `FIRST_SEED` on; or the world of one `SEED`, and prints what happens in it.
 #[test]
 fn every_watch_ends_as_it_should() {
     let number = |variable| std::env::var(variable).ok().map(|text| text.parse().expect("a number"));
     if let Some(seed) = number("SEED") {
         let watches = simulate(seed, true).unwrap_or_else(|failure| panic!("{failure}"));
-        println!("seed {seed}: {watches} watches end as they should");
-        return;
+        return println!("seed {seed}: {watches} watches end as they should");
     }
-    let (wanted, first) = (number("WATCHES").unwrap_or(WATCHES), number("FIRST_SEED").unwrap_or(0));
+    let (wanted, first) = (number("WATCHES").unwrap_or(20_000), number("FIRST_SEED").unwrap_or(0));
     let (next, watched, failures) = (AtomicU64::new(first), AtomicU64::new(0), Mutex::new(Vec::new()));
+    let simulate_some = || {
+        while watched.load(Ordering::Relaxed) < wanted && failures.lock().unwrap().len() < 3 {
+            match simulate(next.fetch_add(1, Ordering::Relaxed), false) {
+                Ok(watches) => drop(watched.fetch_add(watches, Ordering::Relaxed)),
+                Err(failure) => failures.lock().unwrap().push(failure),
+            }
+        }
+    };
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(|| {
-                while watched.load(Ordering::Relaxed) < wanted && failures.lock().unwrap().len() < REPORTED {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    match simulate(seed, false) {
-                        Ok(watches) => drop(watched.fetch_add(watches, Ordering::Relaxed)),
-                        Err(failure) => failures.lock().unwrap().push(failure),
-                    }
-                }
-            });
+            scope.spawn(simulate_some);
         }
     });
     let failures = failures.into_inner().unwrap();
@@ -69,15 +64,17 @@ fn every_watch_ends_as_it_should() {
 
 /// Simulates the world of this seed; returns how many watches there were in it.
 fn simulate(seed: u64, traced: bool) -> Result<u64, String> {
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        // The function's own randomness: jitter, and the owners of claims.
-        fastrand::seed(seed);
-        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-        runtime.block_on(run(Rng::with_seed(seed), traced))
-    }));
+    let run = || in_virtual_time(seed, run(Rng::with_seed(seed), traced));
+    let result = catch_unwind(AssertUnwindSafe(run));
     let (watches, violations) = result.unwrap_or_else(|_| (0, vec!["panics".to_owned()]));
     let told = format!("SEED={seed} cargo test --test simulation\n  {}", violations.join("\n  "));
     if violations.is_empty() { Ok(watches) } else { Err(told) }
+}
+
+/// `seed` is for the function's own randomness: jitter, and the owners of claims.
+fn in_virtual_time<F: Future>(seed: u64, future: F) -> F::Output {
+    fastrand::seed(seed);
+    Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(future)
 }
 
 /// One world with a few jobs and their watches, to the end of all.
@@ -104,6 +101,9 @@ async fn run(mut rng: Rng, traced: bool) -> (u64, Vec<String>) {
     }
     if !lambda.recovers().await {
         world.violation("what the watches left behind keeps a new environment from a token");
+    }
+    if world.state().secrets.worst_day() > 80 {
+        world.violation("more than 80 versions of the secret in a day");
     }
     let ledger = &mut world.state().ledger;
     ledger.check_remains();

@@ -138,27 +138,16 @@ impl Destinations for Ends {
         let (world, task) = (&environment.world, environment.life().task);
         // After 15 minutes, the watch of a schedule has worked; clocks are off by two.
         let is_old = world.elapsed() > world.state().ledger.watches[task.watch].started + 1_160;
-        let found = message.attributes.iter().find(|(key, _)| *key == "outcome");
+        let outcome = message.attributes.iter().find(|(key, _)| *key == "outcome");
         let publication = Publication {
             watch: task.watch,
             at: world.elapsed(),
             has_worked: task.has_worked || is_old,
             event_id: message.event_id.clone(),
-            outcome: found.map(|(_, value)| value.clone()).unwrap_or_default(),
+            outcome: outcome.map(|(_, value)| value.clone()).unwrap_or_default(),
             body: message.body.clone(),
         };
-        let (is_end, event_id) = (found.is_some(), message.event_id.clone());
-        let told =
-            self.request("sns", ErrorType::NotificationFailed, move |world| world.publish(&publication));
-        let message_id = told.await?;
-        let state = world.state();
-        let schedule = state.schedules.iter().find(|(_, schedule)| schedule.watch == task.watch);
-        let told = schedule.map(|(name, schedule)| (name.clone(), schedule.created_at, event_id));
-        drop(state);
-        if is_end && told.is_some_and(|told| !environment.life().announced.insert(told)) {
-            world.violation(format!("environment {} tells one end twice", environment.number));
-        }
-        Ok(message_id)
+        self.request("sns", ErrorType::NotificationFailed, move |world| world.publish(&publication)).await
     }
 
     async fn read_schedule(&self, arn: &ScheduleArn) -> Result<Option<(Read, Schedule)>, WatchError> {
@@ -227,9 +216,5 @@ impl Destinations for Ends {
             }
         })
         .await
-    }
-
-    async fn prepare_scheduler(&self) {
-        self.0.step().await;
     }
 }

@@ -1,5 +1,6 @@
 //! What the simulated services share: the time, the chances, the faults, and the log of what happened.
 
+use crate::environment::Environment;
 use crate::faults::Faults;
 use crate::ledger::Ledger;
 use crate::scheduler::Schedules;
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub secrets: Secrets,
     pub schedules: Schedules,
     pub ledger: Ledger,
+    /// Execution environments that were started.
+    environments: usize,
 }
 
 impl World {
@@ -43,13 +46,23 @@ impl World {
         let zoho = Zoho::new(&mut rng);
         let secrets = Secrets::new(&mut rng, zoho.static_token());
         let (schedules, ledger) = Default::default();
-        let state = State { rng, faults, zoho, secrets, schedules, ledger };
+        let state = State { rng, faults, zoho, secrets, schedules, ledger, environments: 0 };
         Self { state: Arc::new(Mutex::new(state)), began: Instant::now(), limit, traced }
     }
 
     /// Access to all of it, between two awaits.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// A new execution environment, whose clock is off by at most so many seconds.
+    pub(crate) fn environment(&self, skew: i64) -> Arc<Environment> {
+        let (number, skew) = {
+            let state = &mut *self.state();
+            state.environments += 1;
+            (state.environments, state.rng.i64(-skew..=skew))
+        };
+        Environment::new(self.clone(), number, skew)
     }
 
     /// Seconds since the beginning.
@@ -117,4 +130,10 @@ pub(crate) fn log_uniform(rng: &mut Rng, from: f64, to: f64) -> u64 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and positive")]
     let number = (from * exponent.exp()) as u64;
     number
+}
+
+/// The most of these moments that lie within a period of so many seconds.
+pub(crate) fn most_within(moments: &[u64], period: u64) -> usize {
+    let within = |from: &u64| moments.iter().filter(|at| (*from..from + period).contains(at)).count();
+    moments.iter().map(within).max().unwrap_or(0)
 }

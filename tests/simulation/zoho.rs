@@ -28,7 +28,7 @@ pub(crate) struct Job {
     pub module: &'static str,
     pub id: String,
     queued_until: u64,
-    ends_at: u64,
+    pub ends_at: u64,
     fails: bool,
     total: u64,
     /// Updated in the end. The others are failed, not updated, or in no count at all.
@@ -39,7 +39,7 @@ pub(crate) struct Job {
     /// Counts move in steps of so many seconds.
     step: u64,
     /// When something is wrong, and what.
-    problem: (Range<u64>, usize),
+    pub problem: (Range<u64>, usize),
 }
 
 impl Job {
@@ -112,12 +112,16 @@ impl Job {
 }
 
 /// Zoho's state.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Zoho {
     pub jobs: Vec<Job>,
     /// Access tokens in the order in which they were issued, and when.
     issued: Vec<(String, u64)>,
-    static_token: Option<String>,
+    pub static_token: Option<String>,
+    /// Hosts of another user of the secret, which reject everything.
+    pub foreign: Vec<&'static str>,
+    /// So many seconds pass until a new token is known everywhere.
+    pub spreading: u64,
 }
 
 /// 10 tokens in 10 minutes for a refresh token (docs/zoho-api.md).
@@ -132,7 +136,7 @@ impl Zoho {
     pub(crate) fn new(rng: &mut Rng) -> Self {
         let static_token =
             (rng.u32(0..10) == 0).then(|| format!("1000.{:032x}.{:032x}", rng.u128(..), rng.u128(..)));
-        Self { jobs: Vec::new(), issued: Vec::new(), static_token }
+        Self { static_token, ..Self::default() }
     }
 
     /// The token in the secret, if the operator stores one there.
@@ -155,7 +159,7 @@ impl Zoho {
     /// The response to a request for a token. `revoked`: the credentials are not valid now.
     pub(crate) fn issue(&mut self, rng: &mut Rng, now: u64, revoked: bool) -> Answer {
         if revoked {
-            return document(200, &json!({"error": "invalid_code"}), "TokenRejected");
+            return revoked_credentials();
         }
         if self.issued.iter().rev().take_while(|(_, at)| at + WINDOW > now).count() >= TOKENS_PER_WINDOW {
             return throttled_token();
@@ -169,11 +173,16 @@ impl Zoho {
         document(200, &body, "")
     }
 
+    /// A person revokes this token.
+    pub(crate) fn revoke(&mut self, token: &str) {
+        self.issued.retain(|(issued, _)| issued != token);
+    }
+
     /// The response to a request for a job's status.
     pub(crate) fn status(&self, path: &str, token: &str, now: u64, revoked: bool) -> Answer {
         let mut active = self.issued.iter().rev().take(ACTIVE_TOKENS);
         let is_valid = self.static_token() == Some(token)
-            || active.any(|(known, at)| known == token && now < at + LIFETIME);
+            || active.any(|(known, at)| known == token && (at + self.spreading..at + LIFETIME).contains(&now));
         if revoked || !is_valid {
             return error(401, "INVALID_TOKEN", "TokenRejected");
         }
@@ -190,6 +199,10 @@ fn document(status: u16, body: &Value, means: &'static str) -> Answer {
 
 fn error(status: u16, code: &str, means: &'static str) -> Answer {
     document(status, &json!({"code": code, "details": {}, "message": "m", "status": "error"}), means)
+}
+
+fn revoked_credentials() -> Answer {
+    document(200, &json!({"error": "invalid_code"}), "TokenRejected")
 }
 
 fn throttled_token() -> Answer {
@@ -218,7 +231,7 @@ pub(crate) fn spoiled(answer: Answer, fault: &str, is_token: bool, rng: &mut Rng
             throttled
         }
         "page" => page(200, "<html><body>We are down for maintenance</body></html>"),
-        "403 page" => page(403, "<html><body>Request blocked</body></html>"),
+        "403-page" => page(403, "<html><body>Request blocked</body></html>"),
         "cut" => {
             let mut body = answer.response.body;
             body.truncate(rng.usize(0..body.len().max(1)));
@@ -226,7 +239,8 @@ pub(crate) fn spoiled(answer: Answer, fault: &str, is_token: bool, rng: &mut Rng
             cut.response.body = body;
             cut
         }
-        "too long" => Answer { means: "ZohoUnexpectedResponse", ..answer },
+        "too-long" => Answer { means: "ZohoUnexpectedResponse", ..answer },
+        "401" if is_token => revoked_credentials(),
         "401" => error(401, "INVALID_TOKEN", "TokenRejected"),
         "204" => Answer { means: "JobNotFound", ..page(204, "") },
         "odd" if is_token => document(200, &json!({"error": "something_new"}), ""),

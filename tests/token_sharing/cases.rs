@@ -5,6 +5,7 @@ use super::world::{Accounts, Environment, World};
 use mass_change_owner_status::error::ErrorType;
 use mass_change_owner_status::http::Origin;
 use mass_change_owner_status::token::{LEASE_LABEL, Sharing, StoreError, TOKEN_LABEL};
+use mass_change_owner_status::zoho::ZohoSettings;
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -42,9 +43,9 @@ fn start(world: &World, count: usize) -> Vec<Environment> {
 /// Another user of the same secret, with another accounts server or another API host.
 fn other_user(world: &World, accounts: Option<&str>, api: Option<&str>) -> Environment {
     let origin = |text: &str| Origin::parse(text).unwrap();
-    Environment::with(world, |settings| {
-        (settings.accounts_domain, settings.api_domain) = (accounts.map(origin), api.map(origin));
-    })
+    let (accounts_domain, api_domain) = (accounts.map(origin), api.map(origin));
+    let settings = ZohoSettings { accounts_domain, api_domain, ..ZohoSettings::default() };
+    Environment::with(world, Sharing::ReadWrite, settings)
 }
 
 #[test]
@@ -269,7 +270,7 @@ fn a_throttled_secret_is_an_error_of_the_secret_and_costs_no_token() {
 fn a_program_that_only_reads_stores_neither_a_token_nor_a_failure() {
     simulate(1, || async {
         let world = World::new();
-        let program = || Environment::with(&world, |settings| settings.sharing = Sharing::ReadOnly);
+        let program = || Environment::with(&world, Sharing::ReadOnly, ZohoSettings::default());
         let first = program();
         for _ in 0..2 {
             assert_eq!(check(&first).await, Ok(()));

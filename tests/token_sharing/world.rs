@@ -2,7 +2,7 @@
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode};
-use mass_change_owner_status::checker::{self, Checker};
+use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::http::{
@@ -10,11 +10,11 @@ use mass_change_owner_status::http::{
 };
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::token::{
-    CachedToken, LEASE_LABEL, Put, SecretStore, Sharing, StoreError, TOKEN_LABEL, TokenSettings, TokenSource,
-    Version,
+    CachedToken, LEASE_LABEL, Put, SecretStore, Sharing, StoreError, TOKEN_LABEL, TokenSource, Version,
 };
 use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
 use mass_change_owner_status::watch::job::JobStatus;
+use mass_change_owner_status::zoho::ZohoSettings;
 use mass_change_owner_status::zoho::client::Attempts;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::HashMap;
@@ -204,31 +204,19 @@ struct Fate {
 
 impl Environment {
     pub(crate) fn start(world: &World) -> Self {
-        Self::with(world, |_| {})
+        Self::with(world, Sharing::ReadWrite, ZohoSettings::default())
     }
 
     /// A new process with other settings.
-    pub(crate) fn with(world: &World, change: impl FnOnce(&mut TokenSettings)) -> Self {
+    pub(crate) fn with(world: &World, sharing: Sharing, settings: ZohoSettings) -> Self {
         let mut state = world.state();
         state.environments += 1;
         let wire = Wire { world: world.clone(), number: state.environments, fate: Arc::default() };
         drop(state);
         let of_clock = wire.clone();
         let clock: Clock = Arc::new(move || of_clock.world.now().plus_seconds(of_clock.fate().skew));
-        let request_timeout = Duration::from_secs(10);
-        let mut settings = TokenSettings {
-            api_domain: None,
-            accounts_domain: None,
-            data_center: None,
-            request_timeout,
-            sharing: Sharing::ReadWrite,
-            clock: clock.clone(),
-        };
-        change(&mut settings);
-        let tokens = TokenSource::new(wire.clone(), wire.clone(), settings);
-        let settings =
-            checker::CheckerSettings { api_version: "v8".into(), request_timeout, api_host: None, clock };
-        let checker = Arc::new(Checker::new(tokens.clone(), wire.clone(), settings));
+        let tokens = TokenSource::new(wire.clone(), wire.clone(), settings, sharing, clock);
+        let checker = Arc::new(Checker::new(tokens.clone()));
         Self { tokens, checker, wire }
     }
 

@@ -98,7 +98,7 @@ impl<'a> Login<'a> {
 
     /// Gets credentials and returns them as the JSON of a secret.
     pub(crate) async fn run(&self) -> Result<String, WatchError> {
-        let config = &self.settings.config;
+        let config = &self.settings.config.zoho;
         let named = config.data_center.or(config.accounts_domain.is_some().then(DataCenter::default));
         let (data_center, granted) = match text(&self.client, "code") {
             "" => self.device_flow(named).await?,
@@ -162,7 +162,7 @@ impl<'a> Login<'a> {
     }
 
     fn accounts(&self, data_center: DataCenter) -> Origin {
-        self.settings.config.accounts_domain.clone().unwrap_or_else(|| data_center.accounts_origin())
+        self.settings.config.zoho.accounts_domain.clone().unwrap_or_else(|| data_center.accounts_origin())
     }
 
     /// One request, in a form body: a query would end up in logs. What is not JSON of Zoho's is an outage.
@@ -179,7 +179,7 @@ impl<'a> Login<'a> {
             path: path.to_owned(),
             headers: HeaderMap::from_iter([(CONTENT_TYPE, content_type)]),
             body: body.extend_pairs(form).finish(),
-            timeout: self.settings.config.request_timeout,
+            timeout: self.settings.config.zoho.request_timeout,
         });
         let what = match sent.await {
             Err(error) => error.to_string(),

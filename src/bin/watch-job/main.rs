@@ -24,8 +24,8 @@ use login::{Login, LoginOptions};
 use mass_change_owner_status::aws::sdk::{self, Sdk};
 use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
-use mass_change_owner_status::token::Sharing;
-use mass_change_owner_status::{environment, setup, watch::request::Request};
+use mass_change_owner_status::token::{Sharing, TokenSource};
+use mass_change_owner_status::{checker::Checker, environment, watch::request::Request};
 use std::process::ExitCode;
 use std::sync::Arc;
 use store::Store;
@@ -91,7 +91,7 @@ async fn work(
         let region = sdk::region(&settings.environment).await;
         let region =
             region.ok_or_else(|| invalid("the secret is in AWS, but no Region is set. Set AWS_REGION"))?;
-        let (connections, timeout) = (settings.connections.clone(), settings.config.request_timeout);
+        let (connections, timeout) = (settings.connections.clone(), settings.config.zoho.request_timeout);
         let sdk = Sdk::load(connections, &settings.environment, region, timeout).await;
         (settings, Store::of_aws(sdk.secret(secret_id)), Sharing::ReadOnly)
     } else {
@@ -101,8 +101,8 @@ async fn work(
         let cache = places().map(|(_, cache)| cache).filter(|_| !arguments.no_cache);
         (settings, Store::new(source, cache, &hosts)?, Sharing::ReadWrite)
     };
-    let clock: Clock = Arc::new(Timestamp::now);
-    let zoho = setup::checker(store, sharing, settings.connections, &settings.config, &clock);
+    let (clock, zoho): (Clock, _) = (Arc::new(Timestamp::now), settings.config.zoho.clone());
+    let zoho = Checker::new(TokenSource::new(store, settings.connections, zoho, sharing, clock));
     let job = arguments.job()?;
     let since = arguments.since.unwrap_or_else(Timestamp::now);
     let again = again(std::env::args_os());

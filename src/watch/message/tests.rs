@@ -2,7 +2,8 @@ use super::*;
 use crate::tests::{LIMITS, ago, job, of, request};
 use crate::watch::job::Outcome;
 use crate::watch::notice::{Notice, NoticeKind};
-use crate::watch::report::{ReportedError, State};
+use crate::watch::report::State;
+use crate::watch::request::ReportedError;
 
 /// The message about a check with this status and these counts: total, updated, not updated, failed.
 fn ended(extra: &Value, status: &str, counts: [Option<u64>; 4], event: Option<Event>, chat: bool) -> Message {

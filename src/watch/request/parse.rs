@@ -1,6 +1,6 @@
 //! Reads the layers of a payload: a wrapper, an envelope, a request, and JSON strings around any of them.
 
-use super::{Ask, Caller, Failure, History, LONGEST_CAUSE, Request, Tags};
+use super::{Ask, Caller, History, LONGEST_CAUSE, ReportedError, Request, Tags};
 use crate::error::{ErrorType, WatchError};
 use crate::invalid::Invalid;
 use crate::json::{self, Fields, Kind};
@@ -8,7 +8,6 @@ use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::watch::ids::{ExecutionArn, Job, JobId, JobRef, Location, ModuleName, ScheduleArn};
 use crate::watch::job::{Counts, Status};
-use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::value::RawValue;
 
 /// The longest label, in characters. The name of a list has the same limit.
@@ -25,6 +24,7 @@ pub(super) const KNOWN: [&str; 25] = [
 pub(super) const EXAMPLE: &str = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;
 
 /// What the layers of a payload say, before it is decided who the caller is.
+#[derive(Default)]
 struct Parts {
     job: JobRef,
     problems: Vec<String>,
@@ -65,7 +65,7 @@ impl Request {
             }
         };
         // Only what the state machine itself says: a failure inside of its input is a caller's.
-        let failure = outer.get("failure").and_then(Failure::read);
+        let failure = outer.get("failure").and_then(ReportedError::read);
         let execution = outer.parse::<String>("execution");
         let execution = execution.and_then(|arn| ExecutionArn::parse(&arn, here));
         parts.into_request(failure, execution)
@@ -75,28 +75,25 @@ impl Request {
 impl Parts {
     /// A request, a report, or an envelope.
     fn unwrapped(fields: &Fields<'_>, now: Timestamp, here: &Location) -> Self {
-        let (Some(source), Some(detail_type)) =
-            (fields.get_nullable("source"), fields.get_nullable("detail-type"))
-        else {
+        let keys = ["source", "detail-type"];
+        if keys.iter().any(|name| fields.get_nullable(name).is_none()) {
             return Self::bare(fields, None, now, here);
+        }
+        let [Some(source), Some(_)] = keys.map(|name| fields.parse::<String>(name)) else {
+            let problem = "the EventBridge envelope is malformed: `source` and `detail-type` must be text";
+            return Self::unreadable(problem.to_owned());
         };
+        let resources = fields.parse::<Vec<String>>("resources").filter(|_| source == "aws.scheduler");
+        let detail = fields.get_nullable("detail").map_or("null", RawValue::get);
         let mut text = String::new();
-        let parsed = envelope(source, detail_type, fields.parse("resources")).and_then(|envelope| {
-            let detail = fields.get_nullable("detail").map_or("null", RawValue::get);
-            Ok((envelope, object(detail, &mut text, "`detail`")?))
-        });
-        match parsed {
-            Ok((envelope, detail)) => Self::bare(&detail, Some(&envelope), now, here),
+        match object(detail, &mut text, "`detail`") {
+            Ok(detail) => Self::bare(&detail, Some(&resources.unwrap_or_default()), now, here),
             Err(problem) => Self::unreadable(problem),
         }
     }
 
-    fn bare(
-        fields: &Fields<'_>,
-        envelope: Option<&EventBridgeEvent<()>>,
-        now: Timestamp,
-        here: &Location,
-    ) -> Self {
+    /// `resources` are those of an envelope of Scheduler's; `None` outside of an envelope.
+    fn bare(fields: &Fields<'_>, resources: Option<&[String]>, now: Timestamp, here: &Location) -> Self {
         let module = text(fields, "module", "such as \"Leads\"")
             .and_then(|text| ModuleName::parse(&text).map_err(|problem| invalid("module", &text, &problem)));
         let job_id = text(fields, "job_id", "such as \"3652397000009565021\"")
@@ -118,31 +115,18 @@ impl Parts {
         Self {
             job,
             problems,
-            schedule: schedule(fields, envelope, here),
-            is_event: envelope.is_some(),
+            schedule: schedule(fields, resources.unwrap_or_default(), here),
+            is_event: resources.is_some(),
             adapts: fields.parse("adapt").unwrap_or(false),
-            notify: None,
-            is_announced: false,
-            watch: None,
             history: History::read(fields, now),
             tags: Tags { label: tag("label"), list: tag("list") },
+            ..Self::default()
         }
         .beside(fields)
     }
 
     fn unreadable(problem: String) -> Self {
-        Self {
-            job: JobRef::AsWritten { module: None, job_id: None },
-            problems: vec![problem],
-            schedule: (None, None),
-            is_event: false,
-            adapts: false,
-            notify: None,
-            is_announced: false,
-            watch: None,
-            history: History::default(),
-            tags: Tags::default(),
-        }
+        Self { problems: vec![problem], ..Self::default() }
     }
 
     /// Sets what a request, or the wrapper around it, says about the watch as a whole.
@@ -157,7 +141,7 @@ impl Parts {
         self
     }
 
-    fn into_request(mut self, failure: Option<Failure>, execution: Option<ExecutionArn>) -> Request {
+    fn into_request(mut self, failure: Option<ReportedError>, execution: Option<ExecutionArn>) -> Request {
         let (arn, problem) = self.schedule;
         let caller = match arn {
             // The state machine owns the watch, whatever started it.
@@ -204,7 +188,7 @@ impl History {
     }
 }
 
-impl Failure {
+impl ReportedError {
     /// `{"Error", "Cause"}`. The cause of a failed function is Lambda's own error document: its message is the cause.
     fn read(json: &RawValue) -> Option<Self> {
         #[derive(serde::Deserialize)]
@@ -225,8 +209,9 @@ impl Failure {
         let cause = serde_json::from_str::<LambdaError>(&cause).map_or(cause, |error| error.message);
         let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
         Some(Self {
-            error: or(redact::quote(&error), "Unknown"),
-            cause: or(redact::quote_up_to(&cause, LONGEST_CAUSE), "no cause is known"),
+            name: or(redact::quote(&error), "Unknown"),
+            message: or(redact::quote_up_to(&cause, LONGEST_CAUSE), "no cause is known"),
+            is_callers: true,
         })
     }
 }
@@ -246,25 +231,10 @@ fn object<'a>(json: &'a str, buffer: &'a mut String, name: &str) -> Result<Field
     Fields::of(value, &KNOWN).ok_or_else(|| format!("{name} must be a JSON object, not {}", Kind::of(value)))
 }
 
-/// The envelope without its `detail` and without the fields that are not needed: none of them is a reason to reject a
-/// valid request.
-fn envelope(
-    source: &RawValue,
-    detail_type: &RawValue,
-    resources: Option<Vec<String>>,
-) -> Result<EventBridgeEvent<()>, String> {
-    let json = format!(r#"{{"source": {source}, "detail-type": {detail_type}, "detail": null}}"#);
-    let mut event: EventBridgeEvent<()> = serde_json::from_str(&json).map_err(|_| {
-        "the EventBridge envelope is malformed: `source` and `detail-type` must be text".to_owned()
-    })?;
-    event.resources = resources;
-    Ok(event)
-}
-
 /// The schedule that the request names, or that Scheduler's own envelope comes from, and what is wrong with the name.
 fn schedule(
     fields: &Fields<'_>,
-    envelope: Option<&EventBridgeEvent<()>>,
+    resources: &[String],
     here: &Location,
 ) -> (Option<ScheduleArn>, Option<String>) {
     let named = fields.get("schedule_arn").map(|value| {
@@ -275,12 +245,8 @@ fn schedule(
             .map_err(|problem| invalid("schedule_arn", &text, &problem))
     });
     let of_envelope = || {
-        envelope
-            .filter(|event| event.source == "aws.scheduler")
-            .and_then(|event| event.resources.as_ref())?
-            .iter()
-            .filter_map(|arn| ScheduleArn::parse(arn).ok())
-            .find(|schedule| schedule.check_location(here).is_ok())
+        let mut schedules = resources.iter().filter_map(|arn| ScheduleArn::parse(arn).ok());
+        schedules.find(|schedule| schedule.check_location(here).is_ok())
     };
     match named {
         Some(Ok(schedule)) => (Some(schedule), None),

@@ -193,7 +193,7 @@ fn labels_become_one_short_line() {
 #[test]
 fn what_a_state_machine_caught() {
     let caught = |payload: &Value| match request(payload).ask {
-        Ask::Compose { failure, .. } => Some((failure.error, failure.cause)),
+        Ask::Compose { failure, .. } => Some((failure.name, failure.message)),
         _ => None,
     };
     let lambda =

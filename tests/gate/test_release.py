@@ -86,7 +86,7 @@ def test_what_the_workflow_uploads_can_be_installed(dist, tmp_path):
             stack.zoho.control.start_job(job_id="3652397000009565021", run_seconds=2)
             execution = deployment.watch({"module": "Leads", "job_id": "3652397000009565021"})
             assert execution.status == "SUCCEEDED"
-            (message,) = deployment.messages()
+            (message,) = deployment.published()
             assert message.subject.startswith("Done: Zoho CRM Leads owner change, job ...5021")
 
 

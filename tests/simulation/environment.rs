@@ -77,7 +77,8 @@ impl Environment {
         self: &Arc<Self>,
         change: impl FnOnce(&mut TokenSettings),
     ) -> (TokenSource<Store, Network>, Checker<Store, Network>) {
-        let (network, request_timeout, clock) = (Network(self.clone()), Duration::from_secs(10), self.clock());
+        let (network, request_timeout, clock) =
+            (Network(self.clone()), Duration::from_secs(10), self.clock());
         let mut settings = TokenSettings {
             api_domain: None,
             accounts_domain: None,

@@ -204,10 +204,10 @@ impl Lambda {
         let world = &self.world;
         let instance = {
             let mut instances = self.instances.lock().unwrap();
-            let idle_for = |instance: &Arc<Instance>| {
-                Some(world.elapsed() - (*instance.idle_since.lock().unwrap())?)
-            };
-            let is_old = |instance: &mut Arc<Instance>| idle_for(instance) >= Some(self.settings.idle_seconds);
+            let idle_for =
+                |instance: &Arc<Instance>| Some(world.elapsed() - (*instance.idle_since.lock().unwrap())?);
+            let is_old =
+                |instance: &mut Arc<Instance>| idle_for(instance) >= Some(self.settings.idle_seconds);
             instances.extract_if(.., is_old).for_each(|instance| instance.environment.kill());
             let idle: Vec<_> = instances.iter().filter(|instance| idle_for(instance).is_some()).collect();
             if instances.len() - idle.len() >= self.settings.concurrency {

@@ -182,7 +182,8 @@ impl Zoho {
     pub(crate) fn status(&self, path: &str, token: &str, now: u64, revoked: bool) -> Answer {
         let mut active = self.issued.iter().rev().take(ACTIVE_TOKENS);
         let is_valid = self.static_token() == Some(token)
-            || active.any(|(known, at)| known == token && (at + self.spreading..at + LIFETIME).contains(&now));
+            || active
+                .any(|(known, at)| known == token && (at + self.spreading..at + LIFETIME).contains(&now));
         if revoked || !is_valid {
             return error(401, "INVALID_TOKEN", "TokenRejected");
         }

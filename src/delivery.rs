@@ -83,7 +83,7 @@ pub struct Notification {
 
 /// One invocation, as far as its response depends on it.
 #[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
+pub struct Delivery<'a> {
     /// The request, with the start of the watch.
     pub request: &'a Request,
     /// The request as it came.
@@ -108,7 +108,7 @@ struct Announced {
 }
 
 /// By schedule and job.
-type Ends = HashMap<(ScheduleArn, String), Announced>;
+type AnnouncedEnds = HashMap<(ScheduleArn, String), Announced>;
 
 /// More schedules that cannot be deleted are forgotten, and their ends announced again.
 const MAX_ANNOUNCED: usize = 1_000;
@@ -119,7 +119,7 @@ pub struct Courier<D> {
     settings: MessageSettings,
     limits: Limits,
     clock: Clock,
-    announced: Mutex<Ends>,
+    announced: Mutex<AnnouncedEnds>,
 }
 
 impl<D: Destinations> Courier<D> {
@@ -130,7 +130,7 @@ impl<D: Destinations> Courier<D> {
 
     /// Delivers a report in the way that the caller needs. After any error but `ScheduleNotDeleted`, the end was not
     /// published, and its schedule is still there.
-    pub async fn deliver(&self, report: Report, context: Context<'_>) -> Result<Response, WatchError> {
+    pub async fn deliver(&self, report: Report, context: Delivery<'_>) -> Result<Response, WatchError> {
         let event = Event::of(&report);
         match (&context.request.caller, event) {
             (Caller::StateMachine { .. }, _) => {
@@ -156,7 +156,7 @@ impl<D: Destinations> Courier<D> {
     }
 
     /// The watch continues. A schedule that adapts brings the next check when the report says.
-    async fn go_on(&self, report: Report, context: Context<'_>) -> Response {
+    async fn go_on(&self, report: Report, context: Delivery<'_>) -> Response {
         if let (Caller::Schedule { arn, adapts: true, .. }, State::Continues { .. }) =
             (&context.request.caller, &report.state)
         {
@@ -175,7 +175,7 @@ impl<D: Destinations> Courier<D> {
         &self,
         arn: &ScheduleArn,
         report: &Report,
-        context: Context<'_>,
+        context: Delivery<'_>,
     ) -> Result<ScheduleUpdate, String> {
         let read = self.destinations.read_schedule(arn).await.map_err(|error| error.to_string())?;
         let (schedule, whole) = read.ok_or_else(|| "it does not exist".to_owned())?;
@@ -197,7 +197,7 @@ impl<D: Destinations> Courier<D> {
         report: Report,
         event: Event,
         arn: &ScheduleArn,
-        context: Context<'_>,
+        context: Delivery<'_>,
     ) -> Result<Response, WatchError> {
         let message = self.message(&report, event, context);
         // Somebody can change what a schedule is for.
@@ -287,11 +287,11 @@ impl<D: Destinations> Courier<D> {
         Ok(Notification { message_id })
     }
 
-    fn message(&self, report: &Report, event: Event, context: Context<'_>) -> Message {
+    fn message(&self, report: &Report, event: Event, context: Delivery<'_>) -> Message {
         Message::about(report, event, context.request, &self.settings_for(context))
     }
 
-    fn settings_for(&self, context: Context<'_>) -> MessageSettings {
+    fn settings_for(&self, context: Delivery<'_>) -> MessageSettings {
         let deployment = Deployment {
             function_arn: context.function_arn.to_owned(),
             location: context.here.clone(),
@@ -300,7 +300,7 @@ impl<D: Destinations> Courier<D> {
         MessageSettings { deployment, ..self.settings.clone() }
     }
 
-    fn announced(&self) -> MutexGuard<'_, Ends> {
+    fn announced(&self) -> MutexGuard<'_, AnnouncedEnds> {
         self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

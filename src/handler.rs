@@ -2,7 +2,7 @@
 
 use crate::checker::Checker;
 use crate::deadline::Deadline;
-use crate::delivery::{self, Context, Courier, Destinations, Response};
+use crate::delivery::{self, Courier, Delivery, Destinations, Response};
 use crate::error::{ErrorCause, WatchError};
 use crate::http::HttpClient;
 use crate::record::{self, Checked};
@@ -82,8 +82,13 @@ where
         let mut attempts = Attempts::default();
         let result = match self.report(&mut request, deadline, &mut attempts).await {
             Ok(report) => {
-                let context =
-                    Context { request: &request, delivered: &delivered, here: &here, function_arn, deadline };
+                let context = Delivery {
+                    request: &request,
+                    delivered: &delivered,
+                    here: &here,
+                    function_arn,
+                    deadline,
+                };
                 self.courier.deliver(report, context).await
             }
             Err(error) => Err(error),

@@ -79,8 +79,9 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
         ..Deployment::default()
     };
     let settings = MessageSettings { chat: config.chat_notifications, deployment };
-    let handler =
-        Handler::new(checker, Aws::new(sdk, config.topic_arn), settings, config.limits, region, clock);
+    let topic_arn = config.topic_arn;
+    let ends = Aws { sdk, topic_arn, topic: OnceLock::new(), scheduler: OnceLock::new() };
+    let handler = Handler::new(checker, ends, settings, config.limits, region, clock);
     Ok(Function { handler, deadline })
 }
 
@@ -94,10 +95,6 @@ pub struct Aws {
 }
 
 impl Aws {
-    fn new(sdk: Sdk, topic_arn: Option<String>) -> Self {
-        Self { sdk, topic_arn, topic: OnceLock::new(), scheduler: OnceLock::new() }
-    }
-
     fn topic(&self) -> Option<&Topic> {
         let arn = self.topic_arn.as_ref()?;
         Some(self.topic.get_or_init(|| self.sdk.topic(arn.clone())))

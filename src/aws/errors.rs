@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// An operation, in the words of its messages.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Operation {
+pub(crate) struct AwsOperation {
     service: &'static str,
     /// In IAM's words.
     permission: &'static str,
@@ -25,38 +25,38 @@ pub(crate) struct Operation {
     failure: &'static str,
 }
 
-pub(crate) const GET_SECRET_VALUE: Operation = Operation {
+pub(crate) const GET_SECRET_VALUE: AwsOperation = AwsOperation {
     service: "Secrets Manager",
     permission: "secretsmanager:GetSecretValue",
     on: "the secret",
     setting: "ZOHO_SECRET_ID",
     failure: "the secret {} could not be read",
 };
-pub(crate) const PUT_SECRET_VALUE: Operation = Operation {
+pub(crate) const PUT_SECRET_VALUE: AwsOperation = AwsOperation {
     permission: "secretsmanager:PutSecretValue",
     failure: "the secret {} could not be written",
     ..GET_SECRET_VALUE
 };
-pub(crate) const PUBLISH: Operation = Operation {
+pub(crate) const PUBLISH: AwsOperation = AwsOperation {
     service: "SNS",
     permission: "sns:Publish",
     on: "the topic",
     setting: "STATUS_TOPIC_ARN",
     failure: "the message could not be published to {}",
 };
-pub(crate) const GET_SCHEDULE: Operation = Operation {
+pub(crate) const GET_SCHEDULE: AwsOperation = AwsOperation {
     service: "EventBridge Scheduler",
     permission: "scheduler:GetSchedule",
     on: "the schedules of its group",
     setting: "schedule_arn",
     failure: "the schedule {} could not be read",
 };
-pub(crate) const UPDATE_SCHEDULE: Operation = Operation {
+pub(crate) const UPDATE_SCHEDULE: AwsOperation = AwsOperation {
     permission: "scheduler:UpdateSchedule",
     failure: "the schedule {} could not be updated",
     ..GET_SCHEDULE
 };
-pub(crate) const DELETE_SCHEDULE: Operation = Operation {
+pub(crate) const DELETE_SCHEDULE: AwsOperation = AwsOperation {
     permission: "scheduler:DeleteSchedule",
     failure: "the watch is over, but its schedule {} could not be deleted and is still running",
     ..GET_SCHEDULE
@@ -160,7 +160,7 @@ impl Reporter {
     /// What an SDK error means for this secret, topic, or schedule.
     pub(crate) fn report<E>(
         &self,
-        operation: &Operation,
+        operation: &AwsOperation,
         subject: &str,
         error: &SdkError<E, HttpResponse>,
     ) -> AwsError
@@ -183,19 +183,19 @@ impl Reporter {
         let meaning = classify(status, code, text);
         // Whoever updates a schedule passes its role on.
         let passes_role = meaning == Meaning::AccessDenied && text.contains("iam:PassRole");
-        let pass_role = Operation { permission: "iam:PassRole", on: "the schedule's role", ..*operation };
+        let pass_role = AwsOperation { permission: "iam:PassRole", on: "the schedule's role", ..*operation };
         self.error(if passes_role { &pass_role } else { operation }, subject, meaning, &returned)
     }
 
     /// An error that the service did not report as one.
     pub(crate) fn error(
         &self,
-        operation: &Operation,
+        operation: &AwsOperation,
         subject: &str,
         meaning: Meaning,
         returned: &str,
     ) -> AwsError {
-        let Operation { service: name, permission, on, setting, failure } = operation;
+        let AwsOperation { service: name, permission, on, setting, failure } = operation;
         let failure = failure.replace("{}", subject);
         let returned = self.mask(returned);
         let why = match meaning {

@@ -105,9 +105,9 @@ fn message() -> Message {
 }
 
 /// What the caller gets, in one word, and the message.
-type Outcome = (&'static str, String);
+type Told = (&'static str, String);
 
-fn of_store(error: StoreError) -> Outcome {
+fn of_store(error: StoreError) -> Told {
     let kind = match &error {
         StoreError::Denied(_) => "Denied",
         StoreError::Throttled(_) => "Throttled",
@@ -116,12 +116,12 @@ fn of_store(error: StoreError) -> Outcome {
     (kind, error.message().to_owned())
 }
 
-fn of_watch(error: WatchError) -> Outcome {
+fn of_watch(error: WatchError) -> Told {
     (error.kind().name(), error.message().to_owned())
 }
 
 /// One operation against these replies.
-async fn run(operation: &str, replies: &[Reply]) -> (Outcome, Canned) {
+async fn run(operation: &str, replies: &[Reply]) -> (Told, Canned) {
     let canned = Canned::new(replies);
     let sdk = sdk(canned.client(), true);
     let arn = ScheduleArn::parse(SCHEDULE).unwrap();

@@ -47,11 +47,14 @@ impl fmt::Debug for Config {
 const YEAR_SECONDS: u64 = 31_536_000;
 
 impl Config {
-    /// Reads every variable, including those that the AWS SDK reads.
-    /// The errors are a sentence for every invalid variable. None repeats a value that was rejected.
+    /// Reads every variable, including those that the AWS SDK reads. The errors are a sentence for every invalid variable.
+    /// None repeats a value that was rejected.
     pub fn new(environment: &Environment) -> Result<Self, Vec<String>> {
         let mut variables = Variables { environment, problems: Vec::new() };
-        let secret_id = variables.required("ZOHO_SECRET_ID", values::secret_id);
+        if environment.get("ZOHO_SECRET_ID").is_none() {
+            variables.problems.push("ZOHO_SECRET_ID is not set".to_owned());
+        }
+        let secret_id = variables.parsed("ZOHO_SECRET_ID", values::secret_id).unwrap_or_default();
         let topic_arn = variables.parsed("STATUS_TOPIC_ARN", values::topic_arn);
         let defaults = ZohoSettings::default();
         let request_timeout = variables.seconds("REQUEST_TIMEOUT_SECONDS", 900).map(Duration::from_secs);
@@ -100,13 +103,6 @@ struct Variables<'a> {
 }
 
 impl Variables<'_> {
-    fn required(&mut self, name: &str, parse: impl Fn(&str) -> Result<String, Invalid>) -> String {
-        if self.environment.get(name).is_none() {
-            self.problems.push(format!("{name} is not set"));
-        }
-        self.parsed(name, parse).unwrap_or_default()
-    }
-
     fn parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Invalid>) -> Option<T> {
         match parse(self.environment.get(name)?) {
             Ok(value) => Some(value),

@@ -86,9 +86,9 @@ impl Destinations for Ends {
     }
 }
 
-type Function = Handler<ScriptedSecret, ScriptedZoho, Ends>;
+type TestFunction = Handler<ScriptedSecret, ScriptedZoho, Ends>;
 
-fn function(responses: Responses<'_>, ends: &Ends, limits: Limits) -> (Function, ScriptedZoho) {
+fn function(responses: Responses<'_>, ends: &Ends, limits: Limits) -> (TestFunction, ScriptedZoho) {
     let (checker, zoho) = checker(&["1000.a.token"], responses, None);
     let (settings, region, clock) = (MessageSettings::default(), "eu-west-1", Arc::new(|| at("10:00:00")));
     (Handler::new(checker, ends.clone(), settings, limits, region.into(), clock), zoho)
@@ -100,7 +100,7 @@ fn invocation(payload: &Value) -> Invocation {
 }
 
 /// One invocation: the report, or the name of the error.
-async fn invoke(function: &Function, payload: &Value) -> Result<Value, &'static str> {
+async fn invoke(function: &TestFunction, payload: &Value) -> Result<Value, &'static str> {
     shown(function.handle(&invocation(payload)).await)
 }
 

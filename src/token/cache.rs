@@ -93,10 +93,10 @@ impl CachedToken {
 
 /// What invocations and acquisitions share. An acquisition goes on when its invocation is over.
 #[derive(Debug)]
-pub(super) struct TokenCache(Mutex<State>);
+pub(super) struct TokenCache(Mutex<CacheState>);
 
 #[derive(Debug)]
-struct State {
+struct CacheState {
     current: Option<Arc<CachedToken>>,
     /// When an invocation next looks at the secret during its check; `None` for never.
     next_look: Option<Timer>,
@@ -114,10 +114,10 @@ impl TokenCache {
     pub(super) fn new() -> Self {
         let waiting_for =
             WatchError::new(ErrorType::SecretUnavailable, "timed out before the secret was read");
-        Self(Mutex::new(State { current: None, next_look: None, waiting_for }))
+        Self(Mutex::new(CacheState { current: None, next_look: None, waiting_for }))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, CacheState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

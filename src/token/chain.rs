@@ -7,7 +7,7 @@
 use crate::error::{ErrorType, WatchError};
 use crate::token::cache::CachedToken;
 use crate::token::clock::{Now, Timer};
-use crate::token::record::{Identity, Kind, Record};
+use crate::token::record::{Identity, Record, RecordKind};
 use crate::zoho::credentials::{AccessToken, Secret, TokenGrant};
 use crate::zoho::hosts::ZohoHost;
 use std::sync::Arc;
@@ -126,7 +126,7 @@ impl Memory {
 
     /// The timer of this environment's claim, if it leaves enough time for a request.
     fn own_claim(&self, record: &Record, now: Now) -> Option<Timer> {
-        let Kind::Claim { owner } = &record.content.kind else { return None };
+        let RecordKind::Claim { owner } = &record.content.kind else { return None };
         let (number, timer) = self.claim?;
         let is_own = number == record.number && *owner == self.owner;
         (is_own && timer.left(now) >= SHORTEST_REQUEST).then_some(timer)
@@ -199,17 +199,17 @@ fn obstacle(record: &Record, view: &View, memory: &Memory, now: Now) -> Option<N
     // The monotonic clock can be late (after a freeze), but never early.
     let seen_for = now.instant.saturating_duration_since(seen.instant);
     let is_pending = match &record.content.kind {
-        Kind::Failure { .. } => {
+        RecordKind::Failure { .. } => {
             let (error, lasts) = record.content.error()?;
             return failed(error, lasts.saturating_sub(seen_for.max(now.since(seen.at)).max(age)));
         }
         // Dead for so long that no difference of clocks explains it.
-        Kind::Claim { .. } => age <= CLAIM.saturating_add(MAX_SKEW),
+        RecordKind::Claim { .. } => age <= CLAIM.saturating_add(MAX_SKEW),
         // Rejected here a moment after its issue: whoever requested it finds out whether it stays rejected.
-        Kind::Token { .. } => {
+        RecordKind::Token { .. } => {
             view.token.as_ref().is_some_and(|token| token.is_shared() && token.is_fresh(now.at))
         }
-        Kind::Unreadable => false,
+        RecordKind::Unreadable => false,
     };
     let message = "timed out waiting for another execution environment to obtain an access token (it has claimed the \
                    request, and has stored neither a token nor an error). Try again later";

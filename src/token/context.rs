@@ -5,7 +5,7 @@ use crate::timestamp::{Clock, Timestamp};
 use crate::token::cache::{CachedToken, Issued, TokenCache};
 use crate::token::chain::Stored;
 use crate::token::clock::Now;
-use crate::token::record::{Identity, Kind, Record};
+use crate::token::record::{Identity, Record, RecordKind};
 use crate::zoho::credentials::{AccessToken, Secret};
 use crate::zoho::{ZohoSettings, hosts};
 use std::sync::Arc;
@@ -44,7 +44,7 @@ impl<S, H> Context<S, H> {
 
     /// The token of a record, if it is one.
     pub(super) fn shared(&self, record: &Record, is_own: bool, stored: &Stored) -> Option<Arc<CachedToken>> {
-        let Kind::Token { access_token, api_domain, expires_at } = &record.content.kind else {
+        let RecordKind::Token { access_token, api_domain, expires_at } = &record.content.kind else {
             return None;
         };
         let ends = Timestamp::parse(expires_at)?;

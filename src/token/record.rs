@@ -47,12 +47,12 @@ pub(super) struct Content {
     /// The failures in a row up to this record.
     pub failures: u32,
     #[serde(flatten)]
-    pub kind: Kind,
+    pub kind: RecordKind,
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum Kind {
+pub(super) enum RecordKind {
     /// A token that Zoho issued.
     Token { access_token: String, api_domain: Option<String>, expires_at: String },
     /// Why there is no token, and for how long nobody needs to ask again.
@@ -78,7 +78,7 @@ impl Content {
     /// A token that was requested at this time.
     pub(super) fn token(issued: &IssuedToken, at: Timestamp, identity: &Identity) -> Self {
         let lifetime = i64::try_from(issued.lifetime.as_secs()).unwrap_or_default();
-        let kind = Kind::Token {
+        let kind = RecordKind::Token {
             access_token: issued.token.expose().to_owned(),
             api_domain: issued.api_domain.as_ref().map(|origin| origin.as_str().to_owned()),
             expires_at: at.plus_seconds(lifetime).to_string(),
@@ -88,12 +88,12 @@ impl Content {
 
     pub(super) fn failure(error: &WatchError, lasts: Duration, identity: &Identity, failures: u32) -> Self {
         let (error_type, message) = (error.kind().name().to_owned(), error.message().to_owned());
-        let kind = Kind::Failure { error_type, message, seconds: lasts.as_secs() };
+        let kind = RecordKind::Failure { error_type, message, seconds: lasts.as_secs() };
         Self { credentials: identity.attempt.clone(), failures, kind }
     }
 
     pub(super) fn claim(owner: &str, identity: &Identity, failures: u32) -> Self {
-        let kind = Kind::Claim { owner: owner.to_owned() };
+        let kind = RecordKind::Claim { owner: owner.to_owned() };
         Self { credentials: identity.attempt.clone(), failures, kind }
     }
 
@@ -105,7 +105,7 @@ impl Content {
     /// What a failure says, and for how long after it was stored. Only what a request for a token can lead to.
     pub(super) fn error(&self) -> Option<(WatchError, Duration)> {
         use ErrorType::{TokenRateLimited, TokenRejected, ZohoUnavailable, ZohoUnexpectedResponse};
-        let Kind::Failure { error_type, message, seconds } = &self.kind else { return None };
+        let RecordKind::Failure { error_type, message, seconds } = &self.kind else { return None };
         let cause = match ErrorType::from_name(error_type)? {
             ZohoUnexpectedResponse => ErrorCause::NotJson,
             TokenRateLimited | TokenRejected | ZohoUnavailable => ErrorCause::Stated,
@@ -134,7 +134,7 @@ impl Identity {
 
     /// Whether the record counts here.
     pub(super) fn has(&self, record: &Record) -> bool {
-        let is_token = matches!(record.content.kind, Kind::Token { .. });
+        let is_token = matches!(record.content.kind, RecordKind::Token { .. });
         record.content.credentials == *(if is_token { &self.token } else { &self.attempt })
     }
 }
@@ -205,7 +205,7 @@ mod tests {
         }
         for text in ["", "garbage", "{}", "[]", r#"{"access_token":"t","expires_at":1}"#] {
             let record = parse(&id(1), text).unwrap();
-            assert!(!ours.has(&record) && matches!(record.content.kind, Kind::Unreadable));
+            assert!(!ours.has(&record) && matches!(record.content.kind, RecordKind::Unreadable));
         }
     }
 

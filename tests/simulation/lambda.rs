@@ -7,17 +7,11 @@ use crate::scheduler::Ends;
 use crate::secrets::Store;
 use crate::world::World;
 use fastrand::Rng;
-<<<<<<< HEAD
 use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Handler, Invocation, respond_without_configuration};
 use mass_change_owner_status::token::{Sharing, TokenSource};
-=======
-use mass_change_owner_status::deadline::Deadline;
-use mass_change_owner_status::error::{ErrorType, WatchError};
-use mass_change_owner_status::handler::{Handler, Invocation, respond_without_configuration};
->>>>>>> rusttests
 use mass_change_owner_status::watch::message::MessageSettings;
 use mass_change_owner_status::watch::notice::Intervals;
 use mass_change_owner_status::watch::pacing::Bounds;
@@ -235,7 +229,6 @@ impl Lambda {
         instance.environment.freeze();
         Some(instance)
     }
-<<<<<<< HEAD
 
     fn start(&self, number: usize) -> Instance {
         let skew = {
@@ -251,6 +244,4 @@ impl Lambda {
         let function = Handler::new(checker, ends, messages, self.settings.limits, "eu-west-1".into(), clock);
         Instance { environment, function, idle_since: Mutex::default() }
     }
-=======
->>>>>>> rusttests
 }

@@ -88,7 +88,7 @@ fn days(name: &str, plan: &Plan, operator_puts: u64, change: impl FnOnce(&mut St
 
 /// What goes wrong all the time.
 const KINDS: [(&str, Change); 9] = [
-    ("normal", |_, _| {}),
+    ("normal", |_| {}),
     ("the accounts server fails", |state| state.faults.add("accounts", "503", 1.0)),
     ("it throttles", |state| state.faults.add("accounts", "429", 1.0)),
     ("the API rejects every token", |state| state.faults.add("crm", "401", 1.0)),
@@ -136,7 +136,7 @@ fn a_normal_day_costs_two_versions_for_each_token() {
         (3, 5_000..9_000, 1..2),
     ] {
         let name = format!("{environments} environments, every {every:?} s");
-        let days = days(&name, &Plan { environments, every, lives }, 0, |_, _| {});
+        let days = days(&name, &Plan { environments, every, lives }, 0, |_| {});
         assert_eq!((days.failed, days.written), (0, 2 * days.requests), "{name}");
         assert!(days.worst_day <= 66, "{name}");
     }

@@ -4,13 +4,14 @@ use crate::secrets::Store;
 use crate::world::World;
 use crate::zoho::{self, Answer};
 use http::{StatusCode, header};
-use mass_change_owner_status::checker::{Checker, CheckerSettings};
+use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::http::{
     HttpClient, HttpRequest as Request, HttpResponse as Response, NoResponse as Reason, Origin, Stage,
     TransportError,
 };
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
-use mass_change_owner_status::token::{Sharing, StoreError, TokenSettings, TokenSource};
+use mass_change_owner_status::token::{Sharing, StoreError, TokenSource};
+use mass_change_owner_status::zoho::ZohoSettings;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -75,22 +76,12 @@ impl Environment {
     /// What the function checks jobs with, in this environment.
     pub(crate) fn checker(
         self: &Arc<Self>,
-        change: impl FnOnce(&mut TokenSettings),
+        sharing: Sharing,
+        settings: ZohoSettings,
     ) -> (TokenSource<Store, Network>, Checker<Store, Network>) {
-        let (network, request_timeout, clock) =
-            (Network(self.clone()), Duration::from_secs(10), self.clock());
-        let mut settings = TokenSettings {
-            api_domain: None,
-            accounts_domain: None,
-            data_center: None,
-            request_timeout,
-            sharing: Sharing::ReadWrite,
-            clock: clock.clone(),
-        };
-        change(&mut settings);
-        let tokens = TokenSource::new(Store(self.clone()), network.clone(), settings);
-        let settings = CheckerSettings { api_version: "v8".into(), request_timeout, api_host: None, clock };
-        (tokens.clone(), Checker::new(tokens, network, settings))
+        let (store, network) = (Store(self.clone()), Network(self.clone()));
+        let tokens = TokenSource::new(store, network, settings, sharing, self.clock());
+        (tokens.clone(), Checker::new(tokens))
     }
 
     pub(crate) fn life(&self) -> MutexGuard<'_, Life> {

@@ -7,11 +7,10 @@ use crate::scheduler::Ends;
 use crate::secrets::Store;
 use crate::world::World;
 use fastrand::Rng;
-use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Handler, Invocation, respond_without_configuration};
-use mass_change_owner_status::token::{Sharing, TokenSource};
+use mass_change_owner_status::token::Sharing;
 use mass_change_owner_status::watch::message::MessageSettings;
 use mass_change_owner_status::watch::notice::Intervals;
 use mass_change_owner_status::watch::pacing::Bounds;
@@ -214,7 +213,7 @@ impl Lambda {
             let skew = world.state().faults.skew;
             let environment = world.environment(skew);
             let (ends, messages) = (Ends(environment.clone()), MessageSettings::default());
-            let (_, checker) = environment.checker(|_| {});
+            let (_, checker) = environment.checker(Sharing::ReadWrite, ZohoSettings::default());
             let (limits, clock) = (self.settings.limits, environment.clock());
             let function = Handler::new(checker, ends, messages, limits, "eu-west-1".into(), clock);
             let instance = Arc::new(Instance { environment, function, idle_since: Mutex::default() });
@@ -228,20 +227,5 @@ impl Lambda {
         let _in_time = timeout(Duration::from_secs(2), warm_up).await;
         instance.environment.freeze();
         Some(instance)
-    }
-
-    fn start(&self, number: usize) -> Instance {
-        let skew = {
-            let state = &mut *self.world.state();
-            state.rng.i64(-state.faults.skew..=state.faults.skew)
-        };
-        let environment = Environment::new(self.world.clone(), number, skew);
-        let (network, clock) = (Network(environment.clone()), environment.clock());
-        let (store, settings) = (Store(environment.clone()), ZohoSettings::default());
-        let tokens = TokenSource::new(store, network, settings, Sharing::ReadWrite, clock.clone());
-        let checker = Checker::new(tokens);
-        let (ends, messages) = (Ends(environment.clone()), MessageSettings::default());
-        let function = Handler::new(checker, ends, messages, self.settings.limits, "eu-west-1".into(), clock);
-        Instance { environment, function, idle_since: Mutex::default() }
     }
 }

@@ -13,8 +13,9 @@ use fastrand::Rng;
 use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::{ErrorType, WatchError};
-use mass_change_owner_status::token::{CachedToken, TokenSettings, TokenSource};
+use mass_change_owner_status::token::{CachedToken, Sharing, TokenSource};
 use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
+use mass_change_owner_status::zoho::ZohoSettings;
 use mass_change_owner_status::zoho::client::Attempts;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,13 +62,13 @@ struct Process {
 
 impl Process {
     fn start(world: &World) -> Self {
-        Self::with(world, 0, |_| {})
+        Self::with(world, 0, Sharing::ReadWrite, ZohoSettings::default())
     }
 
     /// With a clock that is off by at most so many seconds, and with other settings.
-    fn with(world: &World, skew: i64, change: impl FnOnce(&mut TokenSettings)) -> Self {
+    fn with(world: &World, skew: i64, sharing: Sharing, settings: ZohoSettings) -> Self {
         let environment = world.environment(skew);
-        let (tokens, checker) = environment.checker(change);
+        let (tokens, checker) = environment.checker(sharing, settings);
         environment.thaw(Task::default(), None);
         Self { environment, tokens, checker: Arc::new(checker) }
     }

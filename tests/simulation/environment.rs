@@ -76,10 +76,9 @@ impl Environment {
     /// What the function checks jobs with, in this environment.
     pub(crate) fn checker(
         self: &Arc<Self>,
-        change: impl FnOnce(&mut ZohoSettings, &mut Sharing),
+        sharing: Sharing,
+        settings: ZohoSettings,
     ) -> (TokenSource<Store, Network>, Checker<Store, Network>) {
-        let (mut settings, mut sharing) = (ZohoSettings::default(), Sharing::ReadWrite);
-        change(&mut settings, &mut sharing);
         let (store, network) = (Store(self.clone()), Network(self.clone()));
         let tokens = TokenSource::new(store, network, settings, sharing, self.clock());
         (tokens.clone(), Checker::new(tokens))

@@ -2,6 +2,8 @@
 
 use super::{Change, Process, simulate};
 use crate::world::{State, World};
+use mass_change_owner_status::token::Sharing;
+use mass_change_owner_status::zoho::ZohoSettings;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -23,7 +25,7 @@ fn assert_bursts(name: &str, change: Change, disturb: impl Fn(&World, &Process),
             let (began, spread) = (Instant::now(), [1, 50, SPREAD][world.draw(0..3) as usize]);
             let mut calls = Vec::new();
             for _ in 0..ENVIRONMENTS {
-                let process = Process::with(&world, 240, |_, _| {});
+                let process = Process::with(&world, 240, Sharing::ReadWrite, ZohoSettings::default());
                 disturb(&world, &process);
                 let delay = Duration::from_millis(world.draw(0..spread));
                 calls.push(tokio::spawn(async move {

@@ -6,6 +6,7 @@ use mass_change_owner_status::error::ErrorType;
 use mass_change_owner_status::http::Origin;
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::token::{LEASE_LABEL, Sharing, TOKEN_LABEL};
+use mass_change_owner_status::zoho::ZohoSettings;
 
 const OTHER_ACCOUNTS: &str = "https://accounts.zoho.com";
 const OTHER_API: &str = "https://sandbox.zohoapis.eu";
@@ -42,9 +43,9 @@ async fn revoke(process: &Process) {
 /// Another user of the same secret, with another accounts server or another API host.
 fn other_user(world: &World, accounts: Option<&str>, api: Option<&str>) -> Process {
     let origin = |text: &str| Origin::parse(text).unwrap();
-    Process::with(world, 0, |settings, _| {
-        (settings.accounts_domain, settings.api_domain) = (accounts.map(origin), api.map(origin));
-    })
+    let (accounts_domain, api_domain) = (accounts.map(origin), api.map(origin));
+    let settings = ZohoSettings { accounts_domain, api_domain, ..ZohoSettings::default() };
+    Process::with(world, 0, Sharing::ReadWrite, settings)
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn a_throttled_secret_is_an_error_of_the_secret_and_costs_no_token() {
 #[test]
 fn a_program_that_only_reads_stores_neither_a_token_nor_a_failure() {
     simulate(1, GOOD, async |world| {
-        let program = || Process::with(&world, 0, |_, sharing| *sharing = Sharing::ReadOnly);
+        let program = || Process::with(&world, 0, Sharing::ReadOnly, ZohoSettings::default());
         let first = program();
         for _ in 0..2 {
             assert_eq!(first.check().await, Ok(()));

@@ -3,6 +3,8 @@
 use super::{Change, Process, pass, simulate};
 use crate::secrets::DAY;
 use crate::world::{State, World, most_within};
+use mass_change_owner_status::token::Sharing;
+use mass_change_owner_status::zoho::ZohoSettings;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -28,7 +30,7 @@ const DAYS: u64 = 2;
 async fn checks(world: World, plan: Plan) -> usize {
     let mut failed = 0;
     while world.elapsed() < DAYS * DAY {
-        let process = Process::with(&world, 200, |_, _| {});
+        let process = Process::with(&world, 200, Sharing::ReadWrite, ZohoSettings::default());
         let replaced = world.elapsed() + world.draw(plan.lives.clone());
         while world.elapsed() < replaced.min(DAYS * DAY) {
             let result = timeout(Duration::from_secs(30), process.check()).await;

@@ -62,13 +62,13 @@ struct Process {
 
 impl Process {
     fn start(world: &World) -> Self {
-        Self::with(world, 0, |_, _| {})
+        Self::with(world, 0, Sharing::ReadWrite, ZohoSettings::default())
     }
 
     /// With a clock that is off by at most so many seconds, and with other settings.
-    fn with(world: &World, skew: i64, change: impl FnOnce(&mut ZohoSettings, &mut Sharing)) -> Self {
+    fn with(world: &World, skew: i64, sharing: Sharing, settings: ZohoSettings) -> Self {
         let environment = world.environment(skew);
-        let (tokens, checker) = environment.checker(change);
+        let (tokens, checker) = environment.checker(sharing, settings);
         environment.thaw(Task::default(), None);
         Self { environment, tokens, checker: Arc::new(checker) }
     }

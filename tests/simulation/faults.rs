@@ -6,7 +6,7 @@ use std::ops::Range;
 
 /// What can go wrong at each service, and then with what people set: the credentials at Zoho, and the configuration of the
 /// function. `lost`: the request is done, and its response is lost; `late`: it comes after any timeout.
-const FAULTS: [(&str, &str); 8] = [
+pub(crate) const FAULTS: [(&str, &str); 8] = [
     ("crm", "503 429 refused lost late page 403-page cut too-long 401 204 odd"),
     ("accounts", "503 429 refused lost late page 403-page cut odd"),
     ("secret", "503 429 denied lost malformed"),
@@ -56,6 +56,11 @@ impl Faults {
             duplicates: [0.0, 0.01, 0.1][rng.usize(0..3)],
             skew: [0, 0, 2, 120][rng.usize(0..4)],
         }
+    }
+
+    /// Nothing goes wrong but this.
+    pub(crate) fn only(service: &'static str, fault: &'static str, seconds: Range<u64>) -> Self {
+        Self { outages: vec![Outage { service, fault, seconds, share: 1.0 }], ..Self::default() }
     }
 
     /// From now on, this service fails this share of the requests.

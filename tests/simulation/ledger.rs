@@ -43,7 +43,7 @@ pub(crate) struct Watch {
 }
 
 /// What one event ID stands for: the job, the outcome, and the watch, if the end says nothing final about the job.
-type End = (usize, String, Option<usize>);
+pub(crate) type End = (usize, String, Option<usize>);
 
 /// A message for SNS.
 #[derive(Debug)]
@@ -92,6 +92,14 @@ fn time(of: &Value, key: &str) -> Option<Timestamp> {
 }
 
 impl Ledger {
+    /// Ends of watches before their jobs, which nobody asked for.
+    pub(crate) fn early_ends(&self) -> impl Iterator<Item = &End> {
+        let given_up = |watch: Option<usize>| watch.is_some_and(|watch| self.watches[watch].is_given_up);
+        self.event_ids_by_end
+            .keys()
+            .filter(move |(_, outcome, watch)| outcome.starts_with("WATCH_") && !given_up(*watch))
+    }
+
     /// A service gave a reason for an error of this name, or for none.
     pub(crate) fn note(&mut self, error: &'static str, now: u64) {
         self.reasons.insert(error, now);

@@ -62,6 +62,39 @@ fn every_watch_ends_as_it_should() {
     println!("{} watches in {} worlds end as they should", watched.into_inner(), next.into_inner() - first);
 }
 
+/// With the default limits, a watch that has worked outlasts twenty hours of whatever goes wrong.
+#[test]
+fn twenty_hours_of_an_outage_end_no_watch() {
+    for (service, fault) in
+        faults::FAULTS.iter().flat_map(|(name, faults)| faults.split(' ').map(move |one| (*name, one)))
+    {
+        for seed in 0..3 {
+            in_virtual_time(seed, async {
+                let mut rng = Rng::with_seed(seed);
+                let (settings, world) =
+                    (Settings::draw(&mut rng, 86_400), World::new(rng.fork(), 86_400, false));
+                world.state().faults = faults::Faults::only(service, fault, 3_600..75_600);
+                let job = world.state().zoho.start_job(&mut rng, 0);
+                (world.state().zoho.jobs[job].ends_at, world.state().zoho.jobs[job].problem) =
+                    (50_000, (0..0, 0));
+                let lambda = Lambda::new(world.clone(), settings);
+                let watch = || tokio::spawn(watches::watch(lambda.clone(), job, 1));
+                for task in [watch(), watch(), watch(), watch()] {
+                    task.await.unwrap();
+                }
+                let ledger = &world.state().ledger;
+                let early: Vec<_> = ledger.early_ends().collect();
+                assert!(early.is_empty(), "{service} {fault}, seed {seed}: {early:?}");
+                assert!(
+                    ledger.violations.is_empty(),
+                    "{service} {fault}, seed {seed}: {:?}",
+                    ledger.violations
+                );
+            });
+        }
+    }
+}
+
 /// Simulates the world of this seed; returns how many watches there were in it.
 fn simulate(seed: u64, traced: bool) -> Result<u64, String> {
     let run = || in_virtual_time(seed, run(Rng::with_seed(seed), traced));

@@ -16,9 +16,8 @@ import pytest
 
 from local.deployment import template
 
-HOUR, LATE, RUNS = 3_600, 120, 3
+HOUR, LATE, RUNS, WATCHES = 3_600, 120, 3, (1, 2, 5, 100)
 BEGIN, END, STOP = 6 * HOUR, 9 * HOUR, 11 * HOUR
-WATCHES = (1, 2, 5, 100)
 # What keeps every check from succeeding: after a request to Zoho's API, before it, and what an operator must repair.
 SENT = ("ZohoUnavailable", "ZohoUnexpectedResponse", "ZohoRateLimited", "PermissionDenied")
 NOT_SENT = ("SecretUnavailable", "TokenRateLimited", "crash")

@@ -41,6 +41,9 @@ pub trait Destinations: Send + Sync {
 
     /// Deletes a schedule. One that does not exist counts as deleted.
     fn delete_schedule(&self, arn: &ScheduleArn) -> impl Future<Output = Result<(), WatchError>> + Send;
+
+    /// Opens the connection to EventBridge Scheduler. Sends nothing.
+    fn prepare_scheduler(&self) -> impl Future<Output = ()> + Send;
 }
 
 /// The function's response: the report, and what became of it where that applies.
@@ -271,6 +274,13 @@ impl<D: Destinations> Courier<D> {
                 tracing::warn!(%error, "the start of this watch is not known, so WATCH_LIMIT_SECONDS does not end it");
                 None
             }
+        }
+    }
+
+    /// Opens the connection that a schedule that adapts needs after the check.
+    pub async fn prepare(&self, caller: &Caller, deadline: Deadline) {
+        if matches!(caller, Caller::Schedule { adapts: true, .. }) {
+            let _in_time = deadline.limit(self.destinations.prepare_scheduler()).await;
         }
     }
 

@@ -8,7 +8,8 @@ use crate::http::HttpClient;
 use crate::record::{self, Checked};
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::SecretStore;
-use crate::watch::ids::Location;
+use crate::watch::ids::{Job, Location};
+use crate::watch::job::JobStatus;
 use crate::watch::message::MessageSettings;
 use crate::watch::notice::Intervals;
 use crate::watch::pacing::Bounds;
@@ -116,9 +117,17 @@ where
             }
             Ask::Check(job) => job.clone(),
         };
-        // Otherwise, the next check comes anyway, and no execution environment is held for long.
-        let repeats_timeouts = matches!(request.caller, Caller::Direct { .. });
-        let mut checked = self.checker.check(&job, repeats_timeouts, deadline, attempts).await;
+        let mut checked = {
+            let check = self.check(&job, &request.caller, deadline, attempts);
+            let prepare = self.courier.prepare(&request.caller, deadline);
+            tokio::pin!(check);
+            // The check does not wait for the connection.
+            tokio::select! {
+                biased;
+                checked = &mut check => checked,
+                () = prepare => check.await,
+            }
+        };
         if !matches!(&checked, Ok(status) if status.status.is_finished()) {
             self.find_start(request, deadline).await;
         }
@@ -128,7 +137,7 @@ where
             && deadline.left() > CONFIRM_AFTER
         {
             tokio::time::sleep(CONFIRM_AFTER).await;
-            checked = self.checker.check(&job, repeats_timeouts, deadline, attempts).await;
+            checked = self.check(&job, &request.caller, deadline, attempts).await;
         }
         match checked {
             Ok(status) => {
@@ -137,6 +146,18 @@ where
             }
             Err(error) => judge(request, error, &self.limits, (self.clock)()),
         }
+    }
+
+    async fn check(
+        &self,
+        job: &Job,
+        caller: &Caller,
+        deadline: Deadline,
+        attempts: &mut Attempts,
+    ) -> Result<JobStatus, WatchError> {
+        // The next check comes anyway, and no execution environment is held for long.
+        let repeats_timeouts = matches!(caller, Caller::Direct { .. });
+        self.checker.check(job, repeats_timeouts, deadline, attempts).await
     }
 
     /// The start of a schedule's watch is what its request says, otherwise the creation of the schedule. Before a watch

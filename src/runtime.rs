@@ -10,9 +10,9 @@ use crate::error::WatchError;
 use crate::handler::Invocation;
 use crate::http::connections::local_client;
 use crate::redact;
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
+use lambda_runtime::Diagnostic;
 use serde::Serialize;
-use serde_json::json;
 use std::future::Future;
 use tracing::Instrument;
 
@@ -55,26 +55,29 @@ where
         let span = tracing::info_span!("invocation", requestId = &*request_id, xrayTraceId = x_ray);
         // A task of its own, so that a panic is a response.
         let result = tokio::spawn(respond(invocation).instrument(span)).await;
-        let result = match &result {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err((error.kind().name(), error.message())),
-            Err(_) => {
-                Err(("Runtime.Panic", "the function panicked, which is an error of its own: see its log"))
-            }
+        let result = match result {
+            Ok(result) => result.map_err(|error| Diagnostic {
+                error_type: error.kind().name().to_owned(),
+                error_message: error.message().to_owned(),
+            }),
+            Err(_) => Err(Diagnostic {
+                error_type: "Runtime.Panic".to_owned(),
+                error_message: "the function panicked, which is an error of its own: see its log".to_owned(),
+            }),
         };
-        let (what, body) = match result {
+        let (what, body) = match &result {
             Ok(response) => ("response", serde_json::to_vec(response)),
-            Err((kind, message)) => {
-                ("error", serde_json::to_vec(&json!({"errorType": kind, "errorMessage": message})))
-            }
+            Err(error) => ("error", serde_json::to_vec(error)),
         };
         let body = body.map_err(|error| format!("the response cannot be written: {error}"))?;
         let mut sent = client.post(format!("{invocations}/{request_id}/{what}")).body(body);
         if let Some(invocation_id) = headers.get(INVOCATION_ID) {
             sent = sent.header(INVOCATION_ID, invocation_id);
         }
-        if let Err((kind, _)) = result {
-            sent = sent.header(ERROR_TYPE, kind);
+        if let Err(error) = &result
+            && let Ok(error_type) = HeaderValue::from_str(&error.error_type)
+        {
+            sent = sent.header(ERROR_TYPE, error_type);
         }
         let status = sent.send().await.map_err(failed)?.status();
         if !status.is_success() {
@@ -87,8 +90,7 @@ where
 mod tests {
     use super::*;
     use crate::error::ErrorType;
-    use http::HeaderValue;
-    use serde_json::Value;
+    use serde_json::{Value, json};
     use std::time::Duration;
     use wiremock::matchers::{method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};

@@ -136,4 +136,8 @@ impl Destinations for Aws {
     async fn delete_schedule(&self, arn: &ScheduleArn) -> Result<(), WatchError> {
         self.scheduler().delete(arn).await
     }
+
+    async fn prepare_scheduler(&self) {
+        self.scheduler().preconnect().await;
+    }
 }

@@ -1,7 +1,9 @@
 //! The AWS SDK's extension point for an HTTP client: its requests go through ours, so that there is one TLS stack and
 //! one set of root certificates, and the SDK's own (3 MB, 30 ms at the start of a process) is not even compiled.
 
-use crate::http::{Connections, HttpResponse as WholeResponse, NoResponse, Stage, TransportError};
+use crate::http::{
+    Connections, HttpResponse as WholeResponse, NoResponse, Stage, TransportError, preconnect,
+};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
@@ -61,7 +63,10 @@ impl HttpConnector for Adapter {
             }
             let exchanged = connections.exchange(request, request_timeout).await;
             let WholeResponse { status, headers, body } = exchanged.map_err(|error| {
-                if error.reason == NoResponse::TimedOut {
+                if preconnect::is_opening() {
+                    // Not an error that the SDK repeats.
+                    ConnectorError::user(error.into())
+                } else if error.reason == NoResponse::TimedOut {
                     ConnectorError::timeout(error.into())
                 } else {
                     ConnectorError::io(error.into())

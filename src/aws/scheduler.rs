@@ -2,6 +2,7 @@
 
 use crate::aws::errors::{self, AwsError, Meaning, Reporter};
 use crate::error::{ErrorType, WatchError};
+use crate::http::preconnect;
 use crate::timestamp::Timestamp;
 use crate::watch::ids::ScheduleArn;
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
@@ -20,6 +21,11 @@ pub struct Scheduler {
 impl Scheduler {
     pub(crate) fn new(client: Client, reporter: Reporter) -> Self {
         Self { client, reporter }
+    }
+
+    /// Opens the connection to EventBridge Scheduler. Sends nothing.
+    pub async fn preconnect(&self) {
+        preconnect::open(self.client.get_schedule().name("-").send()).await;
     }
 
     /// Reads a schedule; `None` if it does not exist.

@@ -23,8 +23,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
-use wiremock::matchers::header;
-use wiremock::{Mock, MockServer, ResponseTemplate};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 const TOPIC: &str = "arn:aws:sns:eu-west-1:123456789012:zoho-status";
 const SCHEDULE: &str = "arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/Leads-1";
@@ -350,11 +350,22 @@ async fn a_version_has_its_content_its_id_and_its_time() {
 }
 
 #[tokio::test]
-async fn requests_carry_the_trace_of_the_invocation() {
-    let server = MockServer::start().await;
-    let read = ResponseTemplate::new(200).set_body_string(READ);
-    Mock::given(header("x-amzn-trace-id", "Root=1-2")).respond_with(read).mount(&server).await;
+async fn a_connection_opened_ahead_sends_nothing_and_serves_the_first_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let scheduler = sdk_at(&format!("http://{}", listener.local_addr().unwrap())).scheduler();
+    let (accepted, ()) = tokio::join!(listener.accept(), scheduler.preconnect());
+    let (mut stream, _) = accepted.unwrap();
     set_trace(Some(HeaderValue::from_static("Root=1-2")));
+    let served = async {
+        let mut request = vec![0; 65_536];
+        let length = stream.read(&mut request).await.unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{READ}", READ.len());
+        stream.write_all(head.as_bytes()).await.unwrap();
+        String::from_utf8_lossy(&request[..length]).into_owned()
+    };
     let arn = ScheduleArn::parse(SCHEDULE).unwrap();
-    assert!(sdk_at(&server.uri()).scheduler().read(&arn).await.unwrap().is_some());
+    let (request, read) = tokio::join!(served, scheduler.read(&arn));
+    assert!(read.unwrap().is_some());
+    assert!(request.starts_with("GET /schedules/Leads-1?groupName=watches HTTP/1.1"), "{request}");
+    assert!(request.contains("x-amzn-trace-id: Root=1-2"), "{request}");
 }

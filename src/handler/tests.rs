@@ -84,6 +84,10 @@ impl Destinations for Ends {
         *self.schedule.lock().unwrap() = None;
         Ok(())
     }
+
+    async fn prepare_scheduler(&self) {
+        self.step("prepare", "").unwrap();
+    }
 }
 
 type TestFunction = Handler<ScriptedSecret, ScriptedZoho, Ends>;
@@ -227,11 +231,11 @@ async fn schedules_are_known_by_their_watch() {
 async fn a_schedule_that_adapts_follows_the_job() {
     let input = of(&json!({"schedule_arn": SCHEDULE, "adapt": true, "first_checked_at": ago(60)}));
     for (zoho, fails, steps) in [
-        (RUNNING, "", "read, update rate(5 minutes)"),
-        (UNAVAILABLE, "", ""),
-        (RUNNING, "read", "read"),
-        (RUNNING, "update", "read, update rate(5 minutes)"),
-        (FAILED, "", "publish Leads-1-FAILED, read, delete watch"),
+        (RUNNING, "", "prepare, read, update rate(5 minutes)"),
+        (UNAVAILABLE, "", "prepare"),
+        (RUNNING, "read", "prepare, read"),
+        (RUNNING, "update", "prepare, read, update rate(5 minutes)"),
+        (FAILED, "", "prepare, publish Leads-1-FAILED, read, delete watch"),
     ] {
         let ends = Ends::new(fails, 60, &input);
         assert!(invoke(&function(&[zoho], &ends, LIMITS).0, &input).await.is_ok(), "{steps}");

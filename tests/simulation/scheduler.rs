@@ -217,4 +217,8 @@ impl Destinations for Ends {
         })
         .await
     }
+
+    async fn prepare_scheduler(&self) {
+        self.0.step().await;
+    }
 }

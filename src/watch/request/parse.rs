@@ -8,6 +8,7 @@ use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::watch::ids::{ExecutionArn, Job, JobId, JobRef, Location, ModuleName, ScheduleArn};
 use crate::watch::job::{Counts, Status};
+use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde_json::value::RawValue;
 
 /// The longest label, in characters. The name of a list has the same limit.
@@ -75,25 +76,28 @@ impl Request {
 impl Parts {
     /// A request, a report, or an envelope.
     fn unwrapped(fields: &Fields<'_>, now: Timestamp, here: &Location) -> Self {
-        let keys = ["source", "detail-type"];
-        if keys.iter().any(|name| fields.get_nullable(name).is_none()) {
+        let (Some(source), Some(detail_type)) =
+            (fields.get_nullable("source"), fields.get_nullable("detail-type"))
+        else {
             return Self::bare(fields, None, now, here);
-        }
-        let [Some(source), Some(_)] = keys.map(|name| fields.parse::<String>(name)) else {
-            let problem = "the EventBridge envelope is malformed: `source` and `detail-type` must be text";
-            return Self::unreadable(problem.to_owned());
         };
-        let resources = fields.parse::<Vec<String>>("resources").filter(|_| source == "aws.scheduler");
-        let detail = fields.get_nullable("detail").map_or("null", RawValue::get);
         let mut text = String::new();
-        match object(detail, &mut text, "`detail`") {
-            Ok(detail) => Self::bare(&detail, Some(&resources.unwrap_or_default()), now, here),
+        let parsed = envelope(source, detail_type, fields.parse("resources")).and_then(|envelope| {
+            let detail = fields.get_nullable("detail").map_or("null", RawValue::get);
+            Ok((envelope, object(detail, &mut text, "`detail`")?))
+        });
+        match parsed {
+            Ok((envelope, detail)) => Self::bare(&detail, Some(&envelope), now, here),
             Err(problem) => Self::unreadable(problem),
         }
     }
 
-    /// `resources` are those of an envelope of Scheduler's; `None` outside of an envelope.
-    fn bare(fields: &Fields<'_>, resources: Option<&[String]>, now: Timestamp, here: &Location) -> Self {
+    fn bare(
+        fields: &Fields<'_>,
+        envelope: Option<&EventBridgeEvent<()>>,
+        now: Timestamp,
+        here: &Location,
+    ) -> Self {
         let module = text(fields, "module", "such as \"Leads\"")
             .and_then(|text| ModuleName::parse(&text).map_err(|problem| invalid("module", &text, &problem)));
         let job_id = text(fields, "job_id", "such as \"3652397000009565021\"")
@@ -115,8 +119,8 @@ impl Parts {
         Self {
             job,
             problems,
-            schedule: schedule(fields, resources.unwrap_or_default(), here),
-            is_event: resources.is_some(),
+            schedule: schedule(fields, envelope, here),
+            is_event: envelope.is_some(),
             adapts: fields.parse("adapt").unwrap_or(false),
             history: History::read(fields, now),
             tags: Tags { label: tag("label"), list: tag("list") },
@@ -231,10 +235,25 @@ fn object<'a>(json: &'a str, buffer: &'a mut String, name: &str) -> Result<Field
     Fields::of(value, &KNOWN).ok_or_else(|| format!("{name} must be a JSON object, not {}", Kind::of(value)))
 }
 
+/// The envelope without its `detail` and without the fields that are not needed: none of them is a reason to reject a
+/// valid request.
+fn envelope(
+    source: &RawValue,
+    detail_type: &RawValue,
+    resources: Option<Vec<String>>,
+) -> Result<EventBridgeEvent<()>, String> {
+    let json = format!(r#"{{"source": {source}, "detail-type": {detail_type}, "detail": null}}"#);
+    let mut event: EventBridgeEvent<()> = serde_json::from_str(&json).map_err(|_| {
+        "the EventBridge envelope is malformed: `source` and `detail-type` must be text".to_owned()
+    })?;
+    event.resources = resources;
+    Ok(event)
+}
+
 /// The schedule that the request names, or that Scheduler's own envelope comes from, and what is wrong with the name.
 fn schedule(
     fields: &Fields<'_>,
-    resources: &[String],
+    envelope: Option<&EventBridgeEvent<()>>,
     here: &Location,
 ) -> (Option<ScheduleArn>, Option<String>) {
     let named = fields.get("schedule_arn").map(|value| {
@@ -245,8 +264,12 @@ fn schedule(
             .map_err(|problem| invalid("schedule_arn", &text, &problem))
     });
     let of_envelope = || {
-        let mut schedules = resources.iter().filter_map(|arn| ScheduleArn::parse(arn).ok());
-        schedules.find(|schedule| schedule.check_location(here).is_ok())
+        envelope
+            .filter(|event| event.source == "aws.scheduler")
+            .and_then(|event| event.resources.as_ref())?
+            .iter()
+            .filter_map(|arn| ScheduleArn::parse(arn).ok())
+            .find(|schedule| schedule.check_location(here).is_ok())
     };
     match named {
         Some(Ok(schedule)) => (Some(schedule), None),

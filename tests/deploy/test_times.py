@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import json
 import random
 from typing import Any
@@ -21,13 +22,17 @@ def retrier(state: dict[str, Any], error: str) -> dict[str, Any]:
     return next(one for one in state["Retry"] if error in one["ErrorEquals"] or one["ErrorEquals"] == ["States.ALL"])
 
 
-def shortest(retrier: dict[str, Any]) -> float:
-    """How long one execution in hundreds retries at least. Full jitter draws each wait from 0 to the longest."""
-    source = random.Random(1)
-    waits = [
+def longest_waits(retrier: dict[str, Any]) -> list[float]:
+    """Full jitter draws each wait from 0 to this one."""
+    return [
         min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** min(n, 50), retrier["MaxDelaySeconds"])
         for n in range(retrier["MaxAttempts"])
     ]
+
+
+def shortest(retrier: dict[str, Any]) -> float:
+    """How long one execution in hundreds retries at least."""
+    source, waits = random.Random(1), longest_waits(retrier)
     return min(sum(source.uniform(0, wait) for wait in waits) for _ in range(RUNS))
 
 
@@ -53,6 +58,24 @@ def test_a_check_is_retried_for_longer_than_a_watch_may_last() -> None:
     (only,) = WATCH["States"]["Check status"]["Retry"]
     assert only["ErrorEquals"] == ["States.ALL"]
     assert shortest(only) > WATCH["TimeoutSeconds"]
+
+
+def test_no_watch_ends_because_ten_thousand_compete_for_five_checks_at_a_time() -> None:
+    """Four hours of watches that start in one minute; a check takes 0.4 s, and the next one is due a tenth later."""
+    (only,) = WATCH["States"]["Check status"]["Retry"]
+    source, waits = random.Random(1), longest_waits(only)
+    due = [(source.uniform(0, MINUTE), 0) for _ in range(10_000)]
+    heapq.heapify(due)
+    running, most = [0.0] * 5, 0
+    while due[0][0] < 4 * HOUR:
+        now, throttled = heapq.heappop(due)
+        if running[0] <= now:
+            heapq.heapreplace(running, now + 0.4)
+            heapq.heappush(due, (now + min(max(10, now / 10), 900), 0))
+        else:
+            most = max(most, throttled + 1)
+            heapq.heappush(due, (now + source.uniform(0, waits[throttled]), throttled + 1))
+    assert most < only["MaxAttempts"] / 10
 
 
 def test_an_announcement_outlasts_an_outage_of_sns() -> None:

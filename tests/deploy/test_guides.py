@@ -19,6 +19,8 @@ from tests.deploy.reports import JOB_ID
 from tests.deploy.scenarios import REQUEST
 from tests.deploy.test_commands import as_operator, make
 
+# Version 1 of the CLI, which is the one on PyPI, does not read AWS_ENDPOINT_URL for SQS in us-east-1.
+AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'
 BLOCK = re.compile(r"^ *```sh account\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
 
 
@@ -34,7 +36,7 @@ def run(deployment: Deployment, folder: Path, commands: str, **changes: str) -> 
     for name, value in {"STACK": deployment.name, **changes}.items():
         commands = re.sub(rf"\b{name}=('[^']*'|\S+)", f"{name}={value}", commands, count=1)
     commands = commands.replace("--stack-name mass-change-owner-status", f"--stack-name {deployment.name}")
-    done = as_operator(deployment, ["bash", "-eu", "-o", "pipefail", "-c", commands], folder)
+    done = as_operator(deployment, ["bash", "-eu", "-o", "pipefail", "-c", AWS + commands], folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -87,8 +89,9 @@ def test_the_runbook(deploy: Callable[..., Deployment], tmp_path: Path) -> None:
 def test_the_last_steps_of_an_installation(deployment: Deployment, tmp_path: Path) -> None:
     (tmp_path / "secret.json").write_text(json.dumps(REFRESH_TOKEN_SECRET))
     started = run(deployment, tmp_path, block("docs/deploy.md", "Install a release"))
-    assert deployment.execution(json.loads(started)["executionArn"]).error == "JobNotFound"
-    (message,) = deployment.messages()
+    (execution,) = re.findall(r'"executionArn": "(.*)"', started)
+    assert deployment.execution(execution).error == "JobNotFound"
+    (message,) = deployment.published()
     assert message.subject.startswith("Not watched: Zoho CRM Leads owner change, job ...1")
 
 

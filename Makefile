@@ -61,7 +61,7 @@ test: ## run every test: Rust, then the suites against the packaged binary
 	@rm -rf $(NEXTEST_XML) $(REPORTS)
 	@$(MAKE) -j 3 package test-rust .venv/tests
 	@$(PY) -m pytest -n 4 --dist loadfile --junit-xml $(REPORTS)/pytest.xml || touch $(REPORTS)/failed
-	@$(PY) -m local.gate.count $(NEXTEST_XML) $(REPORTS)/doc.log $(REPORTS)/pytest.xml && test ! -e $(REPORTS)/failed
+	@$(PY) -m local.gate.count $(NEXTEST_XML) $(REPORTS)/pytest.xml && test ! -e $(REPORTS)/failed
 
 # Next to the package, whose last step uses one processor only. A failed suite does not keep the others from running.
 .PHONY: test-rust
@@ -69,7 +69,6 @@ test-rust: build-tests .venv/tests
 	@mkdir -p $(REPORTS)
 	@$(PINNED) $(CARGO) nextest run --locked --all-features --status-level slow --final-status-level slow \
 	  || touch $(REPORTS)/failed
-	@$(CARGO) test --quiet --locked --all-features --doc 2>&1 | tee $(REPORTS)/doc.log || touch $(REPORTS)/failed
 
 # What nextest runs. Without it, so that the build begins while the tools are being installed.
 .PHONY: build-tests

@@ -88,7 +88,7 @@ def packaged_template(architecture: str) -> str:
     build = r"      BuildMethod: rust-cargolambda\n      BuildProperties:\n        Binary: [\w-]+\n"
     text, builds = re.subn(build, "", text)
     text, codes = re.subn(r"^      CodeUri: \.$", f"      CodeUri: {PACKAGE}", text, flags=re.MULTILINE)
-    text, architectures = re.subn(r"Architectures: \[\w+\]", f"Architectures: [{architecture}]", text)
+    text, architectures = re.subn(r"(  Architecture:\n(?:    .*\n)*?    Default: )\w+", rf"\g<1>{architecture}", text)
     if (builds, codes, architectures) != (1, 1, 1):
         raise ValueError("template.yaml builds its function in another way than this program expects")
     return text

@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import tomllib
 
 import pytest
 from moto.events.models import EventPattern
 
 from local.deployment import STATE_MACHINES, template
-from local.deployment.template import ROOT
 
 TOPIC = "arn:aws:sns:us-east-1:123456789012:zoho-StatusTopic"
 # Each alarm, and the part of the runbook that it refers to.
@@ -134,18 +132,6 @@ def test_the_names_stay_within_the_limits_for_a_stack_name_of_56_characters() ->
     assert len(resolved.properties("ScheduleGroup")["Name"]) <= 64
     for machine in STATE_MACHINES:
         assert len(resolved.properties(machine)["StateMachineName"]) <= 80
-
-
-def test_the_application_metadata_follows_the_package() -> None:
-    metadata = template.source()["Metadata"]["AWS::ServerlessRepo::Application"]
-    package = tomllib.loads((ROOT / "Cargo.toml").read_text(encoding="utf-8"))["package"]
-    assert metadata["SemanticVersion"] == package["version"]
-    assert metadata["Name"] == package["name"]
-    assert metadata["SpdxLicenseId"] in package["license"]
-    for url in (metadata["LicenseUrl"], metadata["ReadmeUrl"]):
-        assert (ROOT / url).is_file()
-    # The repository takes no intrinsic function here.
-    assert template.source()["Resources"]["CheckFunction"]["Properties"]["Architectures"] == ["x86_64"]
 
 
 # ---- executions that cannot announce their end --------------------------------------------------------------------

@@ -120,8 +120,10 @@ impl View {
         let mut lines = vec![
             format!("{}: {}, job {job_id}", text.beginning, text.operation),
             text.sentence,
-            format!("Watched for {} (checks: {checks}).", duration(watched)),
         ];
+        if watched > 0 {
+            lines.push(format!("Watched for {} (checks: {checks}).", duration(watched)));
+        }
         lines.extend(error);
         match outcome {
             // What ended this watch would end the next one, too.

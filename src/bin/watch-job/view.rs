@@ -117,10 +117,7 @@ impl View {
         let text = Text::about(report, Event::End(outcome), request, &Deployment::default());
         let (job_id, checks) = (report.job.job_id().unwrap_or_default(), report.checks);
         let watched = seconds_between(report.began, Timestamp::now());
-        let mut lines = vec![
-            format!("{}: {}, job {job_id}", text.beginning, text.operation),
-            text.sentence,
-        ];
+        let mut lines = vec![format!("{}: {}, job {job_id}", text.beginning, text.operation), text.sentence];
         if watched > 0 {
             lines.push(format!("Watched for {} (checks: {checks}).", duration(watched)));
         }

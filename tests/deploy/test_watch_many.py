@@ -137,6 +137,27 @@ def test_a_file_that_cannot_be_read_is_announced(
     assert (message.values["outcome"], message.report) == ("SUMMARY", json.loads(execution.cause))
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Module,Job_ID\nLeads,1",
+        "module;job_id\nLeads;1",
+        "\ufeffmodule,job_id\nLeads,1",
+        "Leads,1\nLeads,2",
+        " module,job_id",
+    ],
+)
+def test_a_first_line_that_does_not_name_the_fields_is_announced_once(
+    deploy_stub: Callable[..., Deployment], bucket: str, text: str
+) -> None:
+    deployment = deploy_stub(GOOD, JobsBucket=bucket)
+    execution = deployment.watch_many(put_list(deployment, "jobs.csv", text))
+    assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
+    assert "The first line of the file must be module,job_id" in execution.cause
+    assert len(deployment.published()) == 1
+    assert deployment.executions() == []
+
+
 def test_each_watch_has_the_list_and_the_label_under_a_name_that_is_its_own(
     deploy_stub: Callable[..., Deployment],
 ) -> None:

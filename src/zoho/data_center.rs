@@ -77,7 +77,15 @@ mod tests {
     fn names_are_found_in_any_case_and_the_default_is_the_united_states() {
         assert_eq!(DataCenter::default().name, "US");
         assert_eq!(DataCenter::named("CA").unwrap().accounts_host, "accounts.zohocloud.ca");
-        assert_eq!(DataCenter::names(), "US EU IN AU JP CN CA SA UK AE SG");
+    }
+
+    #[test]
+    fn the_template_and_the_page_about_zoho_have_all_of_them() {
+        let (template, page) = (include_str!("../../template.yaml"), include_str!("../../docs/zoho-api.md"));
+        let names = DataCenter::ALL.map(|data_center| data_center.name).join(", ");
+        assert!(template.contains(&format!(r#"AllowedValues: ["", {names}]"#)));
+        let row = |one: DataCenter| format!("| {} | {} | {} |\n", one.name, one.accounts_host, one.api_host);
+        assert!(page.contains(&DataCenter::ALL.map(row).concat()));
     }
 
     #[test]

@@ -34,7 +34,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use tokio::runtime::Builder;
 
-/// Simulates 20,000 watches, or `WATCHES`, from `FIRST_SEED` on; or the world of one `SEED`, and prints what happens in it.
+/// Simulates 10,000 watches, or `WATCHES`, from `FIRST_SEED` on; or the world of one `SEED`, and prints what happens in it.
 #[test]
 fn every_watch_ends_as_it_should() {
     let number = |variable| std::env::var(variable).ok().map(|text| text.parse().expect("a number"));
@@ -42,7 +42,7 @@ fn every_watch_ends_as_it_should() {
         let watches = simulate(seed, true).unwrap_or_else(|failure| panic!("{failure}"));
         return println!("seed {seed}: {watches} watches end as they should");
     }
-    let (wanted, first) = (number("WATCHES").unwrap_or(20_000), number("FIRST_SEED").unwrap_or(0));
+    let (wanted, first) = (number("WATCHES").unwrap_or(10_000), number("FIRST_SEED").unwrap_or(0));
     let (next, watched, failures) = (AtomicU64::new(first), AtomicU64::new(0), Mutex::new(Vec::new()));
     let simulate_some = || {
         while watched.load(Ordering::Relaxed) < wanted && failures.lock().unwrap().len() < 3 {

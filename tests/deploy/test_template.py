@@ -30,6 +30,9 @@ def test_what_is_optional_is_absent_by_default() -> None:
     subscription = full.properties("StatusEmailSubscription")
     assert subscription["Endpoint"] == "sales@example.com"
     assert subscription["FilterPolicy"] == {"list": [{"exists": False}]}
+    for output in ("AnnouncementsGoTo", "AlarmsGoTo"):
+        assert plain.outputs[output].startswith("nobody: set ")
+    assert full.outputs["AnnouncementsGoTo"] == "sales@example.com"
 
 
 def test_every_alarm_also_reports_when_it_is_over_and_names_its_runbook() -> None:

@@ -83,6 +83,11 @@ class Stack:
     def __exit__(self, *_: object) -> None:
         self._started.close()
 
+    @property
+    def client_variables(self) -> dict[str, str]:
+        """What any AWS client in another process needs to reach the stack."""
+        return {**CREDENTIALS, "AWS_DEFAULT_REGION": REGION, "AWS_ENDPOINT_URL": self.endpoint_url}
+
     def client(self, service: str, role: str = CREDENTIALS["AWS_ACCESS_KEY_ID"]) -> Any:
         """The boto3 client of a service, with the permissions of a role. Threads can share it."""
         if (service, role) not in self._clients:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from local.aws_endpoint.moto_process import CREDENTIALS, REGION
 from local.deployment import Deployment
 from local.deployment.template import ROOT
 from local.stack import Stack
@@ -32,12 +31,8 @@ def as_operator(deployment: Deployment, command: list[str], folder: Path) -> sub
         group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": deployment.name}}
         template = {"Resources": {"Something": group}, "Outputs": outputs}
         cloudformation.create_stack(StackName=deployment.name, TemplateBody=json.dumps(template))
-    environment = {
-        **CREDENTIALS,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_ENDPOINT_URL": deployment.stack.endpoint_url,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**deployment.stack.client_variables, "PATH": path}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from local.aws_endpoint.moto_process import CREDENTIALS, REGION
 from local.deployment.deployment import Execution
 from local.stack import Function, Stack, Topic
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
@@ -105,8 +104,7 @@ def consumer(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         AttributeDefinitions=[{"AttributeName": "event_id", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    variables = {**CREDENTIALS, "AWS_ENDPOINT_URL": stack.endpoint_url, "AWS_DEFAULT_REGION": REGION, "TABLE": name}
-    for variable, value in variables.items():
+    for variable, value in {**stack.client_variables, "TABLE": name}.items():
         monkeypatch.setenv(variable, value)
     spec = importlib.util.spec_from_file_location("consumer", SAMPLES / "consumer.py")
     module = importlib.util.module_from_spec(spec)

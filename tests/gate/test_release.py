@@ -91,8 +91,7 @@ def test_what_the_workflow_uploads_can_be_installed(dist, tmp_path):
 
 
 def sam(stack: Stack, folder: Path, *arguments: str) -> None:
-    environment = {**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_ENDPOINT_URL": stack.endpoint_url}
-    environment |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1"}
+    environment = {**os.environ, **stack.client_variables, "SAM_CLI_TELEMETRY": "0"}
     command = [Path(sys.executable).with_name("sam"), *arguments]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -81,9 +81,7 @@ impl CurrentDeadline {
     pub fn share(&self, longest: Duration) -> Duration {
         let deadline = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match deadline {
-            Some(deadline) if !deadline.left().is_zero() => {
-                deadline.share(longest).max(SHORTEST_ATTEMPT.min(longest))
-            }
+            Some(deadline) if !deadline.left().is_zero() => deadline.share(longest).max(SHORTEST_ATTEMPT.min(longest)),
             _ => longest,
         }
     }

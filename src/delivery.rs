@@ -136,9 +136,7 @@ impl<D: Destinations> Courier<D> {
     pub async fn deliver(&self, report: Report, context: Delivery<'_>) -> Result<Response, WatchError> {
         let event = Event::of(&report);
         match (&context.request.caller, event) {
-            (Caller::StateMachine { .. }, _) => {
-                Ok(compose(report, context.request, &self.settings_for(context)))
-            }
+            (Caller::StateMachine { .. }, _) => Ok(compose(report, context.request, &self.settings_for(context))),
             (Caller::Schedule { arn, .. }, Some(event @ Event::End(_))) => {
                 self.end_schedule(report, event, arn, context).await
             }
@@ -174,22 +172,12 @@ impl<D: Destinations> Courier<D> {
         Response::from(report)
     }
 
-    async fn adapt(
-        &self,
-        arn: &ScheduleArn,
-        report: &Report,
-        context: Delivery<'_>,
-    ) -> Result<ScheduleUpdate, String> {
+    async fn adapt(&self, arn: &ScheduleArn, report: &Report, context: Delivery<'_>) -> Result<ScheduleUpdate, String> {
         let read = self.destinations.read_schedule(arn).await.map_err(|error| error.to_string())?;
         let (schedule, whole) = read.ok_or_else(|| "it does not exist".to_owned())?;
         let now = (self.clock)();
-        let update = schedule.update(
-            context.delivered,
-            report,
-            now,
-            context.function_arn,
-            self.limits.watch_limit_seconds,
-        )?;
+        let update =
+            schedule.update(context.delivered, report, now, context.function_arn, self.limits.watch_limit_seconds)?;
         let sent = self.destinations.update_schedule(arn, whole, update.clone()).await;
         sent.map(|()| update).map_err(|error| error.to_string())
     }
@@ -249,9 +237,8 @@ impl<D: Destinations> Courier<D> {
             }
         };
         let schedule = read.unwrap_or(Ok(None))?;
-        let is_of_watch = schedule
-            .as_ref()
-            .is_none_or(|found| found.is_of(context.delivered, (self.clock)(), context.here));
+        let is_of_watch =
+            schedule.as_ref().is_none_or(|found| found.is_of(context.delivered, (self.clock)(), context.here));
         if is_of_watch && schedule.is_some() {
             let late = "the watch is over, but deleting its schedule timed out";
             let deleted = self.destinations.delete_schedule(arn);

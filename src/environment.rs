@@ -75,10 +75,7 @@ mod tests {
         let variables = [("A", ""), ("B", " \t\n"), ("C", " c\n"), ("D", "d e")];
         let environment: Environment =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        assert_eq!(
-            ["A", "B", "C", "D"].map(|name| environment.get(name)),
-            [None, None, Some("c"), Some("d e")]
-        );
+        assert_eq!(["A", "B", "C", "D"].map(|name| environment.get(name)), [None, None, Some("c"), Some("d e")]);
     }
 
     #[test]

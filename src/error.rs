@@ -119,8 +119,7 @@ impl WatchError {
         if self.cause != ErrorCause::NotJson || self.kind != ErrorType::ZohoUnexpectedResponse {
             return self;
         }
-        let message =
-            format!("{}. Earlier checks in this watch succeeded, so this may be an outage", self.message);
+        let message = format!("{}. Earlier checks in this watch succeeded, so this may be an outage", self.message);
         Self { kind: ErrorType::ZohoUnavailable, message, ..self }
     }
 
@@ -168,7 +167,8 @@ mod tests {
         let error = WatchError::new(ErrorType::JobNotFound, "no such job\nhere");
         assert_eq!(format!("{error:?}"), "JobNotFound: no such job here");
         let retryable = ErrorType::ALL.iter().filter(|kind| kind.is_retryable()).map(|kind| kind.name());
-        let expected = "SecretUnavailable TokenRateLimited ZohoRateLimited ZohoUnavailable NotificationFailed ScheduleNotDeleted";
+        let expected =
+            "SecretUnavailable TokenRateLimited ZohoRateLimited ZohoUnavailable NotificationFailed ScheduleNotDeleted";
         assert_eq!(retryable.collect::<Vec<_>>().join(" "), expected);
     }
 }

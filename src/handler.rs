@@ -83,13 +83,8 @@ where
         let mut attempts = Attempts::default();
         let result = match self.report(&mut request, deadline, &mut attempts).await {
             Ok(report) => {
-                let context = Delivery {
-                    request: &request,
-                    delivered: &delivered,
-                    here: &here,
-                    function_arn,
-                    deadline,
-                };
+                let context =
+                    Delivery { request: &request, delivered: &delivered, here: &here, function_arn, deadline };
                 self.courier.deliver(report, context).await
             }
             Err(error) => Err(error),
@@ -185,12 +180,7 @@ fn has_worked(request: &Request, now: Timestamp) -> bool {
 }
 
 /// What is reported of a check that failed, or of a request that is not valid.
-pub fn judge(
-    request: &Request,
-    error: WatchError,
-    limits: &Limits,
-    now: Timestamp,
-) -> Result<Report, WatchError> {
+pub fn judge(request: &Request, error: WatchError, limits: &Limits, now: Timestamp) -> Result<Report, WatchError> {
     let has_worked = has_worked(request, now);
     let error = if has_worked { error.of_watch_that_worked() } else { error };
     let is_over = request.history.began.is_some_and(|began| limits.is_over(began, now));

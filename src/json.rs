@@ -16,11 +16,8 @@ pub fn parse(text: &str) -> Option<&RawValue> {
 
 /// A whole number in any spelling: `50`, `50.0`, `5e1`, or `"50"`. `None` for anything else, and for negative numbers.
 pub fn whole_number(json: &RawValue) -> Option<u64> {
-    let text: String = if Kind::of(json) == Kind::String {
-        serde_json::from_str(json.get()).ok()?
-    } else {
-        json.get().to_owned()
-    };
+    let text: String =
+        if Kind::of(json) == Kind::String { serde_json::from_str(json.get()).ok()? } else { json.get().to_owned() };
     text.trim().parse().ok().or_else(|| {
         let number = text.trim().parse::<f64>().ok()?;
         // Beyond 2^53, a floating-point number has lost digits.
@@ -118,8 +115,7 @@ impl<'a> Visitor<'a> for KnownFields {
                 continue;
             };
             let value: &RawValue = map.next_value()?;
-            fields.is_contradictory |=
-                fields.get_nullable(name).is_some_and(|earlier| earlier.get() != value.get());
+            fields.is_contradictory |= fields.get_nullable(name).is_some_and(|earlier| earlier.get() != value.get());
             fields.known.retain(|(earlier, _)| earlier != name);
             fields.known.push((name, value));
         }

@@ -26,16 +26,9 @@ pub fn init(environment: &Environment) {
         .with_target("aws_config", level.min(LevelFilter::ERROR))
         .with_target("aws_runtime", level.min(LevelFilter::ERROR))
         .with_target(env!("CARGO_CRATE_NAME"), level);
-    let json =
-        environment.get("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
+    let json = environment.get("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
     let layer = if json {
-        output::layer()
-            .json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .with_target(false)
-            .with_timer(LogTime)
-            .boxed()
+        output::layer().json().flatten_event(true).with_span_list(false).with_target(false).with_timer(LogTime).boxed()
     } else {
         // CloudWatch stamps each line itself.
         output::layer().with_target(false).with_ansi(false).without_time().boxed()

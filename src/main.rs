@@ -39,10 +39,7 @@ async fn main() -> Result<(), String> {
     runtime::run(api, |invocation| invoke(function.clone(), invocation)).await
 }
 
-async fn invoke(
-    function: Arc<Result<Function, WatchError>>,
-    invocation: Invocation,
-) -> Result<Response, WatchError> {
+async fn invoke(function: Arc<Result<Function, WatchError>>, invocation: Invocation) -> Result<Response, WatchError> {
     match &*function {
         // Boxed: the SDK's futures nest so deep that the compiler gives up on the whole as one type.
         Ok(function) => Box::pin(function.handle(&invocation)).await,

@@ -72,12 +72,7 @@ pub fn rate_limited() {
 /// there was no check), the outcome if the watch is over, and the error with which the invocation failed or the watch ended.
 /// `lateness_bound_seconds` is the time from when the job was last seen unfinished to its announcement, if both are known:
 /// nobody learned of the end later than that after it.
-pub fn record(
-    attempts: u32,
-    outcome: Option<&'static str>,
-    error: Option<&str>,
-    lateness_bound_seconds: Option<u64>,
-) {
+pub fn record(attempts: u32, outcome: Option<&'static str>, error: Option<&str>, lateness_bound_seconds: Option<u64>) {
     let Some(collector) = COLLECTOR.get() else { return };
     if !IS_WARM.swap(true, Ordering::Relaxed) {
         counter!(COLD_STARTS).increment(1);

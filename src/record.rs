@@ -78,8 +78,8 @@ fn log(checked: &Checked<'_>, took: Duration) {
     macro_rules! check_line {
         ($level:ident) => {
             tracing::$level!(
-                module, job_id, schedule, watch, label, status, progress_percent, outcome, attempts,
-                milliseconds, next_check_seconds, next_check_reason, notice, error_type, error, "check"
+                module, job_id, schedule, watch, label, status, progress_percent, outcome, attempts, milliseconds,
+                next_check_seconds, next_check_reason, notice, error_type, error, "check"
             )
         };
     }

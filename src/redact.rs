@@ -39,17 +39,16 @@ pub fn quote_up_to(text: &str, limit: usize) -> String {
 /// Secrets of fewer than four characters are left alone: they would mask ordinary words.
 pub fn without(text: &str, secrets: &[&str]) -> String {
     let secrets = secrets.iter().filter(|secret| secret.len() >= SHORTEST_SECRET);
-    secrets.flat_map(|secret| encodings(secret)).fold(text.to_owned(), |text, secret| {
-        if text.contains(&secret) { text.replace(&secret, MASK) } else { text }
-    })
+    secrets
+        .flat_map(|secret| encodings(secret))
+        .fold(text.to_owned(), |text, secret| if text.contains(&secret) { text.replace(&secret, MASK) } else { text })
 }
 
 /// Whether `text` contains one of the known secrets, in whatever letter case and punctuation, or what looks like a Zoho
 /// token or client secret. For a value that is passed on as it is, where masking is not an option.
 pub fn contains_secret(text: &str, secrets: &[&str]) -> bool {
-    let fold = |text: &str| -> String {
-        text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
+    let fold =
+        |text: &str| -> String { text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect() };
     let (folded, mut secrets) = (fold(text), secrets.iter().map(|secret| fold(secret)));
     mask(text) != text || secrets.any(|secret| secret.len() >= SHORTEST_SECRET && folded.contains(&secret))
 }

@@ -33,9 +33,8 @@ where
 {
     let client = local_client()?;
     let invocations = format!("http://{api}/2018-06-01/runtime/invocation");
-    let failed = |error: reqwest::Error| {
-        format!("the Lambda Runtime API failed: {}", redact::causes(&error.without_url()))
-    };
+    let failed =
+        |error: reqwest::Error| format!("the Lambda Runtime API failed: {}", redact::causes(&error.without_url()));
     loop {
         let next = client.get(format!("{invocations}/next")).send().await;
         let next = next.and_then(reqwest::Response::error_for_status).map_err(failed)?;

@@ -63,8 +63,7 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     if region.is_none() {
         problems.push("AWS_REGION is not set".to_owned());
     }
-    let (Some(config), Some(connections), Some(region), []) = (config, connections, region, &problems[..])
-    else {
+    let (Some(config), Some(connections), Some(region), []) = (config, connections, region, &problems[..]) else {
         return Err(config::invalid(&problems));
     };
     let connections = Arc::new(connections);
@@ -110,17 +109,13 @@ impl Destinations for Aws {
 
     async fn publish(&self, message: &Message) -> Result<String, WatchError> {
         let topic = self.topic().ok_or_else(|| {
-            let problem =
-                "STATUS_TOPIC_ARN is not set, but a notification is due: it must be the ARN of an SNS topic";
+            let problem = "STATUS_TOPIC_ARN is not set, but a notification is due: it must be the ARN of an SNS topic";
             WatchError::new(ErrorType::InvalidConfiguration, problem)
         })?;
         topic.publish(message).await
     }
 
-    async fn read_schedule(
-        &self,
-        arn: &ScheduleArn,
-    ) -> Result<Option<(Schedule, GetScheduleOutput)>, WatchError> {
+    async fn read_schedule(&self, arn: &ScheduleArn) -> Result<Option<(Schedule, GetScheduleOutput)>, WatchError> {
         self.scheduler().read(arn).await
     }
 

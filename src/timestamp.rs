@@ -52,10 +52,8 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = UtcDateTime::from_unix_timestamp(self.0)
-            .ok()
-            .and_then(|at| at.format(&Rfc3339).ok())
-            .ok_or(fmt::Error)?;
+        let text =
+            UtcDateTime::from_unix_timestamp(self.0).ok().and_then(|at| at.format(&Rfc3339).ok()).ok_or(fmt::Error)?;
         f.write_str(&text)
     }
 }

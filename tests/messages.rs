@@ -65,10 +65,8 @@ fn cases() -> Vec<(&'static str, Value, Found, &'static str)> {
             "failed_count": 200, "last_progress_at": "2026-11-23T11:02:00Z"}))
     };
     let running = [50_000, 21_000, 28_800, 200];
-    let unavailable =
-        "Zoho returned a server error (https://www.zohoapis.eu, returned HTTP 503). Try again later";
-    let rejected =
-        "Zoho's accounts server rejected the `refresh_token` in the secret (returned HTTP 200 invalid_code)";
+    let unavailable = "Zoho returned a server error (https://www.zohoapis.eu, returned HTTP 503). Try again later";
+    let rejected = "Zoho's accounts server rejected the `refresh_token` in the secret (returned HTTP 200 invalid_code)";
     let missing = "`job_id` is missing: it must be text";
     let gave_up = json!({"Error": "States.Timeout", "Cause": "see https://example.com"});
     let mut given_up = by_machine(watched());
@@ -84,12 +82,7 @@ fn cases() -> Vec<(&'static str, Value, Found, &'static str)> {
         ("watch-timed-out", by_schedule(watched()), Job("RUNNING", running), next_day),
         ("watch-timed-out-unknown-status", by_machine(watched()), Job("SUSPENDED", running), next_day),
         ("watch-timed-out-outage", by_machine(watched()), outage(), next_day),
-        (
-            "notice-still-running",
-            by_machine(noticed(20_000)),
-            Job("RUNNING", running),
-            "2026-11-23T12:00:10Z",
-        ),
+        ("notice-still-running", by_machine(noticed(20_000)), Job("RUNNING", running), "2026-11-23T12:00:10Z"),
         ("notice-no-progress", by_schedule(noticed(21_000)), Job("RUNNING", running), "2026-11-23T12:03:00Z"),
         ("watch-failed", by_schedule(new), failed(ErrorType::TokenRejected, rejected), noon),
         ("watch-failed-invalid-request", invalid, failed(ErrorType::InvalidInput, missing), noon),
@@ -127,8 +120,7 @@ fn golden(payload: &Value, found: Found, now: &str) -> String {
         let json: Value = serde_json::from_str(&text(channel)).unwrap();
         serde_json::to_string_pretty(&json).unwrap()
     };
-    let attributes: Vec<String> =
-        message.attributes.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let attributes: Vec<String> = message.attributes.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let sections = [
         ("Subject", message.subject.clone()),
         ("email", text("email")),
@@ -153,10 +145,8 @@ fn messages_are_as_committed() {
         assert_eq!(fs::read_to_string(&path).unwrap_or_default(), text, "{name}: run `make golden`");
         names.push(format!("{name}.txt"));
     }
-    let mut committed: Vec<String> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut committed: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     committed.sort();
     names.sort();
     assert_eq!(committed, names, "a file without a case");

@@ -132,10 +132,7 @@ fn problems(sources: &Sources, layers: &[&[&str]]) -> Vec<String> {
         let is_below = |target: &String| top(module) == top(target) || layer(target) > layer(module);
         problems.extend(layer(module).is_none().then(|| format!("{module} is in no layer")));
         problems.extend(
-            targets
-                .iter()
-                .filter(|target| !is_below(target))
-                .map(|target| format!("{module} imports {target}")),
+            targets.iter().filter(|target| !is_below(target)).map(|target| format!("{module} imports {target}")),
         );
         // Between layers, the order excludes circles.
         imports.insert(module, targets.into_iter().filter(|target| top(module) == top(target)).collect());

@@ -1,10 +1,6 @@
 //! Properties of pacing: its bounds for any input, and its targets on the simulated jobs of the benchmark.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "the simulation's numbers are its own"
-)]
+#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "the simulation's numbers are its own")]
 
 #[path = "../examples/pacing/policies.rs"]
 mod policies;

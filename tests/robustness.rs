@@ -175,10 +175,7 @@ fn responses_of_the_accounts_server() {
             Err(error) => {
                 check_message(error.message(), &KNOWN);
                 let is_refused = error.kind() == ErrorType::TokenRejected;
-                assert!(
-                    !is_refused || exchange.body.as_ref().is_some_and(|body| !body.is_empty()),
-                    "{error}"
-                );
+                assert!(!is_refused || exchange.body.as_ref().is_some_and(|body| !body.is_empty()), "{error}");
             }
         });
     });
@@ -197,8 +194,7 @@ fn secrets() {
 fn environments() {
     holds_for("environments", |text| {
         let variables = text.split('\t').filter_map(|variable| variable.split_once('='));
-        let environment: Environment =
-            variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let environment: Environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         match Config::new(&environment) {
             Ok(config) => {
                 let limits = config.limits;

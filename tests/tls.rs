@@ -38,8 +38,7 @@ fn server() -> Server {
         .unwrap();
     let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let origin =
-        Origin::parse(&format!("https://localhost:{}", listener.local_addr().unwrap().port())).unwrap();
+    let origin = Origin::parse(&format!("https://localhost:{}", listener.local_addr().unwrap().port())).unwrap();
     let (report, handshakes) = channel();
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
@@ -47,8 +46,7 @@ fn server() -> Server {
             let mut tls = Stream::new(&mut connection, &mut stream);
             if matches!(tls.read(&mut [0; 4096]), Ok(1..)) {
                 report.send(tls.conn.handshake_kind().unwrap()).unwrap();
-                tls.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}")
-                    .unwrap();
+                tls.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}").unwrap();
                 tls.conn.send_close_notify();
                 tls.flush().unwrap();
             }
@@ -70,8 +68,7 @@ fn trusting(pem: &str, proxy: Option<Proxy>) -> Result<Connections, String> {
 
 async fn send(connections: &Connections, origin: &Origin) -> Result<HttpResponse, TransportError> {
     let (method, path, timeout) = (Method::GET, "/".into(), Duration::from_secs(10));
-    let request =
-        HttpRequest { method, origin, path, headers: HeaderMap::new(), body: String::new(), timeout };
+    let request = HttpRequest { method, origin, path, headers: HeaderMap::new(), body: String::new(), timeout };
     connections.send(request).await
 }
 
@@ -117,9 +114,7 @@ async fn what_prevents_a_connection_is_named() {
         let error = send(connections, origin).await.unwrap_err();
         assert!(error.reason == reason && error.to_string().contains(part), "{error:?}");
     }
-    for response in
-        ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n", ""]
-    {
+    for response in ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n", ""] {
         let (url, _requests) = proxy(Some(response));
         let proxy = Some(Proxy::https(url).unwrap());
         let connections = Connections::new(HttpSettings { proxy, ..Default::default() }).unwrap();

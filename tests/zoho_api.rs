@@ -109,8 +109,7 @@ impl Api {
             repeats_timeouts,
         };
         let result = client::fetch_status(&self.http, &request, &mut attempts).await;
-        let name =
-            result.map_or_else(|error| error.kind().name().to_owned(), |job| job.status.as_str().to_owned());
+        let name = result.map_or_else(|error| error.kind().name().to_owned(), |job| job.status.as_str().to_owned());
         (name, attempts.sent)
     }
 }
@@ -183,11 +182,7 @@ async fn what_may_be_different_a_moment_later_is_requested_three_times() {
         (vec![throttled("3600")], "ZohoRateLimited", 1),
         (vec![Cut(String::new())], "ZohoUnavailable", 3),
         (vec![Cut(running()[..100].to_owned())], "ZohoUnavailable", 3),
-        (
-            vec![Endless(http("200", "", "").replace("Length: 0", "Length: 9999999"))],
-            "ZohoUnexpectedResponse",
-            1,
-        ),
+        (vec![Endless(http("200", "", "").replace("Length: 0", "Length: 9999999"))], "ZohoUnexpectedResponse", 1),
         // What passes is not visible.
         (then_running(&[unavailable.clone(), unavailable]), "RUNNING", 3),
         (then_running(&[refused]), "RUNNING", 2),
@@ -195,10 +190,7 @@ async fn what_may_be_different_a_moment_later_is_requested_three_times() {
         let api = Api::new(replies).await;
         assert_eq!(api.check().await, (name.to_owned(), sent));
         let requests = api.requests.lock().unwrap();
-        assert!(
-            requests.len() == sent as usize && requests.iter().all(|head| head == &requests[0]),
-            "{requests:?}"
-        );
+        assert!(requests.len() == sent as usize && requests.iter().all(|head| head == &requests[0]), "{requests:?}");
     }
     let (api, began) = (Api::new(then_running(&[throttled("1")])).await, Instant::now());
     assert_eq!(api.check().await, ("RUNNING".into(), 2));

@@ -20,8 +20,7 @@ pub(crate) const SCHEDULED: Policy = Policy {
 
 /// A tenth of the time since the first check, more where the rate says that the end is far, though never more than a
 /// quarter, and less where it says that the end is near.
-pub(crate) const PLAIN: Policy =
-    Policy { name: "a tenth of the time watched, adjusted by the rate", wait: plain };
+pub(crate) const PLAIN: Policy = Policy { name: "a tenth of the time watched, adjusted by the rate", wait: plain };
 
 /// All of them, from the simplest to the impossible.
 pub(crate) const POLICIES: [Policy; 5] = [

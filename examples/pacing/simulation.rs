@@ -138,8 +138,7 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Vec<Job>, Bounds)> {
     let with = |shapes: &[Shape], records| jobs(&RUNS, &QUEUES, shapes, records, true);
     let usual = || with(&SHAPES, 50_000);
     // Zoho's latest specification does not list `RUNNING`: all that a rule can see of these is a queue.
-    let silent =
-        |length: &u64| Job { queue: length - 1, run: 1, shape: SHAPES[0], records: 1, counts: false };
+    let silent = |length: &u64| Job { queue: length - 1, run: 1, shape: SHAPES[0], records: 1, counts: false };
     vec![
         ("other durations and queues", usual(), USUAL),
         ("other shapes", with(&OTHER_SHAPES, 50_000), USUAL),

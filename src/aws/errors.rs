@@ -188,13 +188,7 @@ impl Reporter {
     }
 
     /// An error that the service did not report as one.
-    pub(crate) fn error(
-        &self,
-        operation: &AwsOperation,
-        subject: &str,
-        meaning: Meaning,
-        returned: &str,
-    ) -> AwsError {
+    pub(crate) fn error(&self, operation: &AwsOperation, subject: &str, meaning: Meaning, returned: &str) -> AwsError {
         let AwsOperation { service: name, permission, on, setting, failure } = operation;
         let failure = failure.replace("{}", subject);
         let returned = self.mask(returned);
@@ -220,9 +214,7 @@ impl Reporter {
                     .into()
             }
             Meaning::Throttled | Meaning::ServerError => hint::TRY_LATER.into(),
-            Meaning::AccessDenied | Meaning::Other(401 | 403) => {
-                hint::permission(&format!("{permission} on {on}"))
-            }
+            Meaning::AccessDenied | Meaning::Other(401 | 403) => hint::permission(&format!("{permission} on {on}")),
             Meaning::Key => hint::permission(
                 "kms:Decrypt on the KMS key (to write, also kms:GenerateDataKey), and check that the key is enabled",
             ),

@@ -1,12 +1,9 @@
 //! The AWS SDK's extension point for an HTTP client: its requests go through ours, so that there is one TLS stack and
 //! one set of root certificates, and the SDK's own (3 MB, 30 ms at the start of a process) is not even compiled.
 
-use crate::http::{
-    Connections, HttpResponse as WholeResponse, NoResponse, Stage, TransportError, preconnect,
-};
+use crate::http::{Connections, HttpResponse as WholeResponse, NoResponse, Stage, TransportError, preconnect};
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;

@@ -80,9 +80,7 @@ impl Scheduler {
         let request = self.client.delete_schedule().group_name(&arn.group).name(&arn.name);
         match request.send().await {
             Ok(_) => Ok(()),
-            Err(error) => {
-                unless_missing(self.reporter.report(&errors::DELETE_SCHEDULE, arn.as_str(), &error))
-            }
+            Err(error) => unless_missing(self.reporter.report(&errors::DELETE_SCHEDULE, arn.as_str(), &error)),
         }
     }
 }

@@ -54,11 +54,7 @@ impl Sdk {
     }
 
     /// `credentials` are texts that no message may show.
-    pub(crate) fn new<'a>(
-        config: SdkConfig,
-        region: String,
-        credentials: impl Iterator<Item = &'a str>,
-    ) -> Self {
+    pub(crate) fn new<'a>(config: SdkConfig, region: String, credentials: impl Iterator<Item = &'a str>) -> Self {
         // Shorter values are not credentials and may be words.
         let credentials = credentials.filter(|text| text.len() >= 8).map(SecretString::from).collect();
         // Attempts are bounded by the invocation. A quota for the whole process would deny them to the invocations that
@@ -69,17 +65,15 @@ impl Sdk {
 
     /// The secret with this name or ARN.
     pub fn secret(&self, secret_id: String) -> SecretsManager {
-        let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
-            .retry_partition(self.partition.clone())
-            .build();
+        let config =
+            aws_sdk_secretsmanager::config::Builder::from(&self.config).retry_partition(self.partition.clone()).build();
         let client = aws_sdk_secretsmanager::Client::from_conf(config);
         SecretsManager::new(client, self.reporter.clone(), secret_id)
     }
 
     /// The topic with this ARN, in the Region that the ARN names.
     pub fn topic(&self, arn: String) -> Topic {
-        let mut config =
-            aws_sdk_sns::config::Builder::from(&self.config).retry_partition(self.partition.clone());
+        let mut config = aws_sdk_sns::config::Builder::from(&self.config).retry_partition(self.partition.clone());
         let mut reporter = self.reporter.clone();
         if let Some(arn) = crate::arn::Arn::parse(&arn) {
             reporter.region = arn.region.to_owned();
@@ -90,9 +84,8 @@ impl Sdk {
 
     /// The schedules of this Region and account.
     pub fn scheduler(&self) -> Scheduler {
-        let config = aws_sdk_scheduler::config::Builder::from(&self.config)
-            .retry_partition(self.partition.clone())
-            .build();
+        let config =
+            aws_sdk_scheduler::config::Builder::from(&self.config).retry_partition(self.partition.clone()).build();
         Scheduler::new(aws_sdk_scheduler::Client::from_conf(config), self.reporter.clone())
     }
 }

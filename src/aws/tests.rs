@@ -11,8 +11,7 @@ use crate::watch::ids::ScheduleArn;
 use crate::watch::message::Message;
 use crate::watch::schedule::ScheduleUpdate;
 use aws_smithy_runtime_api::client::http::{
-    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
-    SharedHttpConnector,
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -149,9 +148,9 @@ async fn run(operation: &str, replies: &[Reply]) -> (Told, Canned) {
     (outcome.map_or_else(|error| error, |success| (success, String::new())), canned)
 }
 
-const SECRET: &str = r#"{"SecretString": "text", "VersionId": "id-1", "VersionStages": ["AWSCURRENT"], "CreatedDate": 1795428000.0}"#;
-const PUBLISHED: &str =
-    "<PublishResponse><PublishResult><MessageId>m-1</MessageId></PublishResult></PublishResponse>";
+const SECRET: &str =
+    r#"{"SecretString": "text", "VersionId": "id-1", "VersionStages": ["AWSCURRENT"], "CreatedDate": 1795428000.0}"#;
+const PUBLISHED: &str = "<PublishResponse><PublishResult><MessageId>m-1</MessageId></PublishResult></PublishResponse>";
 const READ: &str = r#"{"CreationDate": 1795428000.5, "State": "ENABLED", "ScheduleExpression": "rate(5 minutes)",
     "ScheduleExpressionTimezone": "Asia/Tokyo", "EndDate": 1795600000.0, "Description": "d", "KmsKeyArn": "k",
     "ActionAfterCompletion": "DELETE", "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 3},
@@ -170,8 +169,7 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
     let read_then = |reply: Vec<Reply>| [vec![body(READ)], reply].concat();
     let no_value = "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT";
     let is_empty = || said("ResourceNotFoundException", no_value);
-    let replica =
-        "Operation not permitted on a replica secret. Call must be made in primary secret's region.";
+    let replica = "Operation not permitted on a replica secret. Call must be made in primary secret's region.";
     let deleted = "You can't perform this operation on the secret because it was marked for deletion.";
     let command = "put-secret-value --secret-id prod/zoho --secret-string file://secret.json";
     let role = vec![error(403, "AccessDeniedException", "not authorized to perform: iam:PassRole on …")];

@@ -67,8 +67,7 @@ fn bounds_must_be_in_order() {
     assert_eq!(bounds(&[("CHECK_INTERVAL_MAX_SECONDS", "5")]), (5, 5));
     assert_eq!(bounds(&[("CHECK_INTERVAL_MIN_SECONDS", "1000")]), (1_000, 1_000));
     assert_eq!(bounds(&[("CHECK_INTERVAL_MIN_SECONDS", "60")]), (60, 900));
-    let problems =
-        config(&[("CHECK_INTERVAL_MIN_SECONDS", "60"), ("CHECK_INTERVAL_MAX_SECONDS", "30")]).unwrap_err();
+    let problems = config(&[("CHECK_INTERVAL_MIN_SECONDS", "60"), ("CHECK_INTERVAL_MAX_SECONDS", "30")]).unwrap_err();
     assert!(problems.concat().contains("is greater than CHECK_INTERVAL_MAX_SECONDS"), "{problems:?}");
 }
 

@@ -60,8 +60,7 @@ pub(super) fn topic_arn(text: &str) -> Result<String, Invalid> {
 
 /// A version of Zoho's API.
 pub(super) fn api_version(text: &str) -> Result<String, Invalid> {
-    let is_number =
-        |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
+    let is_number = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit());
     let is_version = |number: &str| number.split('.').count() <= 2 && number.split('.').all(is_number);
     let is_valid = text.strip_prefix('v').is_some_and(is_version);
     checked(is_valid, text, "is not a version of Zoho's API", "Set v8")

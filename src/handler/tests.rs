@@ -51,8 +51,7 @@ impl Ends {
 
     fn step(&self, step: &str, detail: &str) -> Result<(), WatchError> {
         self.log.lock().unwrap().push(format!("{step} {detail}").trim_end().to_owned());
-        let kind =
-            if step == "publish" { ErrorType::NotificationFailed } else { ErrorType::ScheduleNotDeleted };
+        let kind = if step == "publish" { ErrorType::NotificationFailed } else { ErrorType::ScheduleNotDeleted };
         if self.fails == step { Err(WatchError::new(kind, step)) } else { Ok(()) }
     }
 
@@ -127,8 +126,7 @@ fn verdict(result: &Result<Value, &'static str>) -> String {
 #[tokio::test(start_paused = true)]
 async fn how_a_scheduled_watch_ends() {
     let since = |age| json!({"first_checked_at": ago(age)});
-    let id =
-        |outcome: &str, age| format!("publish Leads-1-{outcome}-{}-group.watch", ago(age).epoch_seconds());
+    let id = |outcome: &str, age| format!("publish Leads-1-{outcome}-{}-group.watch", ago(age).epoch_seconds());
     let timed_out = &*format!("read, {}, read, delete watch", id("WATCH_TIMED_OUT", OVER));
     let failed = &*format!("{}, read, delete watch", id("WATCH_FAILED", 60));
     let done = "publish Leads-1-SUCCEEDED, read, delete watch";
@@ -253,9 +251,8 @@ async fn a_schedule_that_adapts_follows_the_job() {
 #[tokio::test(start_paused = true)]
 async fn a_notice_goes_to_whoever_sends_it() {
     let notices = Intervals { still_running: Some(3_600), no_progress: None };
-    let checked = |seconds, extra| {
-        with(&of(&json!({"first_checked_at": ago(3_700), "checked_at": ago(seconds)})), &extra)
-    };
+    let checked =
+        |seconds, extra| with(&of(&json!({"first_checked_at": ago(3_700), "checked_at": ago(seconds)})), &extra);
     let machine = || json!({"announcement": true, "watch": "w"});
     let id = |watch: &str| format!("Leads-1-STILL_RUNNING-{}{watch}", ago(100).epoch_seconds());
     let published = format!("publish {}", id(""));

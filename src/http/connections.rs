@@ -90,9 +90,8 @@ impl Connections {
 impl HttpClient for Connections {
     async fn send(&self, request: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
         let HttpRequest { method, origin, path, headers, body, timeout } = request;
-        let url = reqwest::Url::parse(&format!("{origin}{path}")).map_err(|error| {
-            TransportError::new(Stage::Connecting, format!("the URL is malformed: {error}"))
-        })?;
+        let url = reqwest::Url::parse(&format!("{origin}{path}"))
+            .map_err(|error| TransportError::new(Stage::Connecting, format!("the URL is malformed: {error}")))?;
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
         *request.body_mut() = Some(body.into());
@@ -142,10 +141,9 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, String> {
 }
 
 fn read_roots(path: &Path) -> Result<RootCertStore, String> {
-    let certificates =
-        CertificateDer::pem_file_iter(path)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|error| format!("names a file that cannot be read as PEM certificates ({error})"))?;
+    let certificates = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| format!("names a file that cannot be read as PEM certificates ({error})"))?;
     let mut roots = RootCertStore::empty();
     let (added, _) = roots.add_parsable_certificates(certificates);
     if added == 0 { Err("names a file without a usable certificate".into()) } else { Ok(roots) }

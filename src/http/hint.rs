@@ -17,8 +17,7 @@ pub(crate) fn no_response(reason: NoResponse, vpc_endpoint: Option<&str>) -> Str
              the clock"
         }
         NoResponse::UnknownHost => {
-            let setting =
-                if vpc_endpoint.is_some() { "AWS_REGION and AWS_ENDPOINT_URL" } else { "its spelling" };
+            let setting = if vpc_endpoint.is_some() { "AWS_REGION and AWS_ENDPOINT_URL" } else { "its spelling" };
             return format!(
                 "The host name cannot be resolved: check {setting}, and the DNS of the function's VPC if it is in one"
             );

@@ -52,10 +52,7 @@ pub struct HttpResponse {
 /// Sends requests.
 pub trait HttpClient: Send + Sync {
     /// Sends one request once and reads its whole response. Follows no redirect.
-    fn send(
-        &self,
-        request: HttpRequest<'_>,
-    ) -> impl Future<Output = Result<HttpResponse, TransportError>> + Send;
+    fn send(&self, request: HttpRequest<'_>) -> impl Future<Output = Result<HttpResponse, TransportError>> + Send;
 
     /// Opens a connection ahead of the first request to this origin, if that is possible. Sends nothing.
     fn preconnect(&self, _: &Origin) -> impl Future<Output = ()> + Send {

@@ -15,8 +15,7 @@ impl Origin {
     /// Parses an origin, with or without a slash at its end.
     /// The error does not repeat the text: a user name, a query, or all of it may be a secret.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let wrong =
-            |what| Err(Invalid::new(what, "Set https://host[:port] (plain http for loopback hosts only)"));
+        let wrong = |what| Err(Invalid::new(what, "Set https://host[:port] (plain http for loopback hosts only)"));
         let Some(url) = parse_url(text) else { return wrong("is not a URL") };
         let Some(host) = url.host_str().filter(|host| !host.is_empty()) else {
             return wrong("has no valid host");
@@ -79,9 +78,7 @@ fn is_host_name(host: &str) -> bool {
     let top_level = host.trim_end_matches('.').rsplit_once('.').map(|(_, label)| label);
     let is_domain = top_level.is_some_and(|label| {
         label.starts_with("xn--")
-            || (label.len() <= 24
-                && label.bytes().all(|byte| byte.is_ascii_alphabetic())
-                && !label.is_empty())
+            || (label.len() <= 24 && label.bytes().all(|byte| byte.is_ascii_alphabetic()) && !label.is_empty())
     });
     is_loopback(host) || is_address(host) || (is_domain && !host.starts_with("1000."))
 }
@@ -92,8 +89,7 @@ fn is_address(host: &str) -> bool {
 
 fn is_loopback(host: &str) -> bool {
     let address = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    host.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

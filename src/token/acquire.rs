@@ -139,8 +139,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
                 self.add(&mut chain, context.store.version(&record::id(number)).await)?;
             }
             let now = context.now();
-            let is_skipped =
-                |record: &Record| !stored.identity.has(record) && now.since(record.created) < HOUR;
+            let is_skipped = |record: &Record| !stored.identity.has(record) && now.since(record.created) < HOUR;
             if !chain.get(&number).is_some_and(is_skipped) {
                 break;
             }
@@ -152,11 +151,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
     }
 
     /// Adds what a read returned.
-    fn add(
-        &mut self,
-        chain: &mut Chain,
-        read: Result<Option<Version>, StoreError>,
-    ) -> Result<(), StoreError> {
+    fn add(&mut self, chain: &mut Chain, read: Result<Option<Version>, StoreError>) -> Result<(), StoreError> {
         match read {
             Err(StoreError::Denied(why)) => self.stop_sharing(&why),
             read => {
@@ -209,8 +204,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         let backoff = first.saturating_mul(1_u32 << self.pauses.min(10)).min(longest);
         self.pauses = self.pauses.saturating_add(1);
         let random = fastrand::f64();
-        sleep(backoff.mul_f64(0.5 + random / 2.0).min(at_most.saturating_add(first.mul_f64(2.0 * random))))
-            .await;
+        sleep(backoff.mul_f64(0.5 + random / 2.0).min(at_most.saturating_add(first.mul_f64(2.0 * random)))).await;
     }
 
     /// Puts a claim. What is read back decides whether it counts.
@@ -237,9 +231,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
             && let Some(oldest) = context.store.version(&record::id(oldest)).await?
             && now.since(oldest.created) < chain::DAY
         {
-            return Err(StoreError::Denied(
-                "80 versions of the secret were written in the last 24 hours".into(),
-            ));
+            return Err(StoreError::Denied("80 versions of the secret were written in the last 24 hours".into()));
         }
         let Some(stored) = self.memory.stored.clone() else { return Ok(Put::Taken) };
         // Before the put. A claim that is put again keeps its timer.

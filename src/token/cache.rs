@@ -52,15 +52,8 @@ const FRESH_SECONDS: i64 = 10;
 
 impl Issued {
     /// `random` is uniform in 0 to 1.
-    pub(super) fn new(
-        is_own: bool,
-        began: Timestamp,
-        expires_at: Timestamp,
-        now: Timestamp,
-        random: f64,
-    ) -> Self {
-        let ends =
-            expires_at.max(began.plus_seconds(SHORTEST_LIFE)).min(began.min(now).plus_seconds(LONGEST_LIFE));
+    pub(super) fn new(is_own: bool, began: Timestamp, expires_at: Timestamp, now: Timestamp, random: f64) -> Self {
+        let ends = expires_at.max(began.plus_seconds(SHORTEST_LIFE)).min(began.min(now).plus_seconds(LONGEST_LIFE));
         let life = ends.seconds_since(began).clamp(0, 3_600);
         #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "at most an hour")]
         let before = |minutes: f64| ends.plus_seconds((life as f64 * -minutes / 60.0).floor() as i64);
@@ -112,8 +105,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 impl TokenCache {
     pub(super) fn new() -> Self {
-        let waiting_for =
-            WatchError::new(ErrorType::SecretUnavailable, "timed out before the secret was read");
+        let waiting_for = WatchError::new(ErrorType::SecretUnavailable, "timed out before the secret was read");
         Self(Mutex::new(CacheState { current: None, next_look: None, waiting_for }))
     }
 

@@ -163,9 +163,7 @@ impl Need {
     pub(super) fn choose(&self, view: &View, memory: &Memory, now: Now) -> Option<Arc<CachedToken>> {
         let chosen = view.token.iter().chain(&memory.issued).find(|token| self.accepts(token, now));
         match self {
-            Self::Successor(present) if !present.is_refresh_due(now.at) => {
-                Some(chosen.unwrap_or(present).clone())
-            }
+            Self::Successor(present) if !present.is_refresh_due(now.at) => Some(chosen.unwrap_or(present).clone()),
             _ => chosen.cloned(),
         }
     }

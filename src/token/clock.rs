@@ -52,10 +52,7 @@ pub(super) mod tests {
 
     /// So many seconds later on the wall clock and on the monotonic clock.
     pub(crate) fn later(now: Now, wall: i64, monotonic: u64) -> Now {
-        Now {
-            at: now.at.plus_seconds(wall),
-            instant: now.instant.checked_add(Duration::from_secs(monotonic)).unwrap(),
-        }
+        Now { at: now.at.plus_seconds(wall), instant: now.instant.checked_add(Duration::from_secs(monotonic)).unwrap() }
     }
 
     pub(crate) fn some_time() -> Now {
@@ -77,11 +74,7 @@ pub(super) mod tests {
             // The execution environment was frozen for an hour.
             (3_600, 0, 0),
         ] {
-            assert_eq!(
-                timer.left(later(now, wall, monotonic)),
-                Duration::from_secs(left),
-                "{wall} {monotonic}"
-            );
+            assert_eq!(timer.left(later(now, wall, monotonic)), Duration::from_secs(left), "{wall} {monotonic}");
         }
     }
 }

@@ -173,9 +173,8 @@ mod tests {
     #[test]
     fn every_kind_of_record_survives_the_round_trip_and_belongs_to_one_identity() {
         let origin = |host: &str| Origin::parse(host).unwrap();
-        let identity = |version: &str, accounts: &str, api: &str| {
-            Identity::new(version, &origin(accounts), &origin(api))
-        };
+        let identity =
+            |version: &str, accounts: &str, api: &str| Identity::new(version, &origin(accounts), &origin(api));
         const ACCOUNTS: [&str; 2] = ["https://accounts.zoho.com", "https://accounts.zoho.eu"];
         const API: [&str; 2] = ["https://www.zohoapis.com", "https://sandbox.zohoapis.com"];
         let ours = identity("v1", ACCOUNTS[0], API[0]);
@@ -214,9 +213,8 @@ mod tests {
         for kind in ErrorType::ALL {
             let text = json!({"error_type": kind.name(), "message": "m".repeat(40_000), "seconds": u64::MAX,
                               "credentials": "", "failures": 0});
-            let requesting_can_fail_so = ["Token", "ZohoUnavailable", "ZohoUnexpectedResponse"]
-                .iter()
-                .any(|name| kind.name().starts_with(name));
+            let requesting_can_fail_so =
+                ["Token", "ZohoUnavailable", "ZohoUnexpectedResponse"].iter().any(|name| kind.name().starts_with(name));
             let read = parse(&id(1), &text.to_string()).unwrap().content.error();
             assert_eq!(read.is_some(), requesting_can_fail_so, "{kind}");
             if let Some((error, lasts)) = read {

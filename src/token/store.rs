@@ -64,10 +64,5 @@ pub trait SecretStore: Send + Sync {
     fn version(&self, id: &str) -> impl Future<Output = Result<Option<Version>, StoreError>> + Send;
 
     /// Puts a version under this ID and moves the label to it, unless the ID is taken. Never touches `AWSCURRENT`.
-    fn put(
-        &self,
-        id: &str,
-        label: &str,
-        text: &SecretString,
-    ) -> impl Future<Output = Result<Put, StoreError>> + Send;
+    fn put(&self, id: &str, label: &str, text: &SecretString) -> impl Future<Output = Result<Put, StoreError>> + Send;
 }

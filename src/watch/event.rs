@@ -131,11 +131,7 @@ mod tests {
             (json!({"schedule_arn": SCHEDULE}), end(Failed), "Leads-1-FAILED"),
             (json!({"first_checked_at": nine}), end(WatchTimedOut), "Leads-1-WATCH_TIMED_OUT-1795424400"),
             // A clock that is behind does not change the ID.
-            (
-                json!({"first_checked_at": ago(-300)}),
-                end(WatchTimedOut),
-                "Leads-1-WATCH_TIMED_OUT-1795428300",
-            ),
+            (json!({"first_checked_at": ago(-300)}), end(WatchTimedOut), "Leads-1-WATCH_TIMED_OUT-1795428300"),
             (
                 json!({"first_checked_at": nine, "schedule_arn": schedule("/g/")}),
                 end(WatchFailed),
@@ -155,16 +151,8 @@ mod tests {
                 end(WatchFailed),
                 "group.watch-WATCH_FAILED-group.watch",
             ),
-            (
-                json!({"job_id": "x", "watch": "a 1"}),
-                end(WatchFailed),
-                "a_1.042a5f2e-WATCH_FAILED-a_1.042a5f2e",
-            ),
-            (
-                json!({"job_id": "x", "watch": "a/1"}),
-                end(WatchFailed),
-                "a_1.773232ab-WATCH_FAILED-a_1.773232ab",
-            ),
+            (json!({"job_id": "x", "watch": "a 1"}), end(WatchFailed), "a_1.042a5f2e-WATCH_FAILED-a_1.042a5f2e"),
+            (json!({"job_id": "x", "watch": "a/1"}), end(WatchFailed), "a_1.773232ab-WATCH_FAILED-a_1.773232ab"),
             (json!({"job_id": "x"}), end(WatchFailed), "unknown-WATCH_FAILED-1795428000"),
             (json!({"watch": "w"}), notice(NoticeKind::StillRunning), "Leads-1-STILL_RUNNING-1795428000-w"),
             (json!({}), notice(NoticeKind::NoProgress), "Leads-1-NO_PROGRESS-1795428000"),

@@ -52,9 +52,7 @@ mod tests {
 
     #[test]
     fn numbers_and_durations_for_people() {
-        for (number, text) in
-            [(0, "0"), (999, "999"), (1_000, "1,000"), (49_500, "49,500"), (1_234_567, "1,234,567")]
-        {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (49_500, "49,500"), (1_234_567, "1,234,567")] {
             assert_eq!(with_thousands_separators(number), text);
         }
         for (seconds, text) in [

@@ -279,11 +279,9 @@ impl ExecutionArn {
     pub fn parse(text: &str, here: &Location) -> Option<Self> {
         let arn = Arn::parse(text).filter(|arn| arn.service == "states" && text.len() <= 300)?;
         let [kind, machine, name] = arn.resource.split(':').collect::<Vec<_>>().try_into().ok()?;
-        let is_plain =
-            |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '/');
+        let is_plain = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '/');
         let location = Location::of(&arn);
-        let valid =
-            kind == "execution" && is_plain(machine) && is_plain(name) && here.check(&location).is_ok();
+        let valid = kind == "execution" && is_plain(machine) && is_plain(name) && here.check(&location).is_ok();
         valid.then(|| Self { arn: text.to_owned(), location })
     }
 

@@ -139,8 +139,7 @@ impl Counts {
         let done = self.done().or(self.failed);
         match (self.total.filter(|total| *total > 0), done) {
             (Some(total), Some(done)) => {
-                let percent =
-                    u128::from(done).saturating_mul(100).checked_div(u128::from(total)).unwrap_or(0);
+                let percent = u128::from(done).saturating_mul(100).checked_div(u128::from(total)).unwrap_or(0);
                 u8::try_from(percent.min(100)).ok()
             }
             _ => status?.is_completed().then_some(100),

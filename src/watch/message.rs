@@ -132,17 +132,13 @@ fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: (&str, &
     let (event_id, group_id) = ids;
     // Without what chats read as markup, links, or mentions: an error can quote what a server or a caller sent. The links
     // are the function's own.
-    let plain = |text: &str| -> String {
-        text.chars().map(|c| if "<>@*~`[]|".contains(c) { ' ' } else { c }).collect()
-    };
-    let names =
-        [report.job.module(), report.job.job_id()].map(|name| plain(&defanged(name.unwrap_or("unknown"))));
+    let plain =
+        |text: &str| -> String { text.chars().map(|c| if "<>@*~`[]|".contains(c) { ' ' } else { c }).collect() };
+    let names = [report.job.module(), report.job.job_id()].map(|name| plain(&defanged(name.unwrap_or("unknown"))));
     let [module, job_id] = &names;
-    let facts: Vec<String> =
-        std::iter::once(&text.sentence).chain(&text.facts).map(|line| plain(line)).collect();
+    let facts: Vec<String> = std::iter::once(&text.sentence).chain(&text.facts).map(|line| plain(line)).collect();
     let description = facts.iter().chain(&text.links).cloned().collect::<Vec<_>>().join("\n");
-    let steps: Vec<String> =
-        [&text.advice, &text.operator].into_iter().flatten().map(|step| plain(step)).collect();
+    let steps: Vec<String> = [&text.advice, &text.operator].into_iter().flatten().map(|step| plain(step)).collect();
     json!({
         "version": "1.0",
         "source": "custom",

@@ -74,8 +74,7 @@ impl Intervals {
 pub fn last_progress_at(history: &History, counts: &Counts, now: Timestamp) -> Option<Timestamp> {
     let done = counts.done()?;
     let done_before = history.counts.done();
-    let unchanged_since =
-        history.last_progress_at.or(history.checked_at).filter(|_| done_before == Some(done));
+    let unchanged_since = history.last_progress_at.or(history.checked_at).filter(|_| done_before == Some(done));
     Some(unchanged_since.unwrap_or(now))
 }
 
@@ -135,11 +134,7 @@ mod tests {
                 ..History::default()
             };
             let counts = Counts { updated: counts.0, failed: counts.1, ..Counts::default() };
-            assert_eq!(
-                last_progress_at(&history, &counts, at(now)),
-                expected.map(at),
-                "{history:?} {counts:?}"
-            );
+            assert_eq!(last_progress_at(&history, &counts, at(now)), expected.map(at), "{history:?} {counts:?}");
         }
         let counts = Counts { updated: Some(0), ..Counts::default() };
         assert_eq!(last_progress_at(&History::default(), &counts, at(now)), Some(at(now)), "the first check");

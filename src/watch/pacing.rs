@@ -129,8 +129,7 @@ fn unbounded(earlier: &Earlier, seen: &Seen, watched: u64) -> (u64, &'static str
             let remaining = remaining(seconds, gained, done, total);
             let wait = scaled(remaining, share.0, share.1).saturating_add(watched / STEP_PARTS);
             // A rate measured from an unknown beginning can shorten the wait, but not lengthen it.
-            let horizon =
-                if was == 0 { blind } else { blind.max(scaled(seconds, RATED_HORIZON.0, RATED_HORIZON.1)) };
+            let horizon = if was == 0 { blind } else { blind.max(scaled(seconds, RATED_HORIZON.0, RATED_HORIZON.1)) };
             (wait.min(horizon), "rate")
         }
         Some(Before { done: was, .. }) if was == done && done > 0 => {
@@ -224,16 +223,7 @@ mod tests {
             ("no counts before", FIRST, LAST, None, Some(500), ALL, 360, TIME_WATCHED),
             ("a start in the future", Some(13_601), LAST, Some(400), Some(500), ALL, 10, MIN_INTERVAL),
             ("a last check in the future", FIRST, Some(13_601), Some(400), Some(500), ALL, 360, TIME_WATCHED),
-            (
-                "a last check before the first",
-                FIRST,
-                Some(9_999),
-                Some(400),
-                Some(500),
-                ALL,
-                360,
-                TIME_WATCHED,
-            ),
+            ("a last check before the first", FIRST, Some(9_999), Some(400), Some(500), ALL, 360, TIME_WATCHED),
             ("two checks in one second", FIRST, Some(13_600), Some(400), Some(500), ALL, 360, TIME_WATCHED),
             ("before time began", Some(i64::MIN), LAST, Some(400), Some(500), ALL, 900, MAX_INTERVAL),
         ] {
@@ -264,9 +254,7 @@ mod tests {
 
     #[test]
     fn waits_after_a_failed_check() {
-        for (unseen, least, most) in
-            [(40, 10, 12), (400, 100, 120), (3_600, 900, 1_080), (u64::MAX, 900, 1_080)]
-        {
+        for (unseen, least, most) in [(40, 10, 12), (400, 100, 120), (3_600, 900, 1_080), (u64::MAX, 900, 1_080)] {
             let waits: HashSet<u64> = (0..100).map(|job| after_failure(unseen, &job.to_string())).collect();
             assert!(waits.iter().all(|wait| (least..=most).contains(wait)), "{unseen}: {waits:?}");
             assert!(waits.len() > 1, "{unseen}: many watches must not return in the same second");

@@ -94,10 +94,8 @@ impl Report {
         if let Some(outcome) = job.outcome() {
             report.state = State::Finished(outcome);
         } else if !began.is_some_and(|began| limits.is_over(began, now)) {
-            report.last_progress_at = limits
-                .notices
-                .no_progress
-                .and_then(|_| notice::last_progress_at(&request.history, &job.counts, now));
+            report.last_progress_at =
+                limits.notices.no_progress.and_then(|_| notice::last_progress_at(&request.history, &job.counts, now));
             let previous = request.history.checked_at;
             let notice = limits.notices.due(report.began, report.last_progress_at, previous, now);
             let next = next_check(&request.history, job, report.checks, now, &limits.bounds);
@@ -118,8 +116,7 @@ impl Report {
             .max(pacing::after_many_checks(report.checks, seconds_between(report.began, now)))
             .max(by_name)
             .max(retry_after);
-        report.state =
-            State::Unchecked { error: error.into(), next: NextCheck { seconds, reason: "failed check" } };
+        report.state = State::Unchecked { error: error.into(), next: NextCheck { seconds, reason: "failed check" } };
         report
     }
 

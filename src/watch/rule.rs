@@ -32,9 +32,7 @@ impl Verdict {
         match caller {
             Caller::StateMachine { .. } => verdict,
             // The function cannot publish an end without its configuration.
-            Caller::Schedule { .. }
-                if error == ErrorType::InvalidConfiguration && verdict != Self::GoesOn =>
-            {
+            Caller::Schedule { .. } if error == ErrorType::InvalidConfiguration && verdict != Self::GoesOn => {
                 Self::Error
             }
             Caller::Schedule { .. } => verdict,
@@ -70,8 +68,7 @@ mod tests {
                 (&Caller::Direct { notify: true }, [Error; 4]),
             ] {
                 let watches = [(false, false), (false, true), (true, false), (true, true)];
-                let verdicts =
-                    watches.map(|(has_worked, is_over)| Verdict::on(error, has_worked, is_over, caller));
+                let verdicts = watches.map(|(has_worked, is_over)| Verdict::on(error, has_worked, is_over, caller));
                 assert_eq!(verdicts, expected, "{error} {caller:?}");
             }
         }

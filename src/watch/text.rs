@@ -53,11 +53,7 @@ impl Text {
             beginning: beginning(event),
             operation: format!("Zoho CRM {module} {}", OPERATION.name),
             counts: counts(report),
-            sentence: format!(
-                "The {} in Zoho CRM {module} {}",
-                OPERATION.long_name,
-                predicate(report, event)
-            ),
+            sentence: format!("The {} in Zoho CRM {module} {}", OPERATION.long_name, predicate(report, event)),
             facts: facts(report, request),
             advice: advice(report, event, &module),
             operator: operator(report, again),
@@ -195,9 +191,7 @@ fn facts(report: &Report, request: &Request) -> Vec<String> {
     }
     lines.extend(report.job.job_id().map(|job| format!("Job: {}", defanged(job))));
     lines.extend(report.tags.label.as_deref().map(|label| format!("Label: \"{}\"", defanged(label))));
-    lines.extend(
-        report.status.as_ref().map(|status| format!("Status in Zoho: {}", defanged(status.as_str()))),
-    );
+    lines.extend(report.status.as_ref().map(|status| format!("Status in Zoho: {}", defanged(status.as_str()))));
     let (from, to) = (report.began, report.checked_at);
     if report.status.is_some() && report.error().is_some() {
         lines.push(format!("Watched since {}", for_people(from)));
@@ -246,14 +240,12 @@ fn advice(report: &Report, event: Event, module: &str) -> Option<String> {
 fn cause(error: &str) -> (&'static str, &'static str) {
     use ErrorType as E;
     match ErrorType::from_name(error) {
-        Some(E::InvalidInput) => (
-            "The request that started the watch is not valid.",
-            "Correct the request and start another watch",
-        ),
-        Some(E::InvalidModule) => (
-            "Zoho does not know the module that was named.",
-            "Start another watch with the API name of the module",
-        ),
+        Some(E::InvalidInput) => {
+            ("The request that started the watch is not valid.", "Correct the request and start another watch")
+        }
+        Some(E::InvalidModule) => {
+            ("Zoho does not know the module that was named.", "Start another watch with the API name of the module")
+        }
         Some(E::JobNotFound) => (
             "Zoho does not know the job in this module: its ID or the module may be wrong, or the job is older than 60 days.",
             "Start another watch with the right module and job ID",
@@ -261,13 +253,10 @@ fn cause(error: &str) -> (&'static str, &'static str) {
         Some(E::InvalidConfiguration) => {
             ("The function is not configured correctly.", "Correct the function's configuration")
         }
-        Some(E::SecretInvalid) => (
-            "The function has no valid credentials for Zoho.",
-            "Correct the secret, or the permission to read it",
-        ),
-        Some(E::TokenRejected) => {
-            ("Zoho rejects the function's credentials.", "Replace the credentials in the secret")
+        Some(E::SecretInvalid) => {
+            ("The function has no valid credentials for Zoho.", "Correct the secret, or the permission to read it")
         }
+        Some(E::TokenRejected) => ("Zoho rejects the function's credentials.", "Replace the credentials in the secret"),
         Some(E::ScopeMismatch) => (
             "The function's credentials do not cover this module.",
             "Create credentials with the scope that the reason names",
@@ -276,10 +265,9 @@ fn cause(error: &str) -> (&'static str, &'static str) {
             "The Zoho user of the function may not see the job.",
             "Give the Zoho user the permission that the reason names",
         ),
-        Some(E::ZohoUnexpectedResponse) => (
-            "What responded is not Zoho's API as it is documented.",
-            "Check the settings that the reason names",
-        ),
+        Some(E::ZohoUnexpectedResponse) => {
+            ("What responded is not Zoho's API as it is documented.", "Check the settings that the reason names")
+        }
         Some(E::SecretUnavailable | E::TokenRateLimited | E::ZohoRateLimited | E::ZohoUnavailable) => {
             ("This may be a temporary outage.", "Wait until the cause that the reason names is over")
         }
@@ -297,8 +285,7 @@ fn operator(report: &Report, again: Option<String>) -> Option<String> {
         _ => return None,
     };
     // The same request would fail again.
-    let is_wrong =
-        matches!(error.map(|error| &*error.name), Some("InvalidInput" | "InvalidModule" | "JobNotFound"));
+    let is_wrong = matches!(error.map(|error| &*error.name), Some("InvalidInput" | "InvalidModule" | "JobNotFound"));
     let again = again.filter(|_| !is_wrong).map(|command| format!("To watch the job again: {command}"));
     let fix = error.map(|error| format!("{}.", cause(&error.name).1));
     Some(fix.into_iter().chain(again).collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
@@ -340,9 +327,7 @@ fn links(request: &Request, deployment: &Deployment) -> Vec<String> {
         Caller::Schedule { .. } | Caller::Direct { .. } => log_group.as_deref().and_then(|group| {
             let (console, region) = (location.console()?, location.region.as_deref()?);
             let group = group.replace('$', "$2524").replace('/', "$252F");
-            Some(format!(
-                "Log: {console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}"
-            ))
+            Some(format!("Log: {console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}"))
         }),
     };
     lines.extend(link);

@@ -54,8 +54,7 @@ pub async fn fetch_status(
 ) -> Result<JobStatus, WatchError> {
     loop {
         if request.deadline.left().is_zero() {
-            let message =
-                "no time is left in this invocation to call Zoho. Give the function a longer timeout";
+            let message = "no time is left in this invocation to call Zoho. Give the function a longer timeout";
             return Err(WatchError::new(ErrorType::ZohoUnavailable, message));
         }
         attempts.sent = attempts.sent.saturating_add(1);
@@ -79,14 +78,10 @@ pub async fn fetch_status(
     }
 }
 
-async fn attempt(
-    http: &impl HttpClient,
-    request: &StatusRequest<'_>,
-) -> Result<JobStatus, (WatchError, Retry)> {
+async fn attempt(http: &impl HttpClient, request: &StatusRequest<'_>) -> Result<JobStatus, (WatchError, Retry)> {
     let StatusRequest { host, job: Job { module, job_id }, token, settings, .. } = *request;
     let Some(authorization) = token.authorization() else {
-        let error =
-            WatchError::new(ErrorType::TokenRejected, "the access token does not fit into an HTTP header");
+        let error = WatchError::new(ErrorType::TokenRejected, "the access token does not fit into an HTTP header");
         return Err((error, Retry::No));
     };
     let sent = HttpRequest {

@@ -156,8 +156,8 @@ impl Secret {
 
 /// Every field that is read. `code` is only recognized.
 const KNOWN: &[&str] = &[
-    "access_token", "client_id", "client_secret", "refresh_token", "soid", "scope", "data_center",
-    "accounts_domain", "api_domain", "code",
+    "access_token", "client_id", "client_secret", "refresh_token", "soid", "scope", "data_center", "accounts_domain",
+    "api_domain", "code",
 ];
 
 const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"client_id\": …, \"client_secret\": …, \
@@ -165,14 +165,12 @@ const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"clien
 
 fn grant(fields: &Fields<'_>) -> Result<TokenGrant, Invalid> {
     let [token, client_id, client_secret, refresh_token, soid] =
-        ["access_token", "client_id", "client_secret", "refresh_token", "soid"]
-            .map(|name| value(fields, name));
+        ["access_token", "client_id", "client_secret", "refresh_token", "soid"].map(|name| value(fields, name));
     let invalid = |what: &'static str, hint: &'static str| Err(Invalid::new(what, hint));
     let (client_id, client_secret, grant) = match (client_id?, client_secret?, refresh_token?, soid?) {
         (None, None, None, None) => {
             let token = token?.as_deref().and_then(AccessToken::parse).map(TokenGrant::Static);
-            return token
-                .ok_or_else(|| Invalid::new("has none of the fields that the function needs", FORMS));
+            return token.ok_or_else(|| Invalid::new("has none of the fields that the function needs", FORMS));
         }
         (None, ..) => return invalid("has no `client_id`", FORMS),
         (_, None, ..) => return invalid("has no `client_secret`", FORMS),

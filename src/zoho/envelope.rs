@@ -34,8 +34,7 @@ impl<'a> ErrorEnvelope<'a> {
     /// `None` if this object has no code.
     fn read(json: &'a RawValue, key: &str) -> Option<Self> {
         const KEYS: &[&str] = &["code", "title", "error", "message", "error_description", "details"];
-        const DETAILS: &[&str] =
-            &["param_name", "param", "api_name", "permissions", "retry_after", "message"];
+        const DETAILS: &[&str] = &["param_name", "param", "api_name", "permissions", "retry_after", "message"];
         let fields = Fields::of(json, KEYS)?;
         let is = |name, kind| fields.get_nullable(name).is_some_and(|value| Kind::of(value) == kind);
         let written_code = [key, "code", "error"].into_iter().find_map(|name| word(fields.get(name)?));

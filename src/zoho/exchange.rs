@@ -75,8 +75,7 @@ pub(super) async fn send<'a>(
 pub(super) fn no_response(host: &ZohoHost, error: &TransportError) -> WatchError {
     let (server, hint) = (host.server.name(), hint::no_response(error.reason, None));
     let setting = host.setting;
-    let message =
-        format!("{server} did not respond ({host}: {error}). {hint}. If the host is wrong, check {setting}");
+    let message = format!("{server} did not respond ({host}: {error}). {hint}. If the host is wrong, check {setting}");
     WatchError::new(ErrorType::ZohoUnavailable, message)
 }
 
@@ -87,11 +86,7 @@ impl Exchange<'_> {
     }
 
     /// The row for this response. A throttle is one at any status; HTTP 429 and 5xx go by the status; then the code counts.
-    pub(super) fn row(
-        &self,
-        table: &'static [ErrorRow],
-        envelope: &ErrorEnvelope<'_>,
-    ) -> Option<&'static ErrorRow> {
+    pub(super) fn row(&self, table: &'static [ErrorRow], envelope: &ErrorEnvelope<'_>) -> Option<&'static ErrorRow> {
         let is_throttle = self.status == StatusCode::TOO_MANY_REQUESTS || envelope.is_throttle();
         let is_server_error = self.status.is_server_error();
         let code = if is_server_error { SERVER_ERROR } else { &envelope.code };
@@ -141,8 +136,7 @@ impl Exchange<'_> {
 
     fn describe(&self, error_type: ErrorType, what: &str, returned: &str, advice: &str) -> WatchError {
         let end = if advice.is_empty() { "" } else { ". " };
-        let advice =
-            advice.replace("{setting}", self.host.setting).replace("{settings}", self.host.server.settings());
+        let advice = advice.replace("{setting}", self.host.setting).replace("{settings}", self.host.server.settings());
         WatchError::new(error_type, format!("{what} ({}, returned {returned}){end}{advice}", self.host))
     }
 

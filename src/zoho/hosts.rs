@@ -87,9 +87,7 @@ impl ZohoServer {
     /// Every setting that decides where a request goes.
     pub fn settings(self) -> &'static str {
         match self {
-            Self::Api => {
-                "ZOHO_API_DOMAIN, ZOHO_API_VERSION, and `api_domain` and `data_center` in the secret"
-            }
+            Self::Api => "ZOHO_API_DOMAIN, ZOHO_API_VERSION, and `api_domain` and `data_center` in the secret",
             Self::Accounts => "ZOHO_ACCOUNTS_DOMAIN, and `accounts_domain` and `data_center` in the secret",
         }
     }

@@ -33,8 +33,8 @@ pub fn classify(exchange: &Exchange<'_>) -> Result<JobStatus, WatchError> {
 
 /// `None` for a job, and for what is not Zoho's.
 fn meaning(exchange: &Exchange<'_>, envelope: &ErrorEnvelope<'_>) -> Option<&'static ErrorRow> {
-    let is_about_another_parameter = ["INVALID_DATA", "UNABLE_TO_PARSE_DATA_TYPE"].contains(&&*envelope.code)
-        && !envelope.is_about_job_id();
+    let is_about_another_parameter =
+        ["INVALID_DATA", "UNABLE_TO_PARSE_DATA_TYPE"].contains(&&*envelope.code) && !envelope.is_about_job_id();
     let known = exchange.row(ERRORS, envelope).filter(|_| !is_about_another_parameter);
     let has_code = !envelope.code.is_empty();
     known.or_else(|| match exchange.status {
@@ -48,8 +48,7 @@ fn meaning(exchange: &Exchange<'_>, envelope: &ErrorEnvelope<'_>) -> Option<&'st
 }
 
 fn advice(exchange: &Exchange<'_>, meaning: &ErrorRow, envelope: &ErrorEnvelope<'_>) -> String {
-    let lacks_api_access =
-        || envelope.detail("permissions")?.get().contains("Crm_Implied_Api_Access").then_some(());
+    let lacks_api_access = || envelope.detail("permissions")?.get().contains("Crm_Implied_Api_Access").then_some(());
     let words: Vec<&str> = envelope.code.split('_').collect();
     let by_word = ADVICE_BY_WORD.iter().find(|(known, _)| known.iter().any(|word| words.contains(word)));
     match (meaning.error_type, &exchange.host.conflicting, by_word) {
@@ -145,7 +144,8 @@ const ERRORS: &[ErrorRow] = &[
     },
 ];
 
-const API_ACCESS: &str = "Switch on \"Zoho CRM API Access\" in the profile of the credentials' user (Setup, Security Control, Profiles)";
+const API_ACCESS: &str =
+    "Switch on \"Zoho CRM API Access\" in the profile of the credentials' user (Setup, Security Control, Profiles)";
 
 /// Advice by a word of the code, for what only the organization's administrator can change.
 const ADVICE_BY_WORD: &[(&[&str], &str)] = &[
@@ -175,13 +175,11 @@ fn job_status(json: &RawValue, secrets: &[&str]) -> Result<JobStatus, &'static s
     let jobs: Vec<&RawValue> = body.parse("data").ok_or("has no `data`")?;
     let (first, others) = jobs.split_first().ok_or("has no job in `data`")?;
     let job = Fields::of(first, KEYS).ok_or("has no job in `data`")?;
-    if body.is_contradictory || job.is_contradictory || others.iter().any(|other| other.get() != first.get())
-    {
+    if body.is_contradictory || job.is_contradictory || others.iter().any(|other| other.get() != first.get()) {
         return Err("contradicts itself");
     }
     let written = job.get("Status").ok_or("has no `Status`")?;
-    let written: String =
-        serde_json::from_str(written.get()).map_err(|_| "has a `Status` that is not a string")?;
+    let written: String = serde_json::from_str(written.get()).map_err(|_| "has a `Status` that is not a string")?;
     if redact::contains_secret(&written, secrets) {
         return Err(CONTAINS_SECRET);
     }

@@ -40,8 +40,7 @@ pub fn wait(retry: Retry, attempt: u32, left: Duration, random: f64) -> Option<D
     if attempt >= MAX_ATTEMPTS {
         return None;
     }
-    let backoff =
-        Duration::from_millis(200).saturating_mul(attempt.max(1)).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
+    let backoff = Duration::from_millis(200).saturating_mul(attempt.max(1)).mul_f64(0.5 + random.clamp(0.0, 1.0) / 2.0);
     let pause = match retry {
         Retry::No => return None,
         Retry::Reconnect if attempt <= 1 => Duration::ZERO,

@@ -6,8 +6,7 @@ use crate::zoho::{self, Answer};
 use http::{StatusCode, header};
 use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::http::{
-    HttpClient, HttpRequest as Request, HttpResponse as Response, NoResponse as Reason, Origin, Stage,
-    TransportError,
+    HttpClient, HttpRequest as Request, HttpResponse as Response, NoResponse as Reason, Origin, Stage, TransportError,
 };
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::token::{Sharing, StoreError, TokenSource};
@@ -272,9 +271,7 @@ impl HttpClient for Network {
                 Err(error)
             }
             (Ok(None), _) => Err(TransportError::new(Stage::Connecting, "connection refused")),
-            (Ok(Some(_)), Some("lost")) => {
-                Err(TransportError::new(Stage::Responding, "the connection closed"))
-            }
+            (Ok(Some(_)), Some("lost")) => Err(TransportError::new(Stage::Responding, "the connection closed")),
             (Ok(Some(answer)), _) => {
                 environment.note_answer(&answer, is_token);
                 let too_long = TransportError::new(Stage::Oversized(StatusCode::OK), "the body is too long");

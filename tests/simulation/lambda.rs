@@ -165,8 +165,7 @@ impl Lambda {
         world.trace(|| format!("environment {} is invoked with {payload}", environment.number));
         let (began, began_at) = (Instant::now(), environment.now());
         let deadline = Deadline::after(self.settings.timeout.saturating_sub(RESERVE));
-        let invocation =
-            Invocation { payload: payload.to_string(), function_arn: FUNCTION_ARN.into(), deadline };
+        let invocation = Invocation { payload: payload.to_string(), function_arn: FUNCTION_ARN.into(), deadline };
         let result = if world.fault("configuration").is_some() {
             world.state().ledger.note("InvalidConfiguration", world.elapsed());
             let error = WatchError::new(ErrorType::InvalidConfiguration, "ZOHO_SECRET_ID is not set");
@@ -197,10 +196,8 @@ impl Lambda {
         let world = &self.world;
         let instance = {
             let mut instances = self.instances.lock().unwrap();
-            let idle_for =
-                |instance: &Arc<Instance>| Some(world.elapsed() - (*instance.idle_since.lock().unwrap())?);
-            let is_old =
-                |instance: &mut Arc<Instance>| idle_for(instance) >= Some(self.settings.idle_seconds);
+            let idle_for = |instance: &Arc<Instance>| Some(world.elapsed() - (*instance.idle_since.lock().unwrap())?);
+            let is_old = |instance: &mut Arc<Instance>| idle_for(instance) >= Some(self.settings.idle_seconds);
             instances.extract_if(.., is_old).for_each(|instance| instance.environment.kill());
             let idle: Vec<_> = instances.iter().filter(|instance| idle_for(instance).is_some()).collect();
             if instances.len() - idle.len() >= self.settings.concurrency {

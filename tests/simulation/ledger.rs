@@ -214,10 +214,7 @@ impl World {
             (given_up && !watch.is_given_up, "nobody gave it up"),
             (failed.is_some_and(is_retryable), "the error is not permanent"),
             (failed.is_some() && publication.has_worked, "the watch has worked"),
-            (
-                failed.is_some_and(|error| !state.ledger.has_reason(error, now)),
-                "nothing gave reason for the error",
-            ),
+            (failed.is_some_and(|error| !state.ledger.has_reason(error, now)), "nothing gave reason for the error"),
         ])
     }
 
@@ -277,8 +274,7 @@ impl World {
         let is_bounded = (least.max(many[0])..=most.max(many[1])).contains(&wait);
         let is_young = |began: Timestamp| at[1].seconds_since(began) <= WORKED_AFTER;
         let has_worked = task.has_worked
-            || payload.get("schedule_arn").is_some()
-                && !time(request, "first_checked_at").is_some_and(is_young);
+            || payload.get("schedule_arn").is_some() && !time(request, "first_checked_at").is_some_and(is_young);
         let has_reason = |error| self.state().ledger.has_reason(error, self.elapsed());
         // What is in the future by this clock counts as absent.
         let is_past = time(request, "checked_at").is_some_and(|then| then <= at[0]);

@@ -71,27 +71,20 @@ fn twenty_hours_of_an_outage_end_no_watch() {
         for seed in 0..2 {
             in_virtual_time(seed, async {
                 let mut rng = Rng::with_seed(seed);
-                let (settings, world) =
-                    (Settings::draw(&mut rng, 86_400), World::new(rng.fork(), 86_400, false));
+                let (settings, world) = (Settings::draw(&mut rng, 86_400), World::new(rng.fork(), 86_400, false));
                 world.state().faults = faults::Faults::only(service, fault, 3_600..75_600);
                 let job = world.state().zoho.start_job(&mut rng, 0);
-                (world.state().zoho.jobs[job].ends_at, world.state().zoho.jobs[job].problem) =
-                    (50_000, (0..0, 0));
+                (world.state().zoho.jobs[job].ends_at, world.state().zoho.jobs[job].problem) = (50_000, (0..0, 0));
                 let lambda = Lambda::new(world.clone(), settings);
                 let watch = || tokio::spawn(watches::watch(lambda.clone(), job, 1));
                 for task in [watch(), watch(), watch(), watch()] {
                     task.await.unwrap();
                 }
                 let ledger = &world.state().ledger;
-                // A schedule that somebody points to another job begins a watch in the outage.
                 // Whoever points a schedule to another job begins a watch in the middle of the outage.
                 let early: Vec<_> = ledger.early_ends().filter(|(ended, ..)| *ended == job).collect();
                 assert!(early.is_empty(), "{service} {fault}, seed {seed}: {early:?}");
-                assert!(
-                    ledger.violations.is_empty(),
-                    "{service} {fault}, seed {seed}: {:?}",
-                    ledger.violations
-                );
+                assert!(ledger.violations.is_empty(), "{service} {fault}, seed {seed}: {:?}", ledger.violations);
             });
         }
     }

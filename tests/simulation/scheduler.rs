@@ -58,8 +58,7 @@ pub(crate) async fn run(lambda: Arc<Lambda>, name: String) {
         let fired = world.state().schedules.get(&name).cloned().filter(is_same);
         let Some(fired) = fired.filter(|schedule| schedule.is_enabled) else { continue };
         let mut payload = fired.input;
-        payload["schedule_arn"] =
-            json!(format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/{name}"));
+        payload["schedule_arn"] = json!(format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/{name}"));
         let duplicates = world.state().faults.duplicates;
         for _ in 0..if world.chance(duplicates) { 2 } else { 1 } {
             deliveries.push(tokio::spawn(lambda.clone().deliver(fired.watch, payload.clone())));
@@ -181,8 +180,8 @@ impl Destinations for Ends {
         let every = minutes.and_then(|minutes| minutes.parse::<u64>().ok()).unwrap_or(0) * 60;
         let (start, now) = (seconds(update.start), seconds(self.0.now()));
         let input: Value = serde_json::from_str(&update.input).unwrap();
-        let limit = input["first_checked_at"].as_str().and_then(Timestamp::parse).map_or(0, seconds)
-            + self.0.world.limit;
+        let limit =
+            input["first_checked_at"].as_str().and_then(Timestamp::parse).map_or(0, seconds) + self.0.world.limit;
         let is_bounded = (300..=900).contains(&every) && (now.min(limit) + 59..limit + 62).contains(&start);
         let is_in_time = start + 1_800 <= whole.end;
         let kept = ["module", "job_id", "label", "note"].iter().all(|key| whole.input[key] == input[key]);
@@ -209,10 +208,7 @@ impl Destinations for Ends {
             schedule.changed.notify_waiters();
             let is_told = world.state().ledger.is_told(watch);
             if schedule.watch != watch || !is_told {
-                world.violation(format!(
-                    "watch {watch} deletes {name} of {}, told: {is_told}",
-                    schedule.watch
-                ));
+                world.violation(format!("watch {watch} deletes {name} of {}, told: {is_told}", schedule.watch));
             }
         })
         .await

@@ -40,15 +40,8 @@ impl Secrets {
     pub(crate) fn new(rng: &mut Rng, static_token: Option<&str>) -> Self {
         let ((versions, labels), (written, operators)) = Default::default();
         let is_read_only = rng.u32(0..12) == 0;
-        let mut secrets = Self {
-            versions,
-            labels,
-            written,
-            operators,
-            is_read_only,
-            lost_responses: 0.0,
-            both_succeed: false,
-        };
+        let mut secrets =
+            Self { versions, labels, written, operators, is_read_only, lost_responses: 0.0, both_succeed: false };
         secrets.operator_puts(CREDENTIALS[0], static_token, 0);
         secrets
     }

@@ -134,8 +134,7 @@ const ACTIVE_TOKENS: usize = 15;
 
 impl Zoho {
     pub(crate) fn new(rng: &mut Rng) -> Self {
-        let static_token =
-            (rng.u32(0..10) == 0).then(|| format!("1000.{:032x}.{:032x}", rng.u128(..), rng.u128(..)));
+        let static_token = (rng.u32(0..10) == 0).then(|| format!("1000.{:032x}.{:032x}", rng.u128(..), rng.u128(..)));
         Self { static_token, ..Self::default() }
     }
 
@@ -182,14 +181,14 @@ impl Zoho {
     pub(crate) fn status(&self, path: &str, token: &str, now: u64, revoked: bool) -> Answer {
         let mut active = self.issued.iter().rev().take(ACTIVE_TOKENS);
         let is_valid = self.static_token() == Some(token)
-            || active
-                .any(|(known, at)| known == token && (at + self.spreading..at + LIFETIME).contains(&now));
+            || active.any(|(known, at)| known == token && (at + self.spreading..at + LIFETIME).contains(&now));
         if revoked || !is_valid {
             return error(401, "INVALID_TOKEN", "TokenRejected");
         }
-        let job = self.jobs.iter().find(|job| {
-            path == format!("/crm/v8/{}/actions/mass_change_owner?job_id={}", job.module, job.id)
-        });
+        let job = self
+            .jobs
+            .iter()
+            .find(|job| path == format!("/crm/v8/{}/actions/mass_change_owner?job_id={}", job.module, job.id));
         job.map_or_else(|| page(404, "unknown path"), |job| job.answer(now))
     }
 }

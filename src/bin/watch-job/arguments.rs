@@ -97,10 +97,7 @@ impl Arguments {
         let invalid = |problem| WatchError::new(ErrorType::InvalidInput, problem);
         let no_module = |problem: Invalid| invalid(problem.of(&format!("the module {module:?}")));
         let no_job = |problem: Invalid| invalid(problem.of(&format!("the job ID {job_id:?}")));
-        Ok(Job {
-            module: ModuleName::parse(module).map_err(no_module)?,
-            job_id: JobId::parse(job_id).map_err(no_job)?,
-        })
+        Ok(Job { module: ModuleName::parse(module).map_err(no_module)?, job_id: JobId::parse(job_id).map_err(no_job)? })
     }
 }
 
@@ -158,8 +155,7 @@ impl Settings {
     /// `variables` are options. AWS's own variables count only with a secret there.
     pub(crate) fn new(variables: &[Variable], secret_id: Option<&str>) -> Result<Self, WatchError> {
         let text = |value: OsString| value.to_string_lossy().into_owned();
-        let is_used =
-            |name: &str| !UNUSED.contains(&name) && (secret_id.is_some() || !name.starts_with("AWS_"));
+        let is_used = |name: &str| !UNUSED.contains(&name) && (secret_id.is_some() || !name.starts_with("AWS_"));
         // The function cannot work without a secret; this program can.
         let secret_id = [("ZOHO_SECRET_ID", Some(secret_id.unwrap_or("unused").to_owned()))];
         let given = variables.iter().chain(&secret_id);
@@ -202,15 +198,9 @@ mod tests {
 
     #[test]
     fn durations_have_units() {
-        for (text, seconds) in [
-            ("90", 90),
-            ("5m", 300),
-            ("1h 30min", 5_400),
-            ("365d", 31_536_000),
-            ("366d", 0),
-            ("0", 0),
-            ("500ms", 0),
-        ] {
+        for (text, seconds) in
+            [("90", 90), ("5m", 300), ("1h 30min", 5_400), ("365d", 31_536_000), ("366d", 0), ("0", 0), ("500ms", 0)]
+        {
             assert_eq!(duration(text).unwrap_or(0), seconds, "{text}");
         }
     }

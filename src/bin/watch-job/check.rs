@@ -73,12 +73,7 @@ pub(crate) fn exit_code(report: &Report) -> u8 {
 
 /// Says in one line whether the credentials are correct, and returns the exit code. The job need not exist (`is_named`: the
 /// command line names it): only somebody who may read statuses learns that it does not.
-pub(crate) async fn credentials(
-    zoho: &Zoho,
-    job: &Job,
-    is_named: bool,
-    view: &View,
-) -> Result<u8, WatchError> {
+pub(crate) async fn credentials(zoho: &Zoho, job: &Job, is_named: bool, view: &View) -> Result<u8, WatchError> {
     let Job { module, job_id } = job;
     let found = match check(zoho, job).await {
         Ok(status) => format!("; job {job_id} is {}", status.status.as_str()),
@@ -92,10 +87,7 @@ pub(crate) async fn credentials(
     let found = if is_named { found } else { String::new() };
     let host = zoho.api_host(Deadline::after(CHECK_TIME)).await?;
     let (origin, setting, scope) = (host.origin, host.setting, OPERATION.scope);
-    view.out(&format!(
-        "OK: {} accepts the access token for {} in {module}{found} (set by {})",
-        origin, scope, setting
-    ));
+    view.out(&format!("OK: {} accepts the access token for {} in {module}{found} (set by {})", origin, scope, setting));
     Ok(0)
 }
 
@@ -107,9 +99,7 @@ fn what_is_wrong(error: ErrorType) -> (u8, &'static str) {
         ErrorType::ScopeMismatch => (5, "The scope is not correct"),
         ErrorType::PermissionDenied => (5, "The Zoho user lacks a permission"),
         ErrorType::InvalidModule => (5, "The credentials are accepted, but the module is not correct"),
-        ErrorType::ZohoUnexpectedResponse => {
-            (5, "The host is not correct, or something else responds in its place")
-        }
+        ErrorType::ZohoUnexpectedResponse => (5, "The host is not correct, or something else responds in its place"),
         _ => (7, "The credentials could not be checked"),
     }
 }

@@ -35,9 +35,7 @@ impl Source {
                  pipe them to --credentials -",
             )),
             (Some(path), ..) => Ok(Self::File(path.to_owned())),
-            (_, _, Some(text), _)
-                if !is_secret(&text) && (text.contains(['/', '\\']) || Path::new(&text).exists()) =>
-            {
+            (_, _, Some(text), _) if !is_secret(&text) && (text.contains(['/', '\\']) || Path::new(&text).exists()) => {
                 Err(invalid(
                     "ZOHO_CREDENTIALS must be credentials, but its value (not shown) is a path. Use --credentials",
                 ))
@@ -48,9 +46,7 @@ impl Source {
             )),
             (_, Some(name), ..) => Ok(Self::Secret(name)),
             (.., Some((file, _))) if file.exists() => Ok(Self::File(file)),
-            _ => Err(invalid(
-                "there are no credentials. `watch-job login` gets them; --credentials FILE names others",
-            )),
+            _ => Err(invalid("there are no credentials. `watch-job login` gets them; --credentials FILE names others")),
         }
     }
 

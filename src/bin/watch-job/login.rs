@@ -65,18 +65,12 @@ fn text<'a>(object: &'a Value, name: &str) -> &'a str {
 
 impl<'a> Login<'a> {
     /// The client is that of the options, of a file, of the terminal, or of standard input. Blocks.
-    pub(crate) fn new(
-        options: &'a LoginOptions,
-        settings: &'a Settings,
-        view: &'a View,
-    ) -> Result<Self, WatchError> {
+    pub(crate) fn new(options: &'a LoginOptions, settings: &'a Settings, view: &'a View) -> Result<Self, WatchError> {
         let code = options.code.as_deref();
         let mut client = match code.map(|code| (code, code.to_string_lossy())) {
             None => json!({}),
             Some((_, code)) if redact::contains_secret(&code, &[]) => json!({"code": code}),
-            Some((path, _)) => {
-                serde_json::from_str(read(path)?.0.trim_start_matches('\u{feff}')).unwrap_or_default()
-            }
+            Some((path, _)) => serde_json::from_str(read(path)?.0.trim_start_matches('\u{feff}')).unwrap_or_default(),
         };
         if code.is_some() && text(&client, "code").is_empty() {
             return Err(invalid(
@@ -87,9 +81,7 @@ impl<'a> Login<'a> {
             let given = given.clone().or_else(|| client.get(name)?.as_str().map(str::to_owned));
             let value = given.map_or_else(|| ask(name, view), Ok).unwrap_or_default().trim().to_owned();
             if value.is_empty() || Path::new(&value).exists() {
-                return Err(invalid(format!(
-                    "`{name}` is missing or a path. Copy it from Zoho's API console"
-                )));
+                return Err(invalid(format!("`{name}` is missing or a path. Copy it from Zoho's API console")));
             }
             client.as_object_mut().and_then(|client| client.insert(name.to_owned(), value.into()));
         }
@@ -115,7 +107,8 @@ impl<'a> Login<'a> {
         }
         let api_host = Origin::parse(text(&granted, "api_domain")).ok();
         let data_center = api_host.as_ref().and_then(DataCenter::of_api_host).unwrap_or(data_center).name;
-        let secret = json!({"client_id": id, "client_secret": secret, "refresh_token": token, "data_center": data_center});
+        let secret =
+            json!({"client_id": id, "client_secret": secret, "refresh_token": token, "data_center": data_center});
         Ok(secret.to_string())
     }
 
@@ -125,16 +118,14 @@ impl<'a> Login<'a> {
         // Whichever data center knows the client is the one.
         for candidate in DataCenter::ALL.into_iter().filter(|one| named.is_none_or(|named| named == *one)) {
             let form = [("grant_type", "device_request"), ("scope", self.scope), ("access_type", "offline")];
-            started = self
-                .post(candidate, "/oauth/v3/device/code", &[&form[..], &[("prompt", "consent")]].concat())
-                .await?;
+            started =
+                self.post(candidate, "/oauth/v3/device/code", &[&form[..], &[("prompt", "consent")]].concat()).await?;
             data_center = candidate;
             if text(&started, "error") != "invalid_client" {
                 break;
             }
         }
-        let [code, user_code, page] =
-            ["device_code", "user_code", "verification_url"].map(|name| text(&started, name));
+        let [code, user_code, page] = ["device_code", "user_code", "verification_url"].map(|name| text(&started, name));
         if code.is_empty() {
             return Err(self.refusal(&started, data_center));
         }
@@ -189,9 +180,8 @@ impl<'a> Login<'a> {
                 _ => summary(response.status, "", ""),
             },
         };
-        let message = format!(
-            "{host} did not answer as documented ({what}). Check the network connection, or try again later"
-        );
+        let message =
+            format!("{host} did not answer as documented ({what}). Check the network connection, or try again later");
         Err(WatchError::new(ErrorType::ZohoUnavailable, message))
     }
 
@@ -203,9 +193,7 @@ impl<'a> Login<'a> {
             "invalid_code" => {
                 "A code works once, for minutes, in its data center (--data-center {names}). Generate another"
             }
-            "access_denied" => {
-                "The request was declined. Run the command again, and accept it in the browser"
-            }
+            "access_denied" => "The request was declined. Run the command again, and accept it in the browser",
             "expired" => "Nobody accepted the request in time. Run the command again",
             "invalid_scope" => "Check --scope",
             // With a space: this is how Zoho throttles.

@@ -38,8 +38,7 @@ async fn main() -> ExitCode {
     let mut arguments = Arguments::parse();
     let source = Source::choose(arguments.credentials.as_deref(), arguments.secret_id.as_deref());
     let name = source.as_ref().map_or_else(|_| "the credentials".to_owned(), Source::name);
-    let has_bar =
-        !(arguments.json || arguments.once || arguments.check_credentials || arguments.command.is_some());
+    let has_bar = !(arguments.json || arguments.once || arguments.check_credentials || arguments.command.is_some());
     let view = View {
         source: name,
         bar: has_bar.then(view::bar).flatten(),
@@ -80,17 +79,12 @@ async fn log_in(options: &LoginOptions, mut arguments: Arguments, view: &View) -
 }
 
 /// A watch, or a check of the credentials. Returns the exit code.
-async fn work(
-    source: Result<Source, WatchError>,
-    arguments: &Arguments,
-    view: &View,
-) -> Result<u8, WatchError> {
+async fn work(source: Result<Source, WatchError>, arguments: &Arguments, view: &View) -> Result<u8, WatchError> {
     let (source, variables) = (source?, arguments.variables());
     let (settings, store, sharing) = if let Source::Secret(secret_id) = source {
         let settings = Settings::new(&variables, Some(&secret_id))?;
         let region = sdk::region(&settings.environment).await;
-        let region =
-            region.ok_or_else(|| invalid("the secret is in AWS, but no Region is set. Set AWS_REGION"))?;
+        let region = region.ok_or_else(|| invalid("the secret is in AWS, but no Region is set. Set AWS_REGION"))?;
         let (connections, timeout) = (settings.connections.clone(), settings.config.zoho.request_timeout);
         let sdk = Sdk::load(connections, &settings.environment, region, timeout).await;
         (settings, Store::of_aws(sdk.secret(secret_id)), Sharing::ReadOnly)

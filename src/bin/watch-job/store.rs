@@ -3,9 +3,7 @@
 
 use crate::credentials::{self, Source, shown};
 use mass_change_owner_status::token::{Put, SecretStore, StoreError, Version};
-use mass_change_owner_status::{
-    aws::secrets_manager::SecretsManager, error::WatchError, timestamp::Timestamp,
-};
+use mass_change_owner_status::{aws::secrets_manager::SecretsManager, error::WatchError, timestamp::Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};

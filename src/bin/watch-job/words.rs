@@ -10,10 +10,7 @@ const PHRASES: [(&str, &str); 12] = [
     ("the secret that ZOHO_SECRET_ID names", "{source}"),
     ("in the secret", "in {source}"),
     ("ZOHO_SECRET_ID is", "--secret-id (or ZOHO_SECRET_ID) is"),
-    (
-        "the function's outbound network path: in a VPC, it needs ",
-        "this computer's network connection and HTTPS_PROXY",
-    ),
+    ("the function's outbound network path: in a VPC, it needs ", "this computer's network connection and HTTPS_PROXY"),
     ("a VPC endpoint for secretsmanager or ", ""),
     ("a NAT gateway and a security group that allows HTTPS", ""),
     (
@@ -32,8 +29,7 @@ const PHRASES: [(&str, &str); 12] = [
 
 /// A message as it is shown here. `source` is the name of the source of the credentials.
 pub(crate) fn fit(message: &str, source: &str) -> String {
-    let here =
-        |text: String, (phrase, here): &(&str, &str)| text.replace(phrase, &here.replace("{source}", source));
+    let here = |text: String, (phrase, here): &(&str, &str)| text.replace(phrase, &here.replace("{source}", source));
     PHRASES.iter().fold(message.to_owned(), here)
 }
 
@@ -54,8 +50,7 @@ pub(crate) fn speed(earlier: &History, report: &Report) -> String {
     }
     // Counts have at most 16 digits in any real job: no digit is lost.
     let rate = moved as f64 / seconds as f64;
-    let rate_text =
-        if rate >= 10.0 { with_thousands_separators(rate.round() as u64) } else { format!("{rate:.1}") };
+    let rate_text = if rate >= 10.0 { with_thousands_separators(rate.round() as u64) } else { format!("{rate:.1}") };
     let left = report.counts.total.filter(|_| !report.is_finished()).map(|total| {
         let left = total.saturating_sub(report.counts.done().unwrap_or(0));
         format!("about {} left", duration((left as f64 / rate).ceil() as u64))
@@ -82,9 +77,7 @@ mod tests {
     use mass_change_owner_status::timestamp::Timestamp;
     use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
     use mass_change_owner_status::watch::job::{Counts, JobStatus};
-    use mass_change_owner_status::watch::{
-        notice::Intervals, pacing::Bounds, report::Limits, request::Request,
-    };
+    use mass_change_owner_status::watch::{notice::Intervals, pacing::Bounds, report::Limits, request::Request};
     use std::{fs, path::Path};
 
     #[test]
@@ -94,28 +87,10 @@ mod tests {
         let counts = |updated| Counts { total: Some(50_000), updated, not_updated: None, failed: None };
         for (before, status, updated, seconds, expected) in [
             (None, "RUNNING", Some(1_000), 0, "RUNNING: 2%, 1,000 of 50,000 updated"),
-            (
-                Some(1_000),
-                "A",
-                Some(8_000),
-                100,
-                "A: 16%, 8,000 of 50,000 updated, 70 per second, about 10 min left",
-            ),
-            (
-                Some(1_000),
-                "A",
-                Some(1_001),
-                2,
-                "A: 2%, 1,001 of 50,000 updated, 0.5 per second, about 1 d 3 h left",
-            ),
+            (Some(1_000), "A", Some(8_000), 100, "A: 16%, 8,000 of 50,000 updated, 70 per second, about 10 min left"),
+            (Some(1_000), "A", Some(1_001), 2, "A: 2%, 1,001 of 50,000 updated, 0.5 per second, about 1 d 3 h left"),
             (Some(1_000), "A", Some(1_000), 100, "A: 2%, 1,000 of 50,000 updated"),
-            (
-                Some(0),
-                "COMPLETED",
-                Some(50_000),
-                100,
-                "COMPLETED: 100%, 50,000 of 50,000 updated, 500 per second",
-            ),
+            (Some(0), "COMPLETED", Some(50_000), 100, "COMPLETED: 100%, 50,000 of 50,000 updated, 500 per second"),
             (None, "QUEUED", None, 5, "QUEUED"),
         ] {
             let began = Timestamp::from_epoch_seconds(1_000);
@@ -123,8 +98,7 @@ mod tests {
             let status = Status::normalize(status).unwrap();
             let total = if updated.is_some() { counts(updated) } else { Counts::default() };
             let seen = JobStatus { status, counts: total };
-            let report =
-                Report::of_check(&Request::of_job(job, began), &seen, began.plus_seconds(seconds), &limits);
+            let report = Report::of_check(&Request::of_job(job, began), &seen, began.plus_seconds(seconds), &limits);
             let earlier = History { checked_at: Some(began), counts: counts(before), ..History::default() };
             assert_eq!(line(&report, &earlier, None), expected);
         }
@@ -134,8 +108,7 @@ mod tests {
     fn library(folder: &Path) -> String {
         let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
         let texts = entries.filter(|path| !path.ends_with("bin"));
-        let texts =
-            texts.map(|path| if path.is_dir() { library(&path) } else { fs::read_to_string(path).unwrap() });
+        let texts = texts.map(|path| if path.is_dir() { library(&path) } else { fs::read_to_string(path).unwrap() });
         texts.collect::<String>().split("\\\n").map(str::trim_start).collect()
     }
 

@@ -46,8 +46,7 @@ fn job_ids() {
 
 #[test]
 fn schedule_arns() {
-    let arn =
-        ScheduleArn::parse("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/Leads-1").unwrap();
+    let arn = ScheduleArn::parse("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/Leads-1").unwrap();
     assert_eq!((arn.group.as_str(), arn.name.as_str()), ("watches", "Leads-1"));
     for bad in [
         "arn:aws:events:eu-west-1:123456789012:rule/x",
@@ -68,8 +67,7 @@ fn schedule_arns() {
 
 #[test]
 fn schedules_elsewhere() {
-    let here =
-        Location::of_function("arn:aws:lambda:eu-west-1:123456789012:function:watch:live", Some("eu-west-1"));
+    let here = Location::of_function("arn:aws:lambda:eu-west-1:123456789012:function:watch:live", Some("eu-west-1"));
     let local = Location::of_function("function-arn", Some("eu-west-1"));
     for (arn, part, part_locally) in [
         ("arn:aws:scheduler:eu-west-1:123456789012:schedule/g/n", None, None),

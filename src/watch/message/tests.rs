@@ -24,20 +24,8 @@ fn subjects() {
     let usual = json!({"job_id": "3652397000009565021"});
     let many = [50_000, 49_500, 0, 500].map(Some);
     for (extra, status, counts, start, end) in [
-        (
-            &usual,
-            "COMPLETED",
-            many,
-            "Partly done: Zoho CRM Leads",
-            "...5021: 49,500 of 50,000 updated, 500 failed",
-        ),
-        (
-            &usual,
-            "COMPLETED",
-            [120, 120, 0, 0].map(Some),
-            "Done: Zoho CRM Leads",
-            "...5021: 120 of 120 updated",
-        ),
+        (&usual, "COMPLETED", many, "Partly done: Zoho CRM Leads", "...5021: 49,500 of 50,000 updated, 500 failed"),
+        (&usual, "COMPLETED", [120, 120, 0, 0].map(Some), "Done: Zoho CRM Leads", "...5021: 120 of 120 updated"),
         (&usual, "COMPLETED", [None; 4], "Done: Zoho CRM Leads", "...5021"),
         (
             &usual,
@@ -46,13 +34,7 @@ fn subjects() {
             "Failed: Zoho CRM Leads",
             "...5021: 4 of 9 updated, 1 failed, 4 not updated",
         ),
-        (
-            &json!({}),
-            "RUNNING",
-            [Some(9), Some(4), None, None],
-            "No end seen: Zoho CRM Leads",
-            "...1: 4 of 9 updated",
-        ),
+        (&json!({}), "RUNNING", [Some(9), Some(4), None, None], "No end seen: Zoho CRM Leads", "...1: 4 of 9 updated"),
         (
             &long,
             "COMPLETED",
@@ -81,10 +63,7 @@ fn attributes_are_for_filter_policies() {
         let names: Vec<_> = message.attributes.iter().map(|(name, _)| *name).collect();
         assert_eq!(names.join(" "), expected);
         let announcement = message.to_announcement();
-        assert_eq!(
-            announcement["attributes"]["module"],
-            json!({"DataType": "String", "StringValue": "Leads"})
-        );
+        assert_eq!(announcement["attributes"]["module"], json!({"DataType": "String", "StringValue": "Leads"}));
         assert_eq!(announcement["subject"], json!(message.subject));
         assert_eq!(announcement["message"], json!(message.body));
     }
@@ -93,7 +72,8 @@ fn attributes_are_for_filter_policies() {
 /// Nothing that a caller or a server wrote becomes a link, a mention, or a sentence of the function's own.
 #[test]
 fn what_others_wrote_is_no_address() {
-    const BAIT: &str = "see https://evil.example/x, www.evil.example, or mailto:a@evil.example <!channel> [x](http://evil.example)";
+    const BAIT: &str =
+        "see https://evil.example/x, www.evil.example, or mailto:a@evil.example <!channel> [x](http://evil.example)";
     for (extra, is_callers) in [
         (json!({"module": BAIT, "job_id": BAIT, "label": BAIT}), false),
         (json!({"label": BAIT, "status": BAIT}), true),
@@ -106,13 +86,9 @@ fn what_others_wrote_is_no_address() {
         let message = Message::about(&report, Event::of(&report).unwrap(), &request, &settings);
         let texts = document(&message);
         let chat: Value = serde_json::from_str(texts["https"].as_str().unwrap()).unwrap();
-        for shown in [
-            &json!(message.subject),
-            &texts["email"],
-            &texts["sms"],
-            &chat["content"],
-            &chat["metadata"]["summary"],
-        ] {
+        for shown in
+            [&json!(message.subject), &texts["email"], &texts["sms"], &chat["content"], &chat["metadata"]["summary"]]
+        {
             let shown = shown.to_string().to_lowercase();
             for address in ["://", "evil.example", "www.e", "a@", "mailto:", "<!"] {
                 assert!(!shown.contains(address), "{address} in {shown}");

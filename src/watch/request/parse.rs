@@ -16,10 +16,9 @@ const LONGEST_TAG: usize = 100;
 
 /// Every field that is read, in a request, a report, an envelope, or a wrapper. All others are skipped.
 pub(super) const KNOWN: [&str; 25] = [
-    "module", "job_id", "schedule_arn", "adapt", "label", "list", "notify", "announcement", "failure",
-    "watch", "execution", "request", "source", "detail-type", "detail", "resources", "status", "checks",
-    "first_checked_at", "checked_at", "total_count", "updated_count", "not_updated_count", "failed_count",
-    "last_progress_at",
+    "module", "job_id", "schedule_arn", "adapt", "label", "list", "notify", "announcement", "failure", "watch",
+    "execution", "request", "source", "detail-type", "detail", "resources", "status", "checks", "first_checked_at",
+    "checked_at", "total_count", "updated_count", "not_updated_count", "failed_count", "last_progress_at",
 ];
 
 pub(super) const EXAMPLE: &str = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;
@@ -76,8 +75,7 @@ impl Request {
 impl Parts {
     /// A request, a report, or an envelope.
     fn unwrapped(fields: &Fields<'_>, now: Timestamp, here: &Location) -> Self {
-        let (Some(source), Some(detail_type)) =
-            (fields.get_nullable("source"), fields.get_nullable("detail-type"))
+        let (Some(source), Some(detail_type)) = (fields.get_nullable("source"), fields.get_nullable("detail-type"))
         else {
             return Self::bare(fields, None, now, here);
         };
@@ -92,12 +90,7 @@ impl Parts {
         }
     }
 
-    fn bare(
-        fields: &Fields<'_>,
-        envelope: Option<&EventBridgeEvent<()>>,
-        now: Timestamp,
-        here: &Location,
-    ) -> Self {
+    fn bare(fields: &Fields<'_>, envelope: Option<&EventBridgeEvent<()>>, now: Timestamp, here: &Location) -> Self {
         let module = text(fields, "module", "such as \"Leads\"")
             .and_then(|text| ModuleName::parse(&text).map_err(|problem| invalid("module", &text, &problem)));
         let job_id = text(fields, "job_id", "such as \"3652397000009565021\"")
@@ -184,8 +177,7 @@ impl History {
                 failed: number("failed_count"),
             },
             checks: number("checks").unwrap_or(0),
-            began: time("first_checked_at")
-                .filter(|time| *time <= now.plus_seconds(History::CLOCK_DIFFERENCE)),
+            began: time("first_checked_at").filter(|time| *time <= now.plus_seconds(History::CLOCK_DIFFERENCE)),
             checked_at: past("checked_at"),
             last_progress_at: past("last_progress_at"),
         }
@@ -222,13 +214,10 @@ impl ReportedError {
 
 /// The object that this JSON text holds, or that a JSON string in it holds. `buffer` keeps the string's content.
 fn object<'a>(json: &'a str, buffer: &'a mut String, name: &str) -> Result<Fields<'a>, String> {
-    let value: &RawValue =
-        serde_json::from_str(json).map_err(|error| format!("{name} is not valid JSON ({error})"))?;
+    let value: &RawValue = serde_json::from_str(json).map_err(|error| format!("{name} is not valid JSON ({error})"))?;
     let value = if Kind::of(value) == Kind::String {
-        *buffer = serde_json::from_str(value.get())
-            .map_err(|error| format!("{name} is not valid text ({error})"))?;
-        serde_json::from_str(buffer)
-            .map_err(|error| format!("{name} is text that is not valid JSON ({error})"))?
+        *buffer = serde_json::from_str(value.get()).map_err(|error| format!("{name} is not valid text ({error})"))?;
+        serde_json::from_str(buffer).map_err(|error| format!("{name} is text that is not valid JSON ({error})"))?
     } else {
         value
     };
@@ -243,9 +232,8 @@ fn envelope(
     resources: Option<Vec<String>>,
 ) -> Result<EventBridgeEvent<()>, String> {
     let json = format!(r#"{{"source": {source}, "detail-type": {detail_type}, "detail": null}}"#);
-    let mut event: EventBridgeEvent<()> = serde_json::from_str(&json).map_err(|_| {
-        "the EventBridge envelope is malformed: `source` and `detail-type` must be text".to_owned()
-    })?;
+    let mut event: EventBridgeEvent<()> = serde_json::from_str(&json)
+        .map_err(|_| "the EventBridge envelope is malformed: `source` and `detail-type` must be text".to_owned())?;
     event.resources = resources;
     Ok(event)
 }
@@ -281,8 +269,7 @@ fn schedule(
 /// Text that a caller attaches to a watch; `None` if nothing of it can be shown.
 fn tag(text: &str) -> Option<String> {
     let masked = redact::mask(text);
-    let line: String =
-        masked.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_TAG).collect();
+    let line: String = masked.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_TAG).collect();
     Some(line).filter(|line| !line.trim().is_empty())
 }
 
@@ -291,9 +278,7 @@ fn text(fields: &Fields<'_>, name: &str, example: &str) -> Result<String, String
         return Err(format!("`{name}` is missing: it must be text {example}"));
     };
     match Kind::of(value) {
-        Kind::String => {
-            serde_json::from_str(value.get()).map_err(|_| format!("`{name}` is not valid Unicode text"))
-        }
+        Kind::String => serde_json::from_str(value.get()).map_err(|_| format!("`{name}` is not valid Unicode text")),
         Kind::Number if name == "job_id" => Err(format!(
             "`job_id` is a number. Quote it, {example}: job IDs exceed 2^53, so a number may already have lost digits"
         )),

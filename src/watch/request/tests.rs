@@ -165,8 +165,7 @@ fn an_execution_is_linked_if_it_is_where_the_function_is() {
     ] {
         let payload = of(&json!({"announcement": true, "execution": execution}));
         let Caller::StateMachine { execution: read } = request(&payload).caller else { panic!("{payload}") };
-        let console =
-            "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details";
+        let console = "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details";
         let link = is_linked.then(|| format!("{console}/{execution}"));
         assert_eq!(read.as_ref().and_then(ExecutionArn::link), link, "{payload}");
         let machine = read.map(|execution| execution.state_machine());
@@ -196,8 +195,7 @@ fn what_a_state_machine_caught() {
         Ask::Compose { failure, .. } => Some((failure.name, failure.message)),
         _ => None,
     };
-    let lambda =
-        json!({"errorType": "ZohoUnavailable", "errorMessage": "no response", "trace": []}).to_string();
+    let lambda = json!({"errorType": "ZohoUnavailable", "errorMessage": "no response", "trace": []}).to_string();
     for (failure, error, cause) in [
         (json!({"Error": "ZohoUnavailable", "Cause": lambda}), "ZohoUnavailable", "no response"),
         (json!({"Error": "States.Timeout", "Cause": ""}), "States.Timeout", "no cause is known"),
@@ -264,13 +262,9 @@ fn invalid_values_of_a_report_are_ignored() {
         assert_eq!(read.began, is_read.then(|| at(start)));
         assert_eq!(read.began_by(at("10:00:00")), is_read.then(|| at("10:00:00")));
     }
-    for (written, number) in [
-        (json!(50.0), Some(50)),
-        (json!(" 50 "), Some(50)),
-        (json!(-1), None),
-        (json!(1.5), None),
-        (json!({}), None),
-    ] {
+    for (written, number) in
+        [(json!(50.0), Some(50)), (json!(" 50 "), Some(50)), (json!(-1), None), (json!(1.5), None), (json!({}), None)]
+    {
         let read = history(json!({"checks": written, "total_count": written}));
         assert_eq!((read.checks, read.counts.total), (number.unwrap_or(0), number), "{written}");
     }

@@ -6,9 +6,7 @@ fn values(text: &str) -> Vec<String> {
     assert!(!format!("{secret:?}").contains("1000."), "{secret:?}");
     match &secret.grant {
         TokenGrant::Static(token) => vec![token.expose().to_owned()],
-        TokenGrant::Credentials(credentials) => {
-            credentials.secrets().into_iter().map(str::to_owned).collect()
-        }
+        TokenGrant::Credentials(credentials) => credentials.secrets().into_iter().map(str::to_owned).collect(),
     }
 }
 
@@ -17,8 +15,7 @@ fn the_three_forms() {
     const REFRESH: &str = r#"{"client_id": "1000.ID", "client_secret": "cs", "refresh_token": "1000.rt", "access_token": "old", "x": "\ud800"}"#;
     const CLIENT: &str = r#"{"client_id": "1000.ID", "client_secret": "cs", "soid": "ZohoCRM.1"}"#;
     // Fields that a template leaves empty.
-    const TOKEN: &str =
-        r#"{"access_token": " 1000.abc.def\n", "client_id": "", "client_secret": " ", "soid": null}"#;
+    const TOKEN: &str = r#"{"access_token": " 1000.abc.def\n", "client_id": "", "client_secret": " ", "soid": null}"#;
     let json_string = |text: &str| serde_json::Value::from(text).to_string();
     for (text, expected) in [
         ("1000.abc.def", &["1000.abc.def"][..]),
@@ -26,9 +23,7 @@ fn the_three_forms() {
         (REFRESH, &["1000.ID", "cs", "1000.rt"]),
         (CLIENT, &["1000.ID", "cs", "ZohoCRM.1"]),
     ] {
-        for text in
-            [text, &format!("\u{feff} {text}\r\n"), &json_string(text), &json_string(&format!("{text}\n"))]
-        {
+        for text in [text, &format!("\u{feff} {text}\r\n"), &json_string(text), &json_string(&format!("{text}\n"))] {
             assert_eq!(values(text), expected, "{text:?}");
         }
     }

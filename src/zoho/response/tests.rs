@@ -76,8 +76,7 @@ fn job_statuses() {
 fn errors() {
     let in_data = |code: &str| format!(r#"{{"data":[{}]}}"#, body(code));
     let long = format!(r#"{{"data":[{{"Status":"{}"}}]}}"#, "A".repeat(101));
-    let throttle =
-        r#"{"error":{"status_code":400,"title":"URL_ROLLING_THROTTLES_LIMIT_EXCEEDED","details":{}}}"#;
+    let throttle = r#"{"error":{"status_code":400,"title":"URL_ROLLING_THROTTLES_LIMIT_EXCEEDED","details":{}}}"#;
     for (status, row, expected) in [
         // No such job.
         (204, "", JobNotFound),
@@ -182,12 +181,9 @@ fn what_is_probably_not_from_zoho() {
     assert!(error.message().contains("compressed (Content-Encoding: gzip)"), "{error}");
     assert_eq!(error.cause(), ErrorCause::NotJson);
     // What is too long is judged by its status.
-    for (status, expected) in [
-        (200, ZohoUnexpectedResponse),
-        (401, ZohoUnexpectedResponse),
-        (429, ZohoRateLimited),
-        (500, ZohoUnavailable),
-    ] {
+    for (status, expected) in
+        [(200, ZohoUnexpectedResponse), (401, ZohoUnexpectedResponse), (429, ZohoRateLimited), (500, ZohoUnavailable)]
+    {
         let error = respond_from(&api_host(), None, status, None).unwrap_err();
         assert_eq!(error.kind(), expected, "{status}");
         assert_eq!(error.message().contains("exceeds 1 MiB"), expected == ZohoUnexpectedResponse, "{error}");
@@ -226,8 +222,7 @@ fn messages_say_what_to_do() {
     let conflicting = Some(Origin::parse_host("www.zohoapis.eu").unwrap());
     let host = ZohoHost { conflicting, setting: "`api_domain` in the secret", ..api_host() };
     let error = respond_from(&host, None, 401, Some(&body("INVALID_TOKEN"))).unwrap_err().to_string();
-    let advice =
-        "names https://www.zohoapis.eu, another data center: correct or remove `api_domain` in the secret";
+    let advice = "names https://www.zohoapis.eu, another data center: correct or remove `api_domain` in the secret";
     assert!(error.contains(advice), "{error}");
 }
 

@@ -110,11 +110,9 @@ fn a_shared_token_that_is_rejected_too_is_no_reason_to_give_up() {
 
 #[test]
 fn another_user_of_the_secret_decides_nothing() {
-    for (accounts, api, own_fault) in [
-        (Some(OTHER_ACCOUNTS), None, None),
-        (None, Some(OTHER_API), None),
-        (Some(OTHER_ACCOUNTS), None, Some("401")),
-    ] {
+    for (accounts, api, own_fault) in
+        [(Some(OTHER_ACCOUNTS), None, None), (None, Some(OTHER_API), None), (Some(OTHER_ACCOUNTS), None, Some("401"))]
+    {
         let change = |state: &mut State| state.zoho.foreign = vec![OTHER_ACCOUNTS, OTHER_API];
         simulate(1, change, async |world| {
             let own = if own_fault.is_some() { REJECTED } else { Ok(()) };

@@ -53,11 +53,7 @@ impl Checker {
             .send()
             .await?;
         let secret: Secret = serde_json::from_str(secret.secret_string().context("the secret is binary")?)?;
-        Ok(Self {
-            http: reqwest::Client::new(),
-            api_domain: env::var("ZOHO_API_DOMAIN")?,
-            token: secret.access_token,
-        })
+        Ok(Self { http: reqwest::Client::new(), api_domain: env::var("ZOHO_API_DOMAIN")?, token: secret.access_token })
     }
 
     async fn check(&self, event: LambdaEvent<Request>) -> anyhow::Result<Job> {

@@ -110,9 +110,10 @@ impl Environment {
         self.life().stalled_until = Some(Instant::now() + duration);
     }
 
-    /// Nothing continues until the next invocation.
+    /// Nothing continues until the next invocation, which begins without the stall of this one.
     pub(crate) fn freeze(&self) {
-        self.life().is_running = false;
+        let mut life = self.life();
+        (life.is_running, life.stalled_until) = (false, None);
     }
 
     /// Nothing continues.

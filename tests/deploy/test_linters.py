@@ -50,14 +50,25 @@ def test_statelint_finds_nothing_in_the_state_machines(resource: str, tmp_path: 
     run(TOOLS / "statelint", file)
 
 
-def test_checkov_finds_nothing_without_a_reason_beside_the_resource(expanded: Path) -> None:
-    options = ("--framework", "cloudformation", "--skip-download", "--output", "json")
+# What checkov reports, and why it stays: by resource and check.
+ACCEPTED = {
+    (
+        "AlarmTopic",
+        "CKV_AWS_26",
+    ): "CloudWatch cannot use the AWS managed key; the messages hold names of alarms and numbers",
+    ("DeadLetterQueue", "CKV_AWS_27"): "SQS encrypts with its own key; messages hold module names, job IDs, and counts",
+    ("CheckFunction", "CKV_AWS_117"): "a VPC would add a NAT gateway and no protection: it calls public endpoints only",
+    ("CheckFunction", "CKV_AWS_173"): "the environment holds names and numbers; Lambda encrypts it with its own key",
+    ("CheckFunction", "CKV_AWS_116"): "what keeps failing goes to DeadLetterQueue, as the on-failure destination",
+    (
+        "CheckFunctionLogs",
+        "CKV_AWS_158",
+    ): "logs hold names, IDs, and counts; CloudWatch Logs encrypts them with its own key",
+}
+
+
+def test_checkov_finds_only_what_is_accepted_for_a_reason(expanded: Path) -> None:
+    options = ("--framework", "cloudformation", "--skip-download", "--soft-fail", "--output", "json")
     results = json.loads(run(TOOLS / "checkov", *options, "-f", expanded))["results"]
-    assert results["failed_checks"] == []
-    skipped = {(check["resource"].split(".")[-1], check["check_id"]) for check in results["skipped_checks"]}
-    reasoned = {
-        (name, skip["id"])
-        for name, resource in template.source()["Resources"].items()
-        for skip in resource.get("Metadata", {}).get("checkov", {}).get("skip", [])
-    }
-    assert skipped == reasoned, "a reason is given for what is not a finding"
+    found = {(check["resource"].split(".")[-1], check["check_id"]) for check in results["failed_checks"]}
+    assert found == ACCEPTED.keys()

@@ -123,38 +123,43 @@ def test_what_is_not_a_list_is_rejected_and_announced_before_anything_starts(
     assert deployment.executions() == []
 
 
-@pytest.mark.parametrize("text", [None, "{}", "not JSON"])
+@pytest.mark.parametrize(
+    ("name", "error"), [("no-such-file.json", "s3.NoSuchKeyException"), ("not-json.json", "LIST_FAILED")]
+)
 def test_a_file_that_cannot_be_read_is_announced(
-    deploy_stub: Callable[..., Deployment], bucket: str, text: str | None
+    deploy_stub: Callable[..., Deployment], bucket: str, name: str, error: str
 ) -> None:
     deployment = deploy_stub(GOOD, JobsBucket=bucket)
-    request = put_list(deployment, "jobs.json", text or "")
-    if text is None:
-        request["jobs_file"]["key"] = "no-such-file.json"
+    request = put_list(deployment, "not-json.json", "not JSON")
+    request["jobs_file"]["key"] = f"monday/{name}"
     execution = deployment.watch_many(request)
-    assert (execution.status, execution.error) == ("FAILED", "LIST_FAILED")
+    assert (execution.status, execution.error) == ("FAILED", error)
     (message,) = deployment.published()
-    assert (message.values["outcome"], message.report) == ("SUMMARY", json.loads(execution.cause))
+    assert message.values["outcome"] == "SUMMARY"
+    assert message.report["Error"] in (error, "States.Runtime")
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("name", "text"),
     [
-        "Module,Job_ID\nLeads,1",
-        "module;job_id\nLeads;1",
-        "\ufeffmodule,job_id\nLeads,1",
-        "Leads,1\nLeads,2",
-        " module,job_id",
+        ("jobs.csv", "Module,Job_ID\nLeads,1"),
+        ("jobs.csv", "module;job_id\nLeads;1"),
+        ("jobs.csv", "\ufeffmodule,job_id\nLeads,1"),
+        ("jobs.csv", "Leads,1\nLeads,2"),
+        ("jobs.csv", " module,job_id"),
+        ("jobs.csv", json.dumps(jobs(1))),
+        ("jobs.json", json.dumps({"jobs": jobs(1)})),
     ],
 )
-def test_a_first_line_that_does_not_name_the_fields_is_announced_once(
-    deploy_stub: Callable[..., Deployment], bucket: str, text: str
+def test_a_file_that_does_not_begin_as_a_list_is_announced_once_with_its_cause(
+    deploy_stub: Callable[..., Deployment], bucket: str, name: str, text: str
 ) -> None:
     deployment = deploy_stub(GOOD, JobsBucket=bucket)
-    execution = deployment.watch_many(put_list(deployment, "jobs.csv", text))
+    execution = deployment.watch_many(put_list(deployment, name, text))
     assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
-    assert "The first line of the file must be module,job_id" in execution.cause
-    assert len(deployment.published()) == 1
+    (message,) = deployment.published()
+    for part in ("The first line of a .csv file must be module,job_id", "must be an array", execution.arn):
+        assert part in message.texts["email"]
     assert deployment.executions() == []
 
 

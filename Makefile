@@ -119,8 +119,6 @@ lint-python: .venv/lint
 	$(call step,ruff)
 	@$(PY) -m ruff format --check --quiet $(PYTHON_FILES)
 	@$(PY) -m ruff check --quiet $(PYTHON_FILES)
-	$(call step,pins of the Python tools)
-	@$(PY) -m local.gate.lock
 
 .PHONY: lint-workflows
 lint-workflows: .venv/lint
@@ -179,7 +177,7 @@ GROUPS := stack build tests lint
 	@.venv/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
 	@touch $@
 
-# One group; what it needs of the stack, too. The tests also need what builds the package.
+# One group; what it needs of the stack, too. A pin that the lock does not have is an error: `make lock` adds it.
 $(GROUPS:%=.venv/%): .venv/%: .venv/bin/uv pyproject.toml $(LOCK)
 	@echo "installing the pinned tools into .venv: $*"
 	@.venv/bin/uv pip install --quiet --require-hashes --python $(PY) --group stack --group $* -c $(LOCK)

@@ -157,7 +157,7 @@ class Deployment:
     def fire(self, schedule: dict[str, Any]) -> EventInvocation | None:
         """Let a schedule fire once, now."""
         request_id = self.stack.fire(schedule, payload_of(schedule, self.stack.clock.now()))
-        return self.function.event_invocation(request_id) if request_id else None
+        return self.function.events[request_id] if request_id else None
 
     def _start(self, resource: str, request: Any, name: str | None) -> Execution:
         answer = self.stack.client("stepfunctions").start_execution(

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aiohttp import web
+
+from local.aws_endpoint.gateway import error_response
 from local.aws_endpoint.moto_process import ACCOUNT_ID, CREDENTIALS, REGION
 from local.clock import Clock
 from local.lambda_service.environment import Environment, Invocation, Pending
@@ -91,10 +94,6 @@ class Function:
             return self.start_event(_encoded(payload))
 
         return run_in(self.loop, start())
-
-    def event_invocation(self, request_id: str) -> EventInvocation:
-        """An asynchronous invocation that something else made."""
-        return self.events[request_id]
 
     @property
     def cold_starts(self) -> int:
@@ -246,6 +245,22 @@ class Function:
             "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
             "responsePayload": event.attempts[-1].payload,
         }
+
+
+async def respond(functions: dict[str, Function], request: web.BaseRequest, name: str, payload: bytes) -> web.Response:
+    """Respond to one request for Lambda's `Invoke`."""
+    function = functions.get(name)
+    if function is None:
+        return error_response("lambda", 404, "ResourceNotFoundException", f"Function not found: {name}")
+    headers = {"x-amzn-RequestId": str(uuid.uuid4()), "X-Amz-Executed-Version": "$LATEST"}
+    if request.headers.get("X-Amz-Invocation-Type") == "Event":
+        headers["x-amzn-RequestId"] = function.start_event(payload).request_id
+        return web.Response(status=202, headers=headers)
+    result = await function.run(payload, headers["x-amzn-RequestId"])
+    if result is THROTTLED:
+        return error_response("lambda", 429, "TooManyRequestsException", "Rate Exceeded.")
+    failed = {} if result.ok else {"X-Amz-Function-Error": "Unhandled"}
+    return web.Response(status=200, headers=headers | failed, body=result.body, content_type="application/json")
 
 
 def _encoded(payload: Any) -> bytes:

@@ -9,6 +9,7 @@ import tempfile
 import urllib.request
 import uuid
 from collections.abc import Callable, Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +21,7 @@ from local.aws_endpoint.gateway import Call, Fault, Gateway
 from local.aws_endpoint.moto_process import CREDENTIALS, REGION, Moto
 from local.aws_endpoint.publication import Publication
 from local.clock import Clock
-from local.lambda_service.function import Function
-from local.lambda_service.service import LambdaService
+from local.lambda_service.function import Function, respond
 from local.loop import background_loop, run_in
 from local.stack.queue import Queue, Topic
 from local.stack.schedules import Firing, Schedules
@@ -50,6 +50,7 @@ class Stack:
         self._fires_schedules = schedules
         self._speed = speed
         self._zoho_settings = zoho
+        self._functions: dict[str, Function] = {}
         self._clients: dict[tuple[str, str], Any] = {}
         self._names = iter(range(1, 1_000_000_000))
         self.firings: list[Firing] = []
@@ -61,14 +62,13 @@ class Stack:
             self.zoho = started.enter_context(Zoho(speed=self._speed, **self._zoho_settings))
             directory = started.enter_context(tempfile.TemporaryDirectory(prefix="stack-"))
             self._loop = started.enter_context(background_loop("stack"))
-            self._service = LambdaService()
-            self._gateway = self._run(_made(Gateway, self._service.handle))
+            self._gateway = self._run(_made(Gateway, partial(respond, self._functions)))
             port = self._run(self._gateway.start())
             started.callback(lambda: self._run(self._gateway.stop()))
             moto = Moto(callback_port=port, speed=self._speed)
             self._gateway.forward_to(moto.start())
             started.callback(moto.stop)
-            started.callback(lambda: self._run(self._service.stop()))
+            started.callback(lambda: [function.stop() for function in self._functions.values()])
             started.callback(self._gateway.clear)
             self.endpoint_url = f"http://127.0.0.1:{port}"
             self._variables = {"AWS_ENDPOINT_URL": self.endpoint_url, **self.clock.variables(Path(directory))}
@@ -114,7 +114,7 @@ class Stack:
             raise FileNotFoundError(f"{binary} does not exist; build it with `make build`")
         variables = {**self._variables, **(env or {})}
         function = Function(name, binary, variables, self.clock, self._loop, self._send_to_destination, **settings)
-        self._service.functions[name] = function
+        self._functions[name] = function
         return function
 
     def unique(self, stem: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from local.gate import count, lock
+from local.gate import count
 from local.gate.credentials import ZohoDetector
 
 OK = "<t><testcase/></t>"
@@ -27,12 +27,6 @@ def test_the_count_fails_with_a_test_or_when_a_runner_ran_none(report, status, l
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == last_line
     assert ("failed: c b" in lines) == (report == FAILED)
-
-
-def test_a_pin_that_the_lock_does_not_have_is_named() -> None:
-    pyproject = {"dependency-groups": {"a": ["Moto[server]==5.2.5", "boto3==1.2"], "b": ["boto3==1.2", "h11==0.1"]}}
-    locked = "moto==5.2.5 \\\n    --hash=sha256:00\nboto3==1.2 ; python_version > '3'\nh11==0.16 \\\n"
-    assert lock.missing(pyproject, locked) == ["h11==0.1"]
 
 
 @pytest.mark.parametrize(

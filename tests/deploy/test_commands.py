@@ -3,43 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from local.deployment import Deployment
-from local.deployment.template import ROOT
 from local.stack import Stack
 from local.wait import wait_until
 from tests.deploy.reports import JOB_ID
 from tests.deploy.scenarios import REQUEST
-from tests.deploy.test_permissions import make_schedule
+from tests.deploy.shell import make, make_schedule
 
 JOB = {"MODULE": "Leads", "JOB_ID": JOB_ID}
-
-
-def as_operator(deployment: Deployment, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a command with the AWS CLI at hand, and CloudFormation knowing the outputs of the deployment."""
-    cloudformation = deployment.stack.client("cloudformation")
-    if deployment.name not in {stack["StackName"] for stack in cloudformation.list_stacks()["StackSummaries"]}:
-        outputs = {name: {"Value": value} for name, value in deployment.template.outputs.items()}
-        group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": deployment.name}}
-        template = {"Resources": {"Something": group}, "Outputs": outputs}
-        cloudformation.create_stack(StackName=deployment.name, TemplateBody=json.dumps(template))
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {**deployment.stack.client_variables, "PATH": path}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
-def make(deployment: Deployment, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a make target against the deployment."""
-    arguments = [f"{name}={value}" for name, value in {"STACK": deployment.name, **variables}.items()]
-    return as_operator(deployment, ["make", "--silent", target, *arguments], ROOT)
 
 
 # ---- the state machines ---------------------------------------------------------------------------------------

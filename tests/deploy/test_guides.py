@@ -17,7 +17,7 @@ from local.wait import wait_until
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 from tests.deploy.reports import JOB_ID
 from tests.deploy.scenarios import REQUEST
-from tests.deploy.test_commands import as_operator, make
+from tests.deploy.shell import as_operator, make
 
 # Version 1 of the CLI, which is the one on PyPI, does not read AWS_ENDPOINT_URL for SQS in us-east-1.
 AWS = 'aws() { command aws --endpoint-url "$AWS_ENDPOINT_URL" "$@"; }\n'

@@ -14,6 +14,7 @@ from local.deployment.permissions import as_list, statements
 from local.stack import Stack
 from tests.deploy.reports import JOB_ID, final_report
 from tests.deploy.scenarios import REQUEST
+from tests.deploy.shell import make_schedule
 from tests.deploy.test_watch_machine import once
 
 KEY = "arn:aws:kms:us-east-1:123456789012:key/0a1b2c3d"
@@ -176,21 +177,6 @@ def watch_list(deploy: Callable[..., Deployment], stack: Stack, **how: Any) -> t
     file = {"bucket": how["JobsBucket"], "key": "jobs.json"}
     stack.client("s3").put_object(Bucket=file["bucket"], Key=file["key"], Body=json.dumps([REQUEST]))
     return deployment, deployment.watch_many({"jobs_file": file, "notify_each": False}).wait()
-
-
-def make_schedule(deployment: Deployment, **request: Any) -> Callable[[], dict[str, Any]]:
-    """Make a schedule, and return what reads it."""
-    scheduler, template = deployment.stack.client("scheduler"), deployment.template
-    name = {"GroupName": template.properties("ScheduleGroup")["Name"], "Name": "a-watch"}
-    target = {
-        "Arn": deployment.function.arn,
-        "RoleArn": template.arns["SchedulerRole"],
-        "Input": json.dumps({**REQUEST, **request, "schedule_arn": "<aws.scheduler.schedule-arn>"}),
-        "DeadLetterConfig": {"Arn": template.arns["DeadLetterQueue"]},
-    }
-    window = {"Mode": "OFF"}
-    scheduler.create_schedule(**name, ScheduleExpression="rate(5 minutes)", FlexibleTimeWindow=window, Target=target)
-    return lambda: scheduler.get_schedule(**name)
 
 
 def schedule(deploy: Callable[..., Deployment], stack: Stack, **how: Any) -> tuple[Deployment, list[Any]]:

@@ -140,7 +140,7 @@ def test_the_names_stay_within_the_limits_for_a_stack_name_of_56_characters() ->
 # ---- executions that cannot announce their end --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("machine", ["WatchStateMachine", "WatchManyStateMachine"])
+@pytest.mark.parametrize("machine", STATE_MACHINES)
 @pytest.mark.parametrize(
     ("status", "error", "reported"),
     [

@@ -1,16 +1,13 @@
 //! The command line, and the settings that follow from it and the environment.
 
-use crate::login::LoginOptions;
+use crate::credentials::invalid;
 use clap::{Parser, Subcommand};
 use mass_change_owner_status::config::{self, Config};
-use mass_change_owner_status::error::{ErrorType, WatchError};
-use mass_change_owner_status::http::{self, Connections};
-use mass_change_owner_status::invalid::Invalid;
+use mass_change_owner_status::http::{Connections, HttpSettings};
 use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
-use mass_change_owner_status::{deadline::CurrentDeadline, environment::Environment, timestamp::Timestamp};
+use mass_change_owner_status::{environment::Environment, error::WatchError, invalid::Invalid, timestamp::Timestamp};
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 /// Watch a Zoho CRM "mass change owner" job until it ends.
 #[derive(Parser)]
@@ -37,6 +34,9 @@ pub(crate) struct Arguments {
     /// Secret in AWS Secrets Manager with Zoho's credentials [env: ZOHO_SECRET_ID]
     #[arg(long, value_name = "NAME_OR_ARN", conflicts_with = "credentials")]
     pub secret_id: Option<String>,
+    /// Data center of the credentials, such as EU [env: ZOHO_DATA_CENTER]
+    #[arg(long, value_name = "NAME", global = true)]
+    pub data_center: Option<String>,
     /// Request an access token of its own, and keep none for the next start
     #[arg(long)]
     pub no_cache: bool,
@@ -51,20 +51,20 @@ pub(crate) struct Arguments {
     pub json: bool,
     /// Shortest wait between two checks [env: CHECK_INTERVAL_MIN_SECONDS] [default: 10s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
-    min_interval: Option<u64>,
+    min_interval: Option<String>,
     /// Longest wait between two checks [env: CHECK_INTERVAL_MAX_SECONDS] [default: 15m]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
-    max_interval: Option<u64>,
+    max_interval: Option<String>,
     /// Stop watching an unfinished job after this time [env: WATCH_LIMIT_SECONDS] [default: 1d]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
-    limit: Option<u64>,
+    limit: Option<String>,
     /// When this watch began, to resume it: an RFC 3339 time
     #[arg(long, value_name = "TIME", value_parser = past)]
     pub since: Option<Timestamp>,
     /// No bell at the end of a watch of a minute or more
     #[arg(long)]
     pub no_bell: bool,
-    /// Log each request to standard error
+    /// Log each request to standard error, without a progress bar
     #[arg(short, long)]
     pub verbose: bool,
 }
@@ -73,69 +73,60 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Get credentials from Zoho, once, and keep them for every later start
-    Login(LoginOptions),
+    ///
+    /// Register a client of the type "Non-browser Application" at https://api-console.zoho.com (or .eu, .in, …). Its ID and
+    /// its secret are asked for, or read from a pipe, a line each. With a "Self Client", generate a code there and use --code.
+    Login {
+        /// One-time code of a self client, or the console's self_client.json (- for standard input)
+        #[arg(long, value_name = "CODE_OR_FILE")]
+        code: Option<PathBuf>,
+        /// Print the JSON for AWS Secrets Manager instead of writing a file
+        #[arg(long)]
+        print_secret: bool,
+    },
 }
 
-/// A variable and its value.
-pub(crate) type Variable = (&'static str, Option<String>);
-
 impl Arguments {
-    /// The options that stand in the places of variables.
-    pub(crate) fn variables(&self) -> [Variable; 3] {
-        [
-            ("CHECK_INTERVAL_MIN_SECONDS", self.min_interval),
-            ("CHECK_INTERVAL_MAX_SECONDS", self.max_interval),
-            ("WATCH_LIMIT_SECONDS", self.limit),
-        ]
-        .map(|(name, seconds)| (name, seconds.map(|seconds| seconds.to_string())))
+    /// Whether a job is to be watched.
+    pub(crate) fn is_watch(&self) -> bool {
+        self.command.is_none() && !self.check_credentials
     }
 
     /// The job to watch. `--check-credentials` can do without a module and a job ID.
     pub(crate) fn job(&self) -> Result<Job, WatchError> {
-        let module = self.module.as_deref().unwrap_or("Leads");
-        let job_id = self.job_id.as_deref().unwrap_or("1");
-        let invalid = |problem| WatchError::new(ErrorType::InvalidInput, problem);
+        let (module, job_id) = (self.module.as_deref().unwrap_or("Leads"), self.job_id.as_deref().unwrap_or("1"));
         let no_module = |problem: Invalid| invalid(problem.of(&format!("the module {module:?}")));
         let no_job = |problem: Invalid| invalid(problem.of(&format!("the job ID {job_id:?}")));
         Ok(Job { module: ModuleName::parse(module).map_err(no_module)?, job_id: JobId::parse(job_id).map_err(no_job)? })
     }
-}
 
-/// Whole seconds, also without a unit.
-fn duration(text: &str) -> Result<u64, String> {
-    let seconds = text.parse().map(Duration::from_secs);
-    seconds
-        .or_else(|_| humantime::parse_duration(text))
-        .ok()
-        .filter(|duration| duration.subsec_nanos() == 0 && (1..=31_536_000).contains(&duration.as_secs()))
-        .map(|duration| duration.as_secs())
-        .ok_or_else(|| "it must be a duration from 1s to 365d, such as 90s, 5m, or 2h".to_owned())
-}
-
-fn past(text: &str) -> Result<Timestamp, String> {
-    let past = Timestamp::parse(text).filter(|time| *time <= Timestamp::now());
-    past.ok_or_else(|| "it must be an RFC 3339 time in the past, such as 2026-11-23T10:00:00Z".to_owned())
-}
-
-/// This command, for a shell: a new watch. With `--since`, it continues a watch.
-pub(crate) fn again(arguments: impl Iterator<Item = OsString>) -> String {
-    let mut words = Vec::new();
-    let mut is_since = false;
-    for word in arguments {
-        if !is_since && word != "--since" && !word.as_encoded_bytes().starts_with(b"--since=") {
-            words.push(quoted(&word));
+    /// What to say if Ctrl-C ends this: for a watch that begins now, how to resume it.
+    pub(crate) fn interruption(&self, command: impl Iterator<Item = OsString>) -> String {
+        if !self.is_watch() {
+            return "Interrupted.".to_owned();
         }
-        is_since = word == "--since";
+        let since = self.since.map_or_else(|| format!(" --since {}", Timestamp::now()), |_| String::new());
+        let command = command.map(|word| quoted(&word)).collect::<Vec<_>>().join(" ");
+        format!("The watch has stopped; the job itself continues in Zoho. To resume the watch:\n  {command}{since}")
     }
-    words.join(" ")
+}
+
+/// Seconds, also without a unit. Which of them are valid is the same as for variables.
+fn duration(text: &str) -> Result<String, humantime::DurationError> {
+    let seconds = text.parse::<u64>();
+    Ok(seconds.or_else(|_| humantime::parse_duration(text).map(|duration| duration.as_secs()))?.to_string())
+}
+
+fn past(text: &str) -> Result<Timestamp, &'static str> {
+    let past = Timestamp::parse(text).filter(|time| *time <= Timestamp::now());
+    past.ok_or("it must be a past RFC 3339 time, such as 2026-11-23T10:00:00Z")
 }
 
 /// A word as a shell reads it back.
 fn quoted(word: &OsStr) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    match word.to_str().filter(|text| !text.contains(char::is_control)) {
-        Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
-        Some(text) => format!("'{}'", text.replace('\'', r"'\''")),
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    match word.to_str().filter(|text| !text.is_empty() && text.chars().all(is_plain)) {
+        Some(text) => text.to_owned(),
         None => format!("$'{}'", word.as_encoded_bytes().escape_ascii()),
     }
 }
@@ -147,30 +138,32 @@ pub(crate) struct Settings {
     pub connections: Arc<Connections>,
 }
 
-/// For messages that this program does not publish.
-const UNUSED: [&str; 4] =
-    ["STATUS_TOPIC_ARN", "STILL_RUNNING_NOTICE_SECONDS", "NO_PROGRESS_NOTICE_SECONDS", "CHAT_NOTIFICATIONS"];
+/// How variables begin that count only with a secret in AWS, or, for messages, never.
+const UNUSED: [&str; 5] = ["AWS_", "STATUS_TOPIC_", "STILL_RUNNING_", "NO_PROGRESS_", "CHAT_"];
 
 impl Settings {
-    /// `variables` are options. AWS's own variables count only with a secret there.
-    pub(crate) fn new(variables: &[Variable], secret_id: Option<&str>) -> Result<Self, WatchError> {
+    /// `secret_id` is the name of a secret in AWS.
+    pub(crate) fn new(arguments: &Arguments, secret_id: Option<&str>) -> Result<Self, WatchError> {
+        let options = [
+            ("ZOHO_DATA_CENTER", arguments.data_center.as_deref()),
+            ("CHECK_INTERVAL_MIN_SECONDS", arguments.min_interval.as_deref()),
+            ("CHECK_INTERVAL_MAX_SECONDS", arguments.max_interval.as_deref()),
+            ("WATCH_LIMIT_SECONDS", arguments.limit.as_deref()),
+            // The function cannot work without a secret; this program can.
+            ("ZOHO_SECRET_ID", secret_id.or(Some("unused"))),
+        ];
+        let options = options.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
         let text = |value: OsString| value.to_string_lossy().into_owned();
-        let is_used = |name: &str| !UNUSED.contains(&name) && (secret_id.is_some() || !name.starts_with("AWS_"));
-        // The function cannot work without a secret; this program can.
-        let secret_id = [("ZOHO_SECRET_ID", Some(secret_id.unwrap_or("unused").to_owned()))];
-        let given = variables.iter().chain(&secret_id);
-        let given = given.filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?)));
         let process = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-        let environment: Environment = process.filter(|(name, _)| is_used(name)).chain(given).collect();
+        let unused = UNUSED.iter().skip(usize::from(secret_id.is_some()));
+        let is_used = |name: &str| !unused.clone().any(|start| name.starts_with(start));
+        let environment: Environment = process.filter(|(name, _)| is_used(name)).chain(options).collect();
         let config = Config::new(&environment).map_err(|problems| config::invalid(&problems))?;
-        let connections = Connections::new(http::HttpSettings {
-            cert_file: config.cert_file.as_deref(),
-            proxy: config.proxy.clone(),
-            // Checks have deadlines of their own.
-            deadline: CurrentDeadline::default(),
-        });
-        let invalid = |problem| config::invalid(&[format!("SSL_CERT_FILE {problem}")]);
-        Ok(Self { environment, config, connections: Arc::new(connections.map_err(invalid)?) })
+        // Checks have deadlines of their own.
+        let (cert_file, proxy) = (config.cert_file.as_deref(), config.proxy.clone());
+        let connections = Connections::new(HttpSettings { cert_file, proxy, ..HttpSettings::default() })
+            .map_err(|problem| config::invalid(&[format!("SSL_CERT_FILE {problem}")]))?;
+        Ok(Self { environment, config, connections: Arc::new(connections) })
     }
 }
 
@@ -183,36 +176,32 @@ mod tests {
     fn command_lines() {
         Arguments::command().debug_assert();
         for (words, is_valid) in [
-            (&["Leads", "3652397000009565021", "--since", "2026-11-23T10:00:00Z"][..], true),
-            (&["--check-credentials", "Deals"], true),
-            (&["login", "--print-secret"], true),
-            (&["Leads"], false),
-            (&["Leads", "1", "--credentials", "f", "--secret-id", "s"], false),
-            (&["--check-credentials", "--once"], false),
-            (&["Leads", "1", "--since", "9999-01-01T00:00:00Z"], false),
+            ("Leads 3652397000009565021 --since 2026-11-23T10:00:00Z", true),
+            ("--check-credentials Deals", true),
+            ("login --print-secret --data-center EU", true),
+            ("Leads", false),
+            ("Leads 1 --credentials f --secret-id s", false),
+            ("--check-credentials --once", false),
+            ("Leads 1 --since 9999-01-01T00:00:00Z", false),
+            ("Leads 1 --limit 2x", false),
         ] {
-            let parsed = Arguments::try_parse_from([&["watch-job"], words].concat());
-            assert_eq!(parsed.is_ok(), is_valid, "{words:?}");
+            let parsed = Arguments::try_parse_from(format!("watch-job {words}").split(' '));
+            assert_eq!(parsed.is_ok(), is_valid, "{words}");
         }
-    }
-
-    #[test]
-    fn durations_have_units() {
-        for (text, seconds) in
-            [("90", 90), ("5m", 300), ("1h 30min", 5_400), ("365d", 31_536_000), ("366d", 0), ("0", 0), ("500ms", 0)]
-        {
-            assert_eq!(duration(text).unwrap_or(0), seconds, "{text}");
-        }
+        assert_eq!(["90", "5m", "1h 30min"].map(|text| duration(text).unwrap()), ["90", "300", "5400"]);
     }
 
     #[test]
     fn the_command_that_resumes_a_watch() {
         for (words, expected) in [
-            (&["watch-job", "Leads", "1", "a b's", "a\x1bb"][..], r"watch-job Leads 1 'a b'\''s' $'a\x1bb'"),
-            (&["watch-job", "Leads", "1", "--since=2026-11-22T10:00:00Z"], "watch-job Leads 1"),
-            (&["watch-job", "--since", "2026-11-22T10:00:00Z", "Leads", "1"], "watch-job Leads 1"),
+            (
+                &["watch-job", "Leads", "1", "--credentials", "a b's\x1b"][..],
+                r"Leads 1 --credentials $'a b\'s\x1b' --since 2",
+            ),
+            (&["watch-job", "--since", "2026-11-22T10:00:00Z", "Leads", "1"], "--since 2026-11-22T10:00:00Z Leads 1"),
         ] {
-            assert_eq!(again(words.iter().map(OsString::from)), expected);
+            let command = Arguments::parse_from(words).interruption(words.iter().map(OsString::from));
+            assert!(command.contains(&format!("\n  watch-job {expected}")), "{command}");
         }
     }
 }

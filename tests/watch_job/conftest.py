@@ -39,6 +39,10 @@ class Terminal:
             "CHECK_INTERVAL_MIN_SECONDS": "1",
         }
 
+    def finished(self, **job) -> str:
+        """A job that has ended."""
+        return self.zoho.start_job(run_seconds=0, **job)
+
     def run(self, *arguments: str | bytes | Path, **env: str | None) -> subprocess.CompletedProcess[str]:
         """The command as a part of a pipe. `stdin` is its input; a variable that is `None` is not set."""
         variables = {name: value for name, value in (self.env | env).items() if value is not None}

@@ -69,6 +69,7 @@ def test_the_file_of_the_console_is_a_login(terminal, tmp_path):
         ([], "1000.OTHER\n", [], 5, "--data-center US EU"),
         ([], CLIENT, ["access_denied"], 5, "accept the request"),
         (["--code", "/dev/null"], CLIENT, [], 2, "neither a code nor a file with a `code`"),
+        (["--client-id", "1000.OTHER", "--client-secret", "s"], "", [], 5, "invalid_client"),
     ],
 )
 def test_what_a_login_is_refused(terminal, arguments, client, answers, code, message):

@@ -75,8 +75,15 @@ pub(crate) enum Command {
     /// Get credentials from Zoho, once, and keep them for every later start
     ///
     /// Register a client of the type "Non-browser Application" at https://api-console.zoho.com (or .eu, .in, …). Its ID and
-    /// its secret are asked for, or read from a pipe, a line each. With a "Self Client", generate a code there and use --code.
+    /// its secret are options, or asked for, or read from a pipe, a line each. With a "Self Client", generate a code there and
+    /// use --code.
     Login {
+        /// The client's ID
+        #[arg(long)]
+        client_id: Option<String>,
+        /// The client's secret; other users of this computer can see an option while the login runs
+        #[arg(long)]
+        client_secret: Option<String>,
         /// One-time code of a self client, or the console's self_client.json (- for standard input)
         #[arg(long, value_name = "CODE_OR_FILE")]
         code: Option<PathBuf>,

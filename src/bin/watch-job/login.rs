@@ -25,15 +25,17 @@ struct Client {
 }
 
 impl Client {
-    /// What `code` does not say comes from the terminal, or from standard input. Blocks.
-    fn new(code: Option<&Path>, view: &View) -> Result<Self, WatchError> {
+    /// What neither the options nor `code` say comes from the terminal, or from standard input. Blocks.
+    fn new(options: [Option<String>; 2], code: Option<&Path>, view: &View) -> Result<Self, WatchError> {
         let no_code = |_| invalid("--code is neither a code nor a file with a `code`. Generate one in the API console");
         let mut client = match code.map(|code| (code, code.to_string_lossy())) {
             None => Self::default(),
             Some((_, code)) if redact::contains_secret(&code, &[]) => Self { code: code.into(), ..Self::default() },
             Some((path, _)) => serde_json::from_str(&read(path)?.0).map_err(no_code)?,
         };
-        for (name, value) in [("client_id", &mut client.client_id), ("client_secret", &mut client.client_secret)] {
+        let fields = [("client_id", &mut client.client_id), ("client_secret", &mut client.client_secret)];
+        for ((name, value), option) in fields.into_iter().zip(options) {
+            *value = option.unwrap_or(std::mem::take(value));
             if value.is_empty() {
                 view.err(&format!("Enter {name}:"));
                 if name == "client_secret" && io::stdin().is_terminal() {
@@ -58,8 +60,13 @@ impl Client {
 const SLOW: Duration = Duration::from_secs(30);
 
 /// Gets credentials and returns them as the JSON of a secret.
-pub(crate) async fn log_in(code: Option<&Path>, settings: &Settings, view: &View) -> Result<String, WatchError> {
-    let client = Client::new(code, view)?;
+pub(crate) async fn log_in(
+    options: [Option<String>; 2],
+    code: Option<&Path>,
+    settings: &Settings,
+    view: &View,
+) -> Result<String, WatchError> {
+    let client = Client::new(options, code, view)?;
     let (data_center, answer) = if client.code.is_empty() {
         device_flow(&client, settings, view).await?
     } else {

@@ -40,11 +40,12 @@ async fn main() -> ExitCode {
 
 /// A watch, a check of the credentials, or a login, which ends with such a check. Returns the exit code.
 async fn run(mut arguments: Arguments, source: Result<Source, WatchError>, view: &View) -> Result<u8, WatchError> {
-    let Some(Command::Login { code, print_secret }) = arguments.command.take() else {
+    let Some(Command::Login { client_id, client_secret, code, print_secret }) = arguments.command.take() else {
         return work(source?, &arguments, view).await;
     };
     let (path, _) = places().ok_or_else(|| invalid("there is no home directory. Set HOME"))?;
-    let json = login::log_in(code.as_deref(), &Settings::new(&arguments, None)?, view).await?;
+    let client = [client_id, client_secret];
+    let json = login::log_in(client, code.as_deref(), &Settings::new(&arguments, None)?, view).await?;
     if print_secret {
         view.out(&json);
         return Ok(0);

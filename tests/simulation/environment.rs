@@ -6,7 +6,7 @@ use http::{StatusCode, header};
 use mass_change_owner_status::http::{
     HttpClient, HttpRequest, HttpResponse, NoResponse, Origin, Stage, TransportError,
 };
-use mass_change_owner_status::timestamp::{Clock, Timestamp};
+use mass_change_owner_status::timestamp::Clock;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::sync::watch;

@@ -46,7 +46,7 @@ fn every_watch_ends_as_it_should() {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             match catch_unwind(|| in_virtual_time(seed, run())) {
                 Ok((watches, violations)) if violations.is_empty() => watched.fetch_add(watches, Ordering::Relaxed),
-                failure => panic!("SEED={seed} cargo test --test simulation\n{failure:#?}"),
+                failure => panic!("SEED={seed} cargo test --test simulation\n{failure:?}"),
             };
         }
     };

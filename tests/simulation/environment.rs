@@ -78,13 +78,13 @@ impl Environment {
         self.life.lock().unwrap()
     }
 
-    pub(crate) fn thaw(&self, task: Task, fault: Option<&str>) {
+    pub(crate) fn thaw(&self, task: Task, fault: &str) {
         let mut life = self.life();
         (life.sent, life.task) = (Sent::default(), task);
-        life.dies_in = (fault == Some("death")).then(|| fastrand::u64(1..16));
+        life.dies_in = (fault == "death").then(|| fastrand::u64(1..16));
         // The stall of an earlier invocation is over.
         let stall = || Instant::now() + Duration::from_millis(fastrand::u64(1..40_000));
-        life.stalled_until = (fault == Some("stall")).then(stall);
+        life.stalled_until = (fault == "stall").then(stall);
         self.turn(Phase::Running);
     }
 

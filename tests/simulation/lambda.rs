@@ -62,9 +62,6 @@ fn invocation(payload: &Value, within: Duration) -> Invocation {
     Invocation { payload: payload.to_string(), function_arn: FUNCTION_ARN.into(), deadline }
 }
 
-/// An invocation that failed: the name of the error, which has a dot if it is Lambda's own.
-type Failed = String;
-
 impl Lambda {
     pub(crate) fn new(world: World) -> Arc<Self> {
         let timeout = Duration::from_secs(one_of(&[30, 30, 30, 10, 3]));
@@ -105,7 +102,8 @@ impl Lambda {
         }
     }
 
-    pub(crate) async fn invoke(&self, watch: usize, payload: &Value) -> Result<Value, Failed> {
+    /// The name of an error has a dot if it is Lambda's own.
+    pub(crate) async fn invoke(&self, watch: usize, payload: &Value) -> Result<Value, String> {
         let fault = self.world.fault("lambda");
         if let Some("503" | "429") = fault {
             return Err("Lambda.ServiceException".into());
@@ -113,18 +111,12 @@ impl Lambda {
         let Some(instance) = self.instance().await else {
             return Err("Lambda.TooManyRequestsException".into());
         };
-        let result = self.run(&instance, watch, payload, fault).await;
+        let result = self.run(&instance, watch, payload, fault.unwrap_or_default()).await;
         instance.environment.freeze();
         if fault == Some("lost") { Err("Lambda.SdkClientException".into()) } else { result }
     }
 
-    async fn run(
-        &self,
-        instance: &Instance,
-        watch: usize,
-        payload: &Value,
-        fault: Option<&str>,
-    ) -> Result<Value, Failed> {
+    async fn run(&self, instance: &Instance, watch: usize, payload: &Value, fault: &str) -> Result<Value, String> {
         let (world, environment, limit) = (&self.world, &instance.environment, self.timeout);
         let task = Task {
             watch,
@@ -146,7 +138,7 @@ impl Lambda {
                 result = timeout(limit, instance.respond(payload, within)) => result,
             }
         };
-        if began.elapsed() > limit.saturating_sub(PROMISED_RESERVE) && fault != Some("stall") {
+        if began.elapsed() > limit.saturating_sub(PROMISED_RESERVE) && fault != "stall" {
             world.violation(format!("no response in time to {payload}"));
         }
         let Ok(result) = result else {

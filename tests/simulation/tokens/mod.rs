@@ -45,7 +45,7 @@ fn start(world: &World) -> Arc<Instance> {
 
 /// A check by this process, within so many seconds.
 async fn check_within(seconds: u64, process: &Instance) -> Result<(), ErrorType> {
-    process.environment.thaw(Task { is_direct: true, ..Task::default() }, None);
+    process.environment.thaw(Task { is_direct: true, ..Task::default() }, "");
     let request = process.environment.world.state().zoho.jobs[0].request();
     process.respond(&request, Duration::from_secs(seconds)).await.map(drop).map_err(|error| error.kind())
 }
@@ -106,7 +106,7 @@ fn a_burst_requests_one_token_and_one_more_at_most_for_each_holder_that_fails() 
                         } else if freezes {
                             environment.freeze();
                             pause(0..30_000).await;
-                            environment.thaw(Task { is_direct: true, ..Task::default() }, None);
+                            environment.thaw(Task { is_direct: true, ..Task::default() }, "");
                         }
                     });
                     async move {

@@ -70,6 +70,9 @@ impl World {
     }
 }
 
+/// A name, what is different, the shares that die and freeze, the token requests at most, and how many seconds more.
+type Kind<'a> = (&'a str, &'a dyn Fn(&mut State), f64, f64, usize, u64);
+
 /// Environments start together, within no time or within seconds. Some of them die or stand still in the first seconds.
 /// The others end their checks within nine seconds, so many more, and one claim for each further one that was put; there
 /// are at most so many token requests, and from then on there is a token.
@@ -78,7 +81,7 @@ fn a_burst_requests_one_token_and_one_more_at_most_for_each_holder_that_fails() 
     let two_puts: Change = |state| state.secrets.both_succeed = true;
     let spreading: Change = |state| (state.faults.skew, state.zoho.spreading) = (0, 2);
     let (again, death) = (fail("put", "again", 0.3), fail("accounts", "death", 0.5));
-    let kinds: [(&str, &dyn Fn(&mut State), f64, f64, usize, u64); 7] = [
+    let kinds: [Kind; 7] = [
         ("normal", &GOOD, 0.0, 0.0, 1, 0),
         ("two puts succeed", &two_puts, 0.0, 0.0, 1, 0),
         ("lost responses", &again, 0.0, 0.0, 1, 30),

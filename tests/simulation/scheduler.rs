@@ -1,8 +1,7 @@
 //! EventBridge Scheduler and SNS, and an execution environment's way to them.
 
-use crate::environment::Environment;
+use crate::environment::Outside;
 use crate::lambda::{FUNCTION_ARN, Lambda};
-use crate::ledger::Publication;
 use crate::world::World;
 use mass_change_owner_status::delivery::Destinations;
 use mass_change_owner_status::error::{ErrorType, WatchError};
@@ -15,7 +14,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 /// All schedules, by name. One that has ended is no longer there.
 pub(crate) type Schedules = BTreeMap<String, Schedule>;
@@ -25,7 +25,6 @@ pub(crate) type Schedules = BTreeMap<String, Schedule>;
 pub(crate) struct Schedule {
     pub watch: usize,
     pub created_at: u64,
-    /// When somebody last changed it by hand.
     pub edited_at: u64,
     pub is_enabled: bool,
     pub input: Value,
@@ -33,7 +32,6 @@ pub(crate) struct Schedule {
     pub start: u64,
     pub every: u64,
     pub end: u64,
-    /// Wakes what waits for its next time.
     pub changed: Arc<Notify>,
 }
 
@@ -41,10 +39,9 @@ pub(crate) struct Schedule {
 pub(crate) async fn run(lambda: Arc<Lambda>, name: String) {
     let world = lambda.world.clone();
     let Schedule { created_at, watch, input, .. } = world.state().schedules[&name].clone();
-    let mut deliveries = Vec::new();
-    let is_same = |schedule: &Schedule| schedule.created_at == created_at;
-    loop {
-        let Some(schedule) = world.state().schedules.get(&name).cloned().filter(is_same) else { break };
+    let find = || world.state().schedules.get(&name).filter(|found| found.created_at == created_at).cloned();
+    let mut deliveries = JoinSet::new();
+    while let Some(schedule) = find() {
         let now = world.elapsed();
         if now >= schedule.end {
             world.state().schedules.remove(&name);
@@ -55,103 +52,62 @@ pub(crate) async fn run(lambda: Arc<Lambda>, name: String) {
         if timeout(Duration::from_secs(next - now), schedule.changed.notified()).await.is_ok() {
             continue;
         }
-        let fired = world.state().schedules.get(&name).cloned().filter(is_same);
-        let Some(fired) = fired.filter(|schedule| schedule.is_enabled) else { continue };
+        let Some(fired) = find().filter(|schedule| schedule.is_enabled) else { continue };
         let mut payload = fired.input;
         payload["schedule_arn"] = json!(format!("arn:aws:scheduler:eu-west-1:123456789012:schedule/watches/{name}"));
-        let duplicates = world.state().faults.duplicates;
-        for _ in 0..if world.chance(duplicates) { 2 } else { 1 } {
-            deliveries.push(tokio::spawn(lambda.clone().deliver(fired.watch, payload.clone())));
+        let fault = world.fault("events");
+        for _ in 0..if fault == Some("twice") { 2 } else { 1 } {
+            deliveries.spawn(lambda.clone().deliver(fired.watch, payload.clone(), fault == Some("late")));
         }
     }
     // Its name is used again, but only where both watches name their start.
     if input["first_checked_at"].is_string() {
         world.state().ledger.names_used.insert(name, world.elapsed());
     }
-    for delivery in deliveries {
-        delivery.await.unwrap();
-    }
+    deliveries.join_all().await;
     world.state().ledger.watches[watch].is_over = true;
 }
 
-/// An environment's way to SNS and Scheduler.
-pub(crate) struct Ends(pub Arc<Environment>);
-
-impl Ends {
-    /// One operation, with the faults that outlast the SDK's own retries. What is late is done after a while.
-    async fn request<T: Send + 'static>(
+impl Outside {
+    async fn service<T: Send + 'static>(
         &self,
         service: &str,
         kind: ErrorType,
-        done: impl FnOnce(&World) -> T + Send + 'static,
+        done: impl Fn(&World) -> T + Send + 'static,
     ) -> Result<T, WatchError> {
-        let Self(environment) = self;
-        let world = environment.world.clone();
-        environment.step().await;
-        world.pause(5..80).await;
-        let fault = world.fault(service);
-        match fault {
-            None => {
-                let result = done(&world);
-                environment.step().await;
-                return Ok(result);
-            }
-            Some("lost") => drop(done(&world)),
-            Some("late") => {
-                let later = async move {
-                    world.pause(2_000..90_000).await;
-                    done(&world);
-                };
-                tokio::spawn(later).await.unwrap();
-            }
-            Some(_) => {}
-        }
-        sleep(Duration::from_secs(1)).await;
-        environment.step().await;
-        Err(WatchError::new(kind, format!("the service failed: {fault:?}")))
+        let result = self.0.request(&[service], done).await;
+        result.map_err(|fault| WatchError::new(kind, format!("the service failed: {fault}")))
     }
 
-    /// The same for a schedule, unless somebody has changed it since it was read: nothing can prevent that the change is
+    /// Changes a schedule, unless somebody has changed it since it was read: nothing can prevent that the change is
     /// overwritten, and no rule is about it.
-    async fn change(
-        &self,
-        arn: &ScheduleArn,
-        done: impl FnOnce(&World, String) + Send + 'static,
-    ) -> Result<(), WatchError> {
+    async fn change(&self, arn: &ScheduleArn, done: impl Fn(&World, &str) + Send + 'static) -> Result<(), WatchError> {
         let (name, read_at) = (arn.name.clone(), self.0.life().read_at);
-        let changed = self.request("scheduler", ErrorType::ScheduleNotDeleted, move |world| {
+        let done = move |world: &World| {
             let is_known = |schedule: &Schedule| schedule.edited_at < read_at;
-            if world.state().schedules.get(&name).is_none_or(is_known) {
-                done(world, name);
+            if world.state().schedules.get(&name).is_some_and(is_known) {
+                done(world, &name);
             }
-        });
-        changed.await
+        };
+        self.service("scheduler", ErrorType::ScheduleNotDeleted, done).await
     }
 }
 
-impl Destinations for Ends {
+impl Destinations for Outside {
     type Whole = Schedule;
 
     async fn publish(&self, message: &Message) -> Result<String, WatchError> {
-        let Self(environment) = self;
-        let (world, task) = (&environment.world, environment.life().task);
+        let (world, task) = (&self.0.world, self.0.life().task);
         // After 15 minutes, the watch of a schedule has worked; clocks are off by two.
         let is_old = world.elapsed() > world.state().ledger.watches[task.watch].started + 1_160;
-        let outcome = message.attributes.iter().find(|(key, _)| *key == "outcome");
-        let publication = Publication {
-            watch: task.watch,
-            at: world.elapsed(),
-            has_worked: task.has_worked || is_old,
-            event_id: message.event_id.clone(),
-            outcome: outcome.map(|(_, value)| value.clone()).unwrap_or_default(),
-            body: message.body.clone(),
-        };
-        self.request("sns", ErrorType::NotificationFailed, move |world| world.publish(&publication)).await
+        let (message, at) = (message.to_announcement(), world.elapsed());
+        let done = move |world: &World| world.publish(task.watch, at, task.has_worked || is_old, &message);
+        self.service("sns", ErrorType::NotificationFailed, done).await
     }
 
     async fn read_schedule(&self, arn: &ScheduleArn) -> Result<Option<(Read, Schedule)>, WatchError> {
         let (name, read_at) = (arn.name.clone(), self.0.world.elapsed());
-        let read = self.request("scheduler", ErrorType::ScheduleNotDeleted, move |world| {
+        let read = self.service("scheduler", ErrorType::ScheduleNotDeleted, move |world| {
             let schedule = world.state().schedules.get(&name).cloned()?;
             let read = Read {
                 created_at: Some(World::at(schedule.created_at)),
@@ -174,28 +130,26 @@ impl Destinations for Ends {
         whole: Schedule,
         update: ScheduleUpdate,
     ) -> Result<(), WatchError> {
-        let task = self.0.life().task;
+        let (world, task) = (&self.0.world, self.0.life().task);
         let seconds = |at: Timestamp| u64::try_from(at.seconds_since(World::at(0))).unwrap_or(0);
         let minutes = update.expression.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(" minutes)"));
         let every = minutes.and_then(|minutes| minutes.parse::<u64>().ok()).unwrap_or(0) * 60;
-        let (start, now) = (seconds(update.start), seconds(self.0.now()));
+        let (start, now) = (seconds(update.start), seconds((self.0.clock)()));
         let input: Value = serde_json::from_str(&update.input).unwrap();
-        let limit =
-            input["first_checked_at"].as_str().and_then(Timestamp::parse).map_or(0, seconds) + self.0.world.limit;
+        let began = input["first_checked_at"].as_str().and_then(Timestamp::parse);
+        let limit = began.map_or(0, seconds) + world.limits.watch_limit_seconds;
         let is_bounded = (300..=900).contains(&every) && (now.min(limit) + 59..limit + 62).contains(&start);
         let is_in_time = start + 1_800 <= whole.end;
         let kept = ["module", "job_id", "label", "note"].iter().all(|key| whole.input[key] == input[key]);
         let is_own = whole.watch == task.watch && whole.is_enabled && whole.input["adapt"] == true;
         let is_newer = input["checks"].as_u64() > whole.input["checks"].as_u64();
         if !is_newer || !is_bounded || !is_in_time || !kept || !is_own {
-            self.0.world.violation(format!("watch {} updates {whole:?} with {update:?}", task.watch));
+            world.violation(format!("watch {} updates {whole:?} with {update:?}", task.watch));
         }
+        let updated = Schedule { start, every, input, ..whole };
         self.change(arn, move |world, name| {
-            world.trace(|| format!("schedule {name} is updated: {start}, {every}, {input}"));
-            if let Some(schedule) = world.state().schedules.get_mut(&name) {
-                *schedule = Schedule { start, every, input, ..whole };
-                schedule.changed.notify_waiters();
-            }
+            world.state().schedules.insert(name.to_owned(), updated.clone());
+            updated.changed.notify_waiters();
         })
         .await
     }
@@ -203,8 +157,7 @@ impl Destinations for Ends {
     async fn delete_schedule(&self, arn: &ScheduleArn) -> Result<(), WatchError> {
         let watch = self.0.life().task.watch;
         self.change(arn, move |world, name| {
-            world.trace(|| format!("schedule {name} is deleted"));
-            let Some(schedule) = world.state().schedules.remove(&name) else { return };
+            let schedule = world.state().schedules.remove(name).unwrap();
             schedule.changed.notify_waiters();
             let is_told = world.state().ledger.is_told(watch);
             if schedule.watch != watch || !is_told {

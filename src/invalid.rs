@@ -29,5 +29,3 @@ impl fmt::Display for Invalid {
         write!(f, "{}. {}", self.what, self.hint)
     }
 }
-
-impl std::error::Error for Invalid {}

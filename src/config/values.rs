@@ -13,14 +13,11 @@ use std::ops::RangeInclusive;
 
 /// A whole number of seconds in these bounds.
 pub(super) fn seconds(text: &str, bounds: RangeInclusive<u64>) -> Result<u64, Invalid> {
-    let parsed = text.parse::<u64>().ok().filter(|seconds| bounds.contains(seconds));
-    parsed.ok_or_else(|| {
-        let (min, max) = bounds.into_inner();
-        Invalid::new("is not a valid number of seconds", format!("Set a whole number from {min} to {max}"))
-    })
+    let hint = format!("Set a whole number from {} to {}", bounds.start(), bounds.end());
+    let parsed = text.parse().ok().filter(|seconds| bounds.contains(seconds));
+    parsed.ok_or_else(|| Invalid::new("is not a valid number of seconds", hint))
 }
 
-/// The text itself, if it is valid.
 fn checked(is_valid: bool, text: &str, what: &'static str, hint: &'static str) -> Result<String, Invalid> {
     if is_valid { Ok(text.to_owned()) } else { Err(Invalid::new(what, hint)) }
 }

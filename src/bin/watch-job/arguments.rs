@@ -3,14 +3,14 @@
 use crate::login::LoginOptions;
 use clap::{Parser, Subcommand};
 use mass_change_owner_status::config::{self, Config};
+use mass_change_owner_status::environment::{self, Environment};
 use mass_change_owner_status::error::{ErrorType, WatchError};
-use mass_change_owner_status::http::{self, Connections};
 use mass_change_owner_status::invalid::Invalid;
+use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
-use mass_change_owner_status::{deadline::CurrentDeadline, environment::Environment, timestamp::Timestamp};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// Watch a Zoho CRM "mass change owner" job until it ends.
 #[derive(Parser)]
@@ -144,7 +144,6 @@ fn quoted(word: &OsStr) -> String {
 pub(crate) struct Settings {
     pub environment: Environment,
     pub config: Config,
-    pub connections: Arc<Connections>,
 }
 
 /// For messages that this program does not publish.
@@ -154,23 +153,15 @@ const UNUSED: [&str; 4] =
 impl Settings {
     /// `variables` are options. AWS's own variables count only with a secret there.
     pub(crate) fn new(variables: &[Variable], secret_id: Option<&str>) -> Result<Self, WatchError> {
-        let text = |value: OsString| value.to_string_lossy().into_owned();
         let is_used = |name: &str| !UNUSED.contains(&name) && (secret_id.is_some() || !name.starts_with("AWS_"));
         // The function cannot work without a secret; this program can.
         let secret_id = [("ZOHO_SECRET_ID", Some(secret_id.unwrap_or("unused").to_owned()))];
         let given = variables.iter().chain(&secret_id);
         let given = given.filter_map(|(name, value)| Some(((*name).to_owned(), value.clone()?)));
-        let process = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
-        let environment: Environment = process.filter(|(name, _)| is_used(name)).chain(given).collect();
+        let process = environment::variables().filter(|(name, _)| is_used(name));
+        let environment: Environment = process.chain(given).collect();
         let config = Config::new(&environment).map_err(|problems| config::invalid(&problems))?;
-        let connections = Connections::new(http::HttpSettings {
-            cert_file: config.cert_file.as_deref(),
-            proxy: config.proxy.clone(),
-            // Checks have deadlines of their own.
-            deadline: CurrentDeadline::default(),
-        });
-        let invalid = |problem| config::invalid(&[format!("SSL_CERT_FILE {problem}")]);
-        Ok(Self { environment, config, connections: Arc::new(connections.map_err(invalid)?) })
+        Ok(Self { environment, config })
     }
 }
 

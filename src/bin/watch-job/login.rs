@@ -164,7 +164,7 @@ impl<'a> Login<'a> {
         let names = if path.ends_with("code") { &["client_id"][..] } else { &["client_id", "client_secret"] };
         body.extend_pairs(names.iter().map(|name| (name, text(&self.client, name))));
         let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-        let sent = self.settings.connections.send(Request {
+        let sent = self.settings.config.connections.send(Request {
             method: Method::POST,
             origin: &host,
             path: path.to_owned(),

@@ -85,7 +85,7 @@ async fn work(source: Result<Source, WatchError>, arguments: &Arguments, view: &
         let settings = Settings::new(&variables, Some(&secret_id))?;
         let region = sdk::region(&settings.environment).await;
         let region = region.ok_or_else(|| invalid("the secret is in AWS, but no Region is set. Set AWS_REGION"))?;
-        let (connections, timeout) = (settings.connections.clone(), settings.config.zoho.request_timeout);
+        let (connections, timeout) = (settings.config.connections.clone(), settings.config.zoho.request_timeout);
         let sdk = Sdk::load(connections, &settings.environment, region, timeout).await;
         (settings, Store::of_aws(sdk.secret(secret_id)), Sharing::ReadOnly)
     } else {
@@ -96,7 +96,7 @@ async fn work(source: Result<Source, WatchError>, arguments: &Arguments, view: &
         (settings, Store::new(source, cache, &hosts)?, Sharing::ReadWrite)
     };
     let (clock, zoho): (Clock, _) = (Arc::new(Timestamp::now), settings.config.zoho.clone());
-    let zoho = Checker::new(TokenSource::new(store, settings.connections, zoho, sharing, clock));
+    let zoho = Checker::new(TokenSource::new(store, settings.config.connections, zoho, sharing, clock));
     let job = arguments.job()?;
     let since = arguments.since.unwrap_or_else(Timestamp::now);
     let again = again(std::env::args_os());

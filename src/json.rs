@@ -10,14 +10,14 @@ use std::borrow::Cow;
 use std::fmt;
 
 /// Any JSON value. `None` if the text is not JSON.
-pub fn parse(text: &str) -> Option<&RawValue> {
+pub(crate) fn parse(text: &str) -> Option<&RawValue> {
     serde_json::from_str(text).ok()
 }
 
 /// A whole number in any spelling: `50`, `50.0`, `5e1`, or `"50"`. `None` for anything else, and for negative numbers.
-pub fn whole_number(json: &RawValue) -> Option<u64> {
-    let text: String =
-        if Kind::of(json) == Kind::String { serde_json::from_str(json.get()).ok()? } else { json.get().to_owned() };
+pub(crate) fn whole_number(json: &RawValue) -> Option<u64> {
+    let text: Cow<'_, str> =
+        if Kind::of(json) == Kind::String { serde_json::from_str(json.get()).ok()? } else { json.get().into() };
     text.trim().parse().ok().or_else(|| {
         let number = text.trim().parse::<f64>().ok()?;
         // Beyond 2^53, a floating-point number has lost digits.
@@ -29,7 +29,7 @@ pub fn whole_number(json: &RawValue) -> Option<u64> {
 
 /// The known fields of an object.
 #[derive(Debug, Default)]
-pub struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     known: Vec<(&'static str, &'a RawValue)>,
     /// Whether a field occurs twice, with different values.
     pub is_contradictory: bool,
@@ -37,52 +37,46 @@ pub struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     /// `None` if this is not an object. If a field occurs twice, its last value counts.
-    pub fn of(json: &'a RawValue, known: &'static [&'static str]) -> Option<Self> {
+    pub(crate) fn of(json: &'a RawValue, known: &'static [&'static str]) -> Option<Self> {
         serde_json::Deserializer::from_str(json.get()).deserialize_map(KnownFields(known)).ok()
     }
 
     /// The field, unless it is missing or null.
-    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a RawValue> {
         self.get_nullable(name).filter(|value| Kind::of(value) != Kind::Null)
     }
 
     /// The field, unless it is missing.
-    pub fn get_nullable(&self, name: &str) -> Option<&'a RawValue> {
+    pub(crate) fn get_nullable(&self, name: &str) -> Option<&'a RawValue> {
         self.known.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
     }
 
     /// The value of the field, if it has this type.
-    pub fn parse<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
+    pub(crate) fn parse<T: Deserialize<'a>>(&self, name: &str) -> Option<T> {
         serde_json::from_str(self.get(name)?.get()).ok()
     }
 }
 
 /// The type of a JSON value, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
-pub enum Kind {
-    /// `null`.
+pub(crate) enum Kind {
     #[strum(serialize = "null")]
     Null,
-    /// `true` or `false`.
     #[strum(serialize = "a boolean")]
     Boolean,
-    /// A number of any size.
     #[strum(serialize = "a number")]
     Number,
-    /// A string.
     #[strum(serialize = "text")]
     String,
-    /// An array.
     #[strum(serialize = "an array")]
     Array,
-    /// An object.
     #[strum(serialize = "an object")]
     Object,
 }
 
 impl Kind {
     /// Judges by the first character, because the text is known to be valid JSON.
-    pub fn of(json: &RawValue) -> Self {
+    pub(crate) fn of(json: &RawValue) -> Self {
         match json.get().as_bytes().first() {
             Some(b'{') => Self::Object,
             Some(b'[') => Self::Array,

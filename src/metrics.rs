@@ -11,7 +11,6 @@ use ::metrics::{counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use std::io;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const CHECKS: &str = "Checks";
@@ -25,7 +24,6 @@ const LATENESS_BOUND: &str = "LatenessBound";
 const COLD_STARTS: &str = "ColdStarts";
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
-static IS_WARM: AtomicBool = AtomicBool::new(false);
 
 /// Starts to collect metrics.
 pub fn init(environment: &Environment) {
@@ -40,6 +38,8 @@ pub fn init(environment: &Environment) {
     describe_histogram!(ZOHO_LATENCY, ::metrics::Unit::Milliseconds, "");
     describe_histogram!(ATTEMPTS, ::metrics::Unit::Count, "");
     describe_histogram!(LATENESS_BOUND, ::metrics::Unit::Seconds, "");
+    // Written with the first invocation.
+    counter!(COLD_STARTS).increment(1);
 }
 
 /// Zoho's API responded to a status request, or failed to, after this time.
@@ -68,9 +68,6 @@ pub fn record(
     lateness_bound_seconds: Option<u64>,
 ) {
     let Some(collector) = COLLECTOR.get() else { return };
-    if !IS_WARM.swap(true, Ordering::Relaxed) {
-        counter!(COLD_STARTS).increment(1);
-    }
     if attempts > 0 {
         counter!(CHECKS).increment(1);
         histogram!(ATTEMPTS).record(f64::from(attempts));

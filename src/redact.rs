@@ -73,18 +73,20 @@ pub fn causes(error: &(dyn Error + 'static)) -> String {
     quote(&texts.join(": "))
 }
 
-/// Masks the words that contain what looks like a Zoho token or client secret.
+/// Masks what looks like a Zoho token or client secret.
 ///
 /// Access and refresh tokens have the form `1000.<32 hex>.<32 hex>`; one-time codes and client IDs begin alike. Client
 /// secrets have 42 hexadecimal digits. No other length: hashes have 40 or 64, and the name of an execution can be one.
 pub fn mask(text: &str) -> String {
+    const SHORTEST_TOKEN: usize = "1000.".len() + 16;
     let is_between = |c: char| !c.is_ascii_alphanumeric() && c != '.';
-    let is_token = |word: &str| word.split_once("1000.").is_some_and(|(_, rest)| rest.len() >= 16);
-    let is_client_secret = |part: &str| part.len() == 42 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_client_secret = |part: &&str| part.len() == 42 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     let pieces = text.split_inclusive(is_between).map(|piece| {
         let word = piece.trim_end_matches(is_between);
-        let is_secret = is_token(word) || word.split('.').any(is_client_secret);
-        if is_secret { piece.replace(word, MASK) } else { piece.to_owned() }
+        let token = word.find("1000.").and_then(|start| word.get(start..));
+        let token = token.filter(|token| token.len() >= SHORTEST_TOKEN);
+        let secrets = token.into_iter().chain(word.split('.').filter(is_client_secret));
+        secrets.fold(piece.to_owned(), |piece, secret| piece.replace(secret, MASK))
     });
     pieces.collect()
 }
@@ -111,6 +113,7 @@ mod tests {
             (secret.to_uppercase(), "[redacted]"),
             (format!(r#"{{"client_secret":"{secret}"}}"#), r#"{"client_secret":"[redacted]"}"#),
             (format!("token=1000.{secret}&{secret}"), "token=[redacted]&[redacted]"),
+            (format!("x.{secret}.y{TOKEN}"), "x.[redacted].y[redacted]"),
             ("version 1000.2 of 50000".to_owned(), "version 1000.2 of 50000"),
             (hash.to_owned(), hash),
             (format!("{secret}aa"), &format!("{secret}aa")),

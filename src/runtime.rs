@@ -88,65 +88,58 @@ mod tests {
     use wiremock::matchers::{method, path};
     use wiremock::{Mock, MockServer, ResponseTemplate};
 
-    /// What the function sees of an invocation with these headers, and what the Runtime API gets back.
-    async fn invoke(headers: &[(&str, &[u8])], body: &str) -> (Value, String, Value) {
+    /// Where the response goes to an invocation with these headers, and what it is.
+    async fn invoke(headers: &[(&str, &[u8])], body: &str) -> (String, Value) {
         let api = MockServer::start().await;
         let next = || Mock::given(method("GET")).and(path("/2018-06-01/runtime/invocation/next"));
         let mut event = ResponseTemplate::new(200).set_body_string(body);
+        event = event.insert_header("lambda-runtime-aws-request-id", "r-1");
         for (name, value) in headers {
             event = event.insert_header(*name, HeaderValue::from_bytes(value).unwrap());
         }
         next().respond_with(event).up_to_n_times(1).mount(&api).await;
         next().respond_with(ResponseTemplate::new(500)).mount(&api).await;
         Mock::given(method("POST")).respond_with(ResponseTemplate::new(202)).mount(&api).await;
-        let (seen, sees) = std::sync::mpsc::channel();
         let address = api.address().to_string();
-        let ended = run(&address, |event| {
+        let ended = run(&address, |event| async move {
             let left = event.deadline.left() > Duration::from_secs(50);
-            seen.send(json!([event.payload, event.function_arn, left])).unwrap();
-            async move {
-                match &*event.payload {
-                    "panic" => panic!("on purpose"),
-                    "fail" => Err(WatchError::new(ErrorType::JobNotFound, "no such job")),
-                    _ => Ok("done"),
-                }
+            match &*event.payload {
+                "panic" => panic!("on purpose"),
+                "fail" => Err(WatchError::new(ErrorType::JobNotFound, "no such job")),
+                _ => Ok(json!([event.payload, event.function_arn, left])),
             }
         });
         assert!(ended.await.unwrap_err().contains("500"));
         let sent = api.received_requests().await.unwrap();
         let post = sent.iter().find(|request| request.method == "POST").unwrap();
         let body = serde_json::from_slice(&post.body).unwrap();
-        (sees.recv().unwrap(), post.url.path().replace("/2018-06-01/runtime/invocation/", ""), body)
+        (post.url.path().replace("/2018-06-01/runtime/invocation/", ""), body)
     }
-
-    const ID: (&str, &[u8]) = ("lambda-runtime-aws-request-id", b"r-1");
 
     #[tokio::test]
     async fn no_header_fails_an_invocation() {
         let context = "lambda-runtime-client-context";
-        for header in [
-            None,
-            Some((context, r#"{"custom": {"trace": {"id": "1"}, "attempt": 2, "parent": null}}"#.as_bytes())),
-            Some((context, b"{\"custom\": {\"a\": \"\xe4\"}}".as_slice())),
-            Some(("lambda-runtime-cognito-identity", b"[]")),
-            Some(("lambda-runtime-deadline-ms", b"soon")),
-            Some(("lambda-runtime-trace-id", b"Root=\xff")),
-            Some(("lambda-runtime-invocation-id", b"\xff")),
+        for (name, value) in [
+            (context, r#"{"custom": {"trace": {"id": "1"}, "attempt": 2, "parent": null}}"#.as_bytes()),
+            (context, b"{\"custom\": {\"a\": \"\xe4\"}}".as_slice()),
+            ("lambda-runtime-cognito-identity", b"[]"),
+            ("lambda-runtime-deadline-ms", b"soon"),
+            ("lambda-runtime-trace-id", b"Root=\xff"),
+            ("lambda-runtime-invocation-id", b"\xff"),
         ] {
-            let headers: Vec<_> = header.into_iter().chain([ID]).collect();
-            let (seen, path, sent) = invoke(&headers, "{}").await;
-            assert_eq!(seen, json!(["{}", "", true]), "{header:?}");
-            assert_eq!((path.as_str(), sent), ("r-1/response", json!("done")), "{header:?}");
+            let response = invoke(&[(name, value)], "{}").await;
+            assert_eq!(response, ("r-1/response".to_owned(), json!(["{}", "", true])), "{name}");
         }
     }
 
     #[tokio::test]
-    async fn an_error_and_a_panic_are_responses() {
-        let arn = ("lambda-runtime-invoked-function-arn", "arn".as_bytes());
-        let (seen, path, sent) = invoke(&[ID, arn], "fail").await;
-        assert_eq!((seen, path.as_str()), (json!(["fail", "arn", true]), "r-1/error"));
-        assert_eq!(sent, json!({"errorType": "JobNotFound", "errorMessage": "no such job"}));
-        let (_, path, sent) = invoke(&[ID], "panic").await;
-        assert_eq!((path.as_str(), &sent["errorType"]), ("r-1/error", &json!("Runtime.Panic")));
+    async fn a_result_an_error_and_a_panic_are_responses() {
+        let (_, sent) = invoke(&[("lambda-runtime-invoked-function-arn", b"arn")], "{}").await;
+        assert_eq!(sent, json!(["{}", "arn", true]));
+        let (path, sent) = invoke(&[], "fail").await;
+        assert_eq!((path.as_str(), sent["errorType"].as_str()), ("r-1/error", Some("JobNotFound")));
+        assert_eq!(sent["errorMessage"], "no such job");
+        let (path, sent) = invoke(&[], "panic").await;
+        assert_eq!((path.as_str(), sent["errorType"].as_str()), ("r-1/error", Some("Runtime.Panic")));
     }
 }

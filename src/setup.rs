@@ -9,7 +9,7 @@ use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
 use crate::handler::Handler;
 use crate::http::Connections;
-use crate::phase::Phase;
+use crate::phase;
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::{Sharing, TokenSource};
 use crate::watch::ids::ScheduleArn;
@@ -25,10 +25,7 @@ pub type Function = Handler<SecretsManager, Arc<Connections>, Aws>;
 /// Reads the environment and makes the clients. Sends nothing.
 /// The error names every invalid variable.
 pub async fn function(environment: &Environment) -> Result<Function, WatchError> {
-    let configuring = Phase::begin("init.config");
-    let config = Config::new(environment);
-    drop(configuring);
-    let _aws = Phase::begin("init.aws");
+    let config = phase::timed("init.config", async { Config::new(environment) }).await;
     let (config, region) = match (config, sdk::region(environment).await) {
         (Ok(config), Some(region)) => (config, region),
         (config, region) => {
@@ -38,7 +35,8 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
         }
     };
     let connections = config.connections;
-    let sdk = Sdk::load(connections.clone(), environment, region.clone(), config.zoho.request_timeout).await;
+    let sdk = Sdk::load(connections.clone(), environment, region.clone(), config.zoho.request_timeout);
+    let sdk = phase::timed("init.aws", sdk).await;
     let clock: Clock = Arc::new(Timestamp::now);
     let secret = sdk.secret(config.secret_id.clone());
     let tokens = TokenSource::new(secret, connections, config.zoho, Sharing::ReadWrite, clock.clone());

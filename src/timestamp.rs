@@ -8,7 +8,9 @@ use time::{OffsetDateTime, UtcDateTime, format_description::well_known::Rfc3339}
 
 /// Whole seconds since the Unix epoch, within the years that RFC 3339 can write (0 to 9999).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Timestamp(i64);
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schemas", schemars(description = "", extend("format" = "date-time")))]
+pub struct Timestamp(#[cfg_attr(feature = "schemas", schemars(with = "String"))] i64);
 
 /// A source of the current time: [`Timestamp::now`], or a simulated clock in tests.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -65,17 +67,6 @@ impl Serialize for Timestamp {
 /// A duration as whole milliseconds, for logs.
 pub fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[cfg(feature = "schemas")]
-impl schemars::JsonSchema for Timestamp {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Timestamp".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({"type": "string", "format": "date-time"})
-    }
 }
 
 #[cfg(test)]

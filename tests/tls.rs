@@ -5,7 +5,7 @@
 use http::{HeaderMap, Method};
 use mass_change_owner_status::config::Config;
 use mass_change_owner_status::http::{
-    Connections, HttpClient, HttpRequest, HttpResponse, HttpSettings, NoResponse, Origin, TransportError,
+    Connections, HttpClient, HttpRequest, HttpResponse, NoResponse, Origin, TransportError,
 };
 use reqwest::Proxy;
 use rustls::pki_types::PrivateKeyDer;
@@ -101,7 +101,7 @@ fn an_unusable_certificate_bundle_is_reported() {
 #[tokio::test]
 async fn what_prevents_a_connection_is_named() {
     let server = server();
-    let own = Connections::new(HttpSettings::default()).unwrap();
+    let own = Connections::new(None, None).unwrap();
     let trusting = trusting(&server.certificate, &[]).unwrap();
     let unknown = Origin::parse_host("www.zohoapis.invalid").unwrap();
     let other = Origin::parse(&server.origin.as_str().replace("localhost", "127.0.0.1")).unwrap();
@@ -116,7 +116,7 @@ async fn what_prevents_a_connection_is_named() {
     for response in ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n", ""] {
         let (url, _requests) = proxy(Some(response));
         let proxy = Some(Proxy::https(url).unwrap());
-        let connections = Connections::new(HttpSettings { proxy, cert_file: None }).unwrap();
+        let connections = Connections::new(None, proxy).unwrap();
         let error = send(&connections, &Origin::parse_host("www.zohoapis.com").unwrap()).await.unwrap_err();
         assert_eq!(error.reason, NoResponse::Proxy, "{response:?}: {error}");
     }

@@ -6,7 +6,7 @@ mod values;
 
 use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
-use crate::http::{Connections, HttpSettings, Origin};
+use crate::http::{Connections, Origin};
 use crate::invalid::Invalid;
 use crate::watch::notice;
 use crate::watch::pacing::Bounds;
@@ -74,8 +74,7 @@ impl Config {
         }
         variables.check_aws();
         let cert_file = environment.get("SSL_CERT_FILE").map(Path::new);
-        let connections = Connections::new(HttpSettings { cert_file, proxy: variables.proxy() });
-        let connections = match connections {
+        let connections = match Connections::new(cert_file, variables.proxy()) {
             Ok(connections) if variables.problems.is_empty() => Arc::new(connections),
             result => {
                 variables.problems.extend(result.err().map(|problem| format!("SSL_CERT_FILE {problem}")));

@@ -74,8 +74,8 @@ pub(super) fn data_center(text: &str) -> Result<DataCenter, Invalid> {
 pub(super) fn proxy(text: &str, exceptions: Option<&str>) -> Result<Proxy, Invalid> {
     let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let proxy = parse_url(&url)
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .filter(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none())
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.path() == "/")
+        .filter(|url| url.query().is_none() && url.fragment().is_none())
         .and_then(|url| Proxy::https(url).ok())
         .ok_or_else(|| {
             Invalid::new(
@@ -93,16 +93,9 @@ pub(super) fn region(text: &str) -> Result<String, Invalid> {
 
 /// The URL of an AWS service.
 pub(super) fn endpoint_url(text: &str) -> Result<String, Invalid> {
-    let is_valid = parse_url(text).is_some_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
+    let is_http = parse_url(text).is_some_and(|url| matches!(url.scheme(), "http" | "https"));
     // The SDK parses it by the rules of another library.
-    let is_valid = is_valid && text.parse::<http::Uri>().is_ok();
+    let is_valid = is_http && text.parse::<http::Uri>().is_ok() && !text.contains(['@', '?', '#']);
     checked(is_valid, text, "is not a URL", "Set https://host[:port][/path], or remove the variable")
 }
 

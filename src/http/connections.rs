@@ -22,15 +22,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// How the client connects.
-#[derive(Default)]
-pub struct HttpSettings<'a> {
-    /// `SSL_CERT_FILE`: a PEM bundle that replaces the compiled-in root certificates.
-    pub cert_file: Option<&'a Path>,
-    /// `HTTPS_PROXY` and `NO_PROXY`.
-    pub proxy: Option<reqwest::Proxy>,
-}
-
 /// Connections to every server that the function talks to.
 pub struct Connections {
     client: reqwest::Client,
@@ -40,10 +31,9 @@ pub struct Connections {
 }
 
 impl Connections {
-    /// Sends nothing.
+    /// Sends nothing. `cert_file` is a PEM bundle that replaces the compiled-in root certificates.
     /// The error is what is wrong with the certificates or with TLS, to follow the name `SSL_CERT_FILE`.
-    pub fn new(settings: HttpSettings<'_>) -> Result<Self, String> {
-        let HttpSettings { cert_file, proxy } = settings;
+    pub fn new(cert_file: Option<&Path>, proxy: Option<reqwest::Proxy>) -> Result<Self, String> {
         let roots = match cert_file {
             None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
             Some(path) => read_roots(path)?,

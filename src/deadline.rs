@@ -1,7 +1,7 @@
 //! The time that is left in one invocation.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
@@ -13,18 +13,23 @@ pub struct Deadline(Instant);
 /// What is kept back of Lambda's time: the promised 500 ms, and some for writing the response on a busy machine.
 const RESERVE: Duration = Duration::from_millis(700);
 
-/// A deadline that passed longer ago than this was not Lambda's: it delivers no invocation that late. `cargo lambda
-/// watch` sends the function's timeout counted from 1970.
-const LONG_PAST: Duration = Duration::from_secs(60);
-
-/// What an invocation without a known deadline gets.
+/// What an invocation without a known deadline gets. A deadline that passed longer ago was not Lambda's: it delivers no
+/// invocation that late. `cargo lambda watch` sends the function's timeout counted from 1970.
 const ASSUMED: Duration = Duration::from_secs(60);
 
 /// An attempt gets at least this much, however little is left of its invocation. A shorter one could not succeed, and
 /// background work (a token request) goes on in the next invocation.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(500);
 
+/// The deadline of the invocation that this process is working on: Lambda runs one at a time in an execution environment.
+static CURRENT: Mutex<Option<Deadline>> = Mutex::new(None);
+
 impl Deadline {
+    /// Makes this the deadline of the invocation that the process is working on.
+    pub fn begin(self) {
+        *CURRENT.lock().unwrap_or_else(PoisonError::into_inner) = Some(self);
+    }
+
     /// From Lambda's own deadline, in milliseconds since the epoch.
     pub fn from_lambda(epoch_milliseconds: u64) -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -56,34 +61,20 @@ impl Deadline {
 
 /// The time from `now` to Lambda's deadline, without the reserve. Both are counted from the epoch.
 fn time_left(deadline: Duration, now: Duration) -> Duration {
-    if now.saturating_sub(deadline) > LONG_PAST {
-        return ASSUMED.saturating_sub(RESERVE);
-    }
-    deadline.saturating_sub(now).saturating_sub(RESERVE)
+    let is_known = now.saturating_sub(deadline) <= ASSUMED;
+    if is_known { deadline.saturating_sub(now) } else { ASSUMED }.saturating_sub(RESERVE)
 }
 
-/// The deadline of the invocation that this process is working on.
+/// The timeout for an attempt that begins now: `longest`, or less if the invocation has little time left. During INIT and
+/// after the deadline, when work waits for the next invocation, it is `longest`.
 ///
-/// Lambda runs one invocation at a time in an execution environment, but work can outlive the invocation that began it:
-/// a token request that was not awaited to its end continues in the next one. So the HTTP client does not take the
-/// deadline from a request but reads it here, at the beginning of each attempt. Clones share one cell.
-#[derive(Debug, Clone, Default)]
-pub struct CurrentDeadline(Arc<Mutex<Option<Deadline>>>);
-
-impl CurrentDeadline {
-    /// Sets the deadline at the beginning of an invocation.
-    pub fn set(&self, deadline: Deadline) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(deadline);
-    }
-
-    /// The timeout for an attempt that begins now: `longest`, or less if the invocation has little time left. During
-    /// INIT and after the deadline, when work waits for the next invocation, it is `longest`.
-    pub fn share(&self, longest: Duration) -> Duration {
-        let deadline = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match deadline {
-            Some(deadline) if !deadline.left().is_zero() => deadline.share(longest).max(SHORTEST_ATTEMPT.min(longest)),
-            _ => longest,
-        }
+/// Work can outlive the invocation that began it: a token request that was not awaited to its end continues in the next
+/// one. So the HTTP client does not take the deadline from a request but reads it here, at the beginning of each attempt.
+pub fn timeout_of_attempt(longest: Duration) -> Duration {
+    let deadline = *CURRENT.lock().unwrap_or_else(PoisonError::into_inner);
+    match deadline {
+        Some(deadline) if !deadline.left().is_zero() => deadline.share(longest).max(SHORTEST_ATTEMPT.min(longest)),
+        _ => longest,
     }
 }
 
@@ -96,15 +87,11 @@ mod tests {
         let now = 1_795_428_000_000;
         for (deadline, expected) in [
             (now + 10_000, 9_300),
-            (now + 900_000, 899_300),
             (now + 700, 0),
-            (now, 0),
             // Late, but Lambda's: nothing is left.
-            (now - 1_000, 0),
             (now - 60_000, 0),
             // Not Lambda's: unknown.
             (now - 60_001, 59_300),
-            (600_000, 59_300),
             (0, 59_300),
         ] {
             let left = time_left(Duration::from_millis(deadline), Duration::from_millis(now));
@@ -114,28 +101,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn attempts_get_a_share_of_what_is_left() {
-        let deadline = Deadline::after(Duration::from_secs(10));
-        assert_eq!(deadline.share(Duration::from_secs(1)), Duration::from_secs(1));
-        assert_eq!(deadline.share(Duration::MAX), Duration::from_millis(4_500));
-        assert_eq!(deadline.limit(std::future::pending::<()>()).await, None);
-        assert_eq!(deadline.left(), Duration::ZERO);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn attempts_of_a_process_follow_its_current_invocation() {
-        let longest = Duration::from_secs(10);
-        let current = CurrentDeadline::default();
-        let seen_by_the_client = current.clone();
-        assert_eq!(seen_by_the_client.share(longest), longest, "INIT");
-        current.set(Deadline::after(Duration::from_secs(3)));
-        assert_eq!(seen_by_the_client.share(longest), Duration::from_millis(1_350));
+    async fn attempts_get_a_share_of_what_is_left_in_the_current_invocation() {
+        let [short, long] = [100, 10_000].map(Duration::from_millis);
+        assert_eq!(timeout_of_attempt(long), long, "INIT");
+        let deadline = Deadline::after(Duration::from_secs(3));
+        deadline.begin();
+        assert_eq!((deadline.share(short), deadline.share(long)), (short, Duration::from_millis(1_350)));
+        assert_eq!(timeout_of_attempt(long), Duration::from_millis(1_350));
         tokio::time::advance(Duration::from_millis(2_900)).await;
-        assert_eq!(seen_by_the_client.share(longest), SHORTEST_ATTEMPT);
-        assert_eq!(seen_by_the_client.share(Duration::from_millis(100)), Duration::from_millis(100));
-        tokio::time::advance(Duration::from_millis(100)).await;
-        assert_eq!(seen_by_the_client.share(longest), longest, "between invocations");
-        current.set(Deadline::after(Duration::from_secs(60)));
-        assert_eq!(seen_by_the_client.share(longest), longest);
+        assert_eq!((timeout_of_attempt(short), timeout_of_attempt(long)), (short, SHORTEST_ATTEMPT));
+        assert_eq!(deadline.limit(std::future::pending::<()>()).await, None);
+        assert_eq!(timeout_of_attempt(long), long, "between invocations");
     }
 }

@@ -84,9 +84,9 @@ pub enum ErrorCause {
 
 /// A failed invocation: the public name and one line that says what happened and what to do.
 ///
-/// Carries no source on purpose: the runtime logs errors with `{:?}`, and the sources (SDK errors, HTTP errors) may
-/// hold URLs, headers or bodies. What is worth knowing of them goes into the message through [`redact`].
-#[derive(Clone, PartialEq, Eq)]
+/// Carries no source on purpose: the sources (SDK errors, HTTP errors) may hold URLs, headers, or bodies. What is worth
+/// knowing of them goes into the message through [`redact`].
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchError {
     kind: ErrorType,
     message: String,
@@ -150,14 +150,6 @@ impl fmt::Display for WatchError {
     }
 }
 
-impl fmt::Debug for WatchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl std::error::Error for WatchError {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,7 +157,7 @@ mod tests {
     #[test]
     fn an_error_prints_its_public_name_and_one_line() {
         let error = WatchError::new(ErrorType::JobNotFound, "no such job\nhere");
-        assert_eq!(format!("{error:?}"), "JobNotFound: no such job here");
+        assert_eq!(error.to_string(), "JobNotFound: no such job here");
         let retryable = ErrorType::ALL.iter().filter(|kind| kind.is_retryable()).map(|kind| kind.name());
         let expected =
             "SecretUnavailable TokenRateLimited ZohoRateLimited ZohoUnavailable NotificationFailed ScheduleNotDeleted";

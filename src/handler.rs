@@ -5,7 +5,7 @@ use crate::deadline::Deadline;
 use crate::delivery::{self, Courier, Delivery, Destinations, Response};
 use crate::error::{ErrorCause, WatchError};
 use crate::http::HttpClient;
-use crate::record::{self, Checked};
+use crate::record;
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::SecretStore;
 use crate::watch::ids::{Job, Location};
@@ -89,8 +89,7 @@ where
             }
             Err(error) => Err(error),
         };
-        let checked = Checked { request: &delivered, result: &result, attempts: attempts.sent };
-        record::invocation(&checked, began.elapsed());
+        record::invocation(&delivered, &result, attempts.sent, began.elapsed());
         result
     }
 
@@ -220,7 +219,7 @@ pub fn respond_without_configuration(
         Caller::StateMachine { .. } => delivery::compose(report, &request, &settings),
         Caller::Schedule { .. } | Caller::Direct { .. } => Response::from(report),
     });
-    record::invocation(&Checked { request: &request, result: &result, attempts: 0 }, Duration::ZERO);
+    record::invocation(&request, &result, 0, Duration::ZERO);
     result
 }
 

@@ -27,7 +27,7 @@ pub mod error;
 pub mod handler;
 pub mod http;
 pub mod invalid;
-pub mod json;
+pub(crate) mod json;
 pub mod logging;
 pub mod metrics;
 pub mod operation;

@@ -6,7 +6,6 @@ use std::fmt;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt as output};
@@ -28,7 +27,8 @@ pub fn init(environment: &Environment) {
         .with_target(env!("CARGO_CRATE_NAME"), level);
     let json = environment.get("AWS_LAMBDA_LOG_FORMAT").is_some_and(|format| format.eq_ignore_ascii_case("json"));
     let layer = if json {
-        output::layer().json().flatten_event(true).with_span_list(false).with_target(false).with_timer(LogTime).boxed()
+        let timer = timestamp as fn(&mut Writer<'_>) -> fmt::Result;
+        output::layer().json().flatten_event(true).with_span_list(false).with_target(false).with_timer(timer).boxed()
     } else {
         // CloudWatch stamps each line itself.
         output::layer().with_target(false).with_ansi(false).without_time().boxed()
@@ -37,25 +37,15 @@ pub fn init(environment: &Environment) {
     let _already_set = tracing_subscriber::registry().with(layer.with_filter(filter)).try_init();
 }
 
-/// Lambda's names, which include FATAL.
+/// Lambda's names: those of `tracing`, and FATAL.
 fn parse_level(text: &str) -> LevelFilter {
-    match text.to_ascii_uppercase().as_str() {
-        "TRACE" => LevelFilter::TRACE,
-        "DEBUG" => LevelFilter::DEBUG,
-        "WARN" => LevelFilter::WARN,
-        "ERROR" | "FATAL" => LevelFilter::ERROR,
-        "OFF" => LevelFilter::OFF,
-        _ => LevelFilter::INFO,
-    }
+    let fatal = text.eq_ignore_ascii_case("fatal").then_some(LevelFilter::ERROR);
+    fatal.or(text.parse().ok()).unwrap_or(LevelFilter::INFO)
 }
 
 /// Lambda filters JSON lines by a `timestamp` in RFC 3339.
-struct LogTime;
-
-impl FormatTime for LogTime {
-    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        write!(writer, "{}", Timestamp::now())
-    }
+fn timestamp(writer: &mut Writer<'_>) -> fmt::Result {
+    write!(writer, "{}", Timestamp::now())
 }
 
 #[cfg(test)]
@@ -67,8 +57,6 @@ mod tests {
         for (text, level) in [
             ("TRACE", LevelFilter::TRACE),
             ("debug", LevelFilter::DEBUG),
-            ("INFO", LevelFilter::INFO),
-            ("WARN", LevelFilter::WARN),
             ("FATAL", LevelFilter::ERROR),
             ("nonsense", LevelFilter::INFO),
         ] {

@@ -6,17 +6,12 @@
 //! everything here does nothing.
 
 use crate::environment::Environment;
-use crate::error::ErrorType;
 use crate::timestamp::Timestamp;
 use ::metrics::{counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use std::io;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-
-/// The namespace of all metrics.
-pub const NAMESPACE: &str = "MassChangeOwnerStatus";
 
 const CHECKS: &str = "Checks";
 const ENDS: &str = "Ends";
@@ -28,20 +23,12 @@ const RATE_LIMITS: &str = "RateLimits";
 const LATENESS_BOUND: &str = "LatenessBound";
 const COLD_STARTS: &str = "ColdStarts";
 
-const FUNCTION_NAME: &str = "FunctionName";
-const OUTCOME: &str = "Outcome";
-const ERROR_TYPE: &str = "ErrorType";
-
-/// An error that is none of the function's own: what a state machine caught.
-pub const OTHER_ERROR: &str = "Other";
-
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
-static IS_WARM: AtomicBool = AtomicBool::new(false);
 
 /// Starts to collect metrics.
 pub fn init(environment: &Environment) {
     let name = environment.get("AWS_LAMBDA_FUNCTION_NAME").unwrap_or("unknown").to_owned();
-    let builder = Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension(FUNCTION_NAME, name);
+    let builder = Builder::new().cloudwatch_namespace("MassChangeOwnerStatus").with_dimension("FunctionName", name);
     // Fails only if the process has a recorder already.
     let Ok(collector) = builder.init() else { return };
     let _first = COLLECTOR.set(collector);
@@ -51,6 +38,8 @@ pub fn init(environment: &Environment) {
     describe_histogram!(ZOHO_LATENCY, ::metrics::Unit::Milliseconds, "");
     describe_histogram!(ATTEMPTS, ::metrics::Unit::Count, "");
     describe_histogram!(LATENESS_BOUND, ::metrics::Unit::Seconds, "");
+    // Written with the first invocation.
+    counter!(COLD_STARTS).increment(1);
 }
 
 /// Zoho's API responded to a status request, or failed to, after this time.
@@ -72,21 +61,22 @@ pub fn rate_limited() {
 /// there was no check), the outcome if the watch is over, and the error with which the invocation failed or the watch ended.
 /// `lateness_bound_seconds` is the time from when the job was last seen unfinished to its announcement, if both are known:
 /// nobody learned of the end later than that after it.
-pub fn record(attempts: u32, outcome: Option<&'static str>, error: Option<&str>, lateness_bound_seconds: Option<u64>) {
+pub fn record(
+    attempts: u32,
+    outcome: Option<&'static str>,
+    error: Option<&'static str>,
+    lateness_bound_seconds: Option<u64>,
+) {
     let Some(collector) = COLLECTOR.get() else { return };
-    if !IS_WARM.swap(true, Ordering::Relaxed) {
-        counter!(COLD_STARTS).increment(1);
-    }
     if attempts > 0 {
         counter!(CHECKS).increment(1);
         histogram!(ATTEMPTS).record(f64::from(attempts));
     }
     if let Some(outcome) = outcome {
-        counter!(ENDS, OUTCOME => outcome).increment(1);
+        counter!(ENDS, "Outcome" => outcome).increment(1);
     }
     if let Some(error) = error {
-        let error = ErrorType::from_name(error).map_or(OTHER_ERROR, ErrorType::name);
-        counter!(ERRORS, ERROR_TYPE => error).increment(1);
+        counter!(ERRORS, "ErrorType" => error).increment(1);
     }
     if let Some(seconds) = lateness_bound_seconds {
         // Far below the numbers that lose digits.

@@ -4,29 +4,13 @@
 //! `init.aws` (the SDK), and the longer of `init.secret` (with a token) and `init.connect` (to Zoho), which run in parallel
 //! if a variable names the host. If only the secret does, they run one after the other.
 
-use std::future::Future;
 use std::time::Instant;
-
-/// A phase from here to where this is dropped.
-#[must_use]
-pub struct Phase(&'static str, Instant);
-
-impl Phase {
-    /// Begins one.
-    pub fn begin(name: &'static str) -> Self {
-        Self(name, Instant::now())
-    }
-}
-
-impl Drop for Phase {
-    fn drop(&mut self) {
-        let microseconds = u64::try_from(self.1.elapsed().as_micros()).unwrap_or(u64::MAX);
-        tracing::debug!(phase = self.0, microseconds, "phase");
-    }
-}
 
 /// A future as a phase.
 pub async fn timed<F: Future>(name: &'static str, future: F) -> F::Output {
-    let _phase = Phase::begin(name);
-    future.await
+    let began = Instant::now();
+    let output = future.await;
+    let microseconds = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(phase = name, microseconds, "phase");
+    output
 }

@@ -14,7 +14,6 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use mass_change_owner_status::config::Config;
 use mass_change_owner_status::deadline::Deadline;
-use mass_change_owner_status::environment::Environment;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration};
 use mass_change_owner_status::timestamp::Timestamp;
@@ -190,8 +189,7 @@ fn secrets() {
 fn environments() {
     holds_for("environments", |text| {
         let variables = text.split('\t').filter_map(|variable| variable.split_once('='));
-        let environment: Environment = variables.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        match Config::new(&environment) {
+        match Config::new(&variables.collect()) {
             Ok(config) => {
                 let limits = config.limits;
                 assert!(limits.bounds.min_seconds <= limits.bounds.max_seconds);

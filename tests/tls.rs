@@ -4,9 +4,8 @@
 
 use http::{HeaderMap, Method};
 use mass_change_owner_status::config::Config;
-use mass_change_owner_status::environment::Environment;
 use mass_change_owner_status::http::{
-    Connections, HttpClient, HttpRequest, HttpResponse, HttpSettings, NoResponse, Origin, TransportError,
+    Connections, HttpClient, HttpRequest, HttpResponse, NoResponse, Origin, TransportError,
 };
 use reqwest::Proxy;
 use rustls::pki_types::PrivateKeyDer;
@@ -55,15 +54,16 @@ fn server() -> Server {
     Server { origin, certificate: certified.cert.pem(), handshakes }
 }
 
-/// A client for which these are the certificates of authorities, or what is wrong with them.
-fn trusting(pem: &str, proxy: Option<Proxy>) -> Result<Connections, String> {
+/// A client with these variables for which these are the certificates of authorities, or what is wrong with them.
+fn trusting(pem: &str, variables: &[(&str, &str)]) -> Result<Arc<Connections>, String> {
     static FILES: AtomicUsize = AtomicUsize::new(0);
     let name = format!("authority-{}-{}.pem", std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
     let path = std::env::temp_dir().join(name);
     std::fs::write(&path, pem).unwrap();
-    let connections = Connections::new(HttpSettings { cert_file: Some(&path), proxy, ..Default::default() });
+    let own = [("ZOHO_SECRET_ID", "zoho"), ("SSL_CERT_FILE", path.to_str().unwrap())];
+    let config = Config::new(&own.iter().chain(variables).copied().collect());
     std::fs::remove_file(&path).unwrap();
-    connections
+    config.map(|config| config.connections).map_err(|problems| problems.join("; "))
 }
 
 async fn send(connections: &Connections, origin: &Origin) -> Result<HttpResponse, TransportError> {
@@ -76,7 +76,7 @@ async fn send(connections: &Connections, origin: &Origin) -> Result<HttpResponse
 #[tokio::test]
 async fn later_handshakes_of_a_process_resume() {
     let server = server();
-    let connections = trusting(&server.certificate, None).unwrap();
+    let connections = trusting(&server.certificate, &[]).unwrap();
     for expected in [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Resumed] {
         send(&connections, &server.origin).await.unwrap();
         assert_eq!(server.handshakes.recv().unwrap(), expected);
@@ -87,22 +87,22 @@ async fn later_handshakes_of_a_process_resume() {
 
 #[test]
 fn an_unusable_certificate_bundle_is_reported() {
-    let missing = std::env::temp_dir().join("no-such-bundle.pem");
-    let missing = Connections::new(HttpSettings { cert_file: Some(&missing), ..Default::default() });
-    let malformed = trusting("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", None);
-    let empty = trusting("no certificate at all", None);
-    let expected =
-        [(missing, "cannot be read"), (malformed, "cannot be read"), (empty, "without a usable certificate")];
-    for (connections, part) in expected {
-        assert!(connections.err().unwrap().contains(part));
+    let missing = [("SSL_CERT_FILE", "/no/such/bundle.pem")];
+    for (connections, part) in [
+        (trusting("", &missing), "cannot be read"),
+        (trusting("no certificate at all", &[]), "without a usable certificate"),
+        (trusting("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", &[]), "cannot be read"),
+    ] {
+        let error = connections.err();
+        assert!(error.as_ref().is_some_and(|error| error.contains(part)), "{error:?}");
     }
 }
 
 #[tokio::test]
 async fn what_prevents_a_connection_is_named() {
     let server = server();
-    let own = Connections::new(HttpSettings::default()).unwrap();
-    let trusting = trusting(&server.certificate, None).unwrap();
+    let own = Connections::new(None, None).unwrap();
+    let trusting = trusting(&server.certificate, &[]).unwrap();
     let unknown = Origin::parse_host("www.zohoapis.invalid").unwrap();
     let other = Origin::parse(&server.origin.as_str().replace("localhost", "127.0.0.1")).unwrap();
     for (connections, origin, reason, part) in [
@@ -116,7 +116,7 @@ async fn what_prevents_a_connection_is_named() {
     for response in ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n", ""] {
         let (url, _requests) = proxy(Some(response));
         let proxy = Some(Proxy::https(url).unwrap());
-        let connections = Connections::new(HttpSettings { proxy, ..Default::default() }).unwrap();
+        let connections = Connections::new(None, proxy).unwrap();
         let error = send(&connections, &Origin::parse_host("www.zohoapis.com").unwrap()).await.unwrap_err();
         assert_eq!(error.reason, NoResponse::Proxy, "{response:?}: {error}");
     }
@@ -158,11 +158,8 @@ async fn a_proxy_is_used_unless_the_host_is_an_exception() {
         (["HTTPS_PROXY", "NO_PROXY"], "localhost", false),
         (["https_proxy", "no_proxy"], "*", false),
     ] {
-        let variables = [("ZOHO_SECRET_ID", "zoho"), (proxy_name, url.as_str()), (exceptions_name, no_proxy)];
-        let environment: Environment =
-            variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        let proxy = Config::new(&environment).unwrap().proxy;
-        let connections = trusting(&server.certificate, proxy).unwrap();
+        let variables = [(proxy_name, url.as_str()), (exceptions_name, no_proxy)];
+        let connections = trusting(&server.certificate, &variables).unwrap();
         // Also a connection that is opened ahead.
         connections.preconnect(&server.origin).await;
         send(&connections, &server.origin).await.unwrap();

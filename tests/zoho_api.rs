@@ -64,8 +64,7 @@ impl Api {
     async fn new(replies: Vec<Reply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = Origin::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
-        let (http, connections, requests) =
-            (Connections::new(Default::default()).unwrap(), Arc::default(), Arc::default());
+        let (http, connections, requests) = (Connections::new(None, None).unwrap(), Arc::default(), Arc::default());
         let api = Self { http, origin, connections, requests };
         let (connections, requests) = (api.connections.clone(), api.requests.clone());
         let replies = Arc::new(Mutex::new(replies));

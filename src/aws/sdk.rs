@@ -126,7 +126,7 @@ pub(super) mod testing {
 
     /// The clients on the HTTP client that ships, with another server.
     pub(crate) fn sdk_at(endpoint: &str) -> Sdk {
-        let connections = Arc::new(Connections::new(crate::http::HttpSettings::default()).unwrap());
+        let connections = Arc::new(Connections::new(None, None).unwrap());
         let client = sdk_http_client(connections, Duration::from_secs(5));
         Sdk::new(config(client, true, Some(endpoint)), "eu-west-1".into(), KNOWN.into_iter())
     }

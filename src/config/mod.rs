@@ -6,18 +6,17 @@ mod values;
 
 use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
-use crate::http::Origin;
+use crate::http::{Connections, Origin};
 use crate::invalid::Invalid;
 use crate::watch::notice;
 use crate::watch::pacing::Bounds;
 use crate::watch::report::Limits;
 use crate::zoho::ZohoSettings;
-use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// All settings.
-#[derive(Clone)]
+/// All settings, and the HTTP client that follows from them.
 pub struct Config {
     /// `ZOHO_SECRET_ID`: name or ARN of the secret.
     pub secret_id: String,
@@ -30,25 +29,16 @@ pub struct Config {
     pub limits: Limits,
     /// `CHAT_NOTIFICATIONS`: whether messages have a text for Amazon Q Developer in chat applications.
     pub chat_notifications: bool,
-    /// `SSL_CERT_FILE`: a PEM bundle that replaces the built-in root certificates.
-    pub cert_file: Option<PathBuf>,
-    /// `HTTPS_PROXY`, otherwise `ALL_PROXY`, and `NO_PROXY`, also in lowercase.
-    pub proxy: Option<reqwest::Proxy>,
-}
-
-/// Shows nothing: the proxy's URL may hold a password.
-impl fmt::Debug for Config {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Config").finish_non_exhaustive()
-    }
+    /// With the certificates of `SSL_CERT_FILE`, through the proxy of `HTTPS_PROXY` or `ALL_PROXY` except for `NO_PROXY`.
+    pub connections: Arc<Connections>,
 }
 
 /// A Standard workflow runs for at most a year, and so does a watch or a wait.
 const YEAR_SECONDS: u64 = 31_536_000;
 
 impl Config {
-    /// Reads every variable, including those that the AWS SDK reads. The errors are a sentence for every invalid variable.
-    /// None repeats a value that was rejected.
+    /// Reads every variable, including those that the AWS SDK reads. Sends nothing. The errors are a sentence for every
+    /// invalid variable. None repeats a value that was rejected.
     pub fn new(environment: &Environment) -> Result<Self, Vec<String>> {
         let mut variables = Variables { environment, problems: Vec::new() };
         if environment.get("ZOHO_SECRET_ID").is_none() {
@@ -82,18 +72,17 @@ impl Config {
                 "CHECK_INTERVAL_MIN_SECONDS ({min_seconds}) is greater than CHECK_INTERVAL_MAX_SECONDS ({max_seconds})"
             ));
         }
-        let proxy = variables.proxy();
         variables.check_aws();
-        let config = Self {
-            secret_id,
-            topic_arn,
-            zoho,
-            limits: Limits { bounds: Bounds { min_seconds, max_seconds }, watch_limit_seconds, notices },
-            chat_notifications,
-            cert_file: environment.get("SSL_CERT_FILE").map(PathBuf::from),
-            proxy,
+        let cert_file = environment.get("SSL_CERT_FILE").map(Path::new);
+        let connections = match Connections::new(cert_file, variables.proxy()) {
+            Ok(connections) if variables.problems.is_empty() => Arc::new(connections),
+            result => {
+                variables.problems.extend(result.err().map(|problem| format!("SSL_CERT_FILE {problem}")));
+                return Err(variables.problems);
+            }
         };
-        if variables.problems.is_empty() { Ok(config) } else { Err(variables.problems) }
+        let limits = Limits { bounds: Bounds { min_seconds, max_seconds }, watch_limit_seconds, notices };
+        Ok(Self { secret_id, topic_arn, zoho, limits, chat_notifications, connections })
     }
 }
 
@@ -104,13 +93,7 @@ struct Variables<'a> {
 
 impl Variables<'_> {
     fn parsed<T>(&mut self, name: &str, parse: impl Fn(&str) -> Result<T, Invalid>) -> Option<T> {
-        match parse(self.environment.get(name)?) {
-            Ok(value) => Some(value),
-            Err(invalid) => {
-                self.problems.push(invalid.of(name));
-                None
-            }
-        }
+        parse(self.environment.get(name)?).map_err(|invalid| self.problems.push(invalid.of(name))).ok()
     }
 
     fn seconds(&mut self, name: &str, max: u64) -> Option<u64> {

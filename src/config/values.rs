@@ -13,14 +13,11 @@ use std::ops::RangeInclusive;
 
 /// A whole number of seconds in these bounds.
 pub(super) fn seconds(text: &str, bounds: RangeInclusive<u64>) -> Result<u64, Invalid> {
-    let parsed = text.parse::<u64>().ok().filter(|seconds| bounds.contains(seconds));
-    parsed.ok_or_else(|| {
-        let (min, max) = bounds.into_inner();
-        Invalid::new("is not a valid number of seconds", format!("Set a whole number from {min} to {max}"))
-    })
+    let hint = format!("Set a whole number from {} to {}", bounds.start(), bounds.end());
+    let parsed = text.parse().ok().filter(|seconds| bounds.contains(seconds));
+    parsed.ok_or_else(|| Invalid::new("is not a valid number of seconds", hint))
 }
 
-/// The text itself, if it is valid.
 fn checked(is_valid: bool, text: &str, what: &'static str, hint: &'static str) -> Result<String, Invalid> {
     if is_valid { Ok(text.to_owned()) } else { Err(Invalid::new(what, hint)) }
 }
@@ -77,8 +74,8 @@ pub(super) fn data_center(text: &str) -> Result<DataCenter, Invalid> {
 pub(super) fn proxy(text: &str, exceptions: Option<&str>) -> Result<Proxy, Invalid> {
     let url = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let proxy = parse_url(&url)
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        .filter(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none())
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.path() == "/")
+        .filter(|url| url.query().is_none() && url.fragment().is_none())
         .and_then(|url| Proxy::https(url).ok())
         .ok_or_else(|| {
             Invalid::new(
@@ -96,16 +93,9 @@ pub(super) fn region(text: &str) -> Result<String, Invalid> {
 
 /// The URL of an AWS service.
 pub(super) fn endpoint_url(text: &str) -> Result<String, Invalid> {
-    let is_valid = parse_url(text).is_some_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.has_host()
-            && url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-    });
+    let is_http = parse_url(text).is_some_and(|url| matches!(url.scheme(), "http" | "https"));
     // The SDK parses it by the rules of another library.
-    let is_valid = is_valid && text.parse::<http::Uri>().is_ok();
+    let is_valid = is_http && text.parse::<http::Uri>().is_ok() && !text.contains(['@', '?', '#']);
     checked(is_valid, text, "is not a URL", "Set https://host[:port][/path], or remove the variable")
 }
 

@@ -1,7 +1,7 @@
 //! The HTTP client that ships: one TLS configuration, one set of root certificates, made here and nowhere else
 //! (.clippy.toml rejects any other).
 
-use crate::deadline::CurrentDeadline;
+use crate::deadline;
 use crate::http::preconnect;
 use crate::http::{BODY_LIMIT, HttpClient, HttpRequest, HttpResponse, Origin, Stage, TransportError};
 use crate::redact;
@@ -22,31 +22,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// How the client connects.
-#[derive(Default)]
-pub struct HttpSettings<'a> {
-    /// `SSL_CERT_FILE`: a PEM bundle that replaces the compiled-in root certificates.
-    pub cert_file: Option<&'a Path>,
-    /// `HTTPS_PROXY` and `NO_PROXY`.
-    pub proxy: Option<reqwest::Proxy>,
-    /// Bounds every attempt.
-    pub deadline: CurrentDeadline,
-}
-
 /// Connections to every server that the function talks to.
 pub struct Connections {
     client: reqwest::Client,
     /// Opens connections for the other client. Its requests are never sent.
     opener: reqwest::Client,
     has_proxy: bool,
-    deadline: CurrentDeadline,
 }
 
 impl Connections {
-    /// Sends nothing.
+    /// Sends nothing. `cert_file` is a PEM bundle that replaces the compiled-in root certificates.
     /// The error is what is wrong with the certificates or with TLS, to follow the name `SSL_CERT_FILE`.
-    pub fn new(settings: HttpSettings<'_>) -> Result<Self, String> {
-        let HttpSettings { cert_file, proxy, deadline } = settings;
+    pub fn new(cert_file: Option<&Path>, proxy: Option<reqwest::Proxy>) -> Result<Self, String> {
         let roots = match cert_file {
             None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
             Some(path) => read_roots(path)?,
@@ -55,7 +42,7 @@ impl Connections {
         let (takes, keeps) = preconnect::layers();
         let client = build(builder(&tls, proxy.as_ref()).connector_layer(takes))?;
         let opener = build(builder(&tls, proxy.as_ref()).connector_layer(keeps))?;
-        Ok(Self { client, opener, has_proxy: proxy.is_some(), deadline })
+        Ok(Self { client, opener, has_proxy: proxy.is_some() })
     }
 
     /// Sends one request once and reads its whole response, up to [`BODY_LIMIT`]. Takes at most `timeout`, and at
@@ -67,7 +54,7 @@ impl Connections {
     ) -> Result<HttpResponse, TransportError> {
         let client = if preconnect::is_opening() { &self.opener } else { &self.client };
         let origin = request.url().origin().ascii_serialization();
-        *request.timeout_mut() = Some(self.deadline.share(timeout));
+        *request.timeout_mut() = Some(deadline::timeout_of_attempt(timeout));
         let failed = |error, is_responding| TransportError::of(error, is_responding, self.has_proxy);
         let sent = preconnect::toward(origin, client.execute(request)).await;
         let mut response = sent.map_err(|error| failed(error, false))?;

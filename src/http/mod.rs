@@ -9,7 +9,7 @@ pub mod origin;
 pub(crate) mod preconnect;
 pub(crate) mod retry_after;
 
-pub use connections::{Connections, HttpSettings};
+pub use connections::Connections;
 pub use origin::Origin;
 
 use crate::redact;

@@ -3,11 +3,11 @@
 use crate::credentials::invalid;
 use clap::{Parser, Subcommand};
 use mass_change_owner_status::config::{self, Config};
-use mass_change_owner_status::http::{Connections, HttpSettings};
+use mass_change_owner_status::environment::{self, Environment};
 use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
-use mass_change_owner_status::{environment::Environment, error::WatchError, invalid::Invalid, timestamp::Timestamp};
+use mass_change_owner_status::{error::WatchError, invalid::Invalid, timestamp::Timestamp};
 use std::ffi::{OsStr, OsString};
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 /// Watch a Zoho CRM "mass change owner" job until it ends.
 #[derive(Parser)]
@@ -142,7 +142,6 @@ fn quoted(word: &OsStr) -> String {
 pub(crate) struct Settings {
     pub environment: Environment,
     pub config: Config,
-    pub connections: Arc<Connections>,
 }
 
 /// How variables begin that count only with a secret in AWS, or, for messages, never.
@@ -160,17 +159,12 @@ impl Settings {
             ("ZOHO_SECRET_ID", secret_id.or(Some("unused"))),
         ];
         let options = options.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-        let text = |value: OsString| value.to_string_lossy().into_owned();
-        let process = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
         let unused = UNUSED.iter().skip(usize::from(secret_id.is_some()));
         let is_used = |name: &str| !unused.clone().any(|start| name.starts_with(start));
-        let environment: Environment = process.filter(|(name, _)| is_used(name)).chain(options).collect();
+        let process = environment::variables().filter(|(name, _)| is_used(name));
+        let environment: Environment = process.chain(options).collect();
         let config = Config::new(&environment).map_err(|problems| config::invalid(&problems))?;
-        // Checks have deadlines of their own.
-        let (cert_file, proxy) = (config.cert_file.as_deref(), config.proxy.clone());
-        let connections = Connections::new(HttpSettings { cert_file, proxy, ..HttpSettings::default() })
-            .map_err(|problem| config::invalid(&[format!("SSL_CERT_FILE {problem}")]))?;
-        Ok(Self { environment, config, connections: Arc::new(connections) })
+        Ok(Self { environment, config })
     }
 }
 

@@ -30,8 +30,8 @@ pub(crate) async fn run<S: SecretStore + 'static>(
     arguments: &Arguments,
     view: &View,
 ) -> Result<u8, WatchError> {
-    let Settings { config, connections, .. } = settings;
-    let tokens = TokenSource::new(store, connections, config.zoho, sharing, Arc::new(Timestamp::now));
+    let config = settings.config;
+    let tokens = TokenSource::new(store, config.connections, config.zoho, sharing, Arc::new(Timestamp::now));
     let checks = Checks { zoho: Checker::new(tokens), job: arguments.job()?, view };
     if arguments.check_credentials {
         checks.credentials(arguments.job_id.is_some()).await

@@ -2,9 +2,10 @@
 
 use crate::arguments::Arguments;
 use etcetera::BaseStrategy;
+use mass_change_owner_status::environment::{Environment, variables};
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::token::{Put, SecretStore, StoreError, Version};
-use mass_change_owner_status::{environment::Environment, redact, timestamp::Timestamp};
+use mass_change_owner_status::{redact, timestamp::Timestamp};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
@@ -29,7 +30,7 @@ pub(crate) fn invalid(message: impl AsRef<str>) -> WatchError {
 impl Source {
     /// The first that is given, in the order of the help text.
     pub(crate) fn choose(arguments: &Arguments) -> Result<Self, WatchError> {
-        let environment = Environment::of_process();
+        let environment: Environment = variables().collect();
         let variable = |name| environment.get(name).map(str::to_owned);
         let sources = [
             arguments.credentials.clone().map(Self::File),

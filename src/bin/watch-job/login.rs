@@ -132,7 +132,7 @@ async fn post(settings: &Settings, at: DataCenter, path: &str, form: &[(&str, &s
     let config = &settings.config.zoho;
     let host = config.accounts_domain.clone().unwrap_or_else(|| at.accounts_origin());
     let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-    let sent = settings.connections.send(HttpRequest {
+    let sent = settings.config.connections.send(HttpRequest {
         method: Method::POST,
         origin: &host,
         path: path.to_owned(),

@@ -74,7 +74,7 @@ async fn work(source: Source, arguments: &Arguments, view: &View) -> Result<u8, 
             let settings = Settings::new(arguments, Some(&secret_id))?;
             let region = sdk::region(&settings.environment).await;
             let region = region.ok_or_else(|| invalid("the secret is in AWS, but no Region is set. Set AWS_REGION"))?;
-            let (connections, timeout) = (settings.connections.clone(), settings.config.zoho.request_timeout);
+            let (connections, timeout) = (settings.config.connections.clone(), settings.config.zoho.request_timeout);
             let sdk = Sdk::load(connections, &settings.environment, region, timeout).await;
             return check::run(sdk.secret(secret_id), Sharing::ReadOnly, settings, arguments, view).await;
         }

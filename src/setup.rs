@@ -11,7 +11,7 @@ use crate::delivery::{Destinations, Response};
 use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
 use crate::handler::{Handler, Invocation};
-use crate::http::{Connections, HttpSettings};
+use crate::http::Connections;
 use crate::phase::Phase;
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::{Sharing, TokenSource};
@@ -25,7 +25,7 @@ use std::sync::{Arc, OnceLock};
 
 /// The function as it runs on Lambda.
 pub struct Function {
-    handler: Handler<SecretsManager, Arc<Connections>, Aws>,
+    handler: Handler<SecretsManager, Connections, Aws>,
     deadline: CurrentDeadline,
 }
 
@@ -51,11 +51,9 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
         Ok(config) => (Some(config), Vec::new()),
         Err(problems) => (None, problems),
     };
-    let connections = Connections::new(HttpSettings {
-        cert_file: environment.get("SSL_CERT_FILE").map(Path::new),
-        proxy: config.as_ref().and_then(|config| config.proxy.clone()),
-        deadline: deadline.clone(),
-    });
+    let cert_file = environment.get("SSL_CERT_FILE").map(Path::new);
+    let proxy = config.as_ref().and_then(|config| config.proxy.clone());
+    let connections = Connections::new(cert_file, proxy, deadline.clone());
     let connections = connections.map_err(|problem| problems.push(format!("SSL_CERT_FILE {problem}"))).ok();
     drop(configuring);
     let _aws = Phase::begin("init.aws");
@@ -66,7 +64,6 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     let (Some(config), Some(connections), Some(region), []) = (config, connections, region, &problems[..]) else {
         return Err(config::invalid(&problems));
     };
-    let connections = Arc::new(connections);
     let sdk = Sdk::load(connections.clone(), environment, region.clone(), config.zoho.request_timeout).await;
     let clock: Clock = Arc::new(Timestamp::now);
     let secret = sdk.secret(config.secret_id.clone());

@@ -4,9 +4,10 @@
 
 use http::{HeaderMap, Method};
 use mass_change_owner_status::config::Config;
+use mass_change_owner_status::deadline::CurrentDeadline;
 use mass_change_owner_status::environment::Environment;
 use mass_change_owner_status::http::{
-    Connections, HttpClient, HttpRequest, HttpResponse, HttpSettings, NoResponse, Origin, TransportError,
+    Connections, HttpClient, HttpRequest, HttpResponse, NoResponse, Origin, TransportError,
 };
 use reqwest::Proxy;
 use rustls::pki_types::PrivateKeyDer;
@@ -61,7 +62,7 @@ fn trusting(pem: &str, proxy: Option<Proxy>) -> Result<Connections, String> {
     let name = format!("authority-{}-{}.pem", std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
     let path = std::env::temp_dir().join(name);
     std::fs::write(&path, pem).unwrap();
-    let connections = Connections::new(HttpSettings { cert_file: Some(&path), proxy, ..Default::default() });
+    let connections = Connections::new(Some(&path), proxy, CurrentDeadline::default());
     std::fs::remove_file(&path).unwrap();
     connections
 }
@@ -88,7 +89,7 @@ async fn later_handshakes_of_a_process_resume() {
 #[test]
 fn an_unusable_certificate_bundle_is_reported() {
     let missing = std::env::temp_dir().join("no-such-bundle.pem");
-    let missing = Connections::new(HttpSettings { cert_file: Some(&missing), ..Default::default() });
+    let missing = Connections::new(Some(&missing), None, CurrentDeadline::default());
     for (connections, part) in [
         (missing, "cannot be read"),
         (trusting("no certificate at all", None), "without a usable certificate"),
@@ -102,14 +103,14 @@ fn an_unusable_certificate_bundle_is_reported() {
 #[tokio::test]
 async fn what_prevents_a_connection_is_named() {
     let server = server();
-    let own = Connections::new(HttpSettings::default()).unwrap();
+    let own = Connections::new(None, None, CurrentDeadline::default()).unwrap();
     let trusting = trusting(&server.certificate, None).unwrap();
     let unknown = Origin::parse_host("www.zohoapis.invalid").unwrap();
     let other = Origin::parse(&server.origin.as_str().replace("localhost", "127.0.0.1")).unwrap();
     for (connections, origin, reason, part) in [
         (&own, &unknown, NoResponse::UnknownHost, "host name www.zohoapis.invalid cannot be resolved"),
-        (&own, &server.origin, NoResponse::UnknownAuthority, "UnknownIssuer"),
-        (&trusting, &other, NoResponse::InvalidCertificate, "certificate"),
+        (&own, &server.origin, NoResponse::Certificate, "UnknownIssuer"),
+        (&trusting, &other, NoResponse::Certificate, "certificate"),
     ] {
         let error = send(connections, origin).await.unwrap_err();
         assert!(error.reason == reason && error.to_string().contains(part), "{error:?}");
@@ -117,7 +118,7 @@ async fn what_prevents_a_connection_is_named() {
     for response in ["HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "HTTP/1.1 403 Forbidden\r\n\r\n", ""] {
         let (url, _requests) = proxy(Some(response));
         let proxy = Some(Proxy::https(url).unwrap());
-        let connections = Connections::new(HttpSettings { proxy, ..Default::default() }).unwrap();
+        let connections = Connections::new(None, proxy, CurrentDeadline::default()).unwrap();
         let error = send(&connections, &Origin::parse_host("www.zohoapis.com").unwrap()).await.unwrap_err();
         assert_eq!(error.reason, NoResponse::Proxy, "{response:?}: {error}");
     }

@@ -79,7 +79,7 @@ impl Api {
     }
 
     fn at(url: &str) -> Self {
-        let (http, origin) = (Connections::new(Default::default()).unwrap(), Origin::parse(url).unwrap());
+        let (http, origin) = (Connections::new(None, None, Default::default()).unwrap(), Origin::parse(url).unwrap());
         Self { http, origin, connections: Arc::default(), requests: Arc::default() }
     }
 

@@ -6,7 +6,7 @@ use crate::zoho::{self, Answer};
 use http::{StatusCode, header};
 use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::http::{
-    HttpClient, HttpRequest as Request, HttpResponse as Response, NoResponse as Reason, Origin, Stage, TransportError,
+    HttpClient, HttpRequest as Request, HttpResponse as Response, NoResponse, Origin, TransportError,
 };
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::token::{Sharing, StoreError, TokenSource};
@@ -267,15 +267,13 @@ impl HttpClient for Network {
         match (answer, fault) {
             (Err(_), _) => {
                 environment.life().sent.timeouts += u32::from(!is_token);
-                let mut error = TransportError::new(Stage::Responding, "the response timed out");
-                error.reason = Reason::TimedOut;
-                Err(error)
+                Err(TransportError::new(NoResponse::TimedOut, "the response timed out"))
             }
-            (Ok(None), _) => Err(TransportError::new(Stage::Connecting, "connection refused")),
-            (Ok(Some(_)), Some("lost")) => Err(TransportError::new(Stage::Responding, "the connection closed")),
+            (Ok(None), _) => Err(TransportError::new(NoResponse::Other, "connection refused")),
+            (Ok(Some(_)), Some("lost")) => Err(TransportError::new(NoResponse::Other, "the connection closed")),
             (Ok(Some(answer)), _) => {
                 environment.note_answer(&answer, is_token);
-                let too_long = TransportError::new(Stage::Oversized(StatusCode::OK), "the body is too long");
+                let too_long = TransportError::new(NoResponse::Oversized(StatusCode::OK), "the body is too long");
                 if fault == Some("too-long") { Err(too_long) } else { Ok(answer.response) }
             }
         }

@@ -4,13 +4,13 @@ use crate::login::LoginOptions;
 use clap::{Parser, Subcommand};
 use mass_change_owner_status::config::{self, Config};
 use mass_change_owner_status::error::{ErrorType, WatchError};
-use mass_change_owner_status::http::{self, Connections};
+use mass_change_owner_status::http::Connections;
 use mass_change_owner_status::invalid::Invalid;
 use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
 use mass_change_owner_status::{deadline::CurrentDeadline, environment::Environment, timestamp::Timestamp};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// Watch a Zoho CRM "mass change owner" job until it ends.
 #[derive(Parser)]
@@ -144,7 +144,7 @@ fn quoted(word: &OsStr) -> String {
 pub(crate) struct Settings {
     pub environment: Environment,
     pub config: Config,
-    pub connections: Arc<Connections>,
+    pub connections: Connections,
 }
 
 /// For messages that this program does not publish.
@@ -163,14 +163,10 @@ impl Settings {
         let process = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
         let environment: Environment = process.filter(|(name, _)| is_used(name)).chain(given).collect();
         let config = Config::new(&environment).map_err(|problems| config::invalid(&problems))?;
-        let connections = Connections::new(http::HttpSettings {
-            cert_file: config.cert_file.as_deref(),
-            proxy: config.proxy.clone(),
-            // Checks have deadlines of their own.
-            deadline: CurrentDeadline::default(),
-        });
+        let (cert_file, proxy) = (config.cert_file.as_deref(), config.proxy.clone());
+        let connections = Connections::new(cert_file, proxy, CurrentDeadline::default());
         let invalid = |problem| config::invalid(&[format!("SSL_CERT_FILE {problem}")]);
-        Ok(Self { environment, config, connections: Arc::new(connections.map_err(invalid)?) })
+        Ok(Self { environment, config, connections: connections.map_err(invalid)? })
     }
 }
 

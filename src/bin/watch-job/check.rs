@@ -13,13 +13,12 @@ use mass_change_owner_status::watch::job::{JobStatus, Outcome};
 use mass_change_owner_status::watch::report::{Limits, Report, seconds_between};
 use mass_change_owner_status::watch::{ids::Job, request::History, request::Request};
 use mass_change_owner_status::zoho::client::Attempts;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// One check, with all its attempts. On Lambda, the function's timeout bounds it.
 const CHECK_TIME: Duration = Duration::from_secs(60);
 
-pub(crate) type Zoho = Checker<Store, Arc<Connections>>;
+pub(crate) type Zoho = Checker<Store, Connections>;
 
 async fn check(zoho: &Zoho, job: &Job) -> Result<JobStatus, WatchError> {
     zoho.check(job, true, Deadline::after(CHECK_TIME), &mut Attempts::default()).await

@@ -20,7 +20,7 @@ use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use std::sync::Arc;
 
 /// The function as it runs on Lambda.
-pub type Function = Handler<SecretsManager, Arc<Connections>, Aws>;
+pub type Function = Handler<SecretsManager, Connections, Aws>;
 
 /// Reads the environment and makes the clients. Sends nothing.
 /// The error names every invalid variable.

@@ -107,8 +107,8 @@ async fn what_prevents_a_connection_is_named() {
     let other = Origin::parse(&server.origin.as_str().replace("localhost", "127.0.0.1")).unwrap();
     for (connections, origin, reason, part) in [
         (&own, &unknown, NoResponse::UnknownHost, "host name www.zohoapis.invalid cannot be resolved"),
-        (&own, &server.origin, NoResponse::UnknownAuthority, "UnknownIssuer"),
-        (&trusting, &other, NoResponse::InvalidCertificate, "certificate"),
+        (&own, &server.origin, NoResponse::Certificate, "UnknownIssuer"),
+        (&trusting, &other, NoResponse::Certificate, "certificate"),
     ] {
         let error = send(connections, origin).await.unwrap_err();
         assert!(error.reason == reason && error.to_string().contains(part), "{error:?}");

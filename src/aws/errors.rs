@@ -1,6 +1,6 @@
 //! What the errors of AWS services mean, and the messages about them: what happened, what AWS returned, what to do.
 
-use crate::http::{self, NoResponse, TransportError, hint};
+use crate::http::{self, TransportError, hint};
 use crate::redact;
 use ::http::StatusCode;
 use aws_credential_types::provider::error::CredentialsError;
@@ -9,227 +9,165 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use secrecy::{ExposeSecret, SecretString};
 use std::error::Error;
+use std::iter::successors;
 use std::sync::Arc;
 
-/// An operation, in the words of its messages.
+/// An operation on `{subject}`: a secret, a topic, or a schedule.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct AwsOperation {
-    service: &'static str,
-    /// In IAM's words.
-    permission: &'static str,
-    /// What the permission is for.
-    on: &'static str,
-    /// Where the name or the ARN of the thing comes from.
-    setting: &'static str,
-    /// What did not happen to `{}`: a secret, a topic, or a schedule.
-    failure: &'static str,
+pub(super) struct AwsOperation {
+    /// In IAM's words. The service's prefix comes first.
+    pub permission: &'static str,
+    /// What did not happen.
+    pub failure: &'static str,
 }
 
-pub(crate) const GET_SECRET_VALUE: AwsOperation = AwsOperation {
-    service: "Secrets Manager",
-    permission: "secretsmanager:GetSecretValue",
-    on: "the secret",
-    setting: "ZOHO_SECRET_ID",
-    failure: "the secret {} could not be read",
-};
-pub(crate) const PUT_SECRET_VALUE: AwsOperation = AwsOperation {
-    permission: "secretsmanager:PutSecretValue",
-    failure: "the secret {} could not be written",
-    ..GET_SECRET_VALUE
-};
-pub(crate) const PUBLISH: AwsOperation = AwsOperation {
-    service: "SNS",
-    permission: "sns:Publish",
-    on: "the topic",
-    setting: "STATUS_TOPIC_ARN",
-    failure: "the message could not be published to {}",
-};
-pub(crate) const GET_SCHEDULE: AwsOperation = AwsOperation {
-    service: "EventBridge Scheduler",
-    permission: "scheduler:GetSchedule",
-    on: "the schedules of its group",
-    setting: "schedule_arn",
-    failure: "the schedule {} could not be read",
-};
-pub(crate) const UPDATE_SCHEDULE: AwsOperation = AwsOperation {
-    permission: "scheduler:UpdateSchedule",
-    failure: "the schedule {} could not be updated",
-    ..GET_SCHEDULE
-};
-pub(crate) const DELETE_SCHEDULE: AwsOperation = AwsOperation {
-    permission: "scheduler:DeleteSchedule",
-    failure: "the watch is over, but its schedule {} could not be deleted and is still running",
-    ..GET_SCHEDULE
-};
-
-/// What an error means, and so what to do about it.
+/// What an error means for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Meaning {
-    /// There was no connection, or no response.
-    NoResponse(NoResponse),
-    /// Something responded, but not in the way of AWS: a web page, an empty body, an HTTP error without an error code.
-    NotAws,
-    /// There are no AWS credentials to sign with.
-    NoCredentials,
-    /// AWS rejects the credentials or the signature, or they have expired.
-    Credentials,
-    /// Too many requests.
+pub(super) enum AwsErrorKind {
+    /// The operation was not done.
     Throttled,
-    /// The service failed.
-    ServerError,
-    /// A permission is missing.
-    AccessDenied,
-    /// The KMS key cannot be used.
-    Key,
-    /// There is no such secret, topic, or schedule.
+    /// There is no such secret, version, topic, or schedule.
     Missing,
-    /// The secret has no value yet.
-    Empty,
-    /// The secret holds binary data.
-    Binary,
-    /// The secret is a replica, which cannot be written.
-    Replica,
     /// The version exists already.
     Exists,
-    /// The secret has too many versions.
-    Full,
-    /// Anything else, with its HTTP status.
-    Other(u16),
+    /// AWS says that an operator has to act.
+    Denied,
+    /// Anything else: it may be over in a moment.
+    Unavailable,
 }
 
-/// What error codes mean, by their beginnings. Some services leave `Exception` out at the end.
-const CODES: [(&str, Meaning); 17] = [
-    ("ResourceNotFound", Meaning::Missing),
-    ("NotFound", Meaning::Missing),
-    ("ResourceExists", Meaning::Exists),
-    ("LimitExceeded", Meaning::Full),
-    ("AccessDenied", Meaning::AccessDenied),
-    ("AuthorizationError", Meaning::AccessDenied),
-    ("NotAuthorized", Meaning::AccessDenied),
-    ("DecryptionFailure", Meaning::Key),
-    ("EncryptionFailure", Meaning::Key),
-    ("KMS", Meaning::Key),
-    ("ExpiredToken", Meaning::Credentials),
-    ("RequestExpired", Meaning::Credentials),
-    ("InvalidSignature", Meaning::Credentials),
-    ("SignatureDoesNotMatch", Meaning::Credentials),
-    ("UnrecognizedClient", Meaning::Credentials),
-    ("InvalidClientTokenId", Meaning::Credentials),
-    ("IncompleteSignature", Meaning::Credentials),
+use AwsErrorKind::{Denied, Exists, Missing, Throttled, Unavailable};
+
+/// What an error means, and what to do about it. Words in braces are filled in.
+type Meaning = (AwsErrorKind, &'static str);
+
+const THROTTLED: Meaning = (Throttled, "Try again later");
+const SERVER_ERROR: Meaning = (Unavailable, "Try again later");
+const NOT_AWS: Meaning = (Unavailable, "Check AWS_ENDPOINT_URL, and proxies on the way to {service}");
+const CREDENTIALS: Meaning = (
+    Unavailable,
+    "Check the function's execution role, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN outside of \
+     Lambda; if credentials have expired, try again later",
+);
+const DENIED: Meaning = (Denied, "Allow the function's role {permission} on {thing}");
+const PASS_ROLE: Meaning = (Denied, "Allow the function's role iam:PassRole on the schedule's role");
+const KEY: Meaning = (
+    Denied,
+    "Allow the function's role kms:Decrypt on the KMS key (to write, also kms:GenerateDataKey), and check that the key is \
+     enabled",
+);
+const MISSING: Meaning = (Missing, "Check {setting}, and that {thing} exists in Region {region} of this account");
+const EMPTY: Meaning = (
+    Denied,
+    "It is empty, because no value was stored yet. Store it: aws secretsmanager put-secret-value --secret-id {subject} \
+     --secret-string file://secret.json",
+);
+const REPLICA: Meaning = (Denied, "It is a replica: set {setting} to the ARN of the primary secret, and its Region");
+const FULL: Meaning = (Denied, "Check what else writes to the secret");
+
+/// What errors mean by parts of their codes, and by a part of their texts: Secrets Manager reports different things under
+/// one code. The first row that fits counts.
+const MEANINGS: [(&[&str], &str, Meaning); 13] = [
+    (&["Throttl", "TooManyRequests", "SlowDown"], "", THROTTLED),
+    (&["AccessDenied"], "KMS", KEY),
+    (&["KMS", "DecryptionFailure", "EncryptionFailure"], "", KEY),
+    (&["ResourceNotFound"], "AWSCURRENT", EMPTY),
+    (&["NotFound"], "", MISSING),
+    (&["InvalidRequest"], "marked for deletion", MISSING),
+    (&["Invalid"], "replica secret", REPLICA),
+    (&["ResourceExists"], "", (Exists, "")),
+    (&["LimitExceeded"], "", FULL),
+    // Whoever updates a schedule passes its role on.
+    (&["AccessDenied"], "iam:PassRole", PASS_ROLE),
+    (&["AccessDenied", "AuthorizationError", "NotAuthorized"], "", DENIED),
+    (&["ExpiredToken", "RequestExpired", "InvalidSignature", "SignatureDoesNotMatch"], "", CREDENTIALS),
+    (&["UnrecognizedClient", "InvalidClientTokenId", "IncompleteSignature"], "", CREDENTIALS),
 ];
 
-fn classify(status: u16, code: &str, message: &str) -> Meaning {
-    let is_throttle = ["Throttl", "TooManyRequests", "SlowDown"].iter().any(|part| code.contains(part));
-    if status == 429 || is_throttle {
-        return Meaning::Throttled;
-    }
-    if status >= 500 {
-        return Meaning::ServerError;
-    }
-    if code.is_empty() {
-        return Meaning::NotAws;
-    }
-    let found = CODES.iter().find(|(beginning, _)| code.starts_with(beginning)).map(|(_, meaning)| *meaning);
-    // Secrets Manager reports different things under one code.
-    match found {
-        Some(Meaning::Missing) if message.contains("AWSCURRENT") => Meaning::Empty,
-        Some(Meaning::AccessDenied) if message.contains("KMS") => Meaning::Key,
-        Some(meaning) => meaning,
-        None if message.contains("marked for deletion") => Meaning::Missing,
-        None if message.contains("replica secret") => Meaning::Replica,
-        None => Meaning::Other(status),
+fn meaning(status: u16, code: &str, text: &str) -> Meaning {
+    let fits = |codes: &[&str], part| codes.iter().any(|beginning| code.contains(beginning)) && text.contains(part);
+    let row = MEANINGS.iter().find(|(codes, part, _)| fits(codes, *part));
+    match (status, row) {
+        (429, _) => THROTTLED,
+        (500.., _) => SERVER_ERROR,
+        (_, Some((.., meaning))) => *meaning,
+        _ if code.is_empty() => NOT_AWS,
+        (401 | 403, None) => (Unavailable, DENIED.1),
+        _ => (Unavailable, ""),
     }
 }
 
 /// An error of an AWS service: what it means, and the message about it.
 #[derive(Debug)]
-pub(crate) struct AwsError {
-    pub(crate) meaning: Meaning,
-    pub(crate) message: String,
+pub(super) struct AwsError {
+    pub kind: AwsErrorKind,
+    pub message: String,
 }
 
 /// Puts errors into words.
 #[derive(Debug, Clone)]
-pub(crate) struct Reporter {
-    pub(super) region: String,
+pub(super) struct Reporter {
+    pub region: String,
     /// The AWS credentials of the environment: a service may echo them.
-    pub(super) credentials: Arc<[SecretString]>,
+    pub credentials: Arc<[SecretString]>,
 }
 
 impl Reporter {
-    /// What an SDK error means for this secret, topic, or schedule.
-    pub(crate) fn report<E>(
+    /// What is wanted of the output of an operation. An output without it is not AWS's.
+    pub(super) fn result<T, U, E>(
         &self,
-        operation: &AwsOperation,
+        operation: AwsOperation,
         subject: &str,
-        error: &SdkError<E, HttpResponse>,
-    ) -> AwsError
+        sent: Result<T, SdkError<E, HttpResponse>>,
+        wanted: impl FnOnce(T) -> Option<U>,
+    ) -> Result<U, AwsError>
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let Some(response) = error.raw_response() else {
-            let meaning = match source::<TransportError>(error) {
-                Some(transport) => Meaning::NoResponse(transport.reason),
-                None if source::<CredentialsError>(error).is_some() => Meaning::NoCredentials,
-                None => Meaning::Other(0),
-            };
-            return self.error(operation, subject, meaning, &redact::causes(error));
+        let AwsOperation { permission, failure } = operation;
+        let (prefix, _) = permission.split_once(':').unwrap_or_default();
+        let (service, thing, setting) = match prefix {
+            "sns" => ("SNS", "the topic", "STATUS_TOPIC_ARN"),
+            "scheduler" => ("EventBridge Scheduler", "the schedules of its group", "schedule_arn"),
+            _ => ("Secrets Manager", "the secret", "ZOHO_SECRET_ID"),
         };
-        let status = response.status().as_u16();
-        let (code, text) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
-        let [shown_code, shown_text] = [code, text].map(|text| self.mask(text));
-        let shown_status = StatusCode::from_u16(status).unwrap_or_default();
-        let returned = http::summary(shown_status, &shown_code, &shown_text);
-        let meaning = classify(status, code, text);
-        // Whoever updates a schedule passes its role on.
-        let passes_role = meaning == Meaning::AccessDenied && text.contains("iam:PassRole");
-        let pass_role = AwsOperation { permission: "iam:PassRole", on: "the schedule's role", ..*operation };
-        self.error(if passes_role { &pass_role } else { operation }, subject, meaning, &returned)
+        let (returned, kind, advice) = match sent.map(wanted) {
+            Ok(Some(wanted)) => return Ok(wanted),
+            Ok(None) => ("a response without what was asked for".into(), NOT_AWS.0, NOT_AWS.1.into()),
+            Err(error) => self.read(&error, prefix),
+        };
+        let words = [
+            ("{subject}", subject),
+            ("{service}", service),
+            ("{permission}", permission),
+            ("{thing}", thing),
+            ("{setting}", setting),
+            ("{region}", &self.region),
+        ];
+        let filled = |text: &str| words.iter().fold(text.to_owned(), |text, (name, word)| text.replace(name, word));
+        let end = if advice.is_empty() { "" } else { ". " };
+        let message = format!("{} ({}){end}{}", filled(failure), self.mask(&returned), filled(&advice));
+        Err(AwsError { kind, message })
     }
 
-    /// An error that the service did not report as one.
-    pub(crate) fn error(&self, operation: &AwsOperation, subject: &str, meaning: Meaning, returned: &str) -> AwsError {
-        let AwsOperation { service: name, permission, on, setting, failure } = operation;
-        let failure = failure.replace("{}", subject);
-        let returned = self.mask(returned);
-        let why = match meaning {
-            Meaning::NoResponse(_) => format!(": {name} did not respond"),
-            Meaning::NotAws => format!(": this is not a response of {name}"),
-            Meaning::NoCredentials => ": there are no AWS credentials".into(),
-            Meaning::Empty => ": it is empty, because no value was stored yet".into(),
-            Meaning::Binary => ": it holds binary data, but must hold text, in SecretString".into(),
-            Meaning::Replica => ": it is a replica".into(),
-            _ => String::new(),
+    /// What came back, what it means, and what to do.
+    fn read<E>(&self, error: &SdkError<E, HttpResponse>, prefix: &str) -> (String, AwsErrorKind, String)
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        let causes = || successors(Some(error as &(dyn Error + 'static)), |&error| error.source());
+        let (returned, (kind, advice)) = if let Some(response) = error.raw_response() {
+            let status = StatusCode::from_u16(response.status().as_u16()).unwrap_or_default();
+            let (code, text) = (error.code().unwrap_or_default(), error.message().unwrap_or_default());
+            let returned = http::summary(status, &self.mask(code), &self.mask(text));
+            (returned, meaning(status.as_u16(), code, text))
+        } else if let Some(transport) = causes().find_map(|error| error.downcast_ref::<TransportError>()) {
+            return (transport.to_string(), Unavailable, hint::no_response(transport.reason, Some(prefix)));
+        } else {
+            let is_unsigned = causes().any(|error| error.is::<CredentialsError>());
+            (redact::causes(error), if is_unsigned { CREDENTIALS } else { NOT_AWS })
         };
-        let message = format!("{failure}{why} ({returned})");
-        let prefix = permission.split(':').next();
-        let advice = match meaning {
-            Meaning::NoResponse(reason) => hint::no_response(reason, prefix),
-            Meaning::NotAws => {
-                format!("Check AWS_ENDPOINT_URL. {}", hint::no_response(NoResponse::Other, prefix))
-            }
-            Meaning::NoCredentials | Meaning::Credentials => {
-                "Check the function's execution role, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, and \
-                 AWS_SESSION_TOKEN outside of Lambda; if credentials have expired, try again later"
-                    .into()
-            }
-            Meaning::Throttled | Meaning::ServerError => hint::TRY_LATER.into(),
-            Meaning::AccessDenied | Meaning::Other(401 | 403) => hint::permission(&format!("{permission} on {on}")),
-            Meaning::Key => hint::permission(
-                "kms:Decrypt on the KMS key (to write, also kms:GenerateDataKey), and check that the key is enabled",
-            ),
-            Meaning::Missing => {
-                format!("Check {setting}, and that {on} exists in Region {} of this account", self.region)
-            }
-            Meaning::Empty | Meaning::Binary => format!(
-                "Store its value: aws secretsmanager put-secret-value --secret-id {subject} --secret-string \
-                 file://secret.json"
-            ),
-            Meaning::Replica => format!("Set {setting} to the ARN of the primary secret, and its Region"),
-            Meaning::Full => "Check what else writes to the secret".into(),
-            Meaning::Exists | Meaning::Other(_) => return AwsError { meaning, message },
-        };
-        AwsError { meaning, message: format!("{message}. {advice}") }
+        (returned, kind, advice.into())
     }
 
     /// Text of an AWS service without what it echoes of the request.
@@ -237,16 +175,4 @@ impl Reporter {
         let known: Vec<&str> = self.credentials.iter().map(ExposeSecret::expose_secret).collect();
         redact::without(text, &known)
     }
-}
-
-/// The first error of this type among an error and its sources.
-fn source<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    let mut next = Some(error);
-    while let Some(error) = next {
-        if let Some(found) = error.downcast_ref() {
-            return Some(found);
-        }
-        next = error.source();
-    }
-    None
 }

@@ -1,6 +1,6 @@
 //! The schedules of EventBridge Scheduler that trigger watches.
 
-use crate::aws::errors::{self, AwsError, Meaning, Reporter};
+use crate::aws::errors::{AwsError, AwsErrorKind, AwsOperation, Reporter};
 use crate::error::{ErrorType, WatchError};
 use crate::http::preconnect;
 use crate::timestamp::Timestamp;
@@ -14,15 +14,20 @@ use aws_smithy_types::DateTime;
 /// Reads, updates, and deletes schedules. Every error is `ScheduleNotDeleted`.
 #[derive(Debug, Clone)]
 pub struct Scheduler {
-    client: Client,
-    reporter: Reporter,
+    pub(super) client: Client,
+    pub(super) reporter: Reporter,
 }
 
-impl Scheduler {
-    pub(crate) fn new(client: Client, reporter: Reporter) -> Self {
-        Self { client, reporter }
-    }
+const GET: AwsOperation =
+    AwsOperation { permission: "scheduler:GetSchedule", failure: "the schedule {subject} could not be read" };
+const UPDATE: AwsOperation =
+    AwsOperation { permission: "scheduler:UpdateSchedule", failure: "the schedule {subject} could not be updated" };
+const DELETE: AwsOperation = AwsOperation {
+    permission: "scheduler:DeleteSchedule",
+    failure: "the watch is over, but its schedule {subject} could not be deleted and is still running",
+};
 
+impl Scheduler {
     /// Opens the connection to EventBridge Scheduler. Sends nothing.
     pub async fn preconnect(&self) {
         preconnect::open(self.client.get_schedule().name("-").send()).await;
@@ -30,16 +35,9 @@ impl Scheduler {
 
     /// Reads a schedule; `None` if it does not exist.
     pub async fn read(&self, arn: &ScheduleArn) -> Result<Option<(Schedule, GetScheduleOutput)>, WatchError> {
-        let request = self.client.get_schedule().group_name(&arn.group).name(&arn.name);
-        let error = match request.send().await {
-            Ok(output) if output.creation_date().is_some() => return Ok(Some((schedule(&output), output))),
-            Ok(_) => {
-                let returned = "a response without a creation date";
-                self.reporter.error(&errors::GET_SCHEDULE, arn.as_str(), Meaning::NotAws, returned)
-            }
-            Err(error) => self.reporter.report(&errors::GET_SCHEDULE, arn.as_str(), &error),
-        };
-        unless_missing(error).map(|()| None)
+        let sent = self.client.get_schedule().group_name(&arn.group).name(&arn.name).send().await;
+        let read = |output| Some((schedule(&output)?, output));
+        self.reporter.result(GET, arn.as_str(), sent, read).map(Some).or_else(unless_missing)
     }
 
     /// Sends a schedule back with these changes, and everything else as it was read.
@@ -54,7 +52,7 @@ impl Scheduler {
             target.input = Some(update.input);
             target
         });
-        let request = self
+        let sent = self
             .client
             .update_schedule()
             .group_name(&arn.group)
@@ -68,40 +66,37 @@ impl Scheduler {
             .set_schedule_expression_timezone(read.schedule_expression_timezone)
             .set_state(read.state)
             .set_kms_key_arn(read.kms_key_arn)
-            .set_action_after_completion(read.action_after_completion);
-        request.send().await.map(|_| ()).map_err(|error| {
-            let error = self.reporter.report(&errors::UPDATE_SCHEDULE, arn.as_str(), &error);
-            WatchError::new(ErrorType::ScheduleNotDeleted, error.message)
-        })
+            .set_action_after_completion(read.action_after_completion)
+            .send()
+            .await;
+        self.reporter.result(UPDATE, arn.as_str(), sent, |_| Some(())).map_err(watch_error)
     }
 
     /// Deletes a schedule. One that does not exist counts as deleted.
     pub async fn delete(&self, arn: &ScheduleArn) -> Result<(), WatchError> {
-        let request = self.client.delete_schedule().group_name(&arn.group).name(&arn.name);
-        match request.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => unless_missing(self.reporter.report(&errors::DELETE_SCHEDULE, arn.as_str(), &error)),
-        }
+        let sent = self.client.delete_schedule().group_name(&arn.group).name(&arn.name).send().await;
+        self.reporter.result(DELETE, arn.as_str(), sent, |_| Some(())).or_else(unless_missing)
     }
 }
 
 /// The error, unless it says that there is no such schedule.
-fn unless_missing(error: AwsError) -> Result<(), WatchError> {
-    match error {
-        AwsError { meaning: Meaning::Missing, .. } => Ok(()),
-        AwsError { message, .. } => Err(WatchError::new(ErrorType::ScheduleNotDeleted, message)),
-    }
+fn unless_missing<T: Default>(error: AwsError) -> Result<T, WatchError> {
+    if error.kind == AwsErrorKind::Missing { Ok(T::default()) } else { Err(watch_error(error)) }
 }
 
-fn schedule(read: &GetScheduleOutput) -> Schedule {
-    let time = |date: Option<&DateTime>| date.map(|date| Timestamp::from_epoch_seconds(date.secs()));
+fn watch_error(error: AwsError) -> WatchError {
+    WatchError::new(ErrorType::ScheduleNotDeleted, error.message)
+}
+
+fn schedule(read: &GetScheduleOutput) -> Option<Schedule> {
+    let time = |date: &DateTime| Timestamp::from_epoch_seconds(date.secs());
     let target = read.target();
-    Schedule {
-        created_at: time(read.creation_date()),
+    Some(Schedule {
+        created_at: Some(time(read.creation_date()?)),
         is_enabled: read.state() == Some(&ScheduleState::Enabled),
         expression: read.schedule_expression().unwrap_or_default().to_owned(),
         target: target.map_or("", Target::arn).to_owned(),
         input: target.and_then(Target::input).unwrap_or_default().to_owned(),
-        end: time(read.end_date()),
-    }
+        end: read.end_date().map(time),
+    })
 }

@@ -1,87 +1,61 @@
 //! AWS Secrets Manager as the store of credentials and tokens.
 
-use crate::aws::errors::{self, AwsError, Meaning, Reporter};
+use crate::aws::errors::{AwsError, AwsErrorKind, AwsOperation, Reporter};
 use crate::timestamp::Timestamp;
 use crate::token::{Put, SecretStore, StoreError, Version};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
+use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueOutput;
 use secrecy::{ExposeSecret, SecretString};
 
 /// One secret in AWS Secrets Manager.
 #[derive(Debug, Clone)]
 pub struct SecretsManager {
-    client: Client,
-    reporter: Reporter,
-    secret_id: String,
+    pub(super) client: Client,
+    pub(super) reporter: Reporter,
+    pub(super) secret_id: String,
 }
 
+const GET: AwsOperation =
+    AwsOperation { permission: "secretsmanager:GetSecretValue", failure: "the secret {subject} could not be read" };
+const PUT: AwsOperation =
+    AwsOperation { permission: "secretsmanager:PutSecretValue", failure: "the secret {subject} could not be written" };
+
 impl SecretsManager {
-    pub(crate) fn new(client: Client, reporter: Reporter, secret_id: String) -> Self {
-        Self { client, reporter, secret_id }
+    /// The current version, or the one with this label or ID.
+    async fn get(&self, label: Option<&str>, id: Option<&str>) -> Result<Version, AwsError> {
+        let request = self.client.get_secret_value().secret_id(&self.secret_id);
+        let request = request.set_version_stage(label.map(str::to_owned)).set_version_id(id.map(str::to_owned));
+        self.reporter.result(GET, &self.secret_id, request.send().await, version)
     }
 
-    /// The version with this label or ID. The error says whether there is none.
-    async fn get(&self, label: Option<&str>, version: Option<&str>) -> Result<Option<Version>, AwsError> {
-        let request = self
-            .client
-            .get_secret_value()
-            .secret_id(&self.secret_id)
-            .set_version_stage(label.map(str::to_owned))
-            .set_version_id(version.map(str::to_owned));
-        let output = match request.send().await {
-            Ok(output) if !is_asked_for(&output, label, version) => return Ok(None),
-            Ok(output) => output,
-            Err(error) => {
-                return Err(self.reporter.report(&errors::GET_SECRET_VALUE, &self.secret_id, &error));
-            }
-        };
-        let Some(text) = output.secret_string else {
-            let (meaning, returned) = match output.secret_binary {
-                Some(_) => (Meaning::Binary, "it has a SecretBinary"),
-                None => (Meaning::NotAws, "a response without a secret"),
-            };
-            return Err(self.reporter.error(&errors::GET_SECRET_VALUE, &self.secret_id, meaning, returned));
-        };
-        let created = Timestamp::from_epoch_seconds(output.created_date.map_or(0, |date| date.secs()));
-        Ok(Some(Version { id: output.version_id.unwrap_or_default(), created, text: text.into() }))
-    }
-
-    /// The version with this label or ID, if there is one.
-    async fn find(&self, label: Option<&str>, version: Option<&str>) -> Result<Option<Version>, StoreError> {
-        match self.get(label, version).await {
-            Err(AwsError { meaning: Meaning::Missing, .. }) => Ok(None),
-            result => result.map_err(store_error),
+    async fn find(&self, label: Option<&str>, id: Option<&str>) -> Result<Option<Version>, StoreError> {
+        match self.get(label, id).await {
+            Err(AwsError { kind: AwsErrorKind::Missing, .. }) => Ok(None),
+            result => result.map(Some).map_err(store_error),
         }
     }
 }
 
-/// Whether this is the version that was asked for: an endpoint that knows neither labels nor IDs returns the one
-/// version that it has.
-fn is_asked_for(output: &GetSecretValueOutput, label: Option<&str>, version: Option<&str>) -> bool {
-    let stages = output.version_stages();
-    version.is_none_or(|id| output.version_id().is_none_or(|found| found == id))
-        && label.is_none_or(|label| stages.is_empty() || stages.iter().any(|stage| stage == label))
+fn version(output: GetSecretValueOutput) -> Option<Version> {
+    // A secret of binary data is empty as far as its text goes.
+    let text = output.secret_string.or_else(|| output.secret_binary.map(|_| String::new()))?;
+    let created = Timestamp::from_epoch_seconds(output.created_date.map_or(0, |date| date.secs()));
+    Some(Version { id: output.version_id.unwrap_or_default(), created, text: text.into() })
 }
 
 /// Whether an operator has to act before the secret can be used is known only where AWS says so.
-fn store_error(AwsError { meaning, message }: AwsError) -> StoreError {
-    match meaning {
-        Meaning::Throttled => StoreError::Throttled(message),
-        Meaning::Missing
-        | Meaning::Empty
-        | Meaning::Binary
-        | Meaning::AccessDenied
-        | Meaning::Key
-        | Meaning::Replica
-        | Meaning::Full => StoreError::Denied(message),
-        _ => StoreError::Unavailable(message),
+fn store_error(AwsError { kind, message }: AwsError) -> StoreError {
+    match kind {
+        AwsErrorKind::Throttled => StoreError::Throttled(message),
+        AwsErrorKind::Missing | AwsErrorKind::Denied => StoreError::Denied(message),
+        AwsErrorKind::Exists | AwsErrorKind::Unavailable => StoreError::Unavailable(message),
     }
 }
 
 impl SecretStore for SecretsManager {
     async fn current(&self) -> Result<Version, StoreError> {
-        let found = self.get(None, None).await.map_err(store_error)?;
-        found.ok_or_else(|| StoreError::Unavailable("Secrets Manager returned another version".into()))
+        self.get(None, None).await.map_err(store_error)
     }
 
     async fn labeled(&self, label: &str) -> Result<Option<Version>, StoreError> {
@@ -93,26 +67,12 @@ impl SecretStore for SecretsManager {
     }
 
     async fn put(&self, id: &str, label: &str, text: &SecretString) -> Result<Put, StoreError> {
-        let result = self
-            .client
-            .put_secret_value()
-            .secret_id(&self.secret_id)
-            .client_request_token(id)
-            .version_stages(label)
-            .secret_string(text.expose_secret())
-            .send()
-            .await;
-        let error = match result {
-            Ok(output) if output.version_id() == Some(id) => return Ok(Put::Done),
-            Ok(_) => {
-                let returned = "a response without the version's ID";
-                self.reporter.error(&errors::PUT_SECRET_VALUE, &self.secret_id, Meaning::NotAws, returned)
-            }
-            Err(error) => self.reporter.report(&errors::PUT_SECRET_VALUE, &self.secret_id, &error),
-        };
-        match error {
-            AwsError { meaning: Meaning::Exists, .. } => Ok(Put::Taken),
-            error => Err(store_error(error)),
+        let request = self.client.put_secret_value().secret_id(&self.secret_id).client_request_token(id);
+        let request = request.version_stages(label).secret_string(text.expose_secret());
+        let is_put = |output: PutSecretValueOutput| (output.version_id() == Some(id)).then_some(Put::Done);
+        match self.reporter.result(PUT, &self.secret_id, request.send().await, is_put) {
+            Err(AwsError { kind: AwsErrorKind::Exists, .. }) => Ok(Put::Taken),
+            result => result.map_err(store_error),
         }
     }
 }

@@ -1,24 +1,24 @@
 //! Publishing to an SNS topic.
 
-use crate::aws::errors::{self, Meaning, Reporter};
+use crate::aws::errors::{AwsOperation, Reporter};
 use crate::error::{ErrorType, WatchError};
 use crate::watch::message::Message;
 use aws_sdk_sns::Client;
+use aws_sdk_sns::operation::publish::PublishOutput;
 use aws_sdk_sns::types::MessageAttributeValue;
 
 /// One SNS topic, standard or FIFO.
 #[derive(Debug, Clone)]
 pub struct Topic {
-    client: Client,
-    reporter: Reporter,
-    arn: String,
+    pub(super) client: Client,
+    pub(super) reporter: Reporter,
+    pub(super) arn: String,
 }
 
-impl Topic {
-    pub(crate) fn new(client: Client, reporter: Reporter, arn: String) -> Self {
-        Self { client, reporter, arn }
-    }
+const PUBLISH: AwsOperation =
+    AwsOperation { permission: "sns:Publish", failure: "the message could not be published to {subject}" };
 
+impl Topic {
     /// Publishes and returns the message ID.
     /// `NotificationFailed`, also if SNS does not confirm the message with an ID.
     pub async fn publish(&self, message: &Message) -> Result<String, WatchError> {
@@ -39,16 +39,8 @@ impl Topic {
         if self.arn.ends_with(".fifo") {
             request = request.message_group_id(&message.group_id).message_deduplication_id(&message.event_id);
         }
-        let error = match request.send().await {
-            Ok(output) => match output.message_id.filter(|id| !id.is_empty()) {
-                Some(id) => return Ok(id),
-                None => {
-                    let returned = "a response without a message ID";
-                    self.reporter.error(&errors::PUBLISH, &self.arn, Meaning::NotAws, returned)
-                }
-            },
-            Err(error) => self.reporter.report(&errors::PUBLISH, &self.arn, &error),
-        };
-        Err(WatchError::new(ErrorType::NotificationFailed, error.message))
+        let id = |output: PublishOutput| output.message_id.filter(|id| !id.is_empty());
+        let published = self.reporter.result(PUBLISH, &self.arn, request.send().await, id);
+        published.map_err(|error| WatchError::new(ErrorType::NotificationFailed, error.message))
     }
 }

@@ -13,7 +13,6 @@ use crate::watch::pacing::Bounds;
 use crate::watch::report::Limits;
 use crate::zoho::ZohoSettings;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// All settings, and the HTTP client that follows from them.
@@ -30,7 +29,7 @@ pub struct Config {
     /// `CHAT_NOTIFICATIONS`: whether messages have a text for Amazon Q Developer in chat applications.
     pub chat_notifications: bool,
     /// With the certificates of `SSL_CERT_FILE`, through the proxy of `HTTPS_PROXY` or `ALL_PROXY` except for `NO_PROXY`.
-    pub connections: Arc<Connections>,
+    pub connections: Connections,
 }
 
 /// A Standard workflow runs for at most a year, and so does a watch or a wait.
@@ -75,7 +74,7 @@ impl Config {
         variables.check_aws();
         let cert_file = environment.get("SSL_CERT_FILE").map(Path::new);
         let connections = match Connections::new(cert_file, variables.proxy()) {
-            Ok(connections) if variables.problems.is_empty() => Arc::new(connections),
+            Ok(connections) if variables.problems.is_empty() => connections,
             result => {
                 variables.problems.extend(result.err().map(|problem| format!("SSL_CERT_FILE {problem}")));
                 return Err(variables.problems);

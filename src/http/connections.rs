@@ -3,7 +3,7 @@
 
 use crate::deadline;
 use crate::http::preconnect;
-use crate::http::{BODY_LIMIT, HttpClient, HttpRequest, HttpResponse, Origin, Stage, TransportError};
+use crate::http::{BODY_LIMIT, HttpClient, HttpRequest, HttpResponse, NoResponse, Origin, TransportError};
 use crate::redact;
 use ::http::{Method, StatusCode};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
@@ -22,27 +22,25 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 const USER_AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
 
-/// Connections to every server that the function talks to.
+/// Connections to every server that the function talks to. Clones share them.
+#[derive(Clone)]
 pub struct Connections {
     client: reqwest::Client,
     /// Opens connections for the other client. Its requests are never sent.
     opener: reqwest::Client,
-    has_proxy: bool,
 }
 
 impl Connections {
-    /// Sends nothing. `cert_file` is a PEM bundle that replaces the compiled-in root certificates.
+    /// Sends nothing. `cert_file` (`SSL_CERT_FILE`) is a PEM bundle that replaces the compiled-in root certificates.
     /// The error is what is wrong with the certificates or with TLS, to follow the name `SSL_CERT_FILE`.
     pub fn new(cert_file: Option<&Path>, proxy: Option<reqwest::Proxy>) -> Result<Self, String> {
         let roots = match cert_file {
             None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
             Some(path) => read_roots(path)?,
         };
-        let tls = tls(roots)?;
-        let (takes, keeps) = preconnect::layers();
-        let client = build(builder(&tls, proxy.as_ref()).connector_layer(takes))?;
-        let opener = build(builder(&tls, proxy.as_ref()).connector_layer(keeps))?;
-        Ok(Self { client, opener, has_proxy: proxy.is_some() })
+        let (tls, layer) = (tls(roots)?, preconnect::layer());
+        let client = || build(builder(&tls, proxy.as_ref()).connector_layer(layer.clone()));
+        Ok(Self { client: client()?, opener: client()? })
     }
 
     /// Sends one request once and reads its whole response, up to [`BODY_LIMIT`]. Takes at most `timeout`, and at
@@ -55,17 +53,16 @@ impl Connections {
         let client = if preconnect::is_opening() { &self.opener } else { &self.client };
         let origin = request.url().origin().ascii_serialization();
         *request.timeout_mut() = Some(deadline::timeout_of_attempt(timeout));
-        let failed = |error, is_responding| TransportError::of(error, is_responding, self.has_proxy);
-        let sent = preconnect::toward(origin, client.execute(request)).await;
-        let mut response = sent.map_err(|error| failed(error, false))?;
+        let sent = preconnect::ORIGIN.scope(origin, client.execute(request)).await;
+        let mut response = sent.map_err(|error| TransportError::of(error, false))?;
         let status = response.status();
         let headers = std::mem::take(response.headers_mut());
         let mut body = Vec::new();
         if status != StatusCode::NO_CONTENT {
-            while let Some(chunk) = response.chunk().await.map_err(|error| failed(error, true))? {
+            while let Some(chunk) = response.chunk().await.map_err(|error| TransportError::of(error, true))? {
                 if body.len().saturating_add(chunk.len()) > BODY_LIMIT {
                     let message = format!("the response exceeds {BODY_LIMIT} bytes");
-                    return Err(TransportError::new(Stage::Oversized(status), message));
+                    return Err(TransportError::new(NoResponse::Oversized(status), message));
                 }
                 body.extend_from_slice(&chunk);
             }
@@ -78,7 +75,7 @@ impl HttpClient for Connections {
     async fn send(&self, request: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
         let HttpRequest { method, origin, path, headers, body, timeout } = request;
         let url = reqwest::Url::parse(&format!("{origin}{path}"))
-            .map_err(|error| TransportError::new(Stage::Connecting, format!("the URL is malformed: {error}")))?;
+            .map_err(|error| TransportError::new(NoResponse::Other, format!("the URL is malformed: {error}")))?;
         let mut request = reqwest::Request::new(method, url);
         *request.headers_mut() = headers;
         *request.body_mut() = Some(body.into());
@@ -108,10 +105,7 @@ fn tls(roots: RootCertStore) -> Result<ClientConfig, String> {
 #[expect(clippy::disallowed_methods, reason = "this is the one place where a client is made")]
 fn builder(tls: &ClientConfig, proxy: Option<&reqwest::Proxy>) -> reqwest::ClientBuilder {
     let client = reqwest::Client::builder().no_proxy();
-    let client = match proxy {
-        Some(proxy) => client.proxy(proxy.clone()),
-        None => client,
-    };
+    let client = if let Some(proxy) = proxy { client.proxy(proxy.clone()) } else { client };
     client
         .tls_backend_preconfigured(tls.clone())
         .http1_only()

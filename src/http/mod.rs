@@ -60,95 +60,58 @@ pub trait HttpClient: Send + Sync {
     }
 }
 
-impl<H: HttpClient> HttpClient for std::sync::Arc<H> {
-    async fn send(&self, request: HttpRequest<'_>) -> Result<HttpResponse, TransportError> {
-        H::send(self, request).await
-    }
-
-    async fn preconnect(&self, origin: &Origin) {
-        H::preconnect(self, origin).await;
-    }
-}
-
 /// Why there is no whole response. Prints without the URL.
 #[derive(Debug, Clone)]
 pub struct TransportError {
     /// What happened, in one line.
     message: String,
-    /// How far the request got.
-    pub stage: Stage,
     /// The cause, as far as it decides what to do about it.
     pub reason: NoResponse,
 }
 
-/// Why there was no response.
+/// Why there is no whole response, as far as it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NoResponse {
     /// It timed out.
     TimedOut,
     /// A host name cannot be resolved; the message has the name.
     UnknownHost,
-    /// The server's certificate is from an authority that is not among the root certificates.
-    UnknownAuthority,
-    /// The server's certificate is for another host or another time.
-    InvalidCertificate,
+    /// The server's certificate is from an unknown authority, or for another host or another time.
+    Certificate,
     /// The proxy could not be reached, or did not connect.
     Proxy,
+    /// The connection ended before a response began: most likely a kept-alive one that had ended unnoticed.
+    Unanswered,
+    /// The body exceeded the limit; the status is known.
+    Oversized(StatusCode),
     /// Anything else; the message says what.
     Other,
 }
 
-/// How far a request got before it failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// There was no connection: the server has seen nothing of the request.
-    Connecting,
-    /// The connection ended before a response began: most likely a kept-alive one that had ended unnoticed.
-    Unanswered,
-    /// The response was late, or ended too early.
-    Responding,
-    /// The body exceeded the limit; the status is known.
-    Oversized(StatusCode),
-}
-
 impl TransportError {
-    /// An error at this stage.
-    pub fn new(stage: Stage, message: impl AsRef<str>) -> Self {
-        Self { message: redact::one_line(message.as_ref()), stage, reason: NoResponse::Other }
+    /// An error for this reason.
+    pub fn new(reason: NoResponse, message: impl AsRef<str>) -> Self {
+        Self { message: redact::one_line(message.as_ref()), reason }
     }
 
-    fn of(error: reqwest::Error, is_responding: bool, has_proxy: bool) -> Self {
-        let host = error.url().and_then(|url| url.host_str()).unwrap_or_default();
-        let proxy = if has_proxy { " or that of the proxy" } else { "" };
-        let unknown_host = format!("the host name {host}{proxy} cannot be resolved");
+    fn of(error: reqwest::Error, is_responding: bool) -> Self {
+        let unknown_host = format!(
+            "the host name {} cannot be resolved",
+            error.url().and_then(|url| url.host_str()).unwrap_or_default()
+        );
         let error = error.without_url();
         let causes = redact::causes(&error);
-        let reason = match &causes {
-            _ if error.is_timeout() => NoResponse::TimedOut,
-            causes if causes.contains("dns error") => NoResponse::UnknownHost,
-            causes if causes.contains("UnknownIssuer") => NoResponse::UnknownAuthority,
-            causes if causes.contains("invalid peer certificate") => NoResponse::InvalidCertificate,
-            causes if causes.contains("tunnel error") => NoResponse::Proxy,
-            _ => NoResponse::Other,
+        let (reason, what) = match error.is_connect() {
+            true if error.is_timeout() => return Self::new(NoResponse::TimedOut, "connecting timed out"),
+            false if error.is_timeout() => return Self::new(NoResponse::TimedOut, "the response timed out"),
+            true if causes.contains("dns error") => (NoResponse::UnknownHost, &*unknown_host),
+            true if causes.contains("invalid peer certificate") => (NoResponse::Certificate, "connection failed"),
+            true if causes.contains("tunnel error") => (NoResponse::Proxy, "connection failed"),
+            true => (NoResponse::Other, "connection failed"),
+            false if is_responding => (NoResponse::Other, "the connection closed in the middle of a response"),
+            false => (NoResponse::Unanswered, "the connection closed before a response"),
         };
-        let stage = match error.is_connect() {
-            true => Stage::Connecting,
-            false if is_responding || reason == NoResponse::TimedOut => Stage::Responding,
-            false => Stage::Unanswered,
-        };
-        let what = match (stage, reason) {
-            (Stage::Connecting, NoResponse::TimedOut) => "connecting timed out",
-            (_, NoResponse::TimedOut) => "the response timed out",
-            (_, NoResponse::UnknownHost) => &unknown_host,
-            (Stage::Connecting, _) => "connection failed",
-            (Stage::Unanswered, _) => "the connection closed before a response",
-            _ => "the connection closed in the middle of a response",
-        };
-        let message = match reason {
-            NoResponse::TimedOut => what.to_owned(),
-            _ => format!("{what}: {causes}"),
-        };
-        Self { message, stage, reason }
+        Self::new(reason, format!("{what}: {causes}"))
     }
 }
 
@@ -163,11 +126,8 @@ impl std::error::Error for TransportError {}
 /// The one format in which messages quote an HTTP error: the status, and the code and text where there are any. Both are
 /// shortened and put on one line here; secrets that the caller knows must be masked before.
 pub fn summary(status: StatusCode, code: &str, text: &str) -> String {
-    let (status, code, text) = (status.as_u16(), redact::quote(code), redact::quote(text));
-    match (code.is_empty(), text.is_empty()) {
-        (false, false) => format!("HTTP {status} {code} {text:?}"),
-        (false, true) => format!("HTTP {status} {code}"),
-        (true, false) => format!("HTTP {status} {text:?}"),
-        (true, true) => format!("HTTP {status}"),
-    }
+    let (code, text) = (redact::quote(code), redact::quote(text));
+    let text = if text.is_empty() { text } else { format!("{text:?}") };
+    let words = ["HTTP", status.as_str(), &code, &text];
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }

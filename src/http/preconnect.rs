@@ -1,18 +1,18 @@
 //! Opens a connection before there is a request for it.
 //!
 //! A cold start reads the secret and opens the connection to Zoho in parallel, so that the first check takes one round
-//! trip. reqwest has no method for that, and Zoho would see (and count) a warm-up request. So there are two clients. The
-//! connector layer of one keeps each new connection and ends its request: nothing is sent. The other one's layer takes the
-//! connection that is kept for a host before it makes one.
+//! trip. reqwest has no method for that, and Zoho would see (and count) a warm-up request. So there are two clients. A
+//! request of one of them only opens its connection: a connector layer keeps that, and ends the request. The other client
+//! takes the connection that is kept for a host before it makes one.
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tower_layer::Layer;
+use tower_layer::{Layer, layer_fn};
 use tower_service::Service;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -24,11 +24,11 @@ tokio::task_local! {
     /// Set while a request is made only to open its connection.
     static OPENING: ();
     /// Where the present request goes. A layer cannot see for which host it connects.
-    static ORIGIN: String;
+    pub(super) static ORIGIN: String;
 }
 
-/// Opens the connection that this request needs, TLS included, and keeps it. The request ends with an error and is not
-/// sent. If the connection cannot be opened, the first request connects by itself and reports the reason.
+/// Opens the connection that this request needs, TLS included, and keeps it. The request is not sent. If the connection
+/// cannot be opened, the first request connects by itself and reports the reason.
 pub(crate) async fn open<F: Future>(request: F) {
     let _error = OPENING.scope((), request).await;
 }
@@ -38,48 +38,23 @@ pub(crate) fn is_opening() -> bool {
     OPENING.try_with(|()| ()).is_ok()
 }
 
-/// Sends a request to this origin.
-pub(super) async fn toward<F: Future>(origin: String, request: F) -> F::Output {
-    ORIGIN.scope(origin, request).await
-}
-
-/// The layers of the client that takes connections and of the one that keeps them.
-pub(super) fn layers() -> (Preconnect, Preconnect) {
-    let kept = Arc::default();
-    (Preconnect { kept: Arc::clone(&kept), keeps: false }, Preconnect { kept, keeps: true })
-}
-
 /// The connections that are kept, by origin, and since when.
-type Kept = HashMap<String, (Box<dyn Any + Send>, Instant)>;
+type Kept = Arc<Mutex<HashMap<String, (Box<dyn Any + Send>, Instant)>>>;
 
-#[derive(Clone)]
-pub(super) struct Preconnect {
-    kept: Arc<Mutex<Kept>>,
-    keeps: bool,
-}
-
-impl Preconnect {
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<S> Layer<S> for Preconnect {
-    type Service = PreconnectService<S>;
-
-    fn layer(&self, inner: S) -> Self::Service {
-        PreconnectService { inner, layer: self.clone() }
-    }
+/// The layer of both clients.
+pub(super) fn layer<S>() -> impl Layer<S, Service = Connector<S>> + Clone + Send + Sync {
+    let kept = Kept::default();
+    layer_fn(move |inner| Connector { inner, kept: Arc::clone(&kept) })
 }
 
 /// The connector with the layer around it.
 #[derive(Clone)]
-pub(super) struct PreconnectService<S> {
+pub(super) struct Connector<S> {
     inner: S,
-    layer: Preconnect,
+    kept: Kept,
 }
 
-impl<S, Destination> Service<Destination> for PreconnectService<S>
+impl<S, Destination> Service<Destination> for Connector<S>
 where
     S: Service<Destination, Error = BoxError>,
     S::Response: Send + 'static,
@@ -95,16 +70,18 @@ where
 
     fn call(&mut self, destination: Destination) -> Self::Future {
         let origin = ORIGIN.try_with(String::clone).unwrap_or_default();
-        if self.layer.keeps {
-            let (layer, connecting) = (self.layer.clone(), self.inner.call(destination));
+        if is_opening() {
+            let (kept, connecting) = (Arc::clone(&self.kept), self.inner.call(destination));
             return Box::pin(async move {
                 let connection = Box::new(connecting.await?);
-                layer.kept().insert(origin, (connection, Instant::now()));
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.insert(origin, (connection, Instant::now()));
                 Err("the connection is kept for the first request".into())
             });
         }
-        let kept = self.layer.kept().remove(&origin).filter(|(_, since)| since.elapsed() < KEPT_FOR);
-        match kept.map(|(connection, _)| connection.downcast::<S::Response>()) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = kept.remove(&origin).filter(|(_, since)| since.elapsed() < KEPT_FOR);
+        match recent.map(|(connection, _)| connection.downcast::<S::Response>()) {
             Some(Ok(connection)) => Box::pin(std::future::ready(Ok(*connection))),
             _ => Box::pin(self.inner.call(destination)),
         }

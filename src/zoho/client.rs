@@ -2,7 +2,7 @@
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
-use crate::http::{HttpClient, HttpRequest, NoResponse, Stage};
+use crate::http::{HttpClient, HttpRequest, NoResponse};
 use crate::metrics;
 use crate::operation::OPERATION;
 use crate::timestamp::{Clock, milliseconds};
@@ -98,9 +98,9 @@ async fn attempt(http: &impl HttpClient, request: &StatusRequest<'_>) -> Result<
             (error, retry)
         }),
         Err(error) => {
-            let retry = match (error.stage, error.reason) {
-                (_, NoResponse::TimedOut) if !request.repeats_timeouts => Retry::No,
-                (Stage::Unanswered, _) => Retry::Reconnect,
+            let retry = match error.reason {
+                NoResponse::TimedOut if !request.repeats_timeouts => Retry::No,
+                NoResponse::Unanswered => Retry::Reconnect,
                 _ => Retry::Backoff,
             };
             Err((exchange::no_response(host, &error), retry))

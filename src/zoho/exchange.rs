@@ -1,7 +1,7 @@
 //! One exchange with one of Zoho's servers: what the status and the token request have in common.
 
 use crate::error::{ErrorCause, ErrorType, WatchError};
-use crate::http::{HttpClient, HttpRequest, HttpResponse, Stage, TransportError, hint, retry_after, summary};
+use crate::http::{HttpClient, HttpRequest, HttpResponse, NoResponse, TransportError, hint, retry_after, summary};
 use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::zoho::envelope::ErrorEnvelope;
@@ -65,7 +65,7 @@ pub(super) async fn send<'a>(
     request.headers.extend(headers.map(|(name, value)| (name, HeaderValue::from_static(value))));
     let (status, headers, body) = match http.send(request).await {
         Ok(HttpResponse { status, headers, body }) => (status, headers, Some(body)),
-        Err(TransportError { stage: Stage::Oversized(status), .. }) => (status, HeaderMap::new(), None),
+        Err(TransportError { reason: NoResponse::Oversized(status), .. }) => (status, HeaderMap::new(), None),
         Err(error) => return Err(error),
     };
     Ok(Exchange { host, status, headers, body, now, secrets })

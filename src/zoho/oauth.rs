@@ -1,7 +1,7 @@
 //! Zoho's accounts server: the token request, and what the responses mean. Sources: docs/zoho-api.md, "OAuth".
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::{HttpClient, HttpRequest, Origin, Stage, TransportError};
+use crate::http::{HttpClient, HttpRequest, NoResponse, Origin, TransportError};
 use crate::json::{self, Fields};
 use crate::metrics;
 use crate::timestamp::Timestamp;
@@ -86,7 +86,7 @@ fn form_body(credentials: &Credentials) -> String {
 
 /// What an invocation reports whose time runs out before the accounts server responds.
 pub(crate) fn out_of_time(accounts: &ZohoHost) -> WatchError {
-    let late = TransportError::new(Stage::Responding, "no response before the end of the invocation");
+    let late = TransportError::new(NoResponse::TimedOut, "no response before the end of the invocation");
     exchange::no_response(accounts, &late)
 }
 

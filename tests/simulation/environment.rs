@@ -3,9 +3,7 @@
 use crate::world::{World, pause};
 use crate::zoho::{self, Answer};
 use http::{StatusCode, header};
-use mass_change_owner_status::http::{
-    HttpClient, HttpRequest, HttpResponse, NoResponse, Origin, Stage, TransportError,
-};
+use mass_change_owner_status::http::{HttpClient, HttpRequest, HttpResponse, NoResponse, Origin, TransportError};
 use mass_change_owner_status::timestamp::Clock;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -233,7 +231,7 @@ impl HttpClient for Outside {
         let exchange = async {
             pause(10..600).await;
             if fault == "refused" {
-                return Err(TransportError::new(Stage::Connecting, "connection refused"));
+                return Err(TransportError::new(NoResponse::Other, "connection refused"));
             }
             let at_zoho = tokio::spawn(at_zoho);
             if fault == "death" {
@@ -243,19 +241,17 @@ impl HttpClient for Outside {
             let answer = at_zoho.await.unwrap();
             pause(if fault == "late" { 10_000..40_000 } else { 10..600 }).await;
             if fault == "lost" {
-                return Err(TransportError::new(Stage::Responding, "the connection closed"));
+                return Err(TransportError::new(NoResponse::Other, "the connection closed"));
             }
             environment.note_answer(&answer, is_token);
-            let too_long = TransportError::new(Stage::Oversized(StatusCode::OK), "the body is too long");
+            let too_long = TransportError::new(NoResponse::Oversized(StatusCode::OK), "the body is too long");
             if fault == "too-long" { Err(too_long) } else { Ok(answer.response) }
         };
         let result = timeout(request.timeout, exchange).await;
         environment.step().await;
         result.unwrap_or_else(|_| {
             environment.life().sent.timeouts += u32::from(!is_token);
-            let mut error = TransportError::new(Stage::Responding, "the response timed out");
-            error.reason = NoResponse::TimedOut;
-            Err(error)
+            Err(TransportError::new(NoResponse::TimedOut, "the response timed out"))
         })
     }
 

@@ -17,7 +17,7 @@ const CHECK_TIME: Duration = Duration::from_secs(60);
 
 /// Checks of one job.
 struct Checks<'a, S> {
-    zoho: Checker<S, Arc<Connections>>,
+    zoho: Checker<S, Connections>,
     job: Job,
     view: &'a View,
 }

@@ -39,17 +39,14 @@ impl HttpClient for Accounts {
 
 #[tokio::test]
 async fn what_responds_in_no_way_is_described_by_its_cause() {
-    for (stage, reason, part) in [
-        (Stage::Oversized(StatusCode::OK), NoResponse::Other, "exceeds 1 MiB"),
-        (Stage::Connecting, NoResponse::TimedOut, "outbound network path"),
-        (Stage::Connecting, NoResponse::UnknownHost, "cannot be resolved"),
-        (Stage::Connecting, NoResponse::UnknownAuthority, "SSL_CERT_FILE"),
-        (Stage::Connecting, NoResponse::InvalidCertificate, "not valid for this host"),
-        (Stage::Connecting, NoResponse::Proxy, "The proxy that HTTPS_PROXY or ALL_PROXY names"),
-        (Stage::Responding, NoResponse::Other, "it needs a NAT gateway and a security group"),
+    for (reason, part) in [
+        (NoResponse::Oversized(StatusCode::OK), "exceeds 1 MiB"),
+        (NoResponse::UnknownHost, "cannot be resolved"),
+        (NoResponse::Certificate, "SSL_CERT_FILE"),
+        (NoResponse::Proxy, "The proxy that HTTPS_PROXY or ALL_PROXY names"),
+        (NoResponse::TimedOut, "it needs a NAT gateway and a security group"),
     ] {
-        let mut error = TransportError::new(stage, "it failed");
-        error.reason = reason;
+        let error = TransportError::new(reason, "it failed");
         let [client_id, client_secret, refresh_token] = SECRETS.map(SecretString::from);
         let credentials = Credentials { client_id, client_secret, grant: Grant::RefreshToken(refresh_token) };
         let (accounts, now) = (Accounts(Err(error)), at("10:00:00"));

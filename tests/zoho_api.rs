@@ -92,12 +92,7 @@ impl Api {
         let mut attempts = Attempts::default();
         let clock: Clock = Arc::new(Timestamp::now);
         let request = StatusRequest {
-            host: &ZohoHost {
-                server: ZohoServer::Api,
-                origin: self.origin.clone(),
-                setting: "ZOHO_API_DOMAIN",
-                conflicting: None,
-            },
+            host: &ZohoHost { server: ZohoServer::Api, origin: self.origin.clone(), setting: "ZOHO_API_DOMAIN" },
             job: &Job {
                 module: ModuleName::parse("Price Books").unwrap(),
                 job_id: JobId::parse("3652397000009565021").unwrap(),

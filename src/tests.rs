@@ -67,7 +67,7 @@ pub(crate) fn host(server: ZohoServer, data_center: &str, setting: &'static str)
         ZohoServer::Api => data_center.api_origin(),
         ZohoServer::Accounts => data_center.accounts_origin(),
     };
-    ZohoHost { server, origin, setting, conflicting: None }
+    ZohoHost { server, origin, setting }
 }
 
 /// A secret of which each read returns the next content, and the last one from then on.

@@ -55,7 +55,7 @@ fn server() -> Server {
 }
 
 /// A client with these variables for which these are the certificates of authorities, or what is wrong with them.
-fn trusting(pem: &str, variables: &[(&str, &str)]) -> Result<Arc<Connections>, String> {
+fn trusting(pem: &str, variables: &[(&str, &str)]) -> Result<Connections, String> {
     static FILES: AtomicUsize = AtomicUsize::new(0);
     let name = format!("authority-{}-{}.pem", std::process::id(), FILES.fetch_add(1, Ordering::Relaxed));
     let path = std::env::temp_dir().join(name);

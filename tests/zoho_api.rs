@@ -88,7 +88,7 @@ impl Api {
         let (server, origin) = (ZohoServer::Api, self.origin.clone());
         let (module, job_id) = (ModuleName::parse("Price Books"), JobId::parse("3652397000009565021"));
         let request = StatusRequest {
-            host: &ZohoHost { server, origin, setting: "ZOHO_API_DOMAIN", conflicting: None },
+            host: &ZohoHost { server, origin, setting: "ZOHO_API_DOMAIN" },
             job: &Job { module: module.unwrap(), job_id: job_id.unwrap() },
             token: &AccessToken::parse(TOKEN).unwrap(),
             settings: &ZohoSettings { request_timeout: timeout, ..ZohoSettings::default() },

@@ -1,21 +1,91 @@
 //! One acquisition of a token: read the chain, decide, act, until there is a token or an error.
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::{HttpClient, NoResponse, hint};
-use crate::token::cache::CachedToken;
+use crate::http::{HttpClient, NoResponse, Origin, TransportError, hint};
+use crate::timestamp::{Clock, Timestamp};
 use crate::token::chain::{self, Memory, Need, Next, OwnFailure, Stored, View, decide};
-use crate::token::clock::Timer;
-use crate::token::context::{Context, Sharing};
-use crate::token::record::{self, Content, LEASE_LABEL, Record, TOKEN_LABEL};
+use crate::token::record::{self, Content, Identity, LEASE_LABEL, Record, RecordKind, TOKEN_LABEL};
 use crate::token::store::{Put, SecretStore, StoreError, Version};
-use crate::zoho::credentials::{Secret, TokenGrant};
-use crate::zoho::oauth;
+use crate::token::times::{CachedToken, Issued, Now, Timer};
+use crate::zoho::credentials::{AccessToken, Secret, TokenGrant};
+use crate::zoho::{ZohoSettings, exchange, hosts, oauth};
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::{Instant, sleep};
+
+/// What the store is used for besides the credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// A token that others share is used, if there is one. Nothing is stored.
+    ReadOnly,
+    /// Tokens are shared.
+    ReadWrite,
+}
+
+/// What all acquisitions of a process share: the two services, the settings, the clocks, and the cache.
+pub(crate) struct Context<S, H> {
+    pub store: S,
+    pub http: H,
+    pub settings: ZohoSettings,
+    pub sharing: Sharing,
+    pub clock: Clock,
+    pub(super) cache: Mutex<TokenCache>,
+}
+
+/// What invocations and acquisitions share. An acquisition goes on when its invocation is over.
+#[derive(Default)]
+pub(super) struct TokenCache {
+    pub current: Option<Arc<CachedToken>>,
+    /// When an invocation next looks at the secret during its check; `None` for never.
+    next_look: Option<Timer>,
+    /// Why an invocation has no token if its time runs out now.
+    waiting_for: Option<WatchError>,
+}
+
+/// How often an environment that is invoked looks at the secret: for replaced credentials, and for the next token.
+const LOOK_EVERY: Duration = Duration::from_secs(300);
+
+impl<S, H> Context<S, H> {
+    pub(super) fn now(&self) -> Now {
+        Now { at: (self.clock)(), instant: Instant::now().into_std() }
+    }
+
+    pub(super) fn cache(&self) -> MutexGuard<'_, TokenCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The token in memory, if it can be used and it is time to look at the secret again.
+    pub(super) fn look_due(&self) -> Option<Arc<CachedToken>> {
+        let (now, mut cache) = (self.now(), self.cache());
+        let token = cache.current.clone().filter(|token| token.is_usable(now.at))?;
+        cache.next_look.filter(|timer| timer.left(now).is_zero())?;
+        cache.next_look = Some(Timer { started: now, duration: LOOK_EVERY });
+        Some(token)
+    }
+
+    /// Makes this the error of an invocation whose time runs out from now on.
+    fn wait_for(&self, error: WatchError) {
+        self.cache().waiting_for = Some(error);
+    }
+
+    /// The error of an invocation whose time has run out.
+    pub(super) fn timeout_error(&self) -> WatchError {
+        self.cache().waiting_for.clone().unwrap_or_else(|| store_timeout("reading"))
+    }
+
+    /// The token of a record that began then, if it is one.
+    fn token_of(&self, record: &Content, began: Timestamp, is_own: bool, stored: &Stored) -> Option<Arc<CachedToken>> {
+        let RecordKind::Token { access_token, api_domain, expires_at } = &record.kind else { return None };
+        let issued = Issued::new(is_own, began, Timestamp::parse(expires_at)?, self.now().at, fastrand::f64());
+        let named = api_domain.as_ref().and_then(|text| Origin::parse(text).ok());
+        let variable = self.settings.api_domain.as_ref();
+        let api = hosts::api(variable, &stored.secret, &stored.accounts, named.as_ref());
+        Some(Arc::new(CachedToken { token: AccessToken::parse(access_token)?, api, issued: Some(issued) }))
+    }
+}
 
 /// One acquisition at work. The guard makes it the only one of this process.
 pub(super) struct Acquisition<S, H> {
@@ -29,11 +99,8 @@ pub(super) struct Acquisition<S, H> {
 /// Records by their numbers.
 type Chain = BTreeMap<u64, Record>;
 
-/// No acquisition takes longer: the invocation that started it is long over.
-const LONGEST: Duration = Duration::from_secs(120);
-
-/// The first pause, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What Secrets Manager does not do within so many pauses is an error: no invocation takes long because of it.
 const PATIENCE: u32 = 8;
@@ -63,8 +130,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
 
     /// Acquires a token and makes it the one of the invocations to come.
     pub(super) async fn run(mut self) -> Result<Arc<CachedToken>, WatchError> {
-        let began = Instant::now();
-        while began.elapsed() < LONGEST {
+        loop {
             let is_urgent = !matches!(self.need, Need::Successor(_));
             let view = match self.look().await {
                 Ok(view) => view,
@@ -81,9 +147,11 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
             };
             match decide(&self.need, &view, &self.memory, self.context.now()) {
                 Next::Use(token) => {
-                    let memory = &mut *self.memory;
-                    memory.issued = memory.issued.take().filter(|issued| issued.token == token.token);
-                    self.context.cache.store(&token, self.context.now());
+                    self.memory.issued.take_if(|issued| issued.token != token.token);
+                    let next_look = Timer { started: self.context.now(), duration: LOOK_EVERY };
+                    let mut cache = self.context.cache();
+                    cache.next_look = token.issued.is_some().then_some(next_look);
+                    cache.current = Some(token.clone());
                     return Ok(token);
                 }
                 Next::Fail(error) => return Err(error),
@@ -95,15 +163,14 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
                 Next::Request(failures, timer) => self.request(failures, timer).await,
             }
         }
-        Err(self.context.cache.timeout_error())
     }
 
     /// Tells the others that Zoho's API rejects even this token, which this environment has just requested in place of a
     /// rejected one: another would not help, and each one that is issued ends one that is in use.
     pub(super) async fn report_rejected(mut self, error: &WatchError) {
-        let until = Timer::start(self.context.now(), chain::REJECTED);
+        let until = Timer { started: self.context.now(), duration: chain::REJECTED };
         self.memory.failure = Some(OwnFailure { error: error.clone(), until, count: 0 });
-        if let (Some(number), Some(stored)) = (self.memory.issued_as, &self.memory.stored) {
+        if let (Some(number), Some(stored)) = (self.memory.stored_as, &self.memory.stored) {
             let failure = Content::failure(error, chain::REJECTED, &stored.identity, 0);
             self.put(number.saturating_add(1), LEASE_LABEL, &failure).await;
         }
@@ -111,7 +178,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
 
     /// Reads as little as the decision needs: the credentials and the labeled token, then the rest of the chain.
     async fn look(&mut self) -> Result<View, StoreError> {
-        self.context.cache.wait_for(store_timeout("reading"));
+        self.context.wait_for(store_timeout("reading"));
         let context = self.context.clone();
         // A secret that contained an access token when it was last read needs no other one.
         let is_static = self.memory.stored.is_some() && !self.memory.has_credentials();
@@ -120,8 +187,8 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         let (current, labeled) = tokio::join!(context.store.current(), labeled);
         let stored = self.note_credentials(&current?)?;
         if let TokenGrant::Static(token) = &stored.secret.grant {
-            let token = Some(context.cached(token.clone(), None, None, &stored));
-            return Ok(View { token, ..View::default() });
+            let token = CachedToken { token: token.clone(), api: stored.api.clone(), issued: None };
+            return Ok(View { token: Some(Arc::new(token)), ..View::default() });
         }
         let mut chain = Chain::new();
         self.add(&mut chain, labeled)?;
@@ -164,7 +231,8 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
 
     fn view(&self, chain: &Chain, stored: &Stored) -> View {
         let ours = || chain.values().rev().filter(|record| stored.identity.has(record));
-        let token = ours().find_map(|record| self.context.shared(record, false, stored));
+        let token_of = |record: &Record| self.context.token_of(&record.content, record.created, false, stored);
+        let token = ours().find_map(token_of);
         // One's own token says so.
         let is_it = |issued: &&Arc<CachedToken>| token.as_ref().is_some_and(|it| it.token == issued.token);
         let token = self.memory.issued.iter().find(is_it).cloned().or(token);
@@ -174,12 +242,16 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
     fn note_credentials(&mut self, current: &Version) -> Result<Arc<Stored>, StoreError> {
         let secret = Secret::parse(current.text.expose_secret(), self.context.settings.data_center)
             .map_err(|invalid| StoreError::Denied(invalid.of("the secret that ZOHO_SECRET_ID names")))?;
-        let stored = Arc::new(self.context.stored(&current.id, secret));
+        let settings = &self.context.settings;
+        let accounts = hosts::accounts(settings.accounts_domain.as_ref(), &secret);
+        let api = hosts::api(settings.api_domain.as_ref(), &secret, &accounts, None);
+        let identity = Identity::new(&current.id, &accounts.origin, &api.origin);
+        let stored = Arc::new(Stored { secret, accounts, api, identity });
         let known = self.memory.stored.replace(stored.clone());
         if known.is_some_and(|known| known.identity != stored.identity) {
             // Neither a token nor a failure of replaced credentials is useful to anybody.
             (self.memory.issued, self.memory.failure) = (None, None);
-            self.context.cache.forget(|_| true);
+            self.context.cache().current = None;
             self.need = Need::Any;
         }
         Ok(stored)
@@ -199,12 +271,12 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
 
     /// Longer each time, and not all environments at the same time.
     async fn pause(&mut self, error: WatchError, at_most: Duration) {
-        self.context.cache.wait_for(error);
-        let (first, longest) = PAUSES;
-        let backoff = first.saturating_mul(1_u32 << self.pauses.min(10)).min(longest);
+        self.context.wait_for(error);
+        let backoff = FIRST_PAUSE.saturating_mul(1_u32 << self.pauses.min(10)).min(LONGEST_PAUSE);
         self.pauses = self.pauses.saturating_add(1);
         let random = fastrand::f64();
-        sleep(backoff.mul_f64(0.5 + random / 2.0).min(at_most.saturating_add(first.mul_f64(2.0 * random)))).await;
+        let at_most = at_most.saturating_add(FIRST_PAUSE.mul_f64(2.0 * random));
+        sleep(backoff.mul_f64(0.5 + random / 2.0).min(at_most)).await;
     }
 
     /// Puts a claim. What is read back decides whether it counts.
@@ -216,9 +288,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
             Ok(_) => self.stop_sharing("a version of the secret that was stored cannot be read"),
             Err(StoreError::Denied(why)) => self.stop_sharing(&why),
             Err(StoreError::Unavailable(why)) if self.pauses > 2 => self.stop_sharing(&why),
-            Err(error @ StoreError::Throttled(_)) if self.pauses >= PATIENCE => {
-                return Err(error.into_error());
-            }
+            Err(error @ StoreError::Throttled(_)) if self.pauses >= PATIENCE => return Err(error.into_error()),
             Err(error) => self.pause(error.into_error(), Duration::MAX).await,
         }
         Ok(())
@@ -236,9 +306,9 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         let Some(stored) = self.memory.stored.clone() else { return Ok(Put::Taken) };
         // Before the put. A claim that is put again keeps its timer.
         let known = self.memory.claim.filter(|(known, _)| *known == number);
-        self.memory.claim = known.or_else(|| Some((number, Timer::start(now, chain::CLAIM))));
+        self.memory.claim = known.or(Some((number, Timer { started: now, duration: chain::CLAIM })));
         let claim = Content::claim(&self.memory.owner, &stored.identity, failures);
-        context.cache.wait_for(store_timeout("writing"));
+        context.wait_for(store_timeout("writing"));
         context.store.put(&record::id(number), LEASE_LABEL, &claim.to_text()).await
     }
 
@@ -246,15 +316,15 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
     async fn request_alone(&mut self, failures: u32) -> Result<(), WatchError> {
         let now = self.context.now();
         let memory = &mut *self.memory;
-        memory.alone.retain(|request| !request.is_over(now));
+        memory.alone.retain(|request| !request.left(now).is_zero());
         if memory.alone.len() >= chain::ALONE_AN_HOUR {
             let message = "this execution environment has requested four access tokens in the last hour, cannot store \
                            them in the secret, and requests no more for now";
             return Err(WatchError::new(ErrorType::TokenRateLimited, message));
         }
-        memory.alone.push(Timer::start(now, HOUR));
+        memory.alone.push(Timer { started: now, duration: HOUR });
         memory.claim = None;
-        self.request(failures, Timer::start(now, chain::CLAIM)).await;
+        self.request(failures, Timer { started: now, duration: chain::CLAIM }).await;
         Ok(())
     }
 
@@ -263,40 +333,38 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         let Some(stored) = self.memory.stored.clone() else { return };
         let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return };
         let (context, now) = (self.context.clone(), self.context.now());
-        context.cache.wait_for(oauth::out_of_time(&stored.accounts));
+        let late = TransportError::new(NoResponse::TimedOut, "no response before the end of the invocation");
+        context.wait_for(exchange::no_response(&stored.accounts, &late));
         let timeout = timer.left(now).min(LONGEST_REQUEST).min(context.settings.request_timeout);
         let http = &context.http;
         let response = oauth::request_token(http, &stored.accounts, credentials, now.at, timeout).await;
-        let memory = &mut *self.memory;
-        let result = memory.claim.map(|(claim, _)| claim.saturating_add(1));
-        memory.issued_as = None;
-        match response {
+        let number = self.memory.claim.map(|(claim, _)| claim.saturating_add(1));
+        let (label, content) = match response {
             Ok(issued) => {
                 // Its life counts from the request: an environment can be frozen before it reads the response.
                 let content = Content::token(&issued, now.at, &stored.identity);
-                let record = Record { number: 0, created: now.at, content };
-                (memory.issued, memory.failure) = (context.shared(&record, true, &stored), None);
-                if let Some(number) = result
-                    && self.put(number, TOKEN_LABEL, &record.content).await
-                {
-                    self.memory.issued_as = Some(number);
-                }
+                let token = context.token_of(&content, now.at, true, &stored);
+                (self.memory.issued, self.memory.failure) = (token, None);
+                (TOKEN_LABEL, content)
             }
             Err(error) => {
                 let count = failures.saturating_add(1);
-                let lasts = chain::lasts(error.kind(), failures, result.is_some());
+                let lasts = chain::lasts(error.kind(), failures, number.is_some());
                 let content = Content::failure(&error, lasts, &stored.identity, count);
-                memory.failure = Some(OwnFailure { error, until: Timer::start(context.now(), lasts), count });
-                if let Some(number) = result {
-                    self.put(number, LEASE_LABEL, &content).await;
-                }
+                let until = Timer { started: context.now(), duration: lasts };
+                self.memory.failure = Some(OwnFailure { error, until, count });
+                (LEASE_LABEL, content)
             }
-        }
+        };
+        self.memory.stored_as = match number {
+            Some(number) => self.put(number, label, &content).await.then_some(number),
+            None => None,
+        };
     }
 
     /// Stores what came of a claim, and returns whether that was done. If the number is taken, others have gone on.
     async fn put(&mut self, number: u64, label: &str, content: &Content) -> bool {
-        self.context.cache.wait_for(store_timeout("writing"));
+        self.context.wait_for(store_timeout("writing"));
         match self.context.store.put(&record::id(number), label, &content.to_text()).await {
             Ok(put) => {
                 self.memory.taken = number;

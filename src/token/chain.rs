@@ -5,9 +5,8 @@
 //! first, no matter what the clocks say.
 
 use crate::error::{ErrorType, WatchError};
-use crate::token::cache::CachedToken;
-use crate::token::clock::{Now, Timer};
 use crate::token::record::{Identity, Record, RecordKind};
+use crate::token::times::{CachedToken, Now, Timer};
 use crate::zoho::credentials::{AccessToken, Secret, TokenGrant};
 use crate::zoho::hosts::ZohoHost;
 use std::sync::Arc;
@@ -80,6 +79,8 @@ pub(super) struct View {
 pub(super) struct Stored {
     pub secret: Secret,
     pub accounts: ZohoHost,
+    /// As far as it is known without a token.
+    pub api: ZohoHost,
     pub identity: Identity,
 }
 
@@ -95,11 +96,11 @@ pub(super) struct Memory {
     pub seen: Option<(u64, Now)>,
     /// A number that was taken when it was last tried.
     pub taken: u64,
-    /// The last token that this environment requested, and its number if it is stored.
+    /// The last token that this environment requested, and the last failure.
     pub issued: Option<Arc<CachedToken>>,
-    pub issued_as: Option<u64>,
-    /// The last failure of this environment.
     pub failure: Option<OwnFailure>,
+    /// The number of the latest of them, if it is stored.
+    pub stored_as: Option<u64>,
     /// Requests without a claim: a timer of an hour for each.
     pub alone: Vec<Timer>,
 }

@@ -18,17 +18,15 @@
 //! guarantees, and what it costs.
 
 mod acquire;
-mod cache;
 mod chain;
-mod clock;
-mod context;
 mod record;
 mod source;
 mod store;
+mod times;
 
-pub use cache::CachedToken;
-pub(crate) use context::Context;
-pub use context::Sharing;
+pub(crate) use acquire::Context;
+pub use acquire::Sharing;
 pub use record::{LEASE_LABEL, TOKEN_LABEL};
 pub use source::TokenSource;
 pub use store::{Put, SecretStore, StoreError, Version};
+pub use times::CachedToken;

@@ -5,16 +5,13 @@ use crate::deadline::Deadline;
 use crate::error::WatchError;
 use crate::http::HttpClient;
 use crate::timestamp::Clock;
-use crate::token::acquire::Acquisition;
-use crate::token::cache::{CachedToken, TokenCache};
+use crate::token::acquire::{Acquisition, Context, Sharing};
 use crate::token::chain::{Memory, Need};
-use crate::token::context::{Context, Sharing};
 use crate::token::store::SecretStore;
+use crate::token::times::CachedToken;
 use crate::zoho::ZohoSettings;
-use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 /// Provides access tokens. Clones share everything.
@@ -36,17 +33,14 @@ impl<S, H> Clone for TokenSource<S, H> {
 impl<S: SecretStore + 'static, H: HttpClient + 'static> TokenSource<S, H> {
     /// Reads nothing yet.
     pub fn new(store: S, http: H, settings: ZohoSettings, sharing: Sharing, clock: Clock) -> Self {
-        let context = Context { store, http, settings, sharing, clock, cache: TokenCache::new() };
+        let context = Context { store, http, settings, sharing, clock, cache: Mutex::default() };
         Self { context: Arc::new(context), memory: Arc::default() }
     }
 
     /// A token to use now: from memory, without any request, as long as the last one can be used.
     /// If the time of the invocation runs out, the error names what the acquisition was waiting for.
     pub async fn token(&self, deadline: Deadline) -> Result<Arc<CachedToken>, WatchError> {
-        match self.context.cache.usable(self.context.now().at) {
-            Some(token) => Ok(token),
-            None => self.acquire(Need::Any, deadline).await,
-        }
+        self.acquire(Need::Any, deadline).await
     }
 
     /// Another token than these, which Zoho rejected with a 401 one after the other; `None` if there is no other.
@@ -56,7 +50,8 @@ impl<S: SecretStore + 'static, H: HttpClient + 'static> TokenSource<S, H> {
         deadline: Deadline,
     ) -> Result<Option<Arc<CachedToken>>, WatchError> {
         let is_rejected = |token: &CachedToken| rejected.iter().any(|rejected| rejected.token == token.token);
-        self.context.cache.forget(is_rejected);
+        // A late rejection must not evict a newer one.
+        self.context.cache().current.take_if(|token| is_rejected(token));
         let tokens = rejected.iter().map(|rejected| rejected.token.clone()).collect();
         let token = self.acquire(Need::Replacement(tokens), deadline).await?;
         Ok(Some(token).filter(|token| !is_rejected(token)))
@@ -77,44 +72,36 @@ impl<S: SecretStore + 'static, H: HttpClient + 'static> TokenSource<S, H> {
     /// environment to request the next token. Never fails, because the present token can still be used.
     pub async fn refresh_if_due(&self, deadline: Deadline) {
         let Ok(memory) = self.memory.clone().try_lock_owned() else { return };
-        let Some(token) = self.context.cache.look_due(self.context.now()) else { return };
+        let Some(token) = self.context.look_due() else { return };
         let acquisition = Acquisition::new(self.context.clone(), memory, Need::Successor(token));
-        let refreshed = spawn(async move {
+        let refresh = async move {
             if let Err(error) = acquisition.run().await {
                 tracing::warn!(%error, "the access token could not be refreshed ahead of its end");
             }
-        });
+        };
+        let refreshed = tokio::spawn(refresh.in_current_span());
         let _in_time = Deadline::after(PATIENCE.min(deadline.left())).limit(refreshed).await;
     }
 
     async fn acquire(&self, need: Need, deadline: Deadline) -> Result<Arc<CachedToken>, WatchError> {
-        let cache = &self.context.cache;
-        let acquired = deadline
-            .limit(async {
-                let memory = self.memory.clone().lock_owned().await;
-                // Another invocation of this process may have acquired one meanwhile.
-                let now = self.context.now();
-                if let Some(token) = cache.usable(now.at).filter(|token| need.accepts(token, now)) {
-                    return Ok(token);
-                }
-                // In a task of its own: an invocation whose time runs out must not lose a token on its way.
-                joined(spawn(Acquisition::new(self.context.clone(), memory, need).run())).await
-            })
-            .await;
+        let known = |need: &Need| {
+            let now = self.context.now();
+            self.context.cache().current.clone().filter(|token| need.accepts(token, now))
+        };
+        if let Some(token) = known(&need) {
+            return Ok(token);
+        }
+        let acquired = async {
+            let memory = self.memory.clone().lock_owned().await;
+            // Another invocation of this process may have acquired one meanwhile.
+            if let Some(token) = known(&need) {
+                return Some(Ok(token));
+            }
+            // In a task of its own: an invocation whose time runs out must not lose a token on its way.
+            let acquisition = Acquisition::new(self.context.clone(), memory, need);
+            tokio::spawn(acquisition.run().in_current_span()).await.ok()
+        };
         // Even if there is a token by now: no time is left to use it, and report what took the time.
-        acquired.unwrap_or_else(|| Err(cache.timeout_error()))
+        deadline.limit(acquired).await.flatten().unwrap_or_else(|| Err(self.context.timeout_error()))
     }
-}
-
-/// Runs a task that logs as part of the invocation that started it.
-fn spawn<F>(future: F) -> JoinHandle<F::Output>
-where
-    F: Future<Output: Send> + Send + 'static,
-{
-    tokio::spawn(future.in_current_span())
-}
-
-/// The output of a task, which only its own panic or the end of the process can prevent.
-async fn joined<T>(task: JoinHandle<T>) -> T {
-    task.await.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
 }

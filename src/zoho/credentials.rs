@@ -33,30 +33,9 @@ pub enum TokenGrant {
     Credentials(Credentials),
 }
 
-/// A client that is registered at Zoho, and the grant that it uses.
+/// A client that is registered at Zoho, and its grant: the fields of a token request.
 #[derive(Debug, Clone)]
-pub struct Credentials {
-    /// From Zoho's API console.
-    pub client_id: SecretString,
-    /// From Zoho's API console.
-    pub client_secret: SecretString,
-    /// What the client exchanges for an access token.
-    pub grant: Grant,
-}
-
-/// The OAuth grants that do not need a person at a browser.
-#[derive(Debug, Clone)]
-pub enum Grant {
-    /// Form 2.
-    RefreshToken(SecretString),
-    /// Form 3.
-    ClientCredentials {
-        /// `ZohoCRM.<organization ID>`.
-        soid: SecretString,
-        /// What the token may be used for.
-        scope: String,
-    },
-}
+pub struct Credentials(Vec<(&'static str, SecretString)>);
 
 /// An access token: visible ASCII, so that it fits into a header. Its `Debug` output is masked.
 #[derive(Debug, Clone)]
@@ -88,17 +67,23 @@ impl PartialEq for AccessToken {
     }
 }
 
-impl Eq for AccessToken {}
-
 impl Credentials {
+    /// The body of a token request.
+    pub(super) fn form(&self) -> String {
+        let pairs = self.0.iter().map(|(name, value)| (name, value.expose_secret()));
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+    }
+
     /// Every value that must be masked in text from elsewhere.
     pub fn secrets(&self) -> Vec<&str> {
-        let mut secrets = vec![self.client_id.expose_secret(), self.client_secret.expose_secret()];
-        match &self.grant {
-            Grant::RefreshToken(token) => secrets.push(token.expose_secret()),
-            Grant::ClientCredentials { soid, .. } => secrets.push(soid.expose_secret()),
-        }
-        secrets
+        let secrets = self.0.iter().filter(|(name, _)| !["grant_type", "scope"].contains(name));
+        secrets.map(|(_, value)| value.expose_secret()).collect()
+    }
+
+    /// What the token may be used for, for messages.
+    pub(super) fn scope(&self) -> &str {
+        let scope = self.0.iter().find(|(name, _)| *name == "scope");
+        scope.map_or("the one of the refresh token", |(_, scope)| scope.expose_secret())
     }
 }
 
@@ -110,24 +95,17 @@ impl Secret {
         // JSON inside a JSON string.
         let decoded = serde_json::from_str::<String>(text).ok();
         let text = decoded.as_deref().unwrap_or(text).trim_matches(is_blank);
+        let is_token = is_zoho_token(text);
         if text.is_empty() {
             return Err(Invalid::new("is empty", FORMS));
+        } else if !is_token && !text.starts_with('{') {
+            return Err(Invalid::new("is neither a Zoho access token nor a JSON object", FORMS));
         }
-        let parsed = serde_json::from_str::<&RawValue>(text);
-        let (grant, fields) = match parsed {
-            _ if is_zoho_token(text) => (TokenGrant::Static(AccessToken(text.into())), Fields::default()),
-            _ if !text.starts_with('{') => {
-                return Err(Invalid::new("is neither a Zoho access token nor a JSON object", FORMS));
-            }
-            Err(error) => {
-                let what = format!("is not JSON from line {}, column {} on", error.line(), error.column());
-                return Err(Invalid::new(what, FORMS));
-            }
-            Ok(json) => {
-                let fields = Fields::of(json, KNOWN).unwrap_or_default();
-                (grant(&fields)?, fields)
-            }
-        };
+        let json = serde_json::from_str::<&RawValue>(if is_token { "{}" } else { text }).map_err(|error| {
+            Invalid::new(format!("is not JSON from line {}, column {} on", error.line(), error.column()), FORMS)
+        })?;
+        let fields = Fields::of(json, KNOWN).unwrap_or_default();
+        let grant = if is_token { TokenGrant::Static(AccessToken(text.into())) } else { grant(&fields)? };
         let (data_center, data_center_setting) = match (value(&fields, "data_center")?, default) {
             (Some(name), _) => {
                 let hint = || format!("Use one of {}", DataCenter::names());
@@ -138,60 +116,51 @@ impl Secret {
             (None, None) => (DataCenter::default(), "the default of `data_center` in the secret"),
         };
         let host = |name: &str, example: &str| {
-            let invalid = |_| {
-                let hint = format!("Use a host such as {example}, or leave the field out");
-                Invalid::new(format!("has an `{name}` that is not a host"), hint)
-            };
+            let hint = || format!("Use a host such as {example}, or leave the field out");
+            let invalid = |_| Invalid::new(format!("has an `{name}` that is not a host"), hint());
             value(&fields, name)?.map(|text| Origin::parse_host(&text).map_err(invalid)).transpose()
         };
-        Ok(Self {
-            grant,
-            data_center,
-            data_center_setting,
-            accounts_domain: host("accounts_domain", data_center.accounts_host)?,
-            api_domain: host("api_domain", data_center.api_host)?,
-        })
+        let accounts_domain = host("accounts_domain", data_center.accounts_host)?;
+        let api_domain = host("api_domain", data_center.api_host)?;
+        Ok(Self { grant, data_center, data_center_setting, accounts_domain, api_domain })
     }
 }
 
-/// Every field that is read. `code` is only recognized.
+/// Every field that is read.
 const KNOWN: &[&str] = &[
     "access_token", "client_id", "client_secret", "refresh_token", "soid", "scope", "data_center", "accounts_domain",
-    "api_domain", "code",
+    "api_domain",
 ];
 
 const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"client_id\": …, \"client_secret\": …, \
                      \"refresh_token\": … (or \"soid\": …), \"data_center\": \"US\"}";
 
 fn grant(fields: &Fields<'_>) -> Result<TokenGrant, Invalid> {
-    let [token, client_id, client_secret, refresh_token, soid] =
-        ["access_token", "client_id", "client_secret", "refresh_token", "soid"].map(|name| value(fields, name));
+    let value = |name| value(fields, name);
     let invalid = |what: &'static str, hint: &'static str| Err(Invalid::new(what, hint));
-    let (client_id, client_secret, grant) = match (client_id?, client_secret?, refresh_token?, soid?) {
+    let (client_id, client_secret) = (value("client_id")?, value("client_secret")?);
+    let (refresh_token, soid) = (value("refresh_token")?, value("soid")?);
+    let (client_id, client_secret, grant) = match (client_id, client_secret, refresh_token, soid) {
         (None, None, None, None) => {
-            let token = token?.as_deref().and_then(AccessToken::parse).map(TokenGrant::Static);
+            let token = value("access_token")?.as_deref().and_then(AccessToken::parse).map(TokenGrant::Static);
             return token.ok_or_else(|| Invalid::new("has none of the fields that the function needs", FORMS));
         }
         (None, ..) => return invalid("has no `client_id`", FORMS),
         (_, None, ..) => return invalid("has no `client_secret`", FORMS),
-        (Some(id), Some(secret), Some(token), _) => (id, secret, Grant::RefreshToken(token.into())),
+        (Some(id), Some(secret), Some(token), _) => {
+            (id, secret, vec![("grant_type", "refresh_token".to_owned()), ("refresh_token", token)])
+        }
         (Some(id), Some(secret), None, Some(soid)) if soid.starts_with("ZohoCRM.") => {
-            let scope = scope(value(fields, "scope")?)?;
-            (id, secret, Grant::ClientCredentials { soid: soid.into(), scope })
+            let scope = scope(value("scope")?)?;
+            (id, secret, vec![("grant_type", "client_credentials".to_owned()), ("scope", scope), ("soid", soid)])
         }
         (.., Some(_)) => {
             return invalid("has a `soid` of another form", "Use ZohoCRM. followed by the organization's ID");
         }
-        _ if fields.get("code").is_some() => {
-            return invalid(
-                "has a one-time `code`, as in the API console's self_client.json, in place of a `refresh_token`",
-                "Exchange the code for a refresh token while it is valid, for a few minutes, and store that",
-            );
-        }
         _ => return invalid("has no `refresh_token` (or `soid`)", FORMS),
     };
-    let (client_id, client_secret) = (client_id.into(), client_secret.into());
-    Ok(TokenGrant::Credentials(Credentials { client_id, client_secret, grant }))
+    let form = [("client_id", client_id), ("client_secret", client_secret)].into_iter().chain(grant);
+    Ok(TokenGrant::Credentials(Credentials(form.map(|(name, value)| (name, value.into())).collect())))
 }
 
 /// A field's value without white space around it. A missing field, null, and the empty string are the same.
@@ -221,20 +190,16 @@ fn is_zoho_token(text: &str) -> bool {
     matches!(*parts, ["1000", _, _]) && parts.iter().all(is_part)
 }
 
-/// Scopes are separated by commas. What has another form may be a value that belongs into another field.
+/// Scopes are separated by commas. What has another form may be a value that belongs into another field: messages show the
+/// scope.
 fn scope(text: Option<String>) -> Result<String, Invalid> {
     let Some(text) = text else { return Ok(OPERATION.scope.to_owned()) };
     let scopes: Vec<&str> = text.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
-    let is_scope = |scope: &&str| {
-        scope.contains('.')
-            && scope.starts_with(|c: char| c.is_ascii_alphabetic())
-            && scope.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_'))
-    };
+    let is_scope = |scope: &&str| scope.contains('.') && scope.starts_with(|c: char| c.is_ascii_alphabetic());
     if !scopes.is_empty() && scopes.iter().all(is_scope) {
         return Ok(scopes.join(","));
     }
-    let hint = format!("Use {}, or leave the field out", OPERATION.scope);
-    Err(Invalid::new("has a `scope` of another form", hint))
+    Err(Invalid::new("has a `scope` of another form", format!("Use {}, or leave the field out", OPERATION.scope)))
 }
 
 #[cfg(test)]

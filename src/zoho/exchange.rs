@@ -1,13 +1,18 @@
 //! One exchange with one of Zoho's servers: what the status and the token request have in common.
+//!
+//! Known shapes of errors: `{code, details, message, status}` in any order, the same in `data[0]` with a 2xx, `{code,
+//! message}` alone, `code: null`, OAuth's `{error, error_description}`, and the gateway's `{error: {title, details}}`.
+//! Sources: docs/zoho-api.md, "Errors".
 
 use crate::error::{ErrorCause, ErrorType, WatchError};
 use crate::http::{HttpClient, HttpRequest, HttpResponse, NoResponse, TransportError, hint, retry_after, summary};
+use crate::json::{Fields, Kind};
 use crate::redact;
 use crate::timestamp::Timestamp;
-use crate::zoho::envelope::ErrorEnvelope;
 use crate::zoho::hosts::{ZohoHost, ZohoServer};
-use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, RETRY_AFTER};
+use ::http::header::{ACCEPT, ACCEPT_ENCODING, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
+use serde_json::{Number, value::RawValue};
 use std::borrow::Cow;
 
 /// One response, and what it is judged by.
@@ -27,30 +32,28 @@ pub struct Exchange<'a> {
     pub secrets: &'a [&'a str],
 }
 
-/// What one kind of error means: a row of a table.
-pub(super) struct ErrorRow {
-    /// In upper case. A row for what is recognized in another way has a code of the function's own.
-    pub codes: &'static [&'static str],
-    pub error_type: ErrorType,
-    /// What happened.
-    pub what: &'static str,
-    /// What to do. `{setting}` is what decides about the host, `{settings}` is all that can.
-    pub advice: &'static str,
+/// An error in a response. The default is a response without one.
+#[derive(Debug, Default)]
+pub(super) struct ZohoError<'a> {
+    /// In upper case, with `_` in place of whatever is neither a letter nor a digit. Empty if there is no code.
+    pub code: String,
+    /// As it was written.
+    written_code: String,
+    message: String,
+    /// Whether the error has the keys of Zoho's: its code is text under `code`, or null.
+    pub is_zohos: bool,
+    pub details: Fields<'a>,
 }
 
-/// The code of the row for throttles.
+/// What an error means, what happened, and what to do. In the latter, which may be empty, `{setting}` is what decides
+/// about the host, and `{settings}` is all that can.
+pub(super) type Meaning = (ErrorType, &'static str, &'static str);
+
+/// The code of every throttle.
 pub(super) const THROTTLE: &str = "TOO_MANY_REQUESTS";
 
-/// The code of the row for HTTP 5xx.
+/// The code of every HTTP 5xx.
 pub(super) const SERVER_ERROR: &str = "INTERNAL_ERROR";
-
-/// The code of the row for codes that no other row has.
-pub(super) const UNKNOWN: &str = "UNKNOWN";
-
-/// The row with this code.
-pub(super) fn row(table: &'static [ErrorRow], code: &str) -> Option<&'static ErrorRow> {
-    table.iter().find(|meaning| meaning.codes.contains(&code))
-}
 
 /// Sends one request once.
 pub(super) async fn send<'a>(
@@ -72,9 +75,8 @@ pub(super) async fn send<'a>(
 }
 
 /// The error for a request without a response.
-pub(super) fn no_response(host: &ZohoHost, error: &TransportError) -> WatchError {
-    let (server, hint) = (host.server.name(), hint::no_response(error.reason, None));
-    let setting = host.setting;
+pub(crate) fn no_response(host: &ZohoHost, error: &TransportError) -> WatchError {
+    let (server, hint, setting) = (host.server.name(), hint::no_response(error.reason, None), host.setting);
     let message = format!("{server} did not respond ({host}: {error}). {hint}. If the host is wrong, check {setting}");
     WatchError::new(ErrorType::ZohoUnavailable, message)
 }
@@ -85,59 +87,57 @@ impl Exchange<'_> {
         String::from_utf8_lossy(self.body.as_deref().unwrap_or_default())
     }
 
-    /// The row for this response. A throttle is one at any status; HTTP 429 and 5xx go by the status; then the code counts.
-    pub(super) fn row(&self, table: &'static [ErrorRow], envelope: &ErrorEnvelope<'_>) -> Option<&'static ErrorRow> {
-        let is_throttle = self.status == StatusCode::TOO_MANY_REQUESTS || envelope.is_throttle();
-        let is_server_error = self.status.is_server_error();
-        let code = if is_server_error { SERVER_ERROR } else { &envelope.code };
-        row(table, if is_throttle { THROTTLE } else { code })
+    /// The error in this body. A throttle is one at any status; HTTP 429 and 5xx go by the status.
+    pub(super) fn find_error<'a>(&self, json: Option<&'a RawValue>) -> ZohoError<'a> {
+        let mut error = json.and_then(ZohoError::find).unwrap_or_default();
+        if self.status == StatusCode::TOO_MANY_REQUESTS || error.is_throttle() {
+            error.code = THROTTLE.to_owned();
+        } else if self.status.is_server_error() {
+            error.code = SERVER_ERROR.to_owned();
+        }
+        error
     }
 
-    /// The error that this response means. `advice` may be empty.
-    pub(super) fn error(&self, meaning: &ErrorRow, envelope: &ErrorEnvelope<'_>, advice: &str) -> WatchError {
-        let mut returned = if envelope.written_code.is_empty() && envelope.message.is_empty() {
+    /// The error under its public name.
+    pub(super) fn error(&self, (kind, what, advice): (ErrorType, &str, &str), error: &ZohoError<'_>) -> WatchError {
+        let masked = |text: &str| redact::without(text, self.secrets);
+        let mut returned = if error.written_code.is_empty() && error.message.is_empty() {
             self.quoted()
         } else {
-            summary(self.status, &self.masked(&envelope.written_code), &self.masked(&envelope.message))
+            summary(self.status, &masked(&error.written_code), &masked(&error.message))
         };
-        if let Some(permissions) = envelope.detail("permissions") {
-            returned.push_str(&format!(", permissions {}", redact::quote(&self.masked(permissions.get()))));
+        if let Some(permissions) = error.details.get("permissions") {
+            returned.push_str(&format!(", permissions {}", redact::quote(&masked(permissions.get()))));
         }
-        let in_body = envelope.detail("retry_after").map(|value| value.get().trim_matches('"'));
+        let in_body = error.details.get("retry_after").map(|value| value.get().trim_matches('"'));
         let in_header = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let mut waits = [in_body, in_header].into_iter().flatten();
         let retry_after = waits.find_map(|text| retry_after::parse(text, self.now.epoch_seconds()));
-        self.describe(meaning.error_type, meaning.what, &returned, advice).with_retry_after(retry_after)
+        self.describe(kind, what, &returned, advice).with_retry_after(retry_after)
     }
 
     /// The error for a body that is not one of Zoho's. What responded is probably not Zoho.
     pub(super) fn not_zohos(&self, is_json: bool) -> WatchError {
-        let encoding = self.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok());
-        let (problem, is_quotable) = match encoding {
-            _ if self.body.is_none() => return self.undocumented("exceeds 1 MiB", false),
-            _ if self.status.is_redirection() => ("is a redirect, which is not followed".into(), true),
-            _ if is_json => ("has no error code of Zoho's".into(), true),
-            None | Some("identity") => ("is not JSON".into(), true),
-            Some(encoding) => {
-                let encoding = redact::quote(encoding);
-                (format!("is compressed (Content-Encoding: {encoding}), which was not asked for"), false)
-            }
+        let problem = match is_json {
+            _ if self.body.is_none() => return self.undocumented("exceeds 1 MiB"),
+            _ if self.status.is_redirection() => "is a redirect, which is not followed",
+            true => "has no error code of Zoho's",
+            false => "is not JSON",
         };
-        self.undocumented(&problem, is_quotable).because(ErrorCause::NotJson)
+        self.undocumented(problem).because(ErrorCause::NotJson)
     }
 
     /// The error for a response that is not what Zoho documents. `problem` is a predicate.
-    pub(super) fn undocumented(&self, problem: &str, is_quotable: bool) -> WatchError {
+    pub(super) fn undocumented(&self, problem: &str) -> WatchError {
         let what = format!("the response of {} {problem}", self.host.server.name());
-        let returned = if is_quotable { self.quoted() } else { summary(self.status, "", "") };
         let advice = "Check {settings}, and proxies on the way";
-        self.describe(ErrorType::ZohoUnexpectedResponse, &what, &returned, advice)
+        self.describe(ErrorType::ZohoUnexpectedResponse, &what, &self.quoted(), advice)
     }
 
-    fn describe(&self, error_type: ErrorType, what: &str, returned: &str, advice: &str) -> WatchError {
+    fn describe(&self, kind: ErrorType, what: &str, returned: &str, advice: &str) -> WatchError {
         let end = if advice.is_empty() { "" } else { ". " };
         let advice = advice.replace("{setting}", self.host.setting).replace("{settings}", self.host.server.settings());
-        WatchError::new(error_type, format!("{what} ({}, returned {returned}){end}{advice}", self.host))
+        WatchError::new(kind, format!("{what} ({}, returned {returned}){end}{advice}", self.host))
     }
 
     /// The status, and the body as far as it may be shown: what issues tokens may have issued one that is damaged in any
@@ -146,10 +146,53 @@ impl Exchange<'_> {
         let text = self.text();
         let may_hold_token = self.host.server == ZohoServer::Accounts
             && (self.status.is_success() || text.to_ascii_lowercase().contains("token"));
-        summary(self.status, "", &if may_hold_token { String::new() } else { self.masked(&text) })
+        let is_hidden = may_hold_token || redact::contains_secret(&text, self.secrets);
+        summary(self.status, "", if is_hidden { "" } else { &text })
+    }
+}
+
+impl<'a> ZohoError<'a> {
+    /// What the body says, or its `error`, or the first element of its `data`.
+    fn find(json: &'a RawValue) -> Option<Self> {
+        Self::read(json, &["code", "error"]).or_else(|| {
+            let fields = Fields::of(json, &["error", "data"])?;
+            let in_data = || Self::read(fields.parse::<Vec<&RawValue>>("data")?.first()?, &["code", "error"]);
+            let of_gateway = fields.get("error").and_then(|error| Self::read(error, &["title", "code", "error"]));
+            of_gateway.map(|error| Self { is_zohos: false, ..error }).or_else(in_data)
+        })
     }
 
-    fn masked(&self, text: &str) -> String {
-        redact::without(text, self.secrets)
+    /// `None` if this object has no code under one of these keys.
+    fn read(json: &'a RawValue, keys: &[&str]) -> Option<Self> {
+        const KNOWN: &[&str] = &["code", "title", "error", "message", "error_description", "details"];
+        const DETAILS: &[&str] = &["param_name", "param", "api_name", "permissions", "retry_after", "message"];
+        let fields = Fields::of(json, KNOWN)?;
+        let text = |name: &str| fields.parse::<String>(name);
+        // Some of Zoho's products have numbers.
+        let number = |name| fields.parse::<Number>(name).map(|number| number.to_string());
+        let code = keys.iter().find_map(|name| text(name).or_else(|| number(name)));
+        let is_null = fields.get_nullable("code").is_some_and(|code| Kind::of(code) == Kind::Null);
+        if code.is_none() && !is_null {
+            return None;
+        }
+        let details = fields.get("details").and_then(|json| Fields::of(json, DETAILS)).unwrap_or_default();
+        let message = text("message").or_else(|| text("error_description")).or_else(|| details.parse("message"));
+        let (written_code, message) = (code.unwrap_or_default(), message.unwrap_or_default());
+        let words = written_code.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        let code = words.collect::<Vec<_>>().join("_").to_uppercase();
+        Some(Self { code, written_code, message, is_zohos: is_null || text("code").is_some(), details })
+    }
+
+    /// Whether this is a throttle, under whatever name: Zoho's products and its gateway have many.
+    fn is_throttle(&self) -> bool {
+        let code = self.code.replace('_', "");
+        ["LIMIT", "TOOMANY", "THROTTL"].iter().any(|word| code.contains(word))
+    }
+
+    /// Whether the error is about the only parameter that the request has: no other one is named.
+    pub(super) fn is_about_job_id(&self) -> bool {
+        let mut names = ["param_name", "param", "api_name"].into_iter();
+        let named = names.find_map(|name| self.details.parse::<String>(name));
+        named.is_none_or(|name| name == "job_id")
     }
 }

@@ -7,12 +7,10 @@ use std::time::Duration;
 pub mod client;
 pub mod credentials;
 pub mod data_center;
-mod envelope;
 pub mod exchange;
 pub mod hosts;
 pub mod oauth;
 pub mod response;
-pub mod retry;
 
 /// What the environment says about Zoho.
 #[derive(Debug, Clone)]

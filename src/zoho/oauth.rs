@@ -1,17 +1,15 @@
 //! Zoho's accounts server: the token request, and what the responses mean. Sources: docs/zoho-api.md, "OAuth".
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::{HttpClient, HttpRequest, NoResponse, Origin, TransportError};
+use crate::http::{HttpClient, HttpRequest, Origin};
 use crate::json::{self, Fields};
 use crate::metrics;
 use crate::timestamp::Timestamp;
-use crate::zoho::credentials::{AccessToken, Credentials, Grant};
-use crate::zoho::envelope::ErrorEnvelope;
-use crate::zoho::exchange::{self, ErrorRow, Exchange, SERVER_ERROR, THROTTLE, UNKNOWN, row};
+use crate::zoho::credentials::{AccessToken, Credentials};
+use crate::zoho::exchange::{self, Exchange, Meaning, SERVER_ERROR, THROTTLE};
 use crate::zoho::hosts::ZohoHost;
 use ::http::header::CONTENT_TYPE;
 use ::http::{HeaderMap, HeaderValue, Method};
-use secrecy::ExposeSecret;
 use std::time::Duration;
 
 /// An access token as the accounts server issued it.
@@ -26,7 +24,7 @@ pub struct IssuedToken {
 }
 
 /// The lifetime of a token whose response does not state a plausible one (doc).
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(3_600);
+const DEFAULT_LIFETIME_SECONDS: u64 = 3_600;
 
 /// No token is trusted for longer.
 const LONGEST_LIFETIME_SECONDS: u64 = 86_400;
@@ -46,15 +44,12 @@ pub(crate) async fn request_token(
         origin: &accounts.origin,
         path: "/oauth/v2/token".to_owned(),
         headers: HeaderMap::from_iter([(CONTENT_TYPE, form)]),
-        body: form_body(credentials),
+        // Never in the query, which ends up in logs.
+        body: credentials.form(),
         timeout,
     };
-    let scope = match &credentials.grant {
-        Grant::ClientCredentials { scope, .. } => scope,
-        Grant::RefreshToken(_) => "the one of the refresh token",
-    };
     let result = match exchange::send(http, accounts, request, sent_at, &secrets).await {
-        Ok(exchange) => classify(&exchange, scope),
+        Ok(exchange) => classify(&exchange, credentials.scope()),
         Err(error) => Err(exchange::no_response(accounts, &error)),
     };
     match &result {
@@ -63,31 +58,6 @@ pub(crate) async fn request_token(
         Err(_) => {}
     }
     result
-}
-
-/// In the body, never in the query, which ends up in logs.
-fn form_body(credentials: &Credentials) -> String {
-    let mut pairs = vec![
-        ("client_id", credentials.client_id.expose_secret()),
-        ("client_secret", credentials.client_secret.expose_secret()),
-    ];
-    match &credentials.grant {
-        Grant::RefreshToken(token) => {
-            pairs.extend([("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())]);
-        }
-        Grant::ClientCredentials { soid, scope } => pairs.extend([
-            ("grant_type", "client_credentials"),
-            ("scope", scope.as_str()),
-            ("soid", soid.expose_secret()),
-        ]),
-    }
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
-}
-
-/// What an invocation reports whose time runs out before the accounts server responds.
-pub(crate) fn out_of_time(accounts: &ZohoHost) -> WatchError {
-    let late = TransportError::new(NoResponse::TimedOut, "no response before the end of the invocation");
-    exchange::no_response(accounts, &late)
 }
 
 /// What a response of the token endpoint means. The presence of `access_token` decides, because errors come with HTTP
@@ -100,78 +70,63 @@ pub fn classify(exchange: &Exchange<'_>, scope: &str) -> Result<IssuedToken, Wat
     let field = |name| fields.parse::<String>(name).unwrap_or_default();
     if let Some(token) = AccessToken::parse(&field("access_token")) {
         let api_domain = Origin::parse(&field("api_domain")).ok();
-        return Ok(IssuedToken { token, api_domain, lifetime: lifetime(&fields) });
+        // The older shape has `expires_in_sec` next to an `expires_in` in milliseconds.
+        let seconds = |name: &&str| json::whole_number(fields.get(name)?);
+        let mut lifetimes = ["expires_in_sec", "expires_in"].iter().filter_map(seconds);
+        let plausible = lifetimes.find(|seconds| (1..=LONGEST_LIFETIME_SECONDS).contains(seconds));
+        let lifetime = Duration::from_secs(plausible.unwrap_or(DEFAULT_LIFETIME_SECONDS));
+        return Ok(IssuedToken { token, api_domain, lifetime });
     }
-    let envelope = json.map(ErrorEnvelope::find).unwrap_or_default();
-    let unknown = || row(ERRORS, UNKNOWN).filter(|_| !envelope.code.is_empty());
-    Err(match exchange.row(ERRORS, &envelope).or_else(unknown) {
-        Some(meaning) => exchange.error(meaning, &envelope, &meaning.advice.replace("{scope}", scope)),
+    let error = exchange.find_error(json);
+    Err(match meaning(&error.code) {
+        Some((kind, what, advice)) => exchange.error((kind, what, &advice.replace("{scope}", scope)), &error),
         None if json.is_some() && exchange.status.is_success() => {
-            exchange.undocumented("has neither an access token nor an error", false)
+            exchange.undocumented("has neither an access token nor an error")
         }
         None => exchange.not_zohos(json.is_some()),
     })
 }
 
 /// What the words mean. Only those that are documented to mean a rejection are one.
-const ERRORS: &[ErrorRow] = &[
-    ErrorRow {
+fn meaning(code: &str) -> Option<Meaning> {
+    use ErrorType::{TokenRateLimited, TokenRejected, ZohoUnavailable};
+    Some(match code {
+        "" => return None,
         // Access Denied is the response to too many requests, whatever its description (live).
-        codes: &[THROTTLE, "ACCESS_DENIED"],
-        error_type: ErrorType::TokenRateLimited,
-        what: "Zoho issues no more access tokens for these credentials for now",
-        advice: "Zoho issues 10 in 10 minutes; something else may use the same credentials. Try again in a few minutes",
-    },
-    ErrorRow {
-        codes: &["INVALID_CODE", "INVALID_GRANT"],
-        error_type: ErrorType::TokenRejected,
-        what: "Zoho's accounts server rejected the `refresh_token` in the secret",
-        advice: "A refresh token is valid until it is revoked, for its own client and data center (check {setting}). Zoho \
-                 keeps 20 for each user and client, and the 21st removes the oldest: create a new one if this one has \
-                 worked before. A one-time code from the API console is not a refresh token: exchange it for one first",
-    },
-    ErrorRow {
-        codes: &["INVALID_CLIENT", "UNAUTHORIZED_CLIENT"],
-        error_type: ErrorType::TokenRejected,
-        what: "Zoho's accounts server does not know the `client_id` in the secret",
-        advice: "Check `client_id`, and that the client is registered in this data center: if not, correct {setting}",
-    },
-    ErrorRow {
-        codes: &["INVALID_CLIENT_SECRET"],
-        error_type: ErrorType::TokenRejected,
-        what: "Zoho's accounts server rejected the `client_secret` in the secret",
-        advice: "Copy `client_secret` again: a client can have another one in each data center. Check {setting}, too",
-    },
-    ErrorRow {
-        codes: &["INVALID_SCOPE"],
-        error_type: ErrorType::TokenRejected,
-        what: "Zoho's accounts server rejected the scope",
-        advice: "The scope was {scope}: check its spelling, and that the organization and the client may use it",
-    },
-    ErrorRow {
-        codes: &[SERVER_ERROR],
-        error_type: ErrorType::ZohoUnavailable,
-        what: "Zoho's accounts server returned a server error",
-        advice: "Try again later",
-    },
-    ErrorRow {
-        codes: &[UNKNOWN],
-        error_type: ErrorType::ZohoUnavailable,
-        what: "Zoho's accounts server returned an error that the function does not know",
-        advice: "Try again later",
-    },
-];
-
-/// `expires_in_sec`, which the older shape has next to an `expires_in` in milliseconds, otherwise `expires_in`. What
-/// exceeds a day can only be milliseconds. An hour if that is not plausible either.
-fn lifetime(fields: &Fields<'_>) -> Duration {
-    let number = |name| json::whole_number(fields.get(name)?);
-    let seconds = number("expires_in_sec").or_else(|| {
-        let number = number("expires_in")?;
-        Some(if number > LONGEST_LIFETIME_SECONDS { number / 1_000 } else { number })
-    });
-    let plausible = seconds.filter(|seconds| (1..=LONGEST_LIFETIME_SECONDS).contains(seconds));
-    plausible.map_or(DEFAULT_LIFETIME, Duration::from_secs)
+        THROTTLE | "ACCESS_DENIED" => (
+            TokenRateLimited,
+            "Zoho issues no more access tokens for these credentials for now",
+            "Zoho issues 10 in 10 minutes; something else may use the same credentials. Try again in a few minutes",
+        ),
+        "INVALID_CODE" | "INVALID_GRANT" => (
+            TokenRejected,
+            "Zoho's accounts server rejected the `refresh_token` in the secret",
+            "A refresh token is valid until it is revoked, for its own client and data center (check {setting}). Zoho \
+             keeps 20 for each user and client, and the 21st removes the oldest: create a new one if this one has worked \
+             before. A one-time code from the API console is not a refresh token: exchange it for one first",
+        ),
+        "INVALID_CLIENT" | "UNAUTHORIZED_CLIENT" => (
+            TokenRejected,
+            "Zoho's accounts server does not know the `client_id` in the secret",
+            "Check `client_id`, and that the client is registered in this data center: if not, correct {setting}",
+        ),
+        "INVALID_CLIENT_SECRET" => (
+            TokenRejected,
+            "Zoho's accounts server rejected the `client_secret` in the secret",
+            "Copy `client_secret` again: a client can have another one in each data center. Check {setting}, too",
+        ),
+        "INVALID_SCOPE" => (
+            TokenRejected,
+            "Zoho's accounts server rejected the scope",
+            "The scope was {scope}: check its spelling, and that the organization and the client may use it",
+        ),
+        SERVER_ERROR => (ZohoUnavailable, "Zoho's accounts server returned a server error", "Try again later"),
+        _ => (
+            ZohoUnavailable,
+            "Zoho's accounts server returned an error that the function does not know",
+            "Try again later",
+        ),
+    })
 }
 
 #[cfg(test)]

@@ -8,8 +8,7 @@ use crate::json::{self, Fields};
 use crate::operation::OPERATION;
 use crate::redact;
 use crate::watch::job::{Counts, JobStatus, LONGEST_STATUS, Status};
-use crate::zoho::envelope::ErrorEnvelope;
-use crate::zoho::exchange::{ErrorRow, Exchange, SERVER_ERROR, THROTTLE, UNKNOWN, row};
+use crate::zoho::exchange::{Exchange, Meaning, SERVER_ERROR, THROTTLE, ZohoError};
 use ::http::StatusCode;
 use serde_json::value::RawValue;
 
@@ -17,153 +16,98 @@ use serde_json::value::RawValue;
 pub fn classify(exchange: &Exchange<'_>) -> Result<JobStatus, WatchError> {
     if exchange.status == StatusCode::NO_CONTENT {
         // By the status alone: whatever follows a 204 is not part of the response.
-        let error = exchange.error(&NOT_FOUND, &ErrorEnvelope::default(), NOT_FOUND.advice);
-        return Err(error.because(ErrorCause::NoContent));
+        return Err(exchange.error(NOT_FOUND, &ZohoError::default()).because(ErrorCause::NoContent));
     }
     let text = exchange.text();
     let json = json::parse(&text);
-    let envelope = json.map(ErrorEnvelope::find).unwrap_or_default();
-    match (meaning(exchange, &envelope), json) {
-        (Some(meaning), _) => Err(exchange.error(meaning, &envelope, &advice(exchange, meaning, &envelope))),
-        (None, Some(json)) if exchange.status.is_success() => job_status(json, exchange.secrets)
-            .map_err(|problem| exchange.undocumented(problem, problem != CONTAINS_SECRET)),
+    let error = exchange.find_error(json);
+    match (meaning(exchange.status, &error.code, &error), json) {
+        (Some((kind, what, advice)), _) => Err(exchange.error((kind, what, &advised(kind, advice, &error)), &error)),
+        (None, Some(json)) if exchange.status.is_success() => {
+            job_status(json, exchange.secrets).map_err(|problem| exchange.undocumented(problem))
+        }
         (None, json) => Err(exchange.not_zohos(json.is_some())),
     }
 }
 
-/// `None` for a job, and for what is not Zoho's.
-fn meaning(exchange: &Exchange<'_>, envelope: &ErrorEnvelope<'_>) -> Option<&'static ErrorRow> {
-    let is_about_another_parameter =
-        ["INVALID_DATA", "UNABLE_TO_PARSE_DATA_TYPE"].contains(&&*envelope.code) && !envelope.is_about_job_id();
-    let known = exchange.row(ERRORS, envelope).filter(|_| !is_about_another_parameter);
-    let has_code = !envelope.code.is_empty();
-    known.or_else(|| match exchange.status {
-        StatusCode::NOT_FOUND if envelope.is_zohos => row(ERRORS, IN_ANOTHER_MODULE),
-        StatusCode::UNAUTHORIZED if envelope.is_zohos && has_code => row(ERRORS, "INVALID_TOKEN"),
-        StatusCode::FORBIDDEN if envelope.is_zohos && has_code => row(ERRORS, "NO_PERMISSION"),
-        StatusCode::NOT_FOUND | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => None,
-        _ if has_code => row(ERRORS, UNKNOWN),
-        _ => None,
+const NOT_FOUND: Meaning = (
+    ErrorType::JobNotFound,
+    "Zoho does not know this job",
+    "Check the job ID (a string with every digit), the module, and that the credentials belong to the same organization, \
+     production or sandbox. Zoho keeps jobs for 60 days",
+);
+
+/// What a code means, at any HTTP status; what the status means, if nobody knows the code. `None` for a job, and for what
+/// is not Zoho's.
+fn meaning(status: StatusCode, code: &str, error: &ZohoError<'_>) -> Option<Meaning> {
+    use ErrorType::*;
+    let is_zohos = error.is_zohos && !error.code.is_empty();
+    Some(match code {
+        "INVALID_TOKEN" | "AUTHENTICATION_FAILURE" | "INVALID_OAUTHTOKEN" => (
+            TokenRejected,
+            "Zoho rejected the access token",
+            "Store a valid token, or credentials of this host's data center, in the secret. Check {setting}, too",
+        ),
+        "OAUTH_SCOPE_MISMATCH" => (
+            ScopeMismatch,
+            "the access token does not have the required scope",
+            "Create credentials with the scope {scope}, or the one for a single module, such as {module_scope}. Check the \
+             module's API name, too: Zoho checks the scope per module. If the scope is correct, add {start_scope}, which \
+             Zoho's own resolution for this error names",
+        ),
+        "NO_PERMISSION" | "AUTHORIZATION_FAILED" => (
+            PermissionDenied,
+            "the Zoho user has no permission to read the status of this job",
+            "Give the user of the credentials access to the module and the permission to change owners",
+        ),
+        "INVALID_MODULE" => {
+            (InvalidModule, "Zoho does not know this module", "Use the module's API name, which is case-sensitive")
+        }
+        "NO_DATA" | "REQUIRED_PARAM_MISSING" => NOT_FOUND,
+        "INVALID_DATA" | "UNABLE_TO_PARSE_DATA_TYPE" if error.is_about_job_id() => NOT_FOUND,
+        THROTTLE => (
+            ZohoRateLimited,
+            "Zoho's rate limit was exceeded",
+            "Too many requests ran at a time, or the day's API credits are used up. Try again later, with fewer checks at \
+             a time",
+        ),
+        SERVER_ERROR | "INTERNAL_SERVER_ERROR" => (ZohoUnavailable, "Zoho returned a server error", "Try again later"),
+        "INVALID_HOST" => (
+            ZohoUnexpectedResponse,
+            "this host does not serve Zoho's CRM API",
+            "Use the API host of your data center, such as https://www.zohoapis.eu. Check {settings}",
+        ),
+        "INVALID_URL_PATTERN" => (ZohoUnexpectedResponse, "Zoho does not know this URL", "Check {settings}"),
+        // Zoho returns a 404 only in this case (docs/zoho-api.md).
+        _ if status == StatusCode::NOT_FOUND && error.is_zohos => {
+            (JobNotFound, "the job exists, but in another module", "Use the module for which the job was started")
+        }
+        _ if status == StatusCode::UNAUTHORIZED && is_zohos => return meaning(status, "INVALID_TOKEN", error),
+        _ if status == StatusCode::FORBIDDEN && is_zohos => return meaning(status, "NO_PERMISSION", error),
+        "" => return None,
+        _ if matches!(status.as_u16(), 401 | 403 | 404) => return None,
+        _ => (ZohoUnexpectedResponse, "Zoho returned an error that the function does not know", ""),
     })
 }
 
-fn advice(exchange: &Exchange<'_>, meaning: &ErrorRow, envelope: &ErrorEnvelope<'_>) -> String {
-    let lacks_api_access = || envelope.detail("permissions")?.get().contains("Crm_Implied_Api_Access").then_some(());
-    let words: Vec<&str> = envelope.code.split('_').collect();
-    let by_word = ADVICE_BY_WORD.iter().find(|(known, _)| known.iter().any(|word| words.contains(word)));
-    match (meaning.error_type, &exchange.host.conflicting, by_word) {
-        (ErrorType::TokenRejected, Some(named), _) => {
-            format!("The token response names {named}, another data center: correct or remove {{setting}}")
-        }
-        (ErrorType::PermissionDenied, ..) if lacks_api_access().is_some() => API_ACCESS.to_owned(),
-        (_, _, Some((_, advice))) => (*advice).to_owned(),
-        _ => meaning
-            .advice
-            .replace("{scope}", OPERATION.scope)
-            .replace("{module_scope}", OPERATION.module_scope)
-            .replace("{start_scope}", OPERATION.start_scope),
-    }
+/// The advice, or a better one by a word of the code: for what only the organization's administrator can change.
+fn advised(kind: ErrorType, advice: &'static str, error: &ZohoError<'_>) -> String {
+    let has = |known: &[&str]| error.code.split('_').any(|word| known.contains(&word));
+    let permissions = error.details.get("permissions").map_or("", RawValue::get);
+    let advice = if kind == ErrorType::PermissionDenied && permissions.contains("Crm_Implied_Api_Access") {
+        "Switch on \"Zoho CRM API Access\" in the profile of the credentials' user (Setup, Security Control, Profiles)"
+    } else if has(&["IP", "IPS"]) {
+        "The organization allows its API to certain IP addresses only: allow the one that these requests come from"
+    } else if has(&["LICENSE", "LICENSES", "LICENCE", "SUBSCRIPTION"]) {
+        "Check that the organization's licenses are valid and that the user of the credentials has one"
+    } else if has(&["EDITION", "FEATURE", "PLAN"]) {
+        "Only the Enterprise and Ultimate editions of Zoho CRM have such jobs: check the organization's edition"
+    } else {
+        advice
+    };
+    let advice = advice.replace("{scope}", OPERATION.scope).replace("{module_scope}", OPERATION.module_scope);
+    advice.replace("{start_scope}", OPERATION.start_scope)
 }
-
-const IN_ANOTHER_MODULE: &str = "IN_ANOTHER_MODULE";
-
-const NOT_FOUND: ErrorRow = ErrorRow {
-    codes: &["NO_DATA", "REQUIRED_PARAM_MISSING", "INVALID_DATA", "UNABLE_TO_PARSE_DATA_TYPE"],
-    error_type: ErrorType::JobNotFound,
-    what: "Zoho does not know this job",
-    advice: "Check the job ID (a string with every digit), the module, and that the credentials belong to the same \
-             organization, production or sandbox. Zoho keeps jobs for 60 days",
-};
-
-/// What the codes mean, at any HTTP status.
-const ERRORS: &[ErrorRow] = &[
-    ErrorRow {
-        codes: &["INVALID_TOKEN", "AUTHENTICATION_FAILURE", "INVALID_OAUTHTOKEN"],
-        error_type: ErrorType::TokenRejected,
-        what: "Zoho rejected the access token",
-        advice: "Store a valid token, or credentials of this host's data center, in the secret. Check {setting}, too",
-    },
-    ErrorRow {
-        codes: &["OAUTH_SCOPE_MISMATCH"],
-        error_type: ErrorType::ScopeMismatch,
-        what: "the access token does not have the required scope",
-        advice: "Create credentials with the scope {scope}, or the one for a single module, such as {module_scope}. Check \
-                 the module's API name, too: Zoho checks the scope per module. If the scope is correct, add {start_scope}, \
-                 which Zoho's own resolution for this error names",
-    },
-    ErrorRow {
-        codes: &["NO_PERMISSION", "AUTHORIZATION_FAILED"],
-        error_type: ErrorType::PermissionDenied,
-        what: "the Zoho user has no permission to read the status of this job",
-        advice: "Give the user of the credentials access to the module and the permission to change owners",
-    },
-    ErrorRow {
-        codes: &["INVALID_MODULE"],
-        error_type: ErrorType::InvalidModule,
-        what: "Zoho does not know this module",
-        advice: "Use the module's API name, which is case-sensitive",
-    },
-    NOT_FOUND,
-    ErrorRow {
-        // Zoho returns a 404 only in this case (docs/zoho-api.md).
-        codes: &[IN_ANOTHER_MODULE],
-        error_type: ErrorType::JobNotFound,
-        what: "the job exists, but in another module",
-        advice: "Use the module for which the job was started",
-    },
-    ErrorRow {
-        codes: &[THROTTLE],
-        error_type: ErrorType::ZohoRateLimited,
-        what: "Zoho's rate limit was exceeded",
-        advice: "Too many requests ran at a time, or the day's API credits are used up. Try again later, with fewer checks \
-                 at a time",
-    },
-    ErrorRow {
-        codes: &[SERVER_ERROR, "INTERNAL_SERVER_ERROR"],
-        error_type: ErrorType::ZohoUnavailable,
-        what: "Zoho returned a server error",
-        advice: "Try again later",
-    },
-    ErrorRow {
-        codes: &["INVALID_HOST"],
-        error_type: ErrorType::ZohoUnexpectedResponse,
-        what: "this host does not serve Zoho's CRM API",
-        advice: "Use the API host of your data center, such as https://www.zohoapis.eu. Check {settings}",
-    },
-    ErrorRow {
-        codes: &["INVALID_URL_PATTERN"],
-        error_type: ErrorType::ZohoUnexpectedResponse,
-        what: "Zoho does not know this URL",
-        advice: "Check {settings}",
-    },
-    ErrorRow {
-        codes: &[UNKNOWN],
-        error_type: ErrorType::ZohoUnexpectedResponse,
-        what: "Zoho returned an error that the function does not know",
-        advice: "",
-    },
-];
-
-const API_ACCESS: &str =
-    "Switch on \"Zoho CRM API Access\" in the profile of the credentials' user (Setup, Security Control, Profiles)";
-
-/// Advice by a word of the code, for what only the organization's administrator can change.
-const ADVICE_BY_WORD: &[(&[&str], &str)] = &[
-    (
-        &["IP", "IPS"],
-        "The organization allows its API to certain IP addresses only: allow the one that these requests come from",
-    ),
-    (
-        &["LICENSE", "LICENSES", "LICENCE", "SUBSCRIPTION"],
-        "Check that the organization's licenses are valid and that the user of the credentials has one",
-    ),
-    (
-        &["EDITION", "FEATURE", "PLAN"],
-        "Only the Enterprise and Ultimate editions of Zoho CRM have such jobs: check the organization's edition",
-    ),
-];
-
-const CONTAINS_SECRET: &str = "has a `Status` that contains a token";
 
 /// The status of the job, or what is wrong with it: a predicate.
 fn job_status(json: &RawValue, secrets: &[&str]) -> Result<JobStatus, &'static str> {
@@ -178,10 +122,9 @@ fn job_status(json: &RawValue, secrets: &[&str]) -> Result<JobStatus, &'static s
     if body.is_contradictory || job.is_contradictory || others.iter().any(|other| other.get() != first.get()) {
         return Err("contradicts itself");
     }
-    let written = job.get("Status").ok_or("has no `Status`")?;
-    let written: String = serde_json::from_str(written.get()).map_err(|_| "has a `Status` that is not a string")?;
+    let written: String = job.parse("Status").ok_or("has no `Status` that is a string")?;
     if redact::contains_secret(&written, secrets) {
-        return Err(CONTAINS_SECRET);
+        return Err("has a `Status` that contains a token");
     }
     let status = Status::normalize(&written).ok_or("has an empty `Status`")?;
     if status.as_str().chars().count() > LONGEST_STATUS {

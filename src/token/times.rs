@@ -1,0 +1,165 @@
+//! Time as the protocol sees it, and until when a token can be used. Pure.
+
+use crate::timestamp::Timestamp;
+use crate::zoho::credentials::AccessToken;
+use crate::zoho::hosts::ZohoHost;
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+/// One moment on both clocks: the monotonic clock stands still while an execution environment is frozen, and the wall
+/// clock can be wrong or be set.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// The wall clock.
+    pub at: Timestamp,
+    /// The monotonic clock.
+    pub instant: Instant,
+}
+
+impl Now {
+    /// How long ago this was, by the wall clock; zero for a time that is still to come.
+    pub(super) fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_secs(u64::try_from(self.at.seconds_since(earlier)).unwrap_or_default())
+    }
+}
+
+/// A duration that began at a known moment. It is over when *either* clock has counted it, so that neither a freeze nor
+/// a wrong clock can extend it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Timer {
+    pub started: Now,
+    pub duration: Duration,
+}
+
+impl Timer {
+    /// What is left of it, down to zero.
+    pub(super) fn left(&self, now: Now) -> Duration {
+        let monotonic = now.instant.saturating_duration_since(self.started.instant);
+        self.duration.saturating_sub(monotonic.max(now.since(self.started.at)))
+    }
+}
+
+/// An access token that can be used now, and where.
+#[derive(Debug, Clone)]
+pub struct CachedToken {
+    /// Goes into the `Authorization` header.
+    pub token: AccessToken,
+    /// The API host to send it to.
+    pub api: ZohoHost,
+    /// `None` for a token that something else keeps up to date.
+    pub(super) issued: Option<Issued>,
+}
+
+/// The origin and the times of a token that the function requested.
+#[derive(Debug, Clone)]
+pub(super) struct Issued {
+    /// Whether this environment requested it.
+    is_own: bool,
+    /// When it was requested or stored.
+    began: Timestamp,
+    /// From then on, the token is not used: Zoho's end, less a margin for clocks and for the request itself.
+    unusable_at: Timestamp,
+    /// From then on, this environment requests the next one.
+    refresh_at: Timestamp,
+}
+
+/// When an environment requests the next token, in minutes before the end of an hour. The first one to do so does it for
+/// all: the others find the next one already there.
+const REFRESH: Range<f64> = 10.0..15.0;
+
+/// The last minutes of an hour in which a token is no longer used.
+const MARGIN: f64 = 0.5;
+
+/// No end is trusted beyond this.
+const LONGEST_LIFE: i64 = 86_400;
+
+/// A token is used for at least so long, whatever its response says: Zoho issues 10 tokens in 10 minutes. If the token
+/// has really ended, Zoho's 401 replaces it.
+const SHORTEST_LIFE: i64 = 60;
+
+/// Zoho may not accept a token everywhere for so long after its issue.
+const FRESH_SECONDS: i64 = 10;
+
+impl Issued {
+    /// `random` is uniform in 0 to 1.
+    pub(super) fn new(is_own: bool, began: Timestamp, expires_at: Timestamp, now: Timestamp, random: f64) -> Self {
+        let ends = expires_at.max(began.plus_seconds(SHORTEST_LIFE)).min(began.min(now).plus_seconds(LONGEST_LIFE));
+        let life = ends.seconds_since(began).clamp(0, 3_600);
+        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "at most an hour")]
+        let before = |minutes: f64| ends.plus_seconds((life as f64 * -minutes / 60.0).floor() as i64);
+        let refresh_at = before(REFRESH.start + (REFRESH.end - REFRESH.start) * random);
+        Self { is_own, began, unusable_at: before(MARGIN), refresh_at }
+    }
+}
+
+impl CachedToken {
+    /// Whether the token was issued so recently that a rejection may be over in a moment.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.issued.as_ref().is_some_and(|issued| now.seconds_since(issued.began) < FRESH_SECONDS)
+    }
+
+    /// Whether another execution environment requested it.
+    pub fn is_shared(&self) -> bool {
+        self.issued.as_ref().is_some_and(|issued| !issued.is_own)
+    }
+
+    pub(super) fn is_usable(&self, now: Timestamp) -> bool {
+        self.issued.as_ref().is_none_or(|issued| now < issued.unusable_at)
+    }
+
+    pub(super) fn is_refresh_due(&self, now: Timestamp) -> bool {
+        self.issued.as_ref().is_some_and(|issued| issued.refresh_at <= now)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// So many seconds later on the wall clock and on the monotonic clock.
+    pub(crate) fn later(now: Now, wall: i64, monotonic: u64) -> Now {
+        Now { at: now.at.plus_seconds(wall), instant: now.instant.checked_add(Duration::from_secs(monotonic)).unwrap() }
+    }
+
+    pub(crate) fn some_time() -> Now {
+        Now { at: Timestamp::from_epoch_seconds(1_795_428_000), instant: Instant::now() }
+    }
+
+    #[test]
+    fn a_timer_ends_when_either_clock_says_so() {
+        let timer = Timer { started: some_time(), duration: Duration::from_secs(60) };
+        for (wall, monotonic, left) in [
+            (0, 0, 60),
+            (50, 10, 10),
+            (10, 50, 10),
+            // The clock was a day ahead and was corrected.
+            (-86_400, 20, 40),
+            // The execution environment was frozen for an hour.
+            (3_600, 0, 0),
+        ] {
+            let left_then = timer.left(later(timer.started, wall, monotonic));
+            assert_eq!(left_then, Duration::from_secs(left), "{wall} {monotonic}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_token_is_bounded_and_leaves_time_for_the_next_one() {
+        const DAY: i64 = 86_400;
+        for (expires_at, now, refresh_at, unusable_at) in [
+            (3_600, 0, [2_700, 3_000], 3_570),
+            (120, 0, [90, 100], 119),
+            // Never for less than a minute.
+            (-5, 0, [45, 50], 59),
+            // Never for more than a day from when it was issued, and from now.
+            (i64::MAX, 50_000, [DAY - 900, DAY - 600], DAY - 30),
+            (i64::MAX, -50_000, [DAY - 50_900, DAY - 50_600], DAY - 50_030),
+        ] {
+            let began = Timestamp::from_epoch_seconds(1_000_000);
+            let (ends, now) = (began.plus_seconds(expires_at), began.plus_seconds(now));
+            let issued = [1.0, 0.0].map(|random| Issued::new(true, began, ends, now, random));
+            let refreshed = issued.clone().map(|issued| issued.refresh_at.seconds_since(began));
+            assert_eq!(refreshed, refresh_at, "{expires_at} {now}");
+            assert_eq!(issued[0].unusable_at.seconds_since(began), unusable_at, "{expires_at} {now}");
+        }
+    }
+}

@@ -18,7 +18,6 @@ use crate::token::{Sharing, TokenSource};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::{Message, MessageSettings};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
-use crate::watch::text::Deployment;
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -72,12 +71,12 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     let secret = sdk.secret(config.secret_id.clone());
     let tokens = TokenSource::new(secret, connections, config.zoho, Sharing::ReadWrite, clock.clone());
     let checker = Checker::new(tokens);
-    let deployment = Deployment {
+    let settings = MessageSettings {
+        chat: config.chat_notifications,
         stack: environment.get("STACK_NAME").map(str::to_owned),
         log_group: environment.get("AWS_LAMBDA_LOG_GROUP_NAME").map(str::to_owned),
-        ..Deployment::default()
+        ..MessageSettings::default()
     };
-    let settings = MessageSettings { chat: config.chat_notifications, deployment };
     let topic_arn = config.topic_arn;
     let ends = Aws { sdk, topic_arn, topic: OnceLock::new(), scheduler: OnceLock::new() };
     let handler = Handler::new(checker, ends, settings, config.limits, region, clock);

@@ -12,7 +12,6 @@ use mass_change_owner_status::watch::notice::Intervals;
 use mass_change_owner_status::watch::pacing::Bounds;
 use mass_change_owner_status::watch::report::{Limits, Report, State};
 use mass_change_owner_status::watch::request::{Ask, Request};
-use mass_change_owner_status::watch::text::Deployment;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -106,13 +105,13 @@ fn golden(payload: &Value, found: Found, now: &str) -> String {
             Report::of_check(&request, &JobStatus { status, counts }, now, &LIMITS)
         }
     };
-    let deployment = Deployment {
+    let settings = MessageSettings {
+        chat: true,
         function_arn: FUNCTION.into(),
         location,
         stack: Some("zoho-watch".into()),
         log_group: Some("/aws/lambda/check".into()),
     };
-    let settings = MessageSettings { chat: true, deployment };
     let message = Message::about(&report, Event::of(&report).unwrap(), &request, &settings);
     let channels: Value = serde_json::from_str(&message.body).unwrap();
     let text = |channel: &str| channels.get(channel).and_then(Value::as_str).unwrap().to_owned();

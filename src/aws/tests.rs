@@ -123,7 +123,7 @@ fn of_watch(error: WatchError) -> Told {
 async fn run(operation: &str, replies: &[Reply]) -> (Told, Canned) {
     let canned = Canned::new(replies);
     let sdk = sdk(canned.client(), true);
-    let arn = ScheduleArn::parse(SCHEDULE).unwrap();
+    let arn = ScheduleArn::parse(SCHEDULE, &Default::default()).unwrap();
     let (secret, scheduler) = (sdk.secret("prod/zoho".into()), sdk.scheduler());
     let outcome = match operation {
         "current" => secret.current().await.map(|_| "found").map_err(of_store),
@@ -361,7 +361,7 @@ async fn a_connection_opened_ahead_sends_nothing_and_serves_the_first_request() 
         stream.write_all(head.as_bytes()).await.unwrap();
         String::from_utf8_lossy(&request[..length]).into_owned()
     };
-    let arn = ScheduleArn::parse(SCHEDULE).unwrap();
+    let arn = ScheduleArn::parse(SCHEDULE, &Default::default()).unwrap();
     let (request, read) = tokio::join!(served, scheduler.read(&arn));
     assert!(read.unwrap().is_some());
     assert!(request.starts_with("GET /schedules/Leads-1?groupName=watches HTTP/1.1"), "{request}");

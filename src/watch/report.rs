@@ -163,10 +163,7 @@ impl Report {
 
     /// When the next check is; `None` when the watch is over.
     pub fn next_check(&self) -> Option<NextCheck> {
-        match self.state {
-            State::Continues { next, .. } | State::Unchecked { next, .. } => Some(next),
-            _ => None,
-        }
+        if let State::Continues { next, .. } | State::Unchecked { next, .. } = self.state { Some(next) } else { None }
     }
 
     /// Seconds to wait before it.
@@ -176,39 +173,12 @@ impl Report {
 
     /// The notice that is due.
     pub fn notice(&self) -> Option<Notice> {
-        match self.state {
-            State::Continues { notice, .. } => notice,
-            _ => None,
-        }
+        if let State::Continues { notice, .. } = self.state { notice } else { None }
     }
 
     /// Whole percent of the total that is updated or failed, 0 to 100.
     pub fn progress_percent(&self) -> Option<u8> {
         self.counts.progress_percent(self.status.as_ref())
-    }
-
-    /// The keys of the report in JSON.
-    pub fn keys(&self) -> ReportKeys<'_> {
-        ReportKeys {
-            module: self.job.module(),
-            job_id: self.job.job_id(),
-            status: self.status.as_ref().map(Status::as_str),
-            finished: self.is_finished(),
-            outcome: self.outcome(),
-            total_count: self.counts.total,
-            updated_count: self.counts.updated,
-            not_updated_count: self.counts.not_updated,
-            failed_count: self.counts.failed,
-            progress_percent: self.progress_percent(),
-            checks: self.checks,
-            first_checked_at: self.began,
-            checked_at: self.checked_at,
-            next_check_seconds: self.next_check_seconds(),
-            last_progress_at: self.last_progress_at,
-            label: self.tags.label.as_deref(),
-            list: self.tags.list.as_deref(),
-            error: self.error(),
-        }
     }
 }
 
@@ -262,7 +232,27 @@ pub struct ReportKeys<'a> {
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.keys().serialize(serializer)
+        let keys = ReportKeys {
+            module: self.job.module(),
+            job_id: self.job.job_id(),
+            status: self.status.as_ref().map(Status::as_str),
+            finished: self.is_finished(),
+            outcome: self.outcome(),
+            total_count: self.counts.total,
+            updated_count: self.counts.updated,
+            not_updated_count: self.counts.not_updated,
+            failed_count: self.counts.failed,
+            progress_percent: self.progress_percent(),
+            checks: self.checks,
+            first_checked_at: self.began,
+            checked_at: self.checked_at,
+            next_check_seconds: self.next_check_seconds(),
+            last_progress_at: self.last_progress_at,
+            label: self.tags.label.as_deref(),
+            list: self.tags.list.as_deref(),
+            error: self.error(),
+        };
+        keys.serialize(serializer)
     }
 }
 

@@ -80,6 +80,7 @@ pub async fn fetch_status(
 
 async fn attempt(http: &impl HttpClient, request: &StatusRequest<'_>) -> Result<JobStatus, (WatchError, Retry)> {
     let StatusRequest { host, job: Job { module, job_id }, token, settings, .. } = *request;
+    let (module, job_id) = (module.as_str(), job_id.as_str());
     let Some(authorization) = token.authorization() else {
         let error = WatchError::new(ErrorType::TokenRejected, "the access token does not fit into an HTTP header");
         return Err((error, Retry::No));

@@ -74,7 +74,7 @@ pub(crate) fn exit_code(report: &Report) -> u8 {
 /// Says in one line whether the credentials are correct, and returns the exit code. The job need not exist (`is_named`: the
 /// command line names it): only somebody who may read statuses learns that it does not.
 pub(crate) async fn credentials(zoho: &Zoho, job: &Job, is_named: bool, view: &View) -> Result<u8, WatchError> {
-    let Job { module, job_id } = job;
+    let (module, job_id) = (job.module.as_str(), job.job_id.as_str());
     let found = match check(zoho, job).await {
         Ok(status) => format!("; job {job_id} is {}", status.status.as_str()),
         Err(error) if error.kind() == ErrorType::JobNotFound => format!("; there is no job {job_id}"),

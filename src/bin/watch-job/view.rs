@@ -8,7 +8,7 @@ use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::job::{Outcome, Status};
 use mass_change_owner_status::watch::report::{Report, seconds_between};
 use mass_change_owner_status::watch::request::{History, Request};
-use mass_change_owner_status::watch::text::{Deployment, Text};
+use mass_change_owner_status::watch::text::{MessageSettings, Text};
 use mass_change_owner_status::watch::{event::Event, format::duration};
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
@@ -114,7 +114,7 @@ impl View {
         self.bar.iter().for_each(ProgressBar::finish_and_clear);
         let error = report.error().map(|error| format!("{}: {}", error.name, error.message));
         let Some(outcome) = report.outcome().filter(|_| !self.has_json) else { return };
-        let text = Text::about(report, Event::End(outcome), request, &Deployment::default());
+        let text = Text::about(report, Event::End(outcome), request, &MessageSettings::default());
         let (job_id, checks) = (report.job.job_id().unwrap_or_default(), report.checks);
         let watched = seconds_between(report.began, Timestamp::now());
         let mut lines = vec![format!("{}: {}, job {job_id}", text.beginning, text.operation), text.sentence];

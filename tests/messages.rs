@@ -96,7 +96,7 @@ fn golden(payload: &Value, found: Found, now: &str) -> String {
     let now = Timestamp::parse(now).unwrap();
     let request = Request::parse(&payload.to_string(), now, &location);
     let report = match (&request.ask, found) {
-        (Ask::Compose { failure, .. }, _) => Report::of_end(&request, State::Failed(failure.clone()), 0, now),
+        (Ask::Compose(failure, _), _) => Report::of_end(&request, State::Failed(failure.clone()), 0, now),
         (ask, End(state)) => Report::of_end(&request, state, u64::from(matches!(ask, Ask::Check(_))), now),
         (_, Job(status, counts)) => {
             let [total, updated, not_updated, failed] = counts.map(Some);

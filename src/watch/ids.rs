@@ -161,14 +161,12 @@ impl Location {
     /// what is not an ARN of Lambda.
     pub fn of_function(arn: &str, default_region: Option<&str>) -> Self {
         match Arn::parse(arn).filter(|arn| arn.service == "lambda") {
-            Some(arn) => Self::of(&arn),
+            Some(Arn { partition, region, account, .. }) => {
+                let [partition, region, account] = [partition, region, account].map(|part| Some(part.to_owned()));
+                Self { partition, region, account }
+            }
             None => Self { region: default_region.map(str::to_owned), ..Self::default() },
         }
-    }
-
-    fn of(arn: &Arn<'_>) -> Self {
-        let [partition, region, account] = [arn.partition, arn.region, arn.account].map(|part| Some(part.to_owned()));
-        Self { partition, region, account }
     }
 
     /// The error says what is known to be elsewhere.
@@ -216,9 +214,8 @@ impl Execution {
         let (machine, name) = arn.resource.strip_prefix("execution:")?.split_once(':')?;
         let is_plain = |text: &str| !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || "/:".contains(c));
         let Arn { partition, region, account, .. } = arn;
-        let console = Location::of(&arn).console("states").map(|console| format!("{console}#/v2/executions/details"));
         (is_plain(machine) && is_plain(name) && here.check(&arn).is_ok()).then(|| Self {
-            link: console.map(|details| format!("{details}/{text}")),
+            link: here.console("states").map(|console| format!("{console}#/v2/executions/details/{text}")),
             state_machine: format!("arn:{partition}:states:{region}:{account}:stateMachine:{machine}"),
         })
     }

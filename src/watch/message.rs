@@ -37,7 +37,7 @@ impl Message {
         let mut body = json!({
             "default": serde_json::to_string(report).unwrap_or_default(),
             "email": text.email(),
-            "sms": sms(&text, report.job.job_id().unwrap_or("unknown")),
+            "sms": headline(&text, &text.operation, &defanged(report.job.job_id().unwrap_or("unknown"))),
         });
         if settings.chat {
             body["https"] = chat(&text, &subject, event, report, &ids).to_string().into();
@@ -86,29 +86,19 @@ fn attributes(report: &Report, event: Event, event_id: &str) -> Vec<(&'static st
 /// `Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated, 500 failed`. A long module name is cut,
 /// never the rest.
 fn subject(text: &Text, job_id: Option<&str>) -> String {
-    let job = job_id.map_or_else(
-        || "unknown".to_owned(),
-        |job_id| {
-            let start = job_id.chars().count().saturating_sub(4);
-            format!("...{}", job_id.chars().skip(start).collect::<String>())
-        },
-    );
-    let counts = after(": ", &text.counts);
-    let line = |module: &str| ascii(&format!("{}: {module} {}, job {job}{counts}", text.beginning, OPERATION.name));
-    let module = text.operation.trim_end_matches(OPERATION.name).trim_end();
-    let whole = line(module);
-    let kept = module.chars().count().saturating_sub(whole.len().saturating_sub(SUBJECT_LIMIT)).saturating_sub(3);
-    if whole.len() <= SUBJECT_LIMIT {
-        return whole;
-    }
-    let cut: String = module.chars().take(kept).collect();
-    line(&format!("{cut}...")).chars().take(SUBJECT_LIMIT).collect()
+    let last_four = |id: &str| id.chars().skip(id.chars().count().saturating_sub(4)).collect::<String>();
+    let job = job_id.map_or_else(|| "unknown".to_owned(), |id| format!("...{}", last_four(id)));
+    let whole = headline(text, &text.operation, &job);
+    let Some(over) = whole.len().checked_sub(SUBJECT_LIMIT).filter(|over| *over > 0) else { return whole };
+    let name = text.operation.trim_end_matches(OPERATION.name).trim_end();
+    let kept = name.chars().count().saturating_sub(over).saturating_sub(3);
+    let operation = format!("{}... {}", name.chars().take(kept).collect::<String>(), OPERATION.name);
+    headline(text, &operation, &job).chars().take(SUBJECT_LIMIT).collect()
 }
 
-/// One line for a phone.
-fn sms(text: &Text, job_id: &str) -> String {
-    let counts = after(": ", &text.counts);
-    ascii(&format!("{}: {}, job {}{counts}", text.beginning, text.operation, defanged(job_id)))
+/// What happened to which job, and its counts, in ASCII.
+fn headline(text: &Text, operation: &str, job: &str) -> String {
+    ascii(&format!("{}: {operation}, job {job}{}", text.beginning, after(": ", &text.counts)))
 }
 
 /// What a chat channel shows: a custom notification of Amazon Q Developer in chat applications. Amazon Q subscribes to a
@@ -118,8 +108,8 @@ fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: &Message
     // are the function's own.
     let plain =
         |text: &str| -> String { text.chars().map(|c| if "<>@*~`[]|".contains(c) { ' ' } else { c }).collect() };
-    let names = [report.job.module(), report.job.job_id()].map(|name| plain(&defanged(name.unwrap_or("unknown"))));
-    let [module, job_id] = &names;
+    let name = |name: Option<&str>| plain(&defanged(name.unwrap_or("unknown")));
+    let (module, job_id) = (name(report.job.module()), name(report.job.job_id()));
     let facts = std::iter::once(&text.sentence).chain(&text.facts).map(|line| plain(line));
     let description = facts.chain(text.links.iter().cloned()).collect::<Vec<_>>().join("\n");
     let steps: Vec<String> = text.advice.iter().chain(&text.operator).map(|step| plain(step)).collect();

@@ -42,13 +42,8 @@ pub enum State {
         /// The notice that is due.
         notice: Option<Notice>,
     },
-    /// The job could not be checked, and the watch goes on.
-    Unchecked {
-        /// Why.
-        error: ReportedError,
-        /// When the next check is.
-        next: NextCheck,
-    },
+    /// The job could not be checked, and the watch goes on: why, and when the next check is.
+    Unchecked(ReportedError, NextCheck),
     /// The job is over.
     Finished(Outcome),
     /// The watch has reached its limit. With the error if this check failed.
@@ -116,7 +111,7 @@ impl Report {
             .max(pacing::after_many_checks(report.checks, seconds_between(report.began, now)))
             .max(by_name)
             .max(retry_after);
-        report.state = State::Unchecked { error: error.into(), next: NextCheck { seconds, reason: "failed check" } };
+        report.state = State::Unchecked(error.into(), NextCheck { seconds, reason: "failed check" });
         report
     }
 
@@ -140,7 +135,7 @@ impl Report {
     /// How the watch ended; `None` while it continues.
     pub fn outcome(&self) -> Option<Outcome> {
         match self.state {
-            State::Continues { .. } | State::Unchecked { .. } => None,
+            State::Continues { .. } | State::Unchecked(..) => None,
             State::Finished(outcome) => Some(outcome),
             State::TimedOut(_) => Some(Outcome::WatchTimedOut),
             State::Failed(_) => Some(Outcome::WatchFailed),
@@ -150,7 +145,7 @@ impl Report {
     /// Why this check failed, or why the watch ended.
     pub fn error(&self) -> Option<&ReportedError> {
         match &self.state {
-            State::Unchecked { error, .. } | State::Failed(error) => Some(error),
+            State::Unchecked(error, _) | State::Failed(error) => Some(error),
             State::TimedOut(error) => error.as_ref(),
             State::Continues { .. } | State::Finished(_) => None,
         }
@@ -163,7 +158,7 @@ impl Report {
 
     /// When the next check is; `None` when the watch is over.
     pub fn next_check(&self) -> Option<NextCheck> {
-        if let State::Continues { next, .. } | State::Unchecked { next, .. } = self.state { Some(next) } else { None }
+        if let State::Continues { next, .. } | State::Unchecked(_, next) = self.state { Some(next) } else { None }
     }
 
     /// Seconds to wait before it.

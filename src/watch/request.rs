@@ -31,20 +31,10 @@ pub struct Request {
 pub enum Ask {
     /// To check this job.
     Check(Job),
-    /// To compose the end of a watch that its state machine gave up.
-    Compose {
-        /// What the state machine caught.
-        failure: ReportedError,
-        /// The job, as far as the request names one.
-        job: JobRef,
-    },
-    /// Nothing that can be done: the payload is not a valid request.
-    Reject {
-        /// `InvalidInput`, naming every invalid field.
-        error: WatchError,
-        /// The job, as far as the request names one.
-        job: JobRef,
-    },
+    /// To compose the end of a watch that its state machine gave up: what it caught, and the job as far as it is named.
+    Compose(ReportedError, JobRef),
+    /// Nothing that can be done: `InvalidInput`, which names every invalid field, and the job as far as it is named.
+    Reject(WatchError, JobRef),
 }
 
 /// Who invoked the function.
@@ -178,21 +168,21 @@ impl Request {
         }
         let is_schedulers = matches!(&envelope, Some(Ok(event)) if event.source == "aws.scheduler");
         let resources = input.parse::<Vec<String>>("resources").filter(|_| is_schedulers);
-        let (arn, problem) = schedule(fields, resources.unwrap_or_default(), here);
-        problems.extend(problem.filter(|_| !is_announced));
         let adapts = fields.parse("adapt").unwrap_or(false);
-        let caller = match arn {
+        let caller = if is_announced {
             // The state machine owns the watch, whatever started it.
-            _ if is_announced => Caller::StateMachine { execution },
-            Some(arn) => Caller::Schedule { arn, adapts, notify: notify.unwrap_or(true) },
-            None => Caller::Direct { notify: notify.unwrap_or(envelope.is_some()) },
+            Caller::StateMachine { execution }
+        } else if let Some(arn) = schedule(fields, resources.unwrap_or_default(), here, &mut problems) {
+            Caller::Schedule { arn, adapts, notify: notify.unwrap_or(true) }
+        } else {
+            Caller::Direct { notify: notify.unwrap_or(envelope.is_some()) }
         };
         let ask = match (failure, job) {
-            (Some(failure), job) => Ask::Compose { failure, job },
+            (Some(failure), job) => Ask::Compose(failure, job),
             (None, JobRef::Valid(job)) if problems.is_empty() => Ask::Check(job),
             (None, job) => {
                 let message = format!("{}. A request looks like {EXAMPLE}", problems.join("; "));
-                Ask::Reject { error: WatchError::new(ErrorType::InvalidInput, message), job }
+                Ask::Reject(WatchError::new(ErrorType::InvalidInput, message), job)
             }
         };
         let tag = |name| fields.parse::<String>(name).and_then(|text| tag(&text));
@@ -220,7 +210,7 @@ impl Request {
     pub fn job(&self) -> JobRef {
         match &self.ask {
             Ask::Check(job) => JobRef::Valid(job.clone()),
-            Ask::Compose { job, .. } | Ask::Reject { job, .. } => job.clone(),
+            Ask::Compose(_, job) | Ask::Reject(_, job) => job.clone(),
         }
     }
 }
@@ -305,16 +295,18 @@ fn job(fields: &Fields<'_>, problems: &mut Vec<String>) -> JobRef {
     }
 }
 
-/// The schedule that the request names, or that Scheduler's own envelope comes from, and what is wrong with the name.
-fn schedule(fields: &Fields<'_>, resources: Vec<String>, here: &Location) -> (Option<ScheduleArn>, Option<String>) {
+/// The schedule that the request names, or else that Scheduler's own envelope comes from. An invalid name counts as none.
+fn schedule(
+    fields: &Fields<'_>,
+    resources: Vec<String>,
+    here: &Location,
+    problems: &mut Vec<String>,
+) -> Option<ScheduleArn> {
     let parse = |text: &str| ScheduleArn::parse(text, here);
     let named =
         fields.get("schedule_arn").map(|_| read(fields, "schedule_arn", "that is the ARN of a schedule", parse));
-    let (named, problem) = match named.transpose() {
-        Ok(named) => (named, None),
-        Err(problem) => (None, Some(problem)),
-    };
-    (named.or_else(|| resources.iter().find_map(|arn| parse(arn).ok())), problem)
+    problems.extend(named.as_ref().and_then(|named| named.as_ref().err().cloned()));
+    named.and_then(Result::ok).or_else(|| resources.iter().find_map(|arn| parse(arn).ok()))
 }
 
 /// The text of a field, as `parse` reads it. The error says what is wrong with the field.

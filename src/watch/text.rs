@@ -238,16 +238,14 @@ fn cause(error: &str) -> (&'static str, &'static str) {
             "Zoho does not know the job in this module: its ID or the module may be wrong, or the job is older than 60 days.",
             "Start another watch with the right module and job ID",
         ),
-        Some(E::InvalidConfiguration | E::SecretInvalid) => {
-            ("The function has no valid configuration or credentials.", "Correct what the reason names")
-        }
         Some(E::TokenRejected) => ("Zoho rejects the function's credentials.", "Replace the credentials in the secret"),
-        Some(E::ScopeMismatch | E::PermissionDenied) => {
-            ("The function may not see the job in Zoho.", "Give it the permission that the reason names")
-        }
-        Some(E::ZohoUnexpectedResponse) => {
-            ("What responded is not Zoho's API as it is documented.", "Check the settings that the reason names")
-        }
+        Some(
+            E::InvalidConfiguration
+            | E::SecretInvalid
+            | E::ScopeMismatch
+            | E::PermissionDenied
+            | E::ZohoUnexpectedResponse,
+        ) => ("The function cannot read the job as it is set up.", "Correct what the reason names"),
         Some(E::SecretUnavailable | E::TokenRateLimited | E::ZohoRateLimited | E::ZohoUnavailable) => {
             ("This may be a temporary outage.", "Wait until the cause that the reason names is over")
         }

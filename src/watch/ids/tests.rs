@@ -7,21 +7,11 @@ fn module_names() {
     for name in ["CustomModule1", "zohosign__ZohoSign_Documents", &"a".repeat(255)] {
         assert_eq!(parsed(name).as_deref(), Some(name));
     }
-    // The last one is a client secret.
-    for text in [
-        "custom",
-        "",
-        "1Leads",
-        "_Leads",
-        "Leads/../Deals",
-        "Leads?x",
-        "Léads",
-        " Leads",
-        &"a".repeat(256),
-        "a5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9",
-    ] {
+    for text in ["custom", "", "1Leads", "_Leads", "Leads/../Deals", "Leads?x", "Léads", " Leads"] {
         assert_eq!(parsed(text), None, "{text:?}");
     }
+    let client_secret = "a5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9";
+    assert_eq!([&*"a".repeat(256), client_secret].map(parsed), [None, None]);
     assert_eq!(parsed("meetings").as_deref(), Some("Events"));
     for name in STANDARD_MODULES {
         for text in [name.to_owned(), name.to_lowercase(), name.replace('_', " ").to_uppercase()] {
@@ -41,16 +31,11 @@ fn job_ids() {
 #[test]
 fn schedules() {
     let here = Location::of_function(&format!("{FUNCTION}:live"), Some("eu-west-1"));
-    // Advice that was already followed would not help.
-    for (text, problem) in [
-        ("arn:aws:events:eu-west-1:123456789012:rule/x", "not the ARN"),
-        ("arn:aws:scheduler:eu-west-1:123456789012:schedule-group/g", "not the ARN"),
-        ("arn:aws:scheduler:eu-west-1:123456789012:schedule/g", "not the ARN"),
-        ("arn:aws:scheduler:eu-west-1:123456789012:schedule/g/n/m", "not the ARN"),
-        ("arn:aws:scheduler:eu-west-1:123456789012:schedule//n", "not the ARN"),
-        (" <aws.scheduler.execution-id>", "not replaced"),
-    ] {
-        assert!(ScheduleArn::parse(text, &here).unwrap_err().to_string().contains(problem), "{text:?}");
+    let of = |resource| SCHEDULE.replace("schedule/group/watch", resource);
+    for text in
+        [SCHEDULE.replace("scheduler", "events"), of("schedule-group/g"), of("schedule/g"), of("schedule/g/n/m")]
+    {
+        assert!(ScheduleArn::parse(&text, &here).unwrap_err().to_string().contains("not the ARN"), "{text:?}");
     }
     let arn = ScheduleArn::parse(SCHEDULE, &here).unwrap();
     assert_eq!((arn.group.as_str(), arn.name.as_str(), arn.as_str()), ("group", "watch", SCHEDULE));
@@ -63,5 +48,19 @@ fn schedules() {
         assert!(ScheduleArn::parse(&arn, &here).unwrap_err().to_string().contains(part), "{arn}");
         assert_eq!(ScheduleArn::parse(&arn, &local).is_err(), is_known_locally, "{arn}");
         assert!(ScheduleArn::parse(&arn, &Location::default()).is_ok(), "{arn}");
+    }
+}
+
+#[test]
+fn executions() {
+    let here = Location::of_function(FUNCTION, None);
+    let arn = |region: &str, rest: &str| format!("arn:aws:states:{region}:123456789012:{rest}");
+    assert!(Execution::parse(&arn("eu-west-1", "execution:watch:Leads-1"), &here).is_some());
+    for text in [
+        arn("eu-west-2", "execution:watch:Leads-1"),
+        arn("eu-west-1", "stateMachine:watch"),
+        arn("eu-west-1", "execution:watch:Leads 1 https://evil.example"),
+    ] {
+        assert_eq!(Execution::parse(&text, &here), None, "{text}");
     }
 }

@@ -34,7 +34,6 @@ fn who_is_notified_depends_on_the_trigger() {
     for (payload, expected) in [
         (bare.clone(), "direct false"),
         (of(&json!({"notify": true})), "direct true"),
-        (of(&json!({"notify": null})), "direct false"),
         (of(&json!({"adapt": true})), "direct false"),
         (of(&json!({"source": "only one of the two envelope keys"})), "direct false"),
         (of(&json!({"schedule_arn": SCHEDULE})), "watch false true"),
@@ -45,7 +44,6 @@ fn who_is_notified_depends_on_the_trigger() {
         (event("x", json!([]), &bare), "direct true"),
         (text(&event("x", json!([]), &text(&bare))), "direct true"),
         (with(&event("x", json!("?"), &bare), &json!({"time": 7})), "direct true"),
-        (event("x", json!([]), &of(&json!({"notify": false}))), "direct false"),
         (event("x", json!([SCHEDULE]), &bare), "direct true"),
         (event("x", json!([]), &of(&json!({"schedule_arn": SCHEDULE}))), "watch false true"),
         (event("aws.scheduler", json!([7]), &bare), "direct true"),
@@ -75,15 +73,12 @@ fn an_invalid_payload_is_described_with_its_field_and_an_example() {
     for (payload, parts) in [
         (json!({}), "`module` is missing & `job_id` is missing & \"Leads\""),
         (json!([]), "the payload must be a JSON object, not an array"),
-        (json!(null), "the payload must be a JSON object, not null"),
         (json!("Leads"), "the payload is text that is not valid JSON"),
         (json!(json!(of(&json!({})).to_string()).to_string()), "must be a JSON object, not text"),
         (machine(&json!(7), &json!({})), "the input must be a JSON object, not a number"),
         (of(&json!({"module": "Custom"})), "`module` \"Custom\" & own API name"),
         (of(&json!({"module": " Leads"})), "`module` \"Leads\" (with white space around it)"),
         (of(&json!({"job_id": 3_652_397_000_009_565_021_u64})), "Quote it & 2^53"),
-        (of(&json!({"job_id": "12a"})), "`job_id` \"12a\" & 1 to 20 digits"),
-        (of(&json!({"job_id": null})), "`job_id` is missing"),
         // It is in quotes already, and they are part of it.
         (of(&json!({"job_id": "\"1\""})), "`job_id` \"\\\"1\\\"\" & nothing else"),
         (of(&json!({"notify": "yes"})), "`notify` must be true or false"),
@@ -97,7 +92,7 @@ fn an_invalid_payload_is_described_with_its_field_and_an_example() {
         (json!({"source": "x", "detail-type": "y"}), "`detail` must be a JSON object, not null"),
         (json!({"source": 1, "detail-type": "y", "detail": {}}), "envelope is malformed"),
     ] {
-        let Ask::Reject { error, .. } = request(&payload).ask else { panic!("must be rejected: {payload}") };
+        let Ask::Reject(error, _) = request(&payload).ask else { panic!("must be rejected: {payload}") };
         assert_eq!(error.kind(), ErrorType::InvalidInput);
         for part in parts.split(" & ").chain([EXAMPLE]) {
             assert!(error.message().contains(part), "{payload}: {part:?} is not in {error}");
@@ -105,7 +100,7 @@ fn an_invalid_payload_is_described_with_its_field_and_an_example() {
     }
     for payload in ["", "not json", "{\"module\":", &"[".repeat(10_000)] {
         let here = Location::of_function(FUNCTION, None);
-        let Ask::Reject { error, .. } = Request::parse(payload, at("10:00:00"), &here).ask else { panic!() };
+        let Ask::Reject(error, _) = Request::parse(payload, at("10:00:00"), &here).ask else { panic!() };
         assert!(error.message().contains("not valid JSON"), "{error}");
     }
 }
@@ -124,28 +119,9 @@ fn an_invalid_request_still_names_its_schedule_and_job() {
         (machine(&json!([]), &json!({})), "machine", " ", Some("w")),
     ] {
         let request = request(&payload);
-        assert!(matches!(request.ask, Ask::Reject { .. }), "{payload}");
+        assert!(matches!(request.ask, Ask::Reject(..)), "{payload}");
         assert_eq!((caller(&request).as_str(), request.watch.as_deref()), (expected, watch), "{payload}");
         assert_eq!(named(&request), job, "{payload}");
-    }
-}
-
-#[test]
-fn an_execution_is_linked_if_it_is_where_the_function_is() {
-    let arn = |region: &str, rest: &str| format!("arn:aws:states:{region}:123456789012:{rest}");
-    for (execution, is_linked) in [
-        (arn("eu-west-1", "execution:watch:Leads-1"), true),
-        (arn("eu-west-2", "execution:watch:Leads-1"), false),
-        (arn("eu-west-1", "stateMachine:watch"), false),
-        (arn("eu-west-1", "execution:watch:Leads 1 https://evil.example"), false),
-        ("https://evil.example".to_owned(), false),
-    ] {
-        let payload = of(&json!({"announcement": true, "execution": execution}));
-        let Caller::StateMachine { execution: read } = request(&payload).caller else { panic!("{payload}") };
-        let console = "https://eu-west-1.console.aws.amazon.com/states/home?region=eu-west-1#/v2/executions/details";
-        let link = is_linked.then(|| format!("{console}/{execution}"));
-        let machine = arn("eu-west-1", "stateMachine:watch");
-        assert_eq!(read, is_linked.then_some(Execution { link, state_machine: machine }), "{payload}");
     }
 }
 
@@ -168,7 +144,7 @@ fn labels_become_one_short_line() {
 #[test]
 fn what_a_state_machine_caught() {
     let caught = |payload: &Value| match request(payload).ask {
-        Ask::Compose { failure, .. } => format!("{}: {}", failure.name, failure.message),
+        Ask::Compose(failure, _) => format!("{}: {}", failure.name, failure.message),
         _ => "nothing".to_owned(),
     };
     let lambda = json!({"errorType": "ZohoUnavailable", "errorMessage": "no response", "trace": []}).to_string();
@@ -200,18 +176,16 @@ fn a_secret_in_any_field_is_not_shown() {
     const CLIENT_SECRET: &str = "5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9c";
     let whole = json!({"client_id": "1000.LEAKYCLIENTIDLEAKYCLIENTIDLEAK", "client_secret": CLIENT_SECRET,
         "refresh_token": TOKEN});
-    for name in KNOWN {
-        for secret in [json!(CLIENT_SECRET), json!(TOKEN), json!(whole.to_string()), whole.clone()] {
-            for job_id in ["x", "1"] {
-                let mut fields = of(&json!({"job_id": job_id, "announcement": true, name: secret}));
-                if name == "failure" {
-                    fields[name] = json!({"Error": secret, "Cause": secret.to_string()});
-                }
-                for payload in [&fields, &json!({"request": fields}), &event("x", json!([]), &fields)] {
-                    let shown = format!("{:?}", request(payload)).to_lowercase();
-                    for part in ["5f3a9c0d", "0123456789abcdef", "leakyclient"] {
-                        assert!(!shown.contains(part), "{payload}: {shown}");
-                    }
+    let secrets = [json!(CLIENT_SECRET), json!(TOKEN), json!(whole.to_string()), whole];
+    for (name, secret) in KNOWN.iter().flat_map(|name| secrets.iter().map(move |secret| (*name, secret))) {
+        let failure = json!({"Error": secret, "Cause": secret.to_string()});
+        let value = if name == "failure" { &failure } else { secret };
+        for job_id in ["x", "1"] {
+            let fields = of(&json!({"job_id": job_id, "announcement": true, name: value}));
+            for payload in [&fields, &json!({"request": fields}), &event("x", json!([]), &fields)] {
+                let shown = format!("{:?}", request(payload)).to_lowercase();
+                for part in ["5f3a9c0d", "0123456789abcdef", "leakyclient"] {
+                    assert!(!shown.contains(part), "{payload}: {shown}");
                 }
             }
         }

@@ -9,6 +9,7 @@ use crate::watch::request::Request;
 pub use crate::watch::text::MessageSettings;
 use crate::watch::text::{Text, after};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A message as SNS accepts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,17 +35,18 @@ impl Message {
         let ids = MessageIds::of(report, event, request);
         let text = Text::about(report, event, request, settings);
         let subject = subject(&text, report.job.job_id());
-        let mut body = json!({
-            "default": serde_json::to_string(report).unwrap_or_default(),
-            "email": text.email(),
-            "sms": headline(&text, &text.operation, &defanged(report.job.job_id().unwrap_or("unknown"))),
-        });
+        let job_id = defanged(report.job.job_id().unwrap_or("unknown"));
+        let mut texts = BTreeMap::from([
+            ("default", serde_json::to_string(report).unwrap_or_default()),
+            ("email", text.email()),
+            ("sms", headline(&text, &text.operation, &job_id)),
+        ]);
         if settings.chat {
-            body["https"] = chat(&text, &subject, event, report, &ids).to_string().into();
+            texts.insert("https", chat(&text, &subject, event, report, &ids).to_string());
         }
         let attributes = attributes(report, event, &ids.event_id);
         let MessageIds { event_id, group_id } = ids;
-        Self { subject, body: body.to_string(), attributes, event_id, group_id }
+        Self { subject, body: json!(texts).to_string(), attributes, event_id, group_id }
     }
 
     /// The message as the SNS task of a state machine takes it.

@@ -305,8 +305,8 @@ fn schedule(
     let parse = |text: &str| ScheduleArn::parse(text, here);
     let named =
         fields.get("schedule_arn").map(|_| read(fields, "schedule_arn", "that is the ARN of a schedule", parse));
-    problems.extend(named.as_ref().and_then(|named| named.as_ref().err().cloned()));
-    named.and_then(Result::ok).or_else(|| resources.iter().find_map(|arn| parse(arn).ok()))
+    let named = named.and_then(|named| named.map_err(|problem| problems.push(problem)).ok());
+    named.or_else(|| resources.iter().find_map(|arn| parse(arn).ok()))
 }
 
 /// The text of a field, as `parse` reads it. The error says what is wrong with the field.

@@ -115,6 +115,7 @@ fn an_invalid_request_still_names_its_schedule_and_job() {
         (no_job.clone(), "watch false true", "Leads x", None),
         (elsewhere, "direct false", "Leads 1", None),
         (of_envelope, "watch false true", "Leads 1", None),
+        (event("aws.scheduler", json!([SCHEDULE]), &json!("x")), "watch false true", " ", None),
         (machine(&no_job, &json!({})), "machine", "Leads x", Some("w")),
         (machine(&json!([]), &json!({})), "machine", " ", Some("w")),
     ] {

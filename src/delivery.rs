@@ -10,7 +10,6 @@ use crate::watch::message::{Message, MessageSettings};
 use crate::watch::report::{Limits, Report, State};
 use crate::watch::request::{Caller, Request};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
-use crate::watch::text::Deployment;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -289,12 +288,8 @@ impl<D: Destinations> Courier<D> {
     }
 
     fn settings_for(&self, context: Delivery<'_>) -> MessageSettings {
-        let deployment = Deployment {
-            function_arn: context.function_arn.to_owned(),
-            location: context.here.clone(),
-            ..self.settings.deployment.clone()
-        };
-        MessageSettings { deployment, ..self.settings.clone() }
+        let (function_arn, location) = (context.function_arn.to_owned(), context.here.clone());
+        MessageSettings { function_arn, location, ..self.settings.clone() }
     }
 
     fn announced(&self) -> MutexGuard<'_, AnnouncedEnds> {

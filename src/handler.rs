@@ -101,10 +101,10 @@ where
         attempts: &mut Attempts,
     ) -> Result<Report, WatchError> {
         let job = match &request.ask {
-            Ask::Compose { failure, .. } => {
+            Ask::Compose(failure, _) => {
                 return Ok(Report::of_end(request, State::Failed(failure.clone()), 0, (self.clock)()));
             }
-            Ask::Reject { error, .. } => {
+            Ask::Reject(error, _) => {
                 let error = error.clone();
                 self.find_start(request, deadline).await;
                 return judge(request, error, &self.limits, (self.clock)());
@@ -209,10 +209,10 @@ pub fn respond_without_configuration(
     };
     let error = error.clone().with_retry_after(Some(WAIT_WITHOUT_CONFIGURATION));
     let report = match &request.ask {
-        Ask::Compose { failure, .. } => Ok(Report::of_end(&request, State::Failed(failure.clone()), 0, now)),
+        Ask::Compose(failure, _) => Ok(Report::of_end(&request, State::Failed(failure.clone()), 0, now)),
         // Nothing can be published without a configuration.
-        Ask::Reject { error, .. } if is_machine => judge(&request, error.clone(), &limits, now),
-        Ask::Reject { .. } | Ask::Check(_) => judge(&request, error, &limits, now),
+        Ask::Reject(error, _) if is_machine => judge(&request, error.clone(), &limits, now),
+        Ask::Reject(..) | Ask::Check(_) => judge(&request, error, &limits, now),
     };
     let settings = MessageSettings::default();
     let result = report.map(|report| match &request.caller {

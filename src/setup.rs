@@ -15,7 +15,6 @@ use crate::token::{Sharing, TokenSource};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::{Message, MessageSettings};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
-use crate::watch::text::Deployment;
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use std::sync::Arc;
 
@@ -40,12 +39,12 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
     let clock: Clock = Arc::new(Timestamp::now);
     let secret = sdk.secret(config.secret_id.clone());
     let tokens = TokenSource::new(secret, connections, config.zoho, Sharing::ReadWrite, clock.clone());
-    let deployment = Deployment {
+    let settings = MessageSettings {
+        chat: config.chat_notifications,
         stack: environment.get("STACK_NAME").map(str::to_owned),
         log_group: environment.get("AWS_LAMBDA_LOG_GROUP_NAME").map(str::to_owned),
-        ..Deployment::default()
+        ..MessageSettings::default()
     };
-    let settings = MessageSettings { chat: config.chat_notifications, deployment };
     let aws = Aws { sdk, topic_arn: config.topic_arn };
     Ok(Handler::new(Checker::new(tokens), aws, settings, config.limits, region, clock))
 }

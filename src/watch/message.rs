@@ -1,12 +1,15 @@
 //! The message about the end of a watch, or about a job that is still unfinished, for programs and for people.
 
+use crate::operation::OPERATION;
 use crate::redact;
 use crate::watch::event::{Event, MessageIds};
 use crate::watch::format::defanged;
 use crate::watch::report::Report;
 use crate::watch::request::Request;
-use crate::watch::text::{Deployment, Text, after};
+pub use crate::watch::text::MessageSettings;
+use crate::watch::text::{Text, after};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// A message as SNS accepts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,35 +29,24 @@ pub struct Message {
 /// Subjects are "less than 100 characters long" (SNS API reference, Publish).
 const SUBJECT_LIMIT: usize = 99;
 
-/// What decides how messages look, besides the report.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct MessageSettings {
-    /// `CHAT_NOTIFICATIONS`: HTTPS subscribers get what Amazon Q Developer shows in a chat instead of the report.
-    pub chat: bool,
-    /// Where the function runs.
-    pub deployment: Deployment,
-}
-
 impl Message {
     /// The message about an event that this report shows.
     pub fn about(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Self {
-        let MessageIds { event_id, group_id } = MessageIds::of(report, event, request);
-        let text = Text::about(report, event, request, &settings.deployment);
-        let job_id = report.job.job_id();
-        let subject = subject(&text, job_id);
-        let mut document = json!({
-            "default": serde_json::to_string(report).unwrap_or_default(),
-            "email": text.email(),
-            "sms": sms(&text, job_id.unwrap_or("unknown")),
-        });
-        if settings.chat
-            && let Some(texts) = document.as_object_mut()
-        {
-            let chat = chat(&text, &subject, event, report, (&event_id, &group_id));
-            texts.insert("https".to_owned(), chat.to_string().into());
+        let ids = MessageIds::of(report, event, request);
+        let text = Text::about(report, event, request, settings);
+        let subject = subject(&text, report.job.job_id());
+        let job_id = defanged(report.job.job_id().unwrap_or("unknown"));
+        let mut texts = BTreeMap::from([
+            ("default", serde_json::to_string(report).unwrap_or_default()),
+            ("email", text.email()),
+            ("sms", headline(&text, &text.operation, &job_id)),
+        ]);
+        if settings.chat {
+            texts.insert("https", chat(&text, &subject, event, report, &ids).to_string());
         }
-        let attributes = attributes(report, event, &event_id);
-        Self { subject, body: document.to_string(), attributes, event_id, group_id }
+        let attributes = attributes(report, event, &ids.event_id);
+        let MessageIds { event_id, group_id } = ids;
+        Self { subject, body: json!(texts).to_string(), attributes, event_id, group_id }
     }
 
     /// The message as the SNS task of a state machine takes it.
@@ -96,53 +88,37 @@ fn attributes(report: &Report, event: Event, event_id: &str) -> Vec<(&'static st
 /// `Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated, 500 failed`. A long module name is cut,
 /// never the rest.
 fn subject(text: &Text, job_id: Option<&str>) -> String {
-    let job = job_id.map_or_else(
-        || "unknown".to_owned(),
-        |job_id| {
-            let start = job_id.chars().count().saturating_sub(4);
-            format!("...{}", job_id.chars().skip(start).collect::<String>())
-        },
-    );
-    let counts = after(": ", &text.counts);
-    let start = ascii(&format!("{}: ", text.beginning));
-    let operation = ascii(&text.operation);
-    let end = ascii(&format!(", job {job}{counts}"));
-    let left = SUBJECT_LIMIT.saturating_sub(start.len()).saturating_sub(end.len());
-    let subject = match operation.len().checked_sub(left).filter(|over| *over > 0) {
-        None => format!("{start}{operation}{end}"),
-        Some(over) => {
-            let (name, rest) = operation.rsplit_once(" owner").unwrap_or((&operation, ""));
-            let rest = if rest.is_empty() { String::new() } else { format!(" owner{rest}") };
-            let kept = name.len().saturating_sub(over).saturating_sub(3);
-            format!("{start}{}...{rest}{end}", name.get(..kept).unwrap_or_default())
-        }
-    };
-    subject.chars().take(SUBJECT_LIMIT).collect()
+    let last_four = |id: &str| id.chars().skip(id.chars().count().saturating_sub(4)).collect::<String>();
+    let job = job_id.map_or_else(|| "unknown".to_owned(), |id| format!("...{}", last_four(id)));
+    let whole = headline(text, &text.operation, &job);
+    let Some(over) = whole.len().checked_sub(SUBJECT_LIMIT).filter(|over| *over > 0) else { return whole };
+    let name = text.operation.trim_end_matches(OPERATION.name).trim_end();
+    let kept = name.chars().count().saturating_sub(over).saturating_sub(3);
+    let operation = format!("{}... {}", name.chars().take(kept).collect::<String>(), OPERATION.name);
+    headline(text, &operation, &job).chars().take(SUBJECT_LIMIT).collect()
 }
 
-/// One line for a phone.
-fn sms(text: &Text, job_id: &str) -> String {
-    let counts = after(": ", &text.counts);
-    ascii(&format!("{}: {}, job {}{counts}", text.beginning, text.operation, defanged(job_id)))
+/// What happened to which job, and its counts, in ASCII.
+fn headline(text: &Text, operation: &str, job: &str) -> String {
+    ascii(&format!("{}: {operation}, job {job}{}", text.beginning, after(": ", &text.counts)))
 }
 
 /// What a chat channel shows: a custom notification of Amazon Q Developer in chat applications. Amazon Q subscribes to a
 /// topic by HTTPS, so that one publication reaches everybody.
-fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: (&str, &str)) -> Value {
-    let (event_id, group_id) = ids;
+fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: &MessageIds) -> Value {
     // Without what chats read as markup, links, or mentions: an error can quote what a server or a caller sent. The links
     // are the function's own.
     let plain =
         |text: &str| -> String { text.chars().map(|c| if "<>@*~`[]|".contains(c) { ' ' } else { c }).collect() };
-    let names = [report.job.module(), report.job.job_id()].map(|name| plain(&defanged(name.unwrap_or("unknown"))));
-    let [module, job_id] = &names;
-    let facts: Vec<String> = std::iter::once(&text.sentence).chain(&text.facts).map(|line| plain(line)).collect();
-    let description = facts.iter().chain(&text.links).cloned().collect::<Vec<_>>().join("\n");
-    let steps: Vec<String> = [&text.advice, &text.operator].into_iter().flatten().map(|step| plain(step)).collect();
+    let name = |name: Option<&str>| plain(&defanged(name.unwrap_or("unknown")));
+    let (module, job_id) = (name(report.job.module()), name(report.job.job_id()));
+    let facts = std::iter::once(&text.sentence).chain(&text.facts).map(|line| plain(line));
+    let description = facts.chain(text.links.iter().cloned()).collect::<Vec<_>>().join("\n");
+    let steps: Vec<String> = text.advice.iter().chain(&text.operator).map(|step| plain(step)).collect();
     json!({
         "version": "1.0",
         "source": "custom",
-        "id": event_id,
+        "id": ids.event_id,
         "content": {
             "textType": "client-markdown",
             "title": plain(subject),
@@ -151,7 +127,7 @@ fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: (&str, &
             "keywords": [module, event.name()],
         },
         "metadata": {
-            "threadId": group_id,
+            "threadId": ids.group_id,
             "summary": format!("{}, job {job_id}", plain(&text.operation)),
             "eventType": event.name(),
             "relatedResources": [job_id],

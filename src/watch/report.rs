@@ -42,13 +42,8 @@ pub enum State {
         /// The notice that is due.
         notice: Option<Notice>,
     },
-    /// The job could not be checked, and the watch goes on.
-    Unchecked {
-        /// Why.
-        error: ReportedError,
-        /// When the next check is.
-        next: NextCheck,
-    },
+    /// The job could not be checked, and the watch goes on: why, and when the next check is.
+    Unchecked(ReportedError, NextCheck),
     /// The job is over.
     Finished(Outcome),
     /// The watch has reached its limit. With the error if this check failed.
@@ -116,7 +111,7 @@ impl Report {
             .max(pacing::after_many_checks(report.checks, seconds_between(report.began, now)))
             .max(by_name)
             .max(retry_after);
-        report.state = State::Unchecked { error: error.into(), next: NextCheck { seconds, reason: "failed check" } };
+        report.state = State::Unchecked(error.into(), NextCheck { seconds, reason: "failed check" });
         report
     }
 
@@ -140,7 +135,7 @@ impl Report {
     /// How the watch ended; `None` while it continues.
     pub fn outcome(&self) -> Option<Outcome> {
         match self.state {
-            State::Continues { .. } | State::Unchecked { .. } => None,
+            State::Continues { .. } | State::Unchecked(..) => None,
             State::Finished(outcome) => Some(outcome),
             State::TimedOut(_) => Some(Outcome::WatchTimedOut),
             State::Failed(_) => Some(Outcome::WatchFailed),
@@ -150,7 +145,7 @@ impl Report {
     /// Why this check failed, or why the watch ended.
     pub fn error(&self) -> Option<&ReportedError> {
         match &self.state {
-            State::Unchecked { error, .. } | State::Failed(error) => Some(error),
+            State::Unchecked(error, _) | State::Failed(error) => Some(error),
             State::TimedOut(error) => error.as_ref(),
             State::Continues { .. } | State::Finished(_) => None,
         }
@@ -163,10 +158,7 @@ impl Report {
 
     /// When the next check is; `None` when the watch is over.
     pub fn next_check(&self) -> Option<NextCheck> {
-        match self.state {
-            State::Continues { next, .. } | State::Unchecked { next, .. } => Some(next),
-            _ => None,
-        }
+        if let State::Continues { next, .. } | State::Unchecked(_, next) = self.state { Some(next) } else { None }
     }
 
     /// Seconds to wait before it.
@@ -176,39 +168,12 @@ impl Report {
 
     /// The notice that is due.
     pub fn notice(&self) -> Option<Notice> {
-        match self.state {
-            State::Continues { notice, .. } => notice,
-            _ => None,
-        }
+        if let State::Continues { notice, .. } = self.state { notice } else { None }
     }
 
     /// Whole percent of the total that is updated or failed, 0 to 100.
     pub fn progress_percent(&self) -> Option<u8> {
         self.counts.progress_percent(self.status.as_ref())
-    }
-
-    /// The keys of the report in JSON.
-    pub fn keys(&self) -> ReportKeys<'_> {
-        ReportKeys {
-            module: self.job.module(),
-            job_id: self.job.job_id(),
-            status: self.status.as_ref().map(Status::as_str),
-            finished: self.is_finished(),
-            outcome: self.outcome(),
-            total_count: self.counts.total,
-            updated_count: self.counts.updated,
-            not_updated_count: self.counts.not_updated,
-            failed_count: self.counts.failed,
-            progress_percent: self.progress_percent(),
-            checks: self.checks,
-            first_checked_at: self.began,
-            checked_at: self.checked_at,
-            next_check_seconds: self.next_check_seconds(),
-            last_progress_at: self.last_progress_at,
-            label: self.tags.label.as_deref(),
-            list: self.tags.list.as_deref(),
-            error: self.error(),
-        }
     }
 }
 
@@ -262,7 +227,27 @@ pub struct ReportKeys<'a> {
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.keys().serialize(serializer)
+        let keys = ReportKeys {
+            module: self.job.module(),
+            job_id: self.job.job_id(),
+            status: self.status.as_ref().map(Status::as_str),
+            finished: self.is_finished(),
+            outcome: self.outcome(),
+            total_count: self.counts.total,
+            updated_count: self.counts.updated,
+            not_updated_count: self.counts.not_updated,
+            failed_count: self.counts.failed,
+            progress_percent: self.progress_percent(),
+            checks: self.checks,
+            first_checked_at: self.began,
+            checked_at: self.checked_at,
+            next_check_seconds: self.next_check_seconds(),
+            last_progress_at: self.last_progress_at,
+            label: self.tags.label.as_deref(),
+            list: self.tags.list.as_deref(),
+            error: self.error(),
+        };
+        keys.serialize(serializer)
     }
 }
 

@@ -1,12 +1,15 @@
 //! What an invocation asks for: every trigger, one shape.
 
-mod parse;
-
-use crate::error::WatchError;
+use crate::error::{ErrorType, WatchError};
+use crate::invalid::Invalid;
+use crate::json::{self, Fields, Kind};
+use crate::redact;
 use crate::timestamp::Timestamp;
-use crate::watch::ids::{ExecutionArn, Job, JobRef, ScheduleArn};
+use crate::watch::ids::{Execution, Job, JobId, JobRef, Location, ModuleName, ScheduleArn};
 use crate::watch::job::{Counts, Status};
+use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 /// What one invocation asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,20 +31,10 @@ pub struct Request {
 pub enum Ask {
     /// To check this job.
     Check(Job),
-    /// To compose the end of a watch that its state machine gave up.
-    Compose {
-        /// What the state machine caught.
-        failure: ReportedError,
-        /// The job, as far as the request names one.
-        job: JobRef,
-    },
-    /// Nothing that can be done: the payload is not a valid request.
-    Reject {
-        /// `InvalidInput`, naming every invalid field.
-        error: WatchError,
-        /// The job, as far as the request names one.
-        job: JobRef,
-    },
+    /// To compose the end of a watch that its state machine gave up: what it caught, and the job as far as it is named.
+    Compose(ReportedError, JobRef),
+    /// Nothing that can be done: `InvalidInput`, which names every invalid field, and the job as far as it is named.
+    Reject(WatchError, JobRef),
 }
 
 /// Who invoked the function.
@@ -50,7 +43,7 @@ pub enum Caller {
     /// A state machine, which publishes the announcement itself.
     StateMachine {
         /// The execution, for the link in its messages.
-        execution: Option<ExecutionArn>,
+        execution: Option<Execution>,
     },
     /// An EventBridge schedule, which is deleted when the watch has ended.
     Schedule {
@@ -119,7 +112,89 @@ impl From<&WatchError> for ReportedError {
 /// Enough for the function's own messages; a state machine's cause can have 32,768 characters.
 const LONGEST_CAUSE: usize = 1_000;
 
+/// The longest label, in characters. The name of a list has the same limit.
+const LONGEST_TAG: usize = 100;
+
+/// Every field that is read, in a request, a report, an envelope, or a wrapper. All others are skipped.
+const KNOWN: [&str; 25] = [
+    "module", "job_id", "schedule_arn", "adapt", "label", "list", "notify", "announcement", "failure", "watch",
+    "execution", "request", "source", "detail-type", "detail", "resources", "status", "checks", "first_checked_at",
+    "checked_at", "total_count", "updated_count", "not_updated_count", "failed_count", "last_progress_at",
+];
+
+const EXAMPLE: &str = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;
+
 impl Request {
+    /// Reads an invocation's payload at the time `now`, in a function at the location `here`.
+    ///
+    /// Accepts a request object, a report of an earlier check, the EventBridge envelope (`source` and `detail-type` are
+    /// present) with one of these in `detail`, and a state machine's `{"request": …}` around any of these. Each of them
+    /// can be a JSON string that contains the object.
+    pub fn parse(payload: &str, now: Timestamp, here: &Location) -> Self {
+        let mut problems = Vec::new();
+        let mut unreadable = |problem| {
+            problems.push(problem);
+            Fields::default()
+        };
+        let [mut outer_text, mut input_text, mut detail_text] = [const { String::new() }; 3];
+        let outer = object(payload, &mut outer_text, "the payload").unwrap_or_else(&mut unreadable);
+        // A state machine cannot add fields to an input that may not be an object: it wraps the input.
+        let names_a_job = ["module", "job_id"].iter().any(|name| outer.get_nullable(name).is_some());
+        let wrapped = outer.get_nullable("request").filter(|_| !names_a_job);
+        let input = wrapped.map(|input| object(input.get(), &mut input_text, "the input"));
+        let input = input.map(|input| input.unwrap_or_else(&mut unreadable));
+        let input = input.as_ref().unwrap_or(&outer);
+        let envelope = envelope(input);
+        let detail = envelope.as_ref().map(|envelope| {
+            envelope.as_ref().map_err(String::clone)?;
+            object(input.get_nullable("detail").map_or("null", RawValue::get), &mut detail_text, "`detail`")
+        });
+        let detail = detail.map(|detail| detail.unwrap_or_else(&mut unreadable));
+        let fields = detail.as_ref().unwrap_or(input);
+
+        // What stands beside the input of a state machine applies to it.
+        let layers = || [wrapped.map(|_| &outer), Some(fields)].into_iter().flatten();
+        let announcement = layers().find_map(|layer| layer.get_nullable("announcement"));
+        let is_announced = announcement.is_some_and(|wish| wish.get() != "false");
+        let notify = layers().find_map(|layer| layer.parse("notify"));
+        let watch = layers().find_map(|layer| layer.parse::<String>("watch")).map(|watch| redact::quote(&watch));
+        // Only what the state machine itself says: a failure inside of its input is a caller's.
+        let failure = outer.get("failure").filter(|_| is_announced).and_then(ReportedError::read);
+        let execution = outer.parse::<String>("execution").and_then(|arn| Execution::parse(&arn, here));
+
+        let job = job(fields, &mut problems);
+        if let Some(other) = fields.get("notify").map(Kind::of).filter(|kind| *kind != Kind::Boolean) {
+            problems.push(format!("`notify` must be true or false, not {other}"));
+        }
+        let is_schedulers = matches!(&envelope, Some(Ok(event)) if event.source == "aws.scheduler");
+        let resources = input.parse::<Vec<String>>("resources").filter(|_| is_schedulers);
+        let adapts = fields.parse("adapt").unwrap_or(false);
+        let caller = if is_announced {
+            // The state machine owns the watch, whatever started it.
+            Caller::StateMachine { execution }
+        } else if let Some(arn) = schedule(fields, resources.unwrap_or_default(), here, &mut problems) {
+            Caller::Schedule { arn, adapts, notify: notify.unwrap_or(true) }
+        } else {
+            Caller::Direct { notify: notify.unwrap_or(envelope.is_some()) }
+        };
+        let ask = match (failure, job) {
+            (Some(failure), job) => Ask::Compose(failure, job),
+            (None, JobRef::Valid(job)) if problems.is_empty() => Ask::Check(job),
+            (None, job) => {
+                let message = format!("{}. A request looks like {EXAMPLE}", problems.join("; "));
+                Ask::Reject(WatchError::new(ErrorType::InvalidInput, message), job)
+            }
+        };
+        let tag = |name| fields.parse::<String>(name).and_then(|text| tag(&text));
+        Self {
+            ask,
+            caller,
+            history: History::read(fields, now),
+            tags: Tags { label: tag("label"), list: tag("list") },
+            watch: watch.filter(|watch| !watch.is_empty()),
+        }
+    }
+
     /// A request of a program that keeps its own history, such as the terminal watch.
     pub fn of_job(job: Job, began: Timestamp) -> Self {
         Self {
@@ -135,7 +210,7 @@ impl Request {
     pub fn job(&self) -> JobRef {
         match &self.ask {
             Ask::Check(job) => JobRef::Valid(job.clone()),
-            Ask::Compose { job, .. } | Ask::Reject { job, .. } => job.clone(),
+            Ask::Compose(_, job) | Ask::Reject(_, job) => job.clone(),
         }
     }
 }
@@ -148,6 +223,120 @@ impl History {
     pub fn began_by(&self, now: Timestamp) -> Option<Timestamp> {
         self.began.map(|began| began.min(now))
     }
+    /// Leniently: a value of the wrong type, a negative number, or a time after `now` counts as absent. The start may be a
+    /// little later: the clocks of execution environments differ, and an end has one ID for all of them.
+    fn read(fields: &Fields<'_>, now: Timestamp) -> Self {
+        let time = |name| fields.parse::<String>(name).and_then(|text| Timestamp::parse(&text));
+        let past = |name| time(name).filter(|time| *time <= now);
+        let number = |name| json::whole_number(fields.get(name)?);
+        Self {
+            status: fields.parse::<String>("status").and_then(|text| Status::reported(&text)),
+            counts: Counts {
+                total: number("total_count"),
+                updated: number("updated_count"),
+                not_updated: number("not_updated_count"),
+                failed: number("failed_count"),
+            },
+            checks: number("checks").unwrap_or(0),
+            began: time("first_checked_at").filter(|time| *time <= now.plus_seconds(History::CLOCK_DIFFERENCE)),
+            checked_at: past("checked_at"),
+            last_progress_at: past("last_progress_at"),
+        }
+    }
+}
+
+impl ReportedError {
+    /// `{"Error", "Cause"}`. The cause of a failed function is Lambda's own error document: its message is the cause.
+    fn read(json: &RawValue) -> Option<Self> {
+        let caught = Fields::of(json, &["Error", "Cause"])?;
+        let [name, cause] = ["Error", "Cause"].map(|name| caught.parse::<String>(name).unwrap_or_default());
+        let document = json::parse(&cause).and_then(|json| Fields::of(json, &["errorMessage"]));
+        let message = document.and_then(|document| document.parse::<String>("errorMessage"));
+        let (name, message) = (redact::quote(&name), redact::quote_up_to(&message.unwrap_or(cause), LONGEST_CAUSE));
+        let or = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
+        Some(Self { name: or(name, "Unknown"), message: or(message, "no cause is known"), is_callers: true })
+    }
+}
+
+/// The object that this JSON text holds, or that a JSON string in it holds. `buffer` keeps the string's content.
+fn object<'a>(json: &'a str, buffer: &'a mut String, name: &str) -> Result<Fields<'a>, String> {
+    let value: &RawValue = serde_json::from_str(json).map_err(|error| format!("{name} is not valid JSON ({error})"))?;
+    let value = if Kind::of(value) == Kind::String {
+        *buffer = serde_json::from_str(value.get()).map_err(|error| format!("{name} is not valid text ({error})"))?;
+        serde_json::from_str(buffer).map_err(|error| format!("{name} is text that is not valid JSON ({error})"))?
+    } else {
+        value
+    };
+    Fields::of(value, &KNOWN).ok_or_else(|| format!("{name} must be a JSON object, not {}", Kind::of(value)))
+}
+
+/// The envelope without its `detail` and without what is not needed: nothing in it is a reason to reject a valid request.
+fn envelope(fields: &Fields<'_>) -> Option<Result<EventBridgeEvent<()>, String>> {
+    let (source, detail_type) = fields.get_nullable("source").zip(fields.get_nullable("detail-type"))?;
+    let json = format!(r#"{{"source": {source}, "detail-type": {detail_type}, "detail": null}}"#);
+    let malformed = "the EventBridge envelope is malformed: `source` and `detail-type` must be text";
+    Some(serde_json::from_str(&json).map_err(|_| malformed.to_owned()))
+}
+
+/// The job that the request names, as far as it can be read.
+fn job(fields: &Fields<'_>, problems: &mut Vec<String>) -> JobRef {
+    let module = read(fields, "module", "such as \"Leads\"", ModuleName::parse);
+    let job_id = read(fields, "job_id", "such as \"3652397000009565021\"", JobId::parse);
+    match (module, job_id) {
+        (Ok(module), Ok(job_id)) => JobRef::Valid(Job { module, job_id }),
+        (module, job_id) => {
+            // An object that could not be read lacks no field.
+            if problems.is_empty() {
+                problems.extend([module.err(), job_id.err()].into_iter().flatten());
+            }
+            let written = |name| fields.parse::<String>(name).map(|text| redact::quote(&text));
+            JobRef::AsWritten(["module", "job_id"].map(written))
+        }
+    }
+}
+
+/// The schedule that the request names, or else that Scheduler's own envelope comes from. An invalid name counts as none.
+fn schedule(
+    fields: &Fields<'_>,
+    resources: Vec<String>,
+    here: &Location,
+    problems: &mut Vec<String>,
+) -> Option<ScheduleArn> {
+    let parse = |text: &str| ScheduleArn::parse(text, here);
+    let named =
+        fields.get("schedule_arn").map(|_| read(fields, "schedule_arn", "that is the ARN of a schedule", parse));
+    let named = named.and_then(|named| named.map_err(|problem| problems.push(problem)).ok());
+    named.or_else(|| resources.iter().find_map(|arn| parse(arn).ok()))
+}
+
+/// The text of a field, as `parse` reads it. The error says what is wrong with the field.
+fn read<T>(
+    fields: &Fields<'_>,
+    name: &str,
+    example: &str,
+    parse: impl Fn(&str) -> Result<T, Invalid>,
+) -> Result<T, String> {
+    let value = fields.get(name).ok_or_else(|| format!("`{name}` is missing: it must be text {example}"))?;
+    let text: String = match Kind::of(value) {
+        Kind::String => serde_json::from_str(value.get()).map_err(|_| format!("`{name}` is not valid Unicode text"))?,
+        Kind::Number if name == "job_id" => {
+            return Err(format!(
+                "`job_id` is a number. Quote it, {example}: job IDs exceed 2^53, so a number may already have lost digits"
+            ));
+        }
+        other => return Err(format!("`{name}` must be text {example}, not {other}")),
+    };
+    parse(&text).map_err(|problem| {
+        let padded = if text.trim() == text { "" } else { " (with white space around it)" };
+        format!("`{name}` {:?}{padded} {problem}", redact::quote(&text))
+    })
+}
+
+/// Text that a caller attaches to a watch; `None` if nothing of it can be shown.
+fn tag(text: &str) -> Option<String> {
+    let masked = redact::mask(text);
+    let line: String = masked.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_TAG).collect();
+    Some(line).filter(|line| !line.trim().is_empty())
 }
 
 #[cfg(test)]

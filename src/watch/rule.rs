@@ -50,7 +50,7 @@ mod tests {
     /// Every error, for every caller: in a watch that is new, new at its limit, has worked, and has worked at its limit.
     #[test]
     fn the_rule() {
-        let arn = ScheduleArn::parse(crate::tests::SCHEDULE).unwrap();
+        let arn = ScheduleArn::parse(crate::tests::SCHEDULE, &Default::default()).unwrap();
         let schedule = Caller::Schedule { arn, adapts: false, notify: true };
         for error in ErrorType::ALL.iter().copied() {
             let new = if error.is_retryable() { GoesOn } else { Failed };

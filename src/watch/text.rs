@@ -4,18 +4,20 @@ use crate::error::ErrorType;
 use crate::operation::OPERATION;
 use crate::watch::event::Event;
 use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
-use crate::watch::ids::{JobRef, Location};
+use crate::watch::ids::{Job, JobRef, Location};
 use crate::watch::job::Outcome;
 use crate::watch::notice::NoticeKind;
-use crate::watch::report::{Report, State, seconds_between};
-use crate::watch::request::{Caller, ReportedError, Request};
+use crate::watch::report::{Report, seconds_between};
+use crate::watch::request::{Caller, Request};
 
-/// Where the function runs, as its messages name it.
+/// What decides how messages look, besides the report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Deployment {
+pub struct MessageSettings {
+    /// `CHAT_NOTIFICATIONS`: HTTPS subscribers get what Amazon Q Developer shows in a chat instead of the report.
+    pub chat: bool,
     /// The function's ARN.
     pub function_arn: String,
-    /// Partition, Region, and account.
+    /// Partition, Region, and account of the function.
     pub location: Location,
     /// `STACK_NAME`.
     pub stack: Option<String>,
@@ -46,9 +48,8 @@ pub struct Text {
 
 impl Text {
     /// The words about an event that this report shows.
-    pub fn about(report: &Report, event: Event, request: &Request, deployment: &Deployment) -> Self {
+    pub fn about(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Self {
         let module = report.job.module().map_or_else(|| "unknown module".to_owned(), defanged);
-        let again = watch_again(report, event, request, deployment);
         Self {
             beginning: beginning(event),
             operation: format!("Zoho CRM {module} {}", OPERATION.name),
@@ -56,22 +57,24 @@ impl Text {
             sentence: format!("The {} in Zoho CRM {module} {}", OPERATION.long_name, predicate(report, event)),
             facts: facts(report, request),
             advice: advice(report, event, &module),
-            operator: operator(report, again),
-            links: links(request, deployment),
+            operator: operator(report, event, request, settings),
+            links: links(request, settings),
         }
     }
 
     /// The lines of an email.
     pub fn email(&self) -> String {
-        let advice = self.advice.iter().map(|advice| format!("What to know: {advice}"));
-        let operator = self.operator.iter().map(|operator| format!("For the operator: {operator}"));
-        let sentence = vec![self.sentence.clone()];
-        [sentence, self.facts.clone(), advice.collect(), operator.collect(), self.links.clone()]
-            .into_iter()
-            .filter(|paragraph| !paragraph.is_empty())
-            .map(|paragraph| paragraph.join("\n"))
-            .collect::<Vec<_>>()
-            .join("\n\n")
+        let for_reader =
+            |name: &str, text: &Option<String>| text.iter().map(|text| format!("{name}: {text}")).collect();
+        let paragraphs: [Vec<String>; 5] = [
+            vec![self.sentence.clone()],
+            self.facts.clone(),
+            for_reader("What to know", &self.advice),
+            for_reader("For the operator", &self.operator),
+            self.links.clone(),
+        ];
+        let paragraphs = paragraphs.iter().filter(|lines| !lines.is_empty()).map(|lines| lines.join("\n"));
+        paragraphs.collect::<Vec<_>>().join("\n\n")
     }
 }
 
@@ -113,34 +116,33 @@ pub(super) fn after(start: &str, counts: &str) -> String {
 fn predicate(report: &Report, event: Event) -> String {
     let counts = after(": ", &counts(report));
     let watched = duration(seconds_between(report.began, report.checked_at));
-    match (event, &report.state) {
-        (Event::End(Outcome::Succeeded), _) if report.counts.total == Some(0) => {
+    match event {
+        Event::End(Outcome::Succeeded) if report.counts.total == Some(0) => {
             "is complete, but the job selected no records.".to_owned()
         }
-        (Event::End(Outcome::Succeeded), _) => format!("is complete{counts}."),
-        (Event::End(Outcome::PartiallySucceeded), _) => {
+        Event::End(Outcome::Succeeded) => format!("is complete{counts}."),
+        Event::End(Outcome::PartiallySucceeded) => {
             format!("is complete, but some records were not changed{counts}.{}", unexplained(report))
         }
-        (Event::End(Outcome::Failed), _) => format!("failed{counts}.{}", unexplained(report)),
-        (Event::End(Outcome::WatchTimedOut), State::TimedOut(Some(_))) => {
-            let since = report.status.as_ref().map_or(report.began, |_| report.checked_at);
-            format!(
-                "could not be checked since {}, and monitoring has stopped. {}",
-                for_people(since),
-                last_seen(report)
-            )
+        Event::End(Outcome::Failed) => format!("failed{counts}.{}", unexplained(report)),
+        Event::End(Outcome::WatchTimedOut) if report.error().is_some() => {
+            let since = for_people(report.status.as_ref().map_or(report.began, |_| report.checked_at));
+            format!("could not be checked since {since}, and monitoring has stopped. {}", last_seen(report))
         }
-        (Event::End(Outcome::WatchTimedOut), _) => match &report.status {
+        Event::End(Outcome::WatchTimedOut) => match &report.status {
             Some(status) if !status.is_known() => format!(
                 "has the status {} after {watched}, whose meaning is not documented, and monitoring has stopped{counts}.",
                 defanged(status.as_str())
             ),
             _ => format!("is still unfinished after {watched}, and monitoring has stopped{counts}."),
         },
-        (Event::End(Outcome::WatchFailed), _) => format!("is not being watched. {}", last_seen(report)),
-        (Event::Notice(notice), _) => match notice.kind {
+        Event::End(Outcome::WatchFailed) => format!("is not being watched. {}", last_seen(report)),
+        Event::Notice(notice) => match notice.kind {
             NoticeKind::StillRunning => format!("is still unfinished after {watched}{counts}."),
-            NoticeKind::NoProgress => format!("has made no progress for {}{counts}.", stalled_for(report)),
+            NoticeKind::NoProgress => {
+                let since = report.last_progress_at.unwrap_or(report.began);
+                format!("has made no progress for {}{counts}.", duration(seconds_between(since, report.checked_at)))
+            }
         },
     }
 }
@@ -154,28 +156,21 @@ fn unexplained(report: &Report) -> String {
 
 /// What is known about a job that could not be checked.
 fn last_seen(report: &Report) -> String {
-    let Some(status) = &report.status else {
-        return match report.error().and_then(|error| ErrorType::from_name(&error.name)) {
-            Some(
-                ErrorType::InvalidInput
-                | ErrorType::JobNotFound
-                | ErrorType::InvalidModule
-                | ErrorType::InvalidConfiguration,
-            ) => "No check has found it.".to_owned(),
-            _ => "No check has found it. The job itself may continue in Zoho.".to_owned(),
-        };
-    };
-    let counts = after(", ", &counts(report));
-    format!(
-        "It was last seen on {}: {}{counts}. The job may have ended in the meantime.",
-        for_people(report.checked_at),
-        defanged(status.as_str())
-    )
+    match &report.status {
+        None if names_no_job(report) => "No check has found it.".to_owned(),
+        None => "No check has found it. The job itself may continue in Zoho.".to_owned(),
+        Some(status) => format!(
+            "It was last seen on {}: {}{}. The job may have ended in the meantime.",
+            for_people(report.checked_at),
+            defanged(status.as_str()),
+            after(", ", &counts(report))
+        ),
+    }
 }
 
-/// How long the counts have not changed.
-fn stalled_for(report: &Report) -> String {
-    duration(seconds_between(report.last_progress_at.unwrap_or(report.began), report.checked_at))
+/// Whether the request is wrong: there is no such job, and the same request would fail again.
+fn names_no_job(report: &Report) -> bool {
+    report.error().is_some_and(|error| matches!(&*error.name, "InvalidInput" | "InvalidModule" | "JobNotFound"))
 }
 
 fn facts(report: &Report, request: &Request) -> Vec<String> {
@@ -202,18 +197,14 @@ fn facts(report: &Report, request: &Request) -> Vec<String> {
         lines.push(format!("The job had ended before its first check, on {}", for_people(to)));
     }
     lines.extend(report.next_check_seconds().map(|wait| format!("Next check: in {}", duration(wait))));
-    lines.extend(report.error().map(reason));
+    lines.extend(report.error().map(|error| {
+        let (name, message) = (defanged(&error.name), defanged(&error.message));
+        match error.is_callers {
+            true => format!("Reason, as the state machine reports it: {name}: \"{message}\""),
+            false => format!("Reason: {name}: {message}"),
+        }
+    }));
     lines
-}
-
-/// Why, and in whose words.
-fn reason(error: &ReportedError) -> String {
-    let (name, message) = (defanged(&error.name), defanged(&error.message));
-    if error.is_callers {
-        format!("Reason, as the state machine reports it: {name}: \"{message}\"")
-    } else {
-        format!("Reason: {name}: {message}")
-    }
 }
 
 /// What the reader of a message should know or do.
@@ -243,31 +234,18 @@ fn cause(error: &str) -> (&'static str, &'static str) {
         Some(E::InvalidInput) => {
             ("The request that started the watch is not valid.", "Correct the request and start another watch")
         }
-        Some(E::InvalidModule) => {
-            ("Zoho does not know the module that was named.", "Start another watch with the API name of the module")
-        }
-        Some(E::JobNotFound) => (
+        Some(E::InvalidModule | E::JobNotFound) => (
             "Zoho does not know the job in this module: its ID or the module may be wrong, or the job is older than 60 days.",
             "Start another watch with the right module and job ID",
         ),
-        Some(E::InvalidConfiguration) => {
-            ("The function is not configured correctly.", "Correct the function's configuration")
-        }
-        Some(E::SecretInvalid) => {
-            ("The function has no valid credentials for Zoho.", "Correct the secret, or the permission to read it")
-        }
         Some(E::TokenRejected) => ("Zoho rejects the function's credentials.", "Replace the credentials in the secret"),
-        Some(E::ScopeMismatch) => (
-            "The function's credentials do not cover this module.",
-            "Create credentials with the scope that the reason names",
-        ),
-        Some(E::PermissionDenied) => (
-            "The Zoho user of the function may not see the job.",
-            "Give the Zoho user the permission that the reason names",
-        ),
-        Some(E::ZohoUnexpectedResponse) => {
-            ("What responded is not Zoho's API as it is documented.", "Check the settings that the reason names")
-        }
+        Some(
+            E::InvalidConfiguration
+            | E::SecretInvalid
+            | E::ScopeMismatch
+            | E::PermissionDenied
+            | E::ZohoUnexpectedResponse,
+        ) => ("The function cannot read the job as it is set up.", "Correct what the reason names"),
         Some(E::SecretUnavailable | E::TokenRateLimited | E::ZohoRateLimited | E::ZohoUnavailable) => {
             ("This may be a temporary outage.", "Wait until the cause that the reason names is over")
         }
@@ -278,65 +256,52 @@ fn cause(error: &str) -> (&'static str, &'static str) {
 }
 
 /// What whoever operates the function should do.
-fn operator(report: &Report, again: Option<String>) -> Option<String> {
-    let error = match &report.state {
-        State::TimedOut(error) => error.as_ref(),
-        State::Failed(error) => Some(error),
-        _ => return None,
-    };
-    // The same request would fail again.
-    let is_wrong = matches!(error.map(|error| &*error.name), Some("InvalidInput" | "InvalidModule" | "JobNotFound"));
-    let again = again.filter(|_| !is_wrong).map(|command| format!("To watch the job again: {command}"));
-    let fix = error.map(|error| format!("{}.", cause(&error.name).1));
+fn operator(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Option<String> {
+    let fix = report.error().map(|error| format!("{}.", cause(&error.name).1));
+    let again = watch_again(report, event, request, settings).filter(|_| !names_no_job(report));
+    let again = again.map(|command| format!("To watch the job again: {command}"));
     Some(fix.into_iter().chain(again).collect::<Vec<_>>().join(" ")).filter(|text| !text.is_empty())
 }
 
 /// The complete command that watches a job again, with the trigger that was used.
-fn watch_again(report: &Report, event: Event, request: &Request, deployment: &Deployment) -> Option<String> {
-    let JobRef::Valid(job) = &report.job else { return None };
+fn watch_again(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Option<String> {
+    let JobRef::Valid(Job { module, job_id }) = &report.job else { return None };
     let Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) = event else { return None };
-    let region = deployment.location.region.as_deref()?;
-    let payload = format!(r#"{{"module": "{}", "job_id": "{}"}}"#, job.module, job.job_id);
+    let (module, job_id, region) = (module.as_str(), job_id.as_str(), settings.location.region.as_deref()?);
+    let payload = format!(r#"{{"module": "{module}", "job_id": "{job_id}"}}"#);
     match &request.caller {
         Caller::StateMachine { execution } => Some(format!(
             "aws stepfunctions start-execution --region {region} --state-machine-arn {} --input '{payload}'",
-            execution.as_ref()?.state_machine()
+            execution.as_ref()?.state_machine
         )),
         Caller::Schedule { .. } => Some(format!(
-            "MODULE={} JOB_ID={} sh -c \"$(aws cloudformation describe-stacks --region {region} --stack-name {} --output \
-             text --query \"Stacks[0].Outputs[?OutputKey=='WatchScheduleCommand'].OutputValue\")\"",
-            job.module,
-            job.job_id,
-            deployment.stack.as_deref()?
+            "MODULE={module} JOB_ID={job_id} sh -c \"$(aws cloudformation describe-stacks --region {region} --stack-name \
+             {} --output text --query \"Stacks[0].Outputs[?OutputKey=='WatchScheduleCommand'].OutputValue\")\"",
+            settings.stack.as_deref()?
         )),
         Caller::Direct { .. } => Some(format!(
             "aws lambda invoke --region {region} --function-name {} --cli-binary-format raw-in-base64-out --payload \
              '{payload}' /dev/stdout",
-            Some(&deployment.function_arn).filter(|arn| !arn.is_empty())?
+            Some(&settings.function_arn).filter(|arn| !arn.is_empty())?
         )),
     }
 }
 
-fn links(request: &Request, deployment: &Deployment) -> Vec<String> {
-    let Deployment { location, stack, log_group, .. } = deployment;
-    let mut lines = Vec::new();
+fn links(request: &Request, settings: &MessageSettings) -> Vec<String> {
+    let MessageSettings { location, stack, log_group, .. } = settings;
     let link = match &request.caller {
         Caller::StateMachine { execution } => {
-            execution.as_ref().and_then(|execution| execution.link()).map(|link| format!("Execution: {link}"))
+            execution.as_ref().and_then(|execution| Some(format!("Execution: {}", execution.link.as_ref()?)))
         }
-        Caller::Schedule { .. } | Caller::Direct { .. } => log_group.as_deref().and_then(|group| {
-            let (console, region) = (location.console()?, location.region.as_deref()?);
+        Caller::Schedule { .. } | Caller::Direct { .. } => log_group.as_ref().and_then(|group| {
             let group = group.replace('$', "$2524").replace('/', "$252F");
-            Some(format!("Log: {console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{group}"))
+            Some(format!("Log: {}#logsV2:log-groups/log-group/{group}", location.console("cloudwatch")?))
         }),
     };
-    lines.extend(link);
-    let place = [
-        stack.as_deref().map(|stack| format!("stack {stack}")),
-        location.region.as_deref().map(|region| format!("Region {region}")),
-        location.account.as_deref().map(|account| format!("account {account}")),
-    ];
-    let place = place.into_iter().flatten().collect::<Vec<_>>().join(", ");
-    lines.extend(Some(place).filter(|_| stack.is_some()).map(|place| format!("Sent by {place}")));
-    lines
+    let place = stack.as_ref().map(|stack| {
+        let region = location.region.iter().map(|region| format!(", Region {region}"));
+        let account = location.account.iter().map(|account| format!(", account {account}"));
+        format!("Sent by stack {stack}{}", region.chain(account).collect::<String>())
+    });
+    link.into_iter().chain(place).collect()
 }

@@ -53,6 +53,7 @@ pub async fn fetch_status(
     attempts: &mut Attempts,
 ) -> Result<JobStatus, WatchError> {
     let StatusRequest { host, job: Job { module, job_id }, token, settings, deadline, .. } = *request;
+    let (module, job_id) = (module.as_str(), job_id.as_str());
     let secrets = [token.expose()];
     loop {
         if deadline.left().is_zero() {

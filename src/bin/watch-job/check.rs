@@ -79,7 +79,7 @@ impl<S: SecretStore + 'static> Checks<'_, S> {
 
     /// Says in one line whether the credentials are correct: only they make it known that a job does not exist.
     async fn credentials(&self, is_named: bool) -> Result<u8, WatchError> {
-        let Job { module, job_id } = &self.job;
+        let (module, job_id) = (self.job.module.as_str(), self.job.job_id.as_str());
         let found = match self.check().await {
             Ok(status) => format!("; job {job_id} is {}", status.status.as_str()),
             Err(error) if error.kind() == ErrorType::JobNotFound => format!("; there is no job {job_id}"),

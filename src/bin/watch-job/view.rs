@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::report::{Report, seconds_between};
-use mass_change_owner_status::watch::text::{Deployment, Text};
+use mass_change_owner_status::watch::text::{MessageSettings, Text};
 use mass_change_owner_status::watch::{event::Event, job::Outcome, job::Status, request::Request};
 use std::io::{self, Write};
 use std::time::Duration;
@@ -78,7 +78,7 @@ impl View {
     pub(crate) fn end(&self, report: &Report, request: &Request) {
         self.bar.finish_and_clear();
         let Some(outcome) = report.outcome().filter(|_| !self.has_json) else { return };
-        let text = Text::about(report, Event::End(outcome), request, &Deployment::default());
+        let text = Text::about(report, Event::End(outcome), request, &MessageSettings::default());
         let job_id = report.job.job_id().unwrap_or_default();
         let mut lines = vec![format!("{}: {}, job {job_id}", text.beginning, text.operation), text.sentence];
         lines.extend(report.error().map(|error| format!("{}: {}", error.name, error.message)));

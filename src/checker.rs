@@ -33,31 +33,19 @@ impl<S: SecretStore + 'static, H: HttpClient + 'static> Checker<S, H> {
     /// Gets a token and opens a connection to Zoho ahead of the first check. If anything fails here, the check tries
     /// again and reports the error.
     pub async fn warm_up(&self) {
-        let Context { http, settings, .. } = &*self.0.context;
+        let Context { settings, .. } = &*self.0.context;
         // As far as it is known without the secret. It can be wrong without harm.
         let expected = settings.api_domain.clone().or(settings.data_center.map(DataCenter::api_origin));
-        let connect = async |host: &Origin| phase::timed("init.connect", http.preconnect(host)).await;
-        let token = phase::timed("init.secret", self.0.token(Deadline::after(WARM_UP_LIMIT)));
-        let connection = async {
-            if let Some(host) = &expected {
-                connect(host).await;
-            }
+        let connect = |host: Origin| {
+            let context = self.0.context.clone();
+            // A task of its own: it fits into the waits for the token, and nobody waits for a host that is not the right one.
+            tokio::spawn(async move { phase::timed("init.connect", context.http.preconnect(&host)).await })
         };
-        // Both at once. The longer one comes first, so that the other one's work fits into its waits.
-        tokio::pin!(token, connection);
-        let mut is_connected = false;
-        let token = loop {
-            tokio::select! {
-                biased;
-                token = &mut token => break token,
-                () = &mut connection, if !is_connected => is_connected = true,
-            }
-        };
-        match token {
-            // Nobody waits for a host that is not the right one.
-            Ok(token) if Some(&token.api.origin) != expected.as_ref() => connect(&token.api.origin).await,
-            _ if is_connected => {}
-            _ => connection.await,
+        let connecting = expected.clone().map(connect);
+        let token = phase::timed("init.secret", self.0.token(Deadline::after(WARM_UP_LIMIT))).await;
+        let named = token.ok().map(|token| token.api.origin.clone()).filter(|host| Some(host) != expected.as_ref());
+        if let Some(connecting) = named.map(connect).or(connecting) {
+            let _connected = connecting.await;
         }
     }
 
@@ -94,35 +82,30 @@ impl<S: SecretStore + 'static, H: HttpClient + 'static> Checker<S, H> {
         let (mut result, ()) = tokio::join!(fetch(&token), self.0.refresh_if_due(deadline));
         let mut rejected = Vec::new();
         loop {
-            if is_rejection(&result) && token.is_fresh(clock()) && deadline.left() > SPREADING {
+            if rejection(&result).is_some() && token.is_fresh(clock()) && deadline.left() > SPREADING {
                 tokio::time::sleep(SPREADING).await;
                 result = fetch(&token).await;
             }
-            let rejection = match result {
-                Err(error) if error.kind() == ErrorType::TokenRejected => error,
-                other => return other,
-            };
-            if !rejected.is_empty() && !token.is_shared() {
-                self.0.report_rejected(&token, &rejection, deadline).await;
-                return Err(rejection);
+            let Some(error) = rejection(&result) else { return result };
+            let is_last = !rejected.is_empty() && !token.is_shared();
+            if is_last {
+                self.0.report_rejected(&token, error, deadline).await;
             }
-            tracing::debug!(error = %rejection, "Zoho rejected the access token; getting another one");
             rejected.push(token);
             // The third token is one that this environment requested, unless others request more at the same time.
-            if rejected.len() > MAX_REPLACEMENTS {
-                return Err(rejection);
+            if is_last || rejected.len() > MAX_REPLACEMENTS {
+                return result;
             }
-            token = match self.0.replace_rejected(&rejected, deadline).await? {
-                Some(replacement) => replacement,
-                None => return Err(rejection),
-            };
+            tracing::debug!(%error, "Zoho rejected the access token; getting another one");
+            let Some(replacement) = self.0.replace_rejected(&rejected, deadline).await? else { return result };
+            token = replacement;
             result = fetch(&token).await;
         }
     }
 }
 
-fn is_rejection(result: &Result<JobStatus, WatchError>) -> bool {
-    result.as_ref().is_err_and(|error| error.kind() == ErrorType::TokenRejected)
+fn rejection(result: &Result<JobStatus, WatchError>) -> Option<&WatchError> {
+    result.as_ref().err().filter(|error| error.kind() == ErrorType::TokenRejected)
 }
 
 #[cfg(test)]

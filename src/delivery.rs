@@ -5,10 +5,10 @@ use crate::error::{ErrorType, WatchError};
 use crate::http::{NoResponse, hint};
 use crate::timestamp::{Clock, Timestamp};
 use crate::watch::event::Event;
-use crate::watch::ids::{Location, ScheduleArn};
+use crate::watch::ids::ScheduleArn;
 use crate::watch::message::{Message, MessageSettings};
 use crate::watch::report::{Limits, Report, State};
-use crate::watch::request::{Caller, Request};
+use crate::watch::request::{Caller, History, Request};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
 use serde::Serialize;
 use serde_json::Value;
@@ -90,35 +90,29 @@ pub struct Delivery<'a> {
     pub request: &'a Request,
     /// The request as it came.
     pub delivered: &'a Request,
-    /// Where the function runs.
-    pub here: &'a Location,
-    /// The name under which the function was invoked.
-    pub function_arn: &'a str,
+    /// What decides how messages look, and where the function runs.
+    pub settings: &'a MessageSettings,
     /// When the response must be ready.
     pub deadline: Deadline,
 }
 
-/// An end that was published for a schedule.
+/// An end that was told for a schedule.
 #[derive(Debug, Clone)]
 struct Announced {
     event_id: String,
     /// Whether it is the end of the job, not only of the watch.
     is_final: bool,
     notification: Option<Notification>,
-    /// When the schedule was created, which tells it from a later one of the same name.
+    /// When the schedule was created, which tells it from a later one of the same name; `None` if nobody could read it.
     created_at: Option<Timestamp>,
 }
 
-/// By schedule and job.
+/// By schedule and job: somebody can change what a schedule is for.
 type AnnouncedEnds = HashMap<(ScheduleArn, String), Announced>;
-
-/// More schedules that cannot be deleted are forgotten, and their ends announced again.
-const MAX_ANNOUNCED: usize = 1_000;
 
 /// Delivers reports. Remembers the ends of schedules that could not be deleted.
 pub struct Courier<D> {
     destinations: D,
-    settings: MessageSettings,
     limits: Limits,
     clock: Clock,
     announced: Mutex<AnnouncedEnds>,
@@ -126,141 +120,8 @@ pub struct Courier<D> {
 
 impl<D: Destinations> Courier<D> {
     /// Sends nothing yet.
-    pub fn new(destinations: D, settings: MessageSettings, limits: Limits, clock: Clock) -> Self {
-        Self { destinations, settings, limits, clock, announced: Mutex::default() }
-    }
-
-    /// Delivers a report in the way that the caller needs. After any error but `ScheduleNotDeleted`, the end was not
-    /// published, and its schedule is still there.
-    pub async fn deliver(&self, report: Report, context: Delivery<'_>) -> Result<Response, WatchError> {
-        let event = Event::of(&report);
-        match (&context.request.caller, event) {
-            (Caller::StateMachine { .. }, _) => Ok(compose(report, context.request, &self.settings_for(context))),
-            (Caller::Schedule { arn, .. }, Some(event @ Event::End(_))) => {
-                self.end_schedule(report, event, arn, context).await
-            }
-            (Caller::Direct { notify: true }, Some(event @ Event::End(_))) => {
-                let message = self.message(&report, event, context);
-                let notification = Some(self.publish(&message, context.deadline).await?);
-                Ok(Response { notification, ..Response::from(report) })
-            }
-            (Caller::Direct { notify: true } | Caller::Schedule { notify: true, .. }, Some(event)) => {
-                let message = self.message(&report, event, context);
-                if let Err(error) = self.publish(&message, context.deadline).await {
-                    tracing::warn!(%error, event_id = message.event_id, "a notice was dropped");
-                }
-                Ok(self.go_on(report, context).await)
-            }
-            _ => Ok(self.go_on(report, context).await),
-        }
-    }
-
-    /// The watch continues. A schedule that adapts brings the next check when the report says.
-    async fn go_on(&self, report: Report, context: Delivery<'_>) -> Response {
-        if let (Caller::Schedule { arn, adapts: true, .. }, State::Continues { .. }) =
-            (&context.request.caller, &report.state)
-        {
-            let adapted = context.deadline.limit(self.adapt(arn, &report, context)).await;
-            match adapted.unwrap_or_else(|| Err("no time was left".to_owned())) {
-                Ok(update) => {
-                    tracing::info!(start = %update.start, expression = update.expression, "the schedule was updated");
-                }
-                Err(reason) => tracing::warn!(schedule = arn.name, reason, "the schedule was not updated"),
-            }
-        }
-        Response::from(report)
-    }
-
-    async fn adapt(&self, arn: &ScheduleArn, report: &Report, context: Delivery<'_>) -> Result<ScheduleUpdate, String> {
-        let read = self.destinations.read_schedule(arn).await.map_err(|error| error.to_string())?;
-        let (schedule, whole) = read.ok_or_else(|| "it does not exist".to_owned())?;
-        let now = (self.clock)();
-        let update =
-            schedule.update(context.delivered, report, now, context.function_arn, self.limits.watch_limit_seconds)?;
-        let sent = self.destinations.update_schedule(arn, whole, update.clone()).await;
-        sent.map(|()| update).map_err(|error| error.to_string())
-    }
-
-    /// Publishes the end, then deletes the schedule if it is still the one of this watch.
-    async fn end_schedule(
-        &self,
-        report: Report,
-        event: Event,
-        arn: &ScheduleArn,
-        context: Delivery<'_>,
-    ) -> Result<Response, WatchError> {
-        let message = self.message(&report, event, context);
-        // Somebody can change what a schedule is for.
-        let key = (arn.clone(), message.group_id.clone());
-        let known = self.announced().get(&key).cloned();
-        // A schedule that cannot be deleted invokes the function again and again: one end is announced once by a process,
-        // and no other after it.
-        let mut read = match &known {
-            Some(_) => Some(self.read(arn, context.deadline).await),
-            None => None,
-        };
-        let told = known.filter(|known| match (&read, known.created_at) {
-            (Some(Ok(Some(schedule))), Some(created_at)) => schedule.created_at == Some(created_at),
-            // Nobody knows whether it is the same. The final end of a job is the last one in any case.
-            (Some(Ok(Some(_)) | Err(_)), _) => known.is_final || known.event_id == message.event_id,
-            _ => false,
-        });
-        let notification = match told {
-            Some(told) => {
-                tracing::info!(event_id = told.event_id, "the end of this watch was already announced");
-                told.notification
-            }
-            None => {
-                let notify = matches!(context.request.caller, Caller::Schedule { notify: true, .. });
-                // Nobody would learn of an end that leaves the job open.
-                let is_needed = notify || !report.is_finished();
-                let notification = match is_needed {
-                    true => Some(self.publish(&message, context.deadline).await?),
-                    false => None,
-                };
-                let found = self.read(arn, context.deadline).await;
-                let created_at = found.as_ref().ok().and_then(|found| found.as_ref()?.created_at);
-                let end = Announced {
-                    event_id: message.event_id,
-                    is_final: report.is_finished(),
-                    notification: notification.clone(),
-                    created_at,
-                };
-                let mut announced = self.announced();
-                if announced.len() >= MAX_ANNOUNCED {
-                    announced.clear();
-                }
-                announced.insert(key.clone(), end);
-                read = Some(found);
-                notification
-            }
-        };
-        let schedule = read.unwrap_or(Ok(None))?;
-        let is_of_watch =
-            schedule.as_ref().is_none_or(|found| found.is_of(context.delivered, (self.clock)(), context.here));
-        if is_of_watch && schedule.is_some() {
-            let late = "the watch is over, but deleting its schedule timed out";
-            let deleted = self.destinations.delete_schedule(arn);
-            in_time(context.deadline, deleted, ErrorType::ScheduleNotDeleted, late).await?;
-        } else if !is_of_watch {
-            tracing::warn!(
-                schedule = arn.name,
-                "the schedule was not deleted: its Input names another watch, so the name was used again"
-            );
-        }
-        self.announced().remove(&key);
-        Ok(Response { notification, schedule_deleted: Some(is_of_watch), ..Response::from(report) })
-    }
-
-    /// When the schedule was created; `None` if nobody can find that out.
-    pub async fn created_at(&self, arn: &ScheduleArn, deadline: Deadline) -> Option<Timestamp> {
-        match self.read(arn, deadline).await {
-            Ok(schedule) => schedule?.created_at,
-            Err(error) => {
-                tracing::warn!(%error, "the start of this watch is not known, so WATCH_LIMIT_SECONDS does not end it");
-                None
-            }
-        }
+    pub fn new(destinations: D, limits: Limits, clock: Clock) -> Self {
+        Self { destinations, limits, clock, announced: Mutex::default() }
     }
 
     /// Opens the connection that a schedule that adapts needs after the check.
@@ -270,26 +131,140 @@ impl<D: Destinations> Courier<D> {
         }
     }
 
+    /// The start of a schedule's watch is what its request says, otherwise the creation of the schedule. Before a watch
+    /// ends at its limit, the schedule is read: a watch is never older than its schedule.
+    pub async fn find_start(&self, request: &mut Request, deadline: Deadline) {
+        let Caller::Schedule { arn, .. } = &request.caller else { return };
+        let began = request.history.began;
+        if began.is_some_and(|began| !self.limits.is_over(began, (self.clock)())) {
+            return;
+        }
+        let created_at = match self.read(arn, deadline).await {
+            Ok(schedule) => schedule.and_then(|schedule| schedule.created_at),
+            Err(error) => {
+                tracing::warn!(%error, "the start of this watch is not known, so WATCH_LIMIT_SECONDS does not end it");
+                None
+            }
+        };
+        // A few minutes are the clock of whoever created the schedule. They must not change the ID of the end, whether the
+        // schedule can still be read or not.
+        let is_same = |began: &Timestamp| {
+            created_at.is_none_or(|created| created <= began.plus_seconds(History::CLOCK_DIFFERENCE))
+        };
+        request.history.began = began.filter(is_same).or(created_at);
+    }
+
+    /// Delivers a report in the way that the caller needs. After any error but `ScheduleNotDeleted`, the end was not
+    /// published, and its schedule is still there.
+    pub async fn deliver(&self, report: Report, delivery: Delivery<'_>) -> Result<Response, WatchError> {
+        let Delivery { request, settings, deadline, .. } = delivery;
+        if matches!(request.caller, Caller::StateMachine { .. }) {
+            return Ok(compose(report, request, settings));
+        }
+        let event = Event::of(&report);
+        let message = event.map(|event| Message::about(&report, event, request, settings));
+        match (&request.caller, message) {
+            (Caller::Schedule { arn, .. }, Some(message)) if report.outcome().is_some() => {
+                return self.end_schedule(report, message, arn, delivery).await;
+            }
+            (Caller::Direct { notify: true }, Some(message)) if report.outcome().is_some() => {
+                let notification = Some(self.publish(&message, deadline).await?);
+                return Ok(Response { notification, ..Response::from(report) });
+            }
+            (Caller::Direct { notify: true } | Caller::Schedule { notify: true, .. }, Some(message)) => {
+                if let Err(error) = self.publish(&message, deadline).await {
+                    tracing::warn!(%error, event_id = message.event_id, "a notice was dropped");
+                }
+            }
+            _ => {}
+        }
+        if let (Caller::Schedule { arn, adapts: true, .. }, State::Continues { .. }) = (&request.caller, &report.state)
+        {
+            let adapted = deadline.limit(self.adapt(arn, &report, delivery)).await;
+            if let Err(reason) = adapted.unwrap_or_else(|| Err("no time was left".to_owned())) {
+                tracing::warn!(schedule = arn.name, reason, "the schedule was not updated");
+            }
+        }
+        Ok(Response::from(report))
+    }
+
+    /// The watch continues: the schedule brings the next check when the report says. The error is why it does not.
+    async fn adapt(&self, arn: &ScheduleArn, report: &Report, delivery: Delivery<'_>) -> Result<(), String> {
+        let read = self.destinations.read_schedule(arn).await.map_err(|error| error.to_string())?;
+        let (schedule, whole) = read.ok_or("it does not exist")?;
+        let (now, function_arn) = ((self.clock)(), &delivery.settings.function_arn);
+        let limit = self.limits.watch_limit_seconds;
+        let update = schedule.update(delivery.delivered, report, now, function_arn, limit)?;
+        let (start, expression) = (update.start, update.expression.clone());
+        self.destinations.update_schedule(arn, whole, update).await.map_err(|error| error.to_string())?;
+        tracing::info!(%start, expression, "the schedule was updated");
+        Ok(())
+    }
+
+    /// Publishes the end, then deletes the schedule if it is still the one of this watch.
+    async fn end_schedule(
+        &self,
+        report: Report,
+        message: Message,
+        arn: &ScheduleArn,
+        delivery: Delivery<'_>,
+    ) -> Result<Response, WatchError> {
+        let Delivery { request, delivered, deadline, .. } = delivery;
+        let key = (arn.clone(), message.group_id.clone());
+        let known = self.announced().get(&key).cloned();
+        let mut end = match known {
+            Some(known) if self.is_told(&known, &message, arn, deadline).await => known,
+            _ => {
+                // Nobody would learn of an end that leaves the job open.
+                let is_needed =
+                    matches!(request.caller, Caller::Schedule { notify: true, .. }) || !report.is_finished();
+                let notification = match is_needed {
+                    true => Some(self.publish(&message, deadline).await?),
+                    false => None,
+                };
+                Announced { event_id: message.event_id, is_final: report.is_finished(), notification, created_at: None }
+            }
+        };
+        let found = self.read(arn, deadline).await;
+        end.created_at = end.created_at.or(found.as_ref().ok().and_then(|found| found.as_ref()?.created_at));
+        let notification = end.notification.clone();
+        self.announced().insert(key.clone(), end);
+        let schedule = found?;
+        let is_of_watch = schedule.as_ref().is_none_or(|found| found.is_of(delivered, (self.clock)()));
+        if !is_of_watch {
+            let reason = "its Input names another watch, so the name was used again";
+            tracing::warn!(schedule = arn.name, "the schedule was not deleted: {reason}");
+        } else if schedule.is_some() {
+            in_time(deadline, ErrorType::ScheduleNotDeleted, self.destinations.delete_schedule(arn)).await?;
+        }
+        self.announced().remove(&key);
+        Ok(Response { notification, schedule_deleted: Some(is_of_watch), ..Response::from(report) })
+    }
+
+    /// Whether an end was told for this very schedule. One that cannot be deleted invokes the function again and again: one
+    /// end is announced once by a process, and no other after it.
+    async fn is_told(&self, known: &Announced, message: &Message, arn: &ScheduleArn, deadline: Deadline) -> bool {
+        let is_told = match (self.read(arn, deadline).await, known.created_at) {
+            (Ok(None), _) => false,
+            (Ok(Some(schedule)), Some(created_at)) => schedule.created_at == Some(created_at),
+            // Nobody knows whether it is the same. The final end of a job is the last one in any case.
+            (Ok(Some(_)) | Err(_), _) => known.is_final || known.event_id == message.event_id,
+        };
+        if is_told {
+            tracing::info!(event_id = known.event_id, "the end of this watch was already announced");
+        }
+        is_told
+    }
+
     async fn read(&self, arn: &ScheduleArn, deadline: Deadline) -> Result<Option<Schedule>, WatchError> {
-        let late = "reading the schedule of this watch timed out";
-        let read = self.destinations.read_schedule(arn);
-        let read = in_time(deadline, read, ErrorType::ScheduleNotDeleted, late).await?;
+        let read = in_time(deadline, ErrorType::ScheduleNotDeleted, self.destinations.read_schedule(arn)).await?;
         Ok(read.map(|(schedule, _whole)| schedule))
     }
 
     async fn publish(&self, message: &Message, deadline: Deadline) -> Result<Notification, WatchError> {
-        let (kind, late) = (ErrorType::NotificationFailed, "publishing to SNS timed out");
-        let message_id = in_time(deadline, self.destinations.publish(message), kind, late).await?;
+        let published = self.destinations.publish(message);
+        let message_id = in_time(deadline, ErrorType::NotificationFailed, published).await?;
         Ok(Notification { message_id })
-    }
-
-    fn message(&self, report: &Report, event: Event, context: Delivery<'_>) -> Message {
-        Message::about(report, event, context.request, &self.settings_for(context))
-    }
-
-    fn settings_for(&self, context: Delivery<'_>) -> MessageSettings {
-        let (function_arn, location) = (context.function_arn.to_owned(), context.here.clone());
-        MessageSettings { function_arn, location, ..self.settings.clone() }
     }
 
     fn announced(&self) -> MutexGuard<'_, AnnouncedEnds> {
@@ -301,24 +276,24 @@ impl<D: Destinations> Courier<D> {
 pub fn compose(report: Report, request: &Request, settings: &MessageSettings) -> Response {
     let event = Event::of(&report);
     let message = event.map(|event| Message::about(&report, event, request, settings).to_announcement());
-    let (announcement, notice) = match event {
-        Some(Event::End(_)) => (message.unwrap_or_default(), None),
-        Some(Event::Notice(_)) => (Value::Null, message),
-        None => (Value::Null, None),
-    };
-    Response { announcement: Some(announcement), notice, ..Response::from(report) }
+    let is_over = report.outcome().is_some();
+    let (announcement, notice) = if is_over { (message, None) } else { (None, message) };
+    Response { announcement: Some(announcement.unwrap_or_default()), notice, ..Response::from(report) }
 }
 
-/// What an operation returns, or an error. The time can have run out before, or because the service does not respond.
+/// What an operation returns, or an error of this type. The time can have run out before, or because the service does not
+/// respond.
 async fn in_time<T>(
     deadline: Deadline,
-    operation: impl Future<Output = Result<T, WatchError>>,
     kind: ErrorType,
-    late: &str,
+    operation: impl Future<Output = Result<T, WatchError>>,
 ) -> Result<T, WatchError> {
-    let service = if kind == ErrorType::NotificationFailed { "sns" } else { "scheduler" };
     deadline.limit(operation).await.unwrap_or_else(|| {
+        let (late, service) = match kind {
+            ErrorType::NotificationFailed => ("publishing to SNS", "sns"),
+            _ => ("reading or deleting the schedule of this watch", "scheduler"),
+        };
         let hint = hint::no_response(NoResponse::TimedOut, Some(service));
-        Err(WatchError::new(kind, format!("{late}. {hint}, or give the function a longer timeout")))
+        Err(WatchError::new(kind, format!("{late} timed out. {hint}, or give the function a longer timeout")))
     })
 }

@@ -1,17 +1,25 @@
 //! Properties of pacing: its bounds for any input, and its targets on the simulated jobs of the benchmark.
 
-#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "the simulation's numbers are its own")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "the simulation's numbers are its own"
+)]
 
 #[path = "../examples/pacing/policies.rs"]
 mod policies;
 #[path = "../examples/pacing/simulation.rs"]
 mod simulation;
 
-use mass_change_owner_status::watch::pacing::{Bounds, Earlier, Seen, next_check};
+use mass_change_owner_status::timestamp::Timestamp;
+use mass_change_owner_status::watch::job::{Counts, JobStatus, Status};
+use mass_change_owner_status::watch::pacing::{Bounds, next_check};
+use mass_change_owner_status::watch::request::History;
 use policies::{PLAIN, POLICIES, Policy, SCHEDULED, SHIPPED};
 use proptest::option::of;
 use proptest::prelude::*;
-use simulation::{Job, SHAPES, Shape, USUAL, listed_jobs, scenarios, tally, watch};
+use simulation::{Check, Job, SHAPES, Shape, USUAL, listed_jobs, scenarios, tally, watch};
 
 /// Numbers of every size, the extremes among them.
 fn number() -> impl Strategy<Value = u64> {
@@ -19,18 +27,23 @@ fn number() -> impl Strategy<Value = u64> {
 }
 
 /// Times about a present, and anywhere.
-fn time() -> impl Strategy<Value = i64> {
+fn time() -> impl Strategy<Value = Timestamp> {
     prop_oneof![1_800_000_000..1_800_100_000_i64, any::<i64>(), Just(i64::MIN), Just(i64::MAX)]
+        .prop_map(Timestamp::from_epoch_seconds)
 }
 
-fn earlier() -> impl Strategy<Value = Earlier> {
-    let parts = (of(time()), of(time()), of(number()));
-    parts.prop_map(|(first_checked_at, checked_at, done)| Earlier { first_checked_at, checked_at, done })
+fn counts() -> impl Strategy<Value = Counts> {
+    (of(number()), of(number())).prop_map(|(total, updated)| Counts { total, updated, ..Counts::default() })
 }
 
-fn seen() -> impl Strategy<Value = Seen> {
-    let parts = (time(), any::<bool>(), of(number()), of(number()));
-    parts.prop_map(|(now, queued, done, total)| Seen { now, queued, done, total, checks: 1 })
+fn earlier() -> impl Strategy<Value = History> {
+    let parts = (of(time()), of(time()), counts());
+    parts.prop_map(|(began, checked_at, counts)| History { began, checked_at, counts, ..History::default() })
+}
+
+fn seen() -> impl Strategy<Value = JobStatus> {
+    let status = |queued| Status::normalize(if queued { "SCHEDULED" } else { "RUNNING" }).unwrap();
+    (any::<bool>(), counts()).prop_map(move |(queued, counts)| JobStatus { status: status(queued), counts })
 }
 
 /// No bounds to speak of: what the rule itself says.
@@ -40,8 +53,12 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2_000) })]
 
     #[test]
-    fn any_report_leads_to_a_wait_within_the_bounds(earlier in earlier(), seen in seen(), one in number(), other in number()) {
-        let wait = |min_seconds, max_seconds| next_check(&earlier, &seen, &Bounds { min_seconds, max_seconds }).seconds;
+    fn any_report_leads_to_a_wait_within_the_bounds(
+        earlier in earlier(), seen in seen(), now in time(), one in number(), other in number(),
+    ) {
+        let wait = |min_seconds, max_seconds| {
+            next_check(&earlier, &seen, now, &Bounds { min_seconds, max_seconds }).seconds
+        };
         let (least, most) = (one.min(other), one.max(other));
         prop_assert!((least.max(1).min(most)..=most).contains(&wait(least, most)));
         // The lower bound prevails over an upper one below it.
@@ -49,17 +66,18 @@ proptest! {
     }
 
     #[test]
-    fn no_wait_is_long_beside_the_time_watched(earlier in earlier(), seen in seen()) {
-        let watched = earlier.first_checked_at.map_or(0, |first| i128::from(seen.now) - i128::from(first)).max(0);
-        let wait = next_check(&earlier, &seen, &UNBOUNDED).seconds;
-        prop_assert!(i128::from(wait) <= (watched * 3 / 2).max(1));
+    fn no_wait_is_long_beside_the_time_watched(earlier in earlier(), seen in seen(), now in time()) {
+        let watched = earlier.began.map_or(0, |began| now.seconds_since(began)).max(0);
+        let wait = next_check(&earlier, &seen, now, &UNBOUNDED).seconds;
+        prop_assert!(i128::from(wait) <= (i128::from(watched) * 3 / 2).max(1));
     }
 
     #[test]
     fn a_watch_that_is_lied_to_still_ends(lies in prop::collection::vec(earlier(), 1..20), run in 1..100_000_u64) {
         let job = Job { queue: run / 3, run, shape: SHAPES[0], records: 50_000, counts: true };
-        let lie = |now: i64| &lies[now as usize % lies.len()];
-        let (checks, late) = watch(&job, &USUAL, |check| next_check(lie(check.seen.now), &check.seen, &USUAL).seconds);
+        let lie = |now: Timestamp| &lies[now.epoch_seconds() as usize % lies.len()];
+        let wait = |check: &Check| next_check(lie(check.now), &check.job, check.now, &USUAL).seconds;
+        let (checks, late) = watch(&job, &USUAL, wait);
         prop_assert!(u64::from(checks) <= job.length() / USUAL.min_seconds + 2 && late < USUAL.max_seconds);
     }
 

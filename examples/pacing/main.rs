@@ -2,7 +2,12 @@
 //!
 //! `cargo run --example pacing` prints the tables.
 
-#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "the simulation's numbers are its own")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "the simulation's numbers are its own"
+)]
 
 mod policies;
 mod simulation;

@@ -15,7 +15,7 @@ pub(crate) const SHIPPED: Policy = Policy { name: "this function, state machine"
 /// The same with a schedule: it waits at least a minute, and EventBridge Scheduler fires at some time within a minute.
 pub(crate) const SCHEDULED: Policy = Policy {
     name: "this function, schedule",
-    wait: |check| shipped(check).max(60) + check.seen.now.unsigned_abs() % 59,
+    wait: |check| shipped(check).max(60) + check.now.epoch_seconds().unsigned_abs() % 59,
 };
 
 /// A tenth of the time since the first check, more where the rate says that the end is far, though never more than a
@@ -32,7 +32,7 @@ pub(crate) const POLICIES: [Policy; 5] = [
 ];
 
 fn shipped(check: &Check) -> u64 {
-    pacing::next_check(&check.earlier, &check.seen, &check.bounds).seconds
+    pacing::next_check(&check.history, &check.job, check.now, &check.bounds).seconds
 }
 
 fn plain(check: &Check) -> u64 {
@@ -44,17 +44,17 @@ fn plain(check: &Check) -> u64 {
 
 /// Seconds to the end at the rate since the last check.
 fn remaining(check: &Check) -> Option<u64> {
-    let (earlier, seen) = (&check.earlier, &check.seen);
-    let done = seen.done?;
-    let gained = done - earlier.done?;
-    let seconds = (seen.now - earlier.checked_at?) as u64;
-    (seconds * (seen.total? - done)).checked_div(gained)
+    let (history, counts) = (&check.history, &check.job.counts);
+    let done = counts.done()?;
+    let gained = done - history.counts.done()?;
+    let seconds = check.now.seconds_since(history.checked_at?) as u64;
+    (seconds * (counts.total? - done)).checked_div(gained)
 }
 
 /// As few checks as can be hoped for, none of them late: nobody can tell how soon a queued job will have been and gone,
 /// so there a tenth of the time is all that keeps to a lateness of a tenth.
 fn clairvoyant(check: &Check) -> u64 {
-    bounded(check, if check.seen.queued { check.watched() / 10 } else { check.ends_in })
+    bounded(check, if check.job.status.is_queued() { check.watched() / 10 } else { check.ends_in })
 }
 
 fn bounded(check: &Check, wait: u64) -> u64 {

@@ -1,6 +1,9 @@
 //! Simulated jobs, and watches of them in simulated time.
 
-use mass_change_owner_status::watch::pacing::{Bounds, Earlier, Seen};
+use mass_change_owner_status::timestamp::Timestamp;
+use mass_change_owner_status::watch::job::{Counts, JobStatus, Status};
+use mass_change_owner_status::watch::pacing::Bounds;
+use mass_change_owner_status::watch::request::History;
 
 /// When a simulated job is created, in epoch seconds.
 const CREATED: i64 = 1_800_000_000;
@@ -96,18 +99,13 @@ impl Job {
         self.queue + self.run
     }
 
-    fn seen_at(&self, time: u64) -> Seen {
-        let queued = time < self.queue;
+    /// What a check finds so many seconds after the job was created.
+    fn counts_at(&self, time: u64) -> Counts {
         let running = time.saturating_sub(self.queue) as f64 / self.run as f64;
         // The addition keeps a whole number that a float just misses.
         let updated = (self.shape.at(running) * self.records as f64 + 1e-9).floor() as u64;
-        Seen {
-            now: CREATED + time as i64,
-            queued,
-            done: self.counts.then_some(updated),
-            total: self.counts.then_some(self.records),
-            checks: 1,
-        }
+        let [total, updated] = [self.records, updated].map(|count| self.counts.then_some(count));
+        Counts { total, updated, ..Counts::default() }
     }
 }
 
@@ -152,8 +150,9 @@ pub(crate) fn scenarios() -> Vec<(&'static str, Vec<Job>, Bounds)> {
 
 /// What a policy may go by.
 pub(crate) struct Check {
-    pub earlier: Earlier,
-    pub seen: Seen,
+    pub history: History,
+    pub job: JobStatus,
+    pub now: Timestamp,
     pub bounds: Bounds,
     /// Seconds until the job ends, which only a clairvoyant may look at.
     pub ends_in: u64,
@@ -162,18 +161,25 @@ pub(crate) struct Check {
 impl Check {
     /// Seconds since the first check.
     pub(crate) fn watched(&self) -> u64 {
-        self.earlier.first_checked_at.map_or(0, |first| (self.seen.now - first) as u64)
+        self.history.began.map_or(0, |began| self.now.seconds_since(began) as u64)
     }
 }
 
 /// Watches a job from its creation to its end: how many checks that takes, and how many seconds late the last one is.
 pub(crate) fn watch(job: &Job, bounds: &Bounds, wait: impl Fn(&Check) -> u64) -> (u32, u64) {
-    let (mut time, mut checks, mut earlier) = (0, 1, Earlier::default());
+    let at = |time| Timestamp::from_epoch_seconds(CREATED + time as i64);
+    let status = |text| Status::normalize(text).unwrap();
+    let seen = JobStatus { status: status("SCHEDULED"), counts: Counts::default() };
+    let mut check = Check { history: History::default(), job: seen, now: at(0), bounds: *bounds, ends_in: 0 };
+    let (mut time, mut checks) = (0, 1);
     while time < job.length() {
-        let seen = job.seen_at(time);
-        time += wait(&Check { earlier, seen, bounds: *bounds, ends_in: job.length() - time });
-        let first_checked_at = earlier.first_checked_at.or(Some(seen.now));
-        earlier = Earlier { first_checked_at, checked_at: Some(seen.now), done: seen.done };
+        (check.now, check.ends_in, check.job.counts) = (at(time), job.length() - time, job.counts_at(time));
+        if time >= job.queue && check.job.status.is_queued() {
+            check.job.status = status("RUNNING");
+        }
+        time += wait(&check);
+        let began = check.history.began.or(Some(check.now));
+        check.history = History { began, checked_at: Some(check.now), counts: check.job.counts, ..History::default() };
         checks += 1;
     }
     (checks, time - job.length())

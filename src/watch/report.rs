@@ -5,7 +5,7 @@ use crate::timestamp::Timestamp;
 use crate::watch::ids::JobRef;
 use crate::watch::job::{Counts, JobStatus, Outcome, Status};
 use crate::watch::notice::{self, Notice};
-use crate::watch::pacing::{self, Bounds, Earlier, NextCheck, Seen};
+use crate::watch::pacing::{self, Bounds, NextCheck};
 use crate::watch::request::{History, ReportedError, Request, Tags};
 use serde::{Serialize, Serializer};
 
@@ -93,7 +93,7 @@ impl Report {
                 limits.notices.no_progress.and_then(|_| notice::last_progress_at(&request.history, &job.counts, now));
             let previous = request.history.checked_at;
             let notice = limits.notices.due(report.began, report.last_progress_at, previous, now);
-            let next = next_check(&request.history, job, report.checks, now, &limits.bounds);
+            let next = pacing::next_check(&request.history, job, now, &limits.bounds);
             report.state = State::Continues { next, notice };
         }
         report
@@ -263,23 +263,6 @@ impl From<&Report> for History {
             last_progress_at: report.last_progress_at,
         }
     }
-}
-
-/// When the next check of an unfinished job is.
-fn next_check(history: &History, job: &JobStatus, checks: u64, now: Timestamp, bounds: &Bounds) -> NextCheck {
-    let earlier = Earlier {
-        first_checked_at: history.began_by(now).map(Timestamp::epoch_seconds),
-        checked_at: history.checked_at.map(Timestamp::epoch_seconds),
-        done: history.counts.done(),
-    };
-    let seen = Seen {
-        now: now.epoch_seconds(),
-        queued: job.status.is_queued(),
-        done: job.counts.done(),
-        total: job.counts.total,
-        checks,
-    };
-    pacing::next_check(&earlier, &seen, bounds)
 }
 
 /// From one time to another; 0 if the second one is earlier.

@@ -1,76 +1,101 @@
 //! The one rule: **a watch that has worked ends only with its job, or at its limit.** While it cannot be checked, the
 //! function says so in a report, and the watch goes on.
 
-use crate::error::ErrorType;
-use crate::watch::request::Caller;
+use crate::error::{ErrorType, WatchError};
+use crate::timestamp::Timestamp;
+use crate::watch::report::{Limits, Report, State, seconds_between};
+use crate::watch::request::{Ask, Caller, Request};
 
-/// What an error means for a watch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The watch goes on: the caller gets a report with the error, and checks again later.
-    GoesOn,
-    /// The watch has reached its limit: `WATCH_TIMED_OUT`.
-    TimedOut,
-    /// The watch never worked, and the error does not go away by itself: `WATCH_FAILED`.
-    Failed,
-    /// The invocation fails with the error. Whoever invoked the function handles it.
-    Error,
+/// A schedule's watch that has lasted for longer has worked, whatever its constant input says: a permanent error would
+/// have ended it before.
+const WORKED_AFTER_SECONDS: u64 = 900;
+
+/// Whether an earlier check of this watch found the job.
+pub fn has_worked(request: &Request, now: Timestamp) -> bool {
+    let is_schedule = matches!(request.caller, Caller::Schedule { .. });
+    let lasted = |began| seconds_between(began, now) > WORKED_AFTER_SECONDS;
+    request.history.status.is_some() || (is_schedule && request.history.began.is_none_or(lasted))
 }
 
-impl Verdict {
-    /// Decides about a check that failed.
-    ///
-    /// `has_worked`: an earlier check of this watch found the job. `is_over`: the watch has reached its limit.
-    pub fn on(error: ErrorType, has_worked: bool, is_over: bool, caller: &Caller) -> Self {
-        let verdict = match error {
-            // No check at all.
-            ErrorType::InvalidInput => Self::Failed,
-            _ if is_over => Self::TimedOut,
-            _ if has_worked || error.is_retryable() => Self::GoesOn,
-            _ => Self::Failed,
-        };
-        match caller {
-            Caller::StateMachine { .. } => verdict,
-            // The function cannot publish an end without its configuration.
-            Caller::Schedule { .. } if error == ErrorType::InvalidConfiguration && verdict != Self::GoesOn => {
-                Self::Error
-            }
-            Caller::Schedule { .. } => verdict,
-            Caller::Direct { .. } => Self::Error,
-        }
+/// Decides about a check that failed, or a request that is not valid: the watch goes on or ends with a report, or the
+/// invocation fails with the error, and whoever invoked the function handles it.
+pub fn judge(request: &Request, error: WatchError, limits: &Limits, now: Timestamp) -> Result<Report, WatchError> {
+    let has_worked = has_worked(request, now);
+    let error = if has_worked { error.of_watch_that_worked() } else { error };
+    let is_over = request.history.began.is_some_and(|began| limits.is_over(began, now));
+    let end = match error.kind() {
+        // No check at all.
+        ErrorType::InvalidInput => Some(State::Failed((&error).into())),
+        _ if is_over => Some(State::TimedOut(Some((&error).into()))),
+        kind if has_worked || kind.is_retryable() => None,
+        _ => Some(State::Failed((&error).into())),
+    };
+    match (&request.caller, end) {
+        (Caller::Direct { .. }, _) => Err(error),
+        // The function cannot publish an end without its configuration.
+        (Caller::Schedule { .. }, Some(_)) if error.kind() == ErrorType::InvalidConfiguration => Err(error),
+        (_, Some(end)) => Ok(Report::of_end(request, end, u64::from(matches!(request.ask, Ask::Check(_))), now)),
+        (_, None) => Ok(Report::that_goes_on(request, &error, now, limits)),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Verdict::{Error, Failed, GoesOn, TimedOut};
     use super::*;
-    use crate::watch::ids::ScheduleArn;
+    use crate::error::ErrorCause;
+    use crate::tests::{LIMITS, SCHEDULE, ago, of, request, with};
+    use serde_json::{Value, json};
+
+    fn verdict(payload: &Value, error: WatchError) -> &'static str {
+        judge(&request(&of(payload)), error, &LIMITS, ago(0))
+            .map_or("error", |report| report.outcome().map_or("goes on", |outcome| outcome.name()))
+    }
 
     /// Every error, for every caller: in a watch that is new, new at its limit, has worked, and has worked at its limit.
     #[test]
     fn the_rule() {
-        let arn = ScheduleArn::parse(crate::tests::SCHEDULE, &Default::default()).unwrap();
-        let schedule = Caller::Schedule { arn, adapts: false, notify: true };
+        let began = |age| json!({"first_checked_at": ago(age)});
+        let worked = |age| with(&began(age), &json!({"status": "RUNNING"}));
+        let watches = [began(60), began(86_400), worked(60), worked(86_400)];
         for error in ErrorType::ALL.iter().copied() {
-            let new = if error.is_retryable() { GoesOn } else { Failed };
+            let new = if error.is_retryable() { "goes on" } else { "WATCH_FAILED" };
+            let usual = [new, "WATCH_TIMED_OUT", "goes on", "WATCH_TIMED_OUT"];
             let (by_machine, by_schedule) = match error {
-                ErrorType::InvalidInput => ([Failed; 4], [Failed; 4]),
-                ErrorType::InvalidConfiguration => {
-                    ([Failed, TimedOut, GoesOn, TimedOut], [Error, Error, GoesOn, Error])
-                }
-                _ => ([new, TimedOut, GoesOn, TimedOut], [new, TimedOut, GoesOn, TimedOut]),
+                ErrorType::InvalidInput => (["WATCH_FAILED"; 4], ["WATCH_FAILED"; 4]),
+                ErrorType::InvalidConfiguration => (usual, ["error", "error", "goes on", "error"]),
+                _ => (usual, usual),
             };
             for (caller, expected) in [
-                (&Caller::StateMachine { execution: None }, by_machine),
-                (&schedule, by_schedule),
-                (&Caller::Direct { notify: false }, [Error; 4]),
-                (&Caller::Direct { notify: true }, [Error; 4]),
+                (json!({"announcement": true}), by_machine),
+                (json!({"schedule_arn": SCHEDULE}), by_schedule),
+                (json!({"notify": false}), ["error"; 4]),
+                (json!({"notify": true}), ["error"; 4]),
             ] {
-                let watches = [(false, false), (false, true), (true, false), (true, true)];
-                let verdicts = watches.map(|(has_worked, is_over)| Verdict::on(error, has_worked, is_over, caller));
-                assert_eq!(verdicts, expected, "{error} {caller:?}");
+                let verdicts =
+                    watches.each_ref().map(|watch| verdict(&with(watch, &caller), WatchError::new(error, "m")));
+                assert_eq!(verdicts, expected, "{error} {caller}");
             }
         }
+    }
+
+    #[test]
+    fn a_schedule_has_worked_after_a_while() {
+        for (caller, began, expected) in [
+            (json!({"schedule_arn": SCHEDULE}), json!(ago(900)), "WATCH_FAILED"),
+            (json!({"schedule_arn": SCHEDULE}), json!(ago(901)), "goes on"),
+            (json!({"schedule_arn": SCHEDULE}), json!(null), "goes on"),
+            (json!({"announcement": true}), json!(ago(901)), "WATCH_FAILED"),
+        ] {
+            let payload = with(&caller, &json!({"first_checked_at": began}));
+            assert_eq!(verdict(&payload, WatchError::new(ErrorType::PermissionDenied, "m")), expected, "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_web_page_is_a_mistake_at_first_and_an_outage_later() {
+        let page = WatchError::new(ErrorType::ZohoUnexpectedResponse, "m").because(ErrorCause::NotJson);
+        let kind = |extra| judge(&request(&of(&extra)), page.clone(), &LIMITS, ago(0)).unwrap_err().kind();
+        assert_eq!(kind(json!({})), ErrorType::ZohoUnexpectedResponse);
+        assert_eq!(kind(json!({"status": "RUNNING"})), ErrorType::ZohoUnavailable);
     }
 }

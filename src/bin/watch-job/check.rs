@@ -3,11 +3,11 @@
 use crate::arguments::{Arguments, Settings};
 use crate::{view::View, words::fit};
 use mass_change_owner_status::error::{ErrorCause, ErrorType, WatchError};
-use mass_change_owner_status::handler::{CONFIRM_AFTER, judge};
+use mass_change_owner_status::handler::CONFIRM_AFTER;
 use mass_change_owner_status::token::{SecretStore, Sharing, TokenSource};
 use mass_change_owner_status::watch::job::{JobStatus, Outcome};
 use mass_change_owner_status::watch::report::{Limits, Report, seconds_between};
-use mass_change_owner_status::watch::{ids::Job, request::History, request::Request};
+use mass_change_owner_status::watch::{ids::Job, request::History, request::Request, rule::judge};
 use mass_change_owner_status::{checker::Checker, deadline::Deadline, http::Connections, operation::OPERATION};
 use mass_change_owner_status::{timestamp::Timestamp, zoho::client::Attempts};
 use std::{sync::Arc, time::Duration};

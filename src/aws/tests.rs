@@ -169,8 +169,8 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
     let pass = "User is not authorized to perform: iam:PassRole";
     let (found, binary) = (r#"Ok(("text", "id-1", 1795428000))"#, r#"Ok(("", "id-1", 0))"#);
     let (denied, undecided, throttled) = ("Err(Denied(", "Err(Unavailable(", "Err(Throttled(");
-    let unpublished = "Err(NotificationFailed";
-    let undeleted = "Err(ScheduleNotDeleted";
+    let unpublished = "Err(WatchError { kind: NotificationFailed";
+    let undeleted = "Err(WatchError { kind: ScheduleNotDeleted";
     for (operation, replies, expected, attempts, part) in [
         // What AWS says about the secret.
         ("current", vec![body(SECRET)], found, 1, ""),

@@ -55,10 +55,10 @@ def archive(folder: str, files: dict[str, bytes]) -> bytes:
     return written.getvalue()
 
 
-def licenses() -> str:
+def licenses(architecture: str) -> str:
     """The license texts of all crates that are linked into the two programs."""
     command = ["cargo", "metadata", "--locked", "--format-version", "1", "--features", "cli"]
-    command += ["--filter-platform", "x86_64-unknown-linux-gnu"]
+    command += ["--filter-platform", f"{ARCHITECTURES[architecture]}-unknown-linux-gnu"]
     found = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout)
     nodes = {node["id"]: node for node in found["resolve"]["nodes"]}
     linked, new = set(), [next(one["id"] for one in found["packages"] if one["name"] == NAME)]
@@ -85,7 +85,7 @@ def licenses() -> str:
 def packaged_template(architecture: str) -> str:
     """The template with the package in the place of the sources: whoever deploys it needs no compiler."""
     text = (ROOT / "template.yaml").read_text(encoding="utf-8")
-    build = r"      BuildMethod: rust-cargolambda\n      BuildProperties:\n        Binary: [\w-]+\n"
+    build = r"    Metadata:\n      BuildMethod: rust-cargolambda\n      BuildProperties: \{Binary: [\w-]+\}\n"
     text, builds = re.subn(build, "", text)
     text, codes = re.subn(r"^      CodeUri: \.$", f"      CodeUri: {PACKAGE}", text, flags=re.MULTILINE)
     text, architectures = re.subn(r"(  Architecture:\n(?:    .*\n)*?    Default: )\w+", rf"\g<1>{architecture}", text)
@@ -99,7 +99,7 @@ def write(directory: Path, function: Path, watch_job: Path, architecture: str = 
     directory.mkdir(parents=True)
     files = {str(path.relative_to(ROOT)): path.read_bytes() for found in DEPLOYED for path in ROOT.glob(found)}
     files |= {"template.yaml": packaged_template(architecture).encode(), PACKAGE: package(function)}
-    files |= {"THIRD-PARTY-LICENSES.txt": licenses().encode()}
+    files |= {"THIRD-PARTY-LICENSES.txt": licenses(architecture).encode()}
     files["watch-job"] = watch_job.read_bytes()
     files["SHA256SUMS"] = checksums(files)
     folder = f"{NAME}-{version()}"

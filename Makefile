@@ -101,16 +101,16 @@ lint-rust-then-build-tests: lint-rust
 .PHONY: lint-all-else
 lint-all-else: lint-python lint-workflows deny secrets
 
-# With --examples, rustdoc needs the dependencies with the same features as clippy: they are checked once.
+# With one profile and the same features, the dependencies are checked once for both.
 .PHONY: lint-rust
 lint-rust:
 	$(call step,rustfmt)
 	@$(CARGO) fmt --all --check
 	$(call step,clippy)
-	@$(CARGO) clippy --quiet --locked --all-features --all-targets -- -D warnings
+	@$(CARGO) clippy --quiet --locked --profile test --all-features --all-targets -- -D warnings
 	$(call step,rustdoc)
 	@RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
-	  $(CARGO) doc --quiet --locked --all-features --no-deps --document-private-items --lib --bins --examples
+	  $(CARGO) doc --quiet --locked --profile test --all-features --no-deps --document-private-items --lib --bins --examples
 
 PYTHON_FILES := local tests bench docs/samples
 

@@ -83,7 +83,7 @@ where
             }
             Err(error) => Err(error),
         };
-        record::invocation(&delivered, &result, attempts.sent, began.elapsed());
+        record::invocation(delivered, &result, attempts.sent, began.elapsed());
         result
     }
 

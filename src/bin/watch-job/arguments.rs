@@ -74,7 +74,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Get credentials from Zoho, once, and keep them for every later start
     ///
-    /// Register a client of the type "Non-browser Application" at https://api-console.zoho.com (or .eu, .in, …). Its ID and
+    /// Register a client of the type "Non-browser Application" at api-console.zoho.com (or .eu, .in, …). Its ID and
     /// its secret are options, or asked for, or read from a pipe, a line each. With a "Self Client", generate a code there and
     /// use --code.
     Login {

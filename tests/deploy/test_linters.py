@@ -24,14 +24,6 @@ def run(*command: str | Path) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def expanded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file with the template as plain CloudFormation."""
-    file = tmp_path_factory.mktemp("template") / "expanded.json"
-    file.write_text(json.dumps(template.expanded(), indent=1))
-    return file
-
-
 def test_sam_and_cfn_lint_find_the_template_valid() -> None:
     run(TOOLS / "sam", "validate", "--lint", "-t", TEMPLATE, "--region", "us-east-1")
 
@@ -63,7 +55,8 @@ ACCEPTED = {
 }
 
 
-def test_checkov_finds_only_what_is_accepted_for_a_reason(expanded: Path) -> None:
+def test_checkov_finds_only_what_is_accepted_for_a_reason(tmp_path: Path) -> None:
+    (expanded := tmp_path / "expanded.json").write_text(json.dumps(template.expanded(), indent=1))
     options = ("--framework", "cloudformation", "--skip-download", "--soft-fail", "--output", "json")
     results = json.loads(run(TOOLS / "checkov", *options, "-f", expanded))["results"]
     found = {(check["resource"].split(".")[-1], check["check_id"]) for check in results["failed_checks"]}

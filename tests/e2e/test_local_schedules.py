@@ -1,48 +1,15 @@
-"""The local stack behaves as AWS does. All other end-to-end tests rely on it."""
+"""Schedules of the local stack fire as those of AWS do. The other end-to-end tests show the rest of it."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
-from local.stack import Function, Stack
+from local.stack import Stack
 from local.wait import wait_until
 from tests.scripted import SCRIPTED_FUNCTION
-
-
-@pytest.fixture
-def deploy(stack: Stack) -> Callable[..., Function]:
-    return lambda **settings: stack.function(stack.unique("scripted"), binary=SCRIPTED_FUNCTION, **settings)
-
-
-def test_errors_timeouts_and_exits(deploy):
-    fn = deploy()
-    failed = fn.invoke({"error": "JobNotFound"})
-    assert (failed.ok, failed.error_type, failed.error_message) == (False, "JobNotFound", "as scripted")
-    assert fn.invoke({}).payload["count"] == 2
-    assert fn.invoke({"sleep": 60}, timeout=0.2).error_type == "Sandbox.Timedout"
-    assert fn.invoke({}).payload["count"] == 1, "the environment was killed"
-    exited = fn.invoke({"exit": 3})
-    assert (exited.error_type, "exit status 3" in exited.error_message) == ("Runtime.ExitError", True)
-    assert deploy(env={"INIT": "error"}).invoke({}).error_type == "NotReady"
-    assert deploy(env={"INIT": "exit"}).invoke({}).error_type == "Runtime.ExitError"
-
-
-def test_an_event_gets_three_attempts_and_then_goes_to_the_destination(stack, deploy):
-    queue = stack.queue()
-    fn = deploy(destination_arn=queue.arn)
-    assert [attempt.error_type for attempt in fn.invoke_event({"error": "Broken"}).wait()] == ["Broken"] * 3
-    (record,) = queue.drain()
-    assert record["requestContext"]["condition"] == "RetriesExhausted"
-    assert record["requestContext"]["approximateInvokeCount"] == 3
-    assert (record["requestPayload"], record["responsePayload"]["errorType"]) == ({"error": "Broken"}, "Broken")
-    assert [attempt.ok for attempt in fn.invoke_event({}).wait()] == [True]
-    assert queue.drain() == []
 
 
 def test_schedules_fire_at_their_start_at_their_rate_and_after_an_update():

@@ -10,11 +10,9 @@ import pytest
 
 from local.deployment import Deployment
 from local.deployment.template import ROOT
-from local.wait import wait_until
-from local.zoho_simulator import REFRESH_TOKEN_SECRET
 from tests import schemas
 from tests.deploy.reports import JOB_ID
-from tests.deploy.scenarios import ANNOUNCE, BAD_JOB, BEGIN, COMPLETED, FAILED_WATCH, LAP
+from tests.deploy.scenarios import ANNOUNCE, BAD_JOB, BEGIN, COMPLETED, LAP
 
 REQUEST = json.loads((ROOT / "events/step-functions.json").read_text(encoding="utf-8"))
 
@@ -71,14 +69,6 @@ def test_the_announcement_is_the_functions_own_notification(
             assert json.loads(publication.texts["https"])["content"]["title"] == publication.subject
 
 
-def test_a_watch_beyond_its_limit_is_announced_and_fails(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy(WatchLimitSeconds=60)
-    start_job(deployment, run_seconds=100_000)
-    execution = deployment.watch({**REQUEST, "first_checked_at": "2026-01-01T00:00:00Z"})
-    assert (execution.status, execution.error) == ("FAILED", "WATCH_TIMED_OUT")
-    assert deployment.outcomes() == ["WATCH_TIMED_OUT"]
-
-
 def test_checks_beyond_the_reserved_concurrency_are_repeated(deploy: Callable[..., Deployment]) -> None:
     deployment = deploy(ReservedConcurrency=1)
     zoho = deployment.stack.zoho.control
@@ -88,37 +78,6 @@ def test_checks_beyond_the_reserved_concurrency_are_repeated(deploy: Callable[..
     assert [execution.status for execution in executions] == ["SUCCEEDED"] * 3
     errors = {error for execution in executions for error in execution.errors}
     assert errors == {"Lambda.TooManyRequestsException"}
-
-
-@pytest.mark.parametrize(
-    ("error", "how", "named"),
-    [
-        ("TokenRejected", {"secret": {**REFRESH_TOKEN_SECRET, "refresh_token": "1000.revoked"}}, "refresh_token"),
-        ("InvalidConfiguration", {"env": {"ZOHO_API_VERSION": "eight"}}, "ZOHO_API_VERSION"),
-        ("JobNotFound", {}, "job"),
-    ],
-)
-def test_an_error_that_is_not_retryable_ends_a_watch_that_never_worked(
-    deploy: Callable[..., Deployment], error: str, how: dict[str, Any], named: str
-) -> None:
-    execution = (deployment := deploy(**how)).watch(REQUEST)
-    assert (execution.status, execution.error, execution.errors) == ("FAILED", error, [])
-    assert execution.states == [*BEGIN, *ANNOUNCE, FAILED_WATCH]
-    (message,) = deployment.published()
-    assert message.report["error"] == {"type": error, "message": execution.cause}
-    assert named in execution.cause
-
-
-@pytest.mark.parametrize(
-    ("event", "job_id"), [("bad-job-id-number", None), ("bad-missing-module", JOB_ID), ("bad-array", None)]
-)
-def test_an_invalid_request_is_announced_too(deployment: Deployment, event: str, job_id: str | None) -> None:
-    execution = deployment.watch(json.loads((ROOT / f"events/{event}.json").read_text(encoding="utf-8")))
-    assert (execution.status, execution.error) == ("FAILED", "InvalidInput")
-    (message,) = deployment.published()
-    assert message.report["job_id"] == job_id
-    assert message.subject.isascii()
-    assert len(message.subject) < 100
 
 
 def test_a_watch_goes_on_whatever_zoho_says(deployment: Deployment) -> None:
@@ -135,21 +94,6 @@ def test_a_watch_goes_on_whatever_zoho_says(deployment: Deployment) -> None:
     (message,) = deployment.published()
     assert message.report["checks"] == execution.states.count("Check status") >= 4
     assert "error" not in message.report
-
-
-def test_credential_errors_are_what_the_alarm_counts(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy(secret={**REFRESH_TOKEN_SECRET, "refresh_token": "1000.revoked"})
-    _, *counts = deployment.template.properties("CredentialErrorsAlarm")["Metrics"]
-    metrics = [count["MetricStat"]["Metric"] for count in counts]
-    assert {(metric["Namespace"], metric["MetricName"]) for metric in metrics} == {("MassChangeOwnerStatus", "Errors")}
-    counted = [{one["Name"]: one["Value"] for one in metric["Dimensions"]} for metric in metrics]
-    deployment.watch(REQUEST).wait()
-
-    def written() -> list[dict[str, str]]:
-        documents = [document for document in deployment.function.metrics if "Errors" in document]
-        return [{name: document[name] for name in ("FunctionName", "ErrorType")} for document in documents]
-
-    wait_until(lambda: any(dimensions in counted for dimensions in written()), "a value of the metric")
 
 
 def test_notices_about_an_unfinished_job_come_before_its_end(deploy: Callable[..., Deployment]) -> None:

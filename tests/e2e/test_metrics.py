@@ -7,6 +7,7 @@ from pathlib import Path
 
 from local.deployment import template
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
+from tests import schemas
 from tests.e2e.scene import Scene, status
 
 NAMESPACE = "MassChangeOwnerStatus"
@@ -83,13 +84,11 @@ def test_what_the_template_names_exists():
     """Each metric of the dashboard and the alarms, and each field of the log in a query."""
     resolved = template.resolve()
     text = str(resolved.resources)
-    alarms = {
-        one["Properties"]["MetricName"]
-        for one in resolved.resources.values()
-        if one["Type"] == "AWS::CloudWatch::Alarm" and one["Properties"].get("Namespace") == NAMESPACE
-    }
+    alarms = set(re.findall(rf"'Namespace': '{NAMESPACE}', 'MetricName': '(\w+)'", text))
+    errors = {one["const"] for one in schemas.schema("error")["$defs"]["ErrorType"]["oneOf"]}
+    assert errors >= set(re.findall(r"'Name': 'ErrorType', 'Value': '(\w+)'", text)) > {"TokenRejected"}
     widgets = set(re.findall(rf'"{NAMESPACE}", ?"(\w+)"', text)) | set(re.findall(r'MetricName=\\*"(\w+)\\*"', text))
-    assert alarms | widgets <= names_in_the_source()
+    assert {"Checks", "Errors"} <= alarms | widgets <= names_in_the_source()
     assert len(widgets) > 4
     record = (ROOT / "src/record.rs").read_text(encoding="utf-8")
     fields = record.partition("tracing::$level!(")[2].partition(")")[0]

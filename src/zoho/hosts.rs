@@ -93,43 +93,43 @@ mod tests {
         Origin::parse_host(text).unwrap()
     }
 
-    fn secret(fields: &str, default: Option<&str>) -> Secret {
-        let default = default.and_then(DataCenter::named);
-        Secret::parse(&format!(r#"{{"access_token":"t"{fields}}}"#), default).unwrap()
+    /// The hosts of a secret with these fields.
+    fn hosts(variables: [Option<&str>; 2], fields: &str, default: Option<&str>, named: Option<&str>) -> [ZohoHost; 2] {
+        let [for_accounts, for_api] = variables.map(|variable| variable.map(origin));
+        let text = format!(r#"{{"access_token":"t"{fields}}}"#);
+        let secret = Secret::parse(&text, default.and_then(DataCenter::named)).unwrap();
+        let accounts = accounts(for_accounts.as_ref(), &secret);
+        let named = named.and_then(|url| Origin::parse(url).ok());
+        let api = api(for_api.as_ref(), &secret, &accounts, named.as_ref());
+        [accounts, api]
     }
 
     #[test]
     fn the_first_known_host_is_called() {
-        const EU: &str = r#","data_center":"EU""#;
-        const SANDBOX: &str = r#","data_center":"EU","api_domain":"sandbox.zohoapis.eu""#;
-        let (in_, eu) = (Some("www.zohoapis.in"), Some("www.zohoapis.eu"));
-        for (variable, fields, response, expected) in [
-            (None, "", None, "www.zohoapis.com, set by the default of `data_center` in the secret"),
-            (None, EU, None, "www.zohoapis.eu, set by `data_center` in the secret"),
-            (None, EU, in_, "www.zohoapis.in, set by `data_center` in the secret"),
-            (None, SANDBOX, eu, "sandbox.zohoapis.eu, set by `api_domain` in the secret"),
-            (Some("crm.example.com"), SANDBOX, eu, "crm.example.com, set by ZOHO_API_DOMAIN"),
-        ] {
-            let (secret, response) = (secret(fields, None), response.map(origin));
-            let accounts = accounts(None, &secret);
-            let host = api(variable.map(origin).as_ref(), &secret, &accounts, response.as_ref());
-            assert_eq!(host.to_string(), format!("https://{expected}"), "{fields}");
-        }
-    }
-
-    #[test]
-    fn the_first_known_accounts_server_is_called() {
-        const FIELD: &str = r#","accounts_domain":"accounts.zoho.eu""#;
         const CANADA: &str = r#","data_center":"ca""#;
-        for (variable, fields, default, expected) in [
-            (None, "", None, "accounts.zoho.com, set by the default of `data_center` in the secret"),
-            (None, "", Some("AU"), "accounts.zoho.com.au, set by ZOHO_DATA_CENTER"),
-            (None, CANADA, Some("AU"), "accounts.zohocloud.ca, set by `data_center` in the secret"),
-            (None, FIELD, None, "accounts.zoho.eu, set by `accounts_domain` in the secret"),
-            (Some("accounts.zoho.in"), FIELD, None, "accounts.zoho.in, set by ZOHO_ACCOUNTS_DOMAIN"),
+        const BOTH: &str = r#","accounts_domain":"accounts.zoho.eu","api_domain":"sandbox.zohoapis.eu""#;
+        let (india, au) = (Some("https://www.zohoapis.in"), Some("AU"));
+        let own = [Some("accounts.example.com"), Some("crm.example.com")];
+        for (variables, fields, default, named, expected) in [
+            (
+                [None; 2],
+                "",
+                None,
+                None,
+                ["accounts.zoho.com", "www.zohoapis.com", "the default of `data_center` in the secret"],
+            ),
+            ([None; 2], "", au, None, ["accounts.zoho.com.au", "www.zohoapis.com.au", "ZOHO_DATA_CENTER"]),
+            ([None; 2], CANADA, au, None, ["accounts.zohocloud.ca", "www.zohoapis.ca", "`data_center` in the secret"]),
+            ([None; 2], CANADA, au, india, ["accounts.zohocloud.ca", "www.zohoapis.in", "`data_center` in the secret"]),
+            ([None; 2], BOTH, au, india, ["accounts.zoho.eu", "sandbox.zohoapis.eu", "`*_domain` in the secret"]),
+            (own, BOTH, au, india, ["accounts.example.com", "crm.example.com", "ZOHO_*_DOMAIN"]),
         ] {
-            let host = accounts(variable.map(origin).as_ref(), &secret(fields, default));
-            assert_eq!(host.to_string(), format!("https://{expected}"), "{fields}");
+            let shown = hosts(variables, fields, default, named).map(|host| host.to_string());
+            let [accounts, api, setting] = expected;
+            for (host, name, shown) in [(accounts, "accounts", &shown[0]), (api, "api", &shown[1])] {
+                let name = if setting.contains('`') { name.to_owned() } else { name.to_uppercase() };
+                assert_eq!(*shown, format!("https://{host}, set by {}", setting.replace('*', &name)));
+            }
         }
     }
 
@@ -138,8 +138,7 @@ mod tests {
     fn hosts_from_elsewhere_are_called_only_if_they_are_zohos() {
         const PUBLIC: &str = "https://accounts.zoho.eu";
         const LOOPBACK: &str = "http://127.0.0.1:8600";
-        for (named, accounts_url, is_called) in [
-            ("https://www.zohoapis.eu", PUBLIC, true),
+        for (named, accounts, is_called) in [
             ("https://developer.zohoapis.in", PUBLIC, true),
             ("https://www.zohoapis.eu", LOOPBACK, true),
             ("http://127.0.0.1:8601", LOOPBACK, true),
@@ -147,15 +146,11 @@ mod tests {
             ("https://zohoapis.eu", PUBLIC, false),
             ("https://evil.zohoapis.eu", PUBLIC, false),
             ("https://www.zohoapis.eu.evil.example", PUBLIC, false),
-            ("https://wwwxzohoapis.eu", PUBLIC, false),
-            ("https://169.254.169.254", PUBLIC, false),
             ("http://127.0.0.1:8601", PUBLIC, false),
             ("https://evil.example", LOOPBACK, false),
         ] {
-            let secret = secret("", None);
-            let accounts = accounts(Some(&origin(accounts_url)), &secret);
-            let host = api(None, &secret, &accounts, Origin::parse(named).ok().as_ref());
-            assert_eq!(host.origin.as_str(), if is_called { named } else { "https://www.zohoapis.com" }, "{named}");
+            let [_, api] = hosts([Some(accounts), None], "", None, Some(named));
+            assert_eq!(api.origin.as_str(), if is_called { named } else { "https://www.zohoapis.com" }, "{named}");
         }
     }
 }

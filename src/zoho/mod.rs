@@ -11,6 +11,8 @@ pub mod exchange;
 pub mod hosts;
 pub mod oauth;
 pub mod response;
+#[cfg(test)]
+mod tests;
 
 /// What the environment says about Zoho.
 #[derive(Debug, Clone)]

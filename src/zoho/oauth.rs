@@ -128,6 +128,3 @@ fn meaning(code: &str) -> Option<Meaning> {
         ),
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -151,6 +151,3 @@ fn plausible(counts: Counts) -> Counts {
         ..counts
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -12,14 +12,9 @@ use std::error::Error;
 use std::iter::successors;
 use std::sync::Arc;
 
-/// An operation on `{subject}`: a secret, a topic, or a schedule.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct AwsOperation {
-    /// In IAM's words. The service's prefix comes first.
-    pub permission: &'static str,
-    /// What did not happen.
-    pub failure: &'static str,
-}
+/// An operation on `{subject}` (a secret, a topic, or a schedule): its permission in IAM's words, which begin with the
+/// service's prefix, and what did not happen.
+pub(super) type AwsOperation = (&'static str, &'static str);
 
 /// What an error means for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +111,7 @@ impl Reporter {
     /// What is wanted of the output of an operation. An output without it is not AWS's.
     pub(super) fn result<T, U, E>(
         &self,
-        operation: AwsOperation,
+        (permission, failure): AwsOperation,
         subject: &str,
         sent: Result<T, SdkError<E, HttpResponse>>,
         wanted: impl FnOnce(T) -> Option<U>,
@@ -124,7 +119,6 @@ impl Reporter {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        let AwsOperation { permission, failure } = operation;
         let (prefix, _) = permission.split_once(':').unwrap_or_default();
         let (service, thing, setting) = match prefix {
             "sns" => ("SNS", "the topic", "STATUS_TOPIC_ARN"),

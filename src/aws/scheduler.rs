@@ -18,14 +18,12 @@ pub struct Scheduler {
     pub(super) reporter: Reporter,
 }
 
-const GET: AwsOperation =
-    AwsOperation { permission: "scheduler:GetSchedule", failure: "the schedule {subject} could not be read" };
-const UPDATE: AwsOperation =
-    AwsOperation { permission: "scheduler:UpdateSchedule", failure: "the schedule {subject} could not be updated" };
-const DELETE: AwsOperation = AwsOperation {
-    permission: "scheduler:DeleteSchedule",
-    failure: "the watch is over, but its schedule {subject} could not be deleted and is still running",
-};
+const GET: AwsOperation = ("scheduler:GetSchedule", "the schedule {subject} could not be read");
+const UPDATE: AwsOperation = ("scheduler:UpdateSchedule", "the schedule {subject} could not be updated");
+const DELETE: AwsOperation = (
+    "scheduler:DeleteSchedule",
+    "the watch is over, but its schedule {subject} could not be deleted and is still running",
+);
 
 impl Scheduler {
     /// Opens the connection to EventBridge Scheduler. Sends nothing.

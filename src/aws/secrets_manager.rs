@@ -16,10 +16,8 @@ pub struct SecretsManager {
     pub(super) secret_id: String,
 }
 
-const GET: AwsOperation =
-    AwsOperation { permission: "secretsmanager:GetSecretValue", failure: "the secret {subject} could not be read" };
-const PUT: AwsOperation =
-    AwsOperation { permission: "secretsmanager:PutSecretValue", failure: "the secret {subject} could not be written" };
+const GET: AwsOperation = ("secretsmanager:GetSecretValue", "the secret {subject} could not be read");
+const PUT: AwsOperation = ("secretsmanager:PutSecretValue", "the secret {subject} could not be written");
 
 impl SecretsManager {
     /// The current version, or the one with this label or ID.

@@ -15,8 +15,7 @@ pub struct Topic {
     pub(super) arn: String,
 }
 
-const PUBLISH: AwsOperation =
-    AwsOperation { permission: "sns:Publish", failure: "the message could not be published to {subject}" };
+const PUBLISH: AwsOperation = ("sns:Publish", "the message could not be published to {subject}");
 
 impl Topic {
     /// Publishes and returns the message ID.

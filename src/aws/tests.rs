@@ -23,7 +23,6 @@ use aws_smithy_types::body::SdkBody;
 use http::HeaderValue;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -37,33 +36,33 @@ const KEYS: [&str; 3] =
 /// A status and a body, or why there is no response.
 type Reply = Result<(u16, String), NoResponse>;
 
-fn error(status: u16, code: &str, message: &str) -> Reply {
-    Ok((status, json!({"__type": code, "message": message}).to_string()))
-}
-
-/// As SNS writes them.
-fn xml(status: u16, code: &str, message: &str) -> Reply {
+/// The reply to an operation: a body as it is, why there is none, or an error's code and, after a colon, its message.
+fn reply(operation: &str, status: u16, text: &str) -> Reply {
+    let (code, message) = text.split_once(": ").unwrap_or((text, "the reason"));
+    match text {
+        "TimedOut" => return Err(NoResponse::TimedOut),
+        "UnknownHost" => return Err(NoResponse::UnknownHost),
+        _ if text.is_empty() || text.starts_with(['{', '<']) => return Ok((status, text.to_owned())),
+        _ if operation != "publish" => return Ok((status, json!({"__type": code, "message": message}).to_string())),
+        _ => {}
+    }
     let error = format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>");
     Ok((status, format!("<ErrorResponse>{error}</ErrorResponse>")))
 }
 
-fn body(text: &str) -> Reply {
-    Ok((200, text.to_owned()))
-}
-
-/// Replies in this order, the last one again and again. Keeps the URL and the body of each request.
+/// Always replies the same. Keeps the URL and the body of each request.
 #[derive(Debug, Clone)]
 struct Canned {
-    replies: Arc<Mutex<VecDeque<Reply>>>,
+    reply: Reply,
     sent: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Canned {
-    fn new(replies: &[Reply]) -> Self {
-        Self { replies: Arc::new(Mutex::new(replies.to_vec().into())), sent: Arc::default() }
+    fn new(reply: Reply) -> Self {
+        Self { reply, sent: Arc::default() }
     }
 
-    /// The clients as they ship, with these replies.
+    /// The clients as they ship, with this reply.
     fn sdk(&self) -> Sdk {
         let connector = SharedHttpConnector::new(self.clone());
         sdk(http_client_fn(move |_, _| connector.clone()), true, None)
@@ -72,19 +71,13 @@ impl Canned {
     fn attempts(&self) -> usize {
         self.sent.lock().unwrap().len()
     }
-
-    fn last(&self) -> (String, String) {
-        self.sent.lock().unwrap().last().unwrap().clone()
-    }
 }
 
 impl HttpConnector for Canned {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
         self.sent.lock().unwrap().push((request.uri().to_owned(), body));
-        let mut replies = self.replies.lock().unwrap();
-        let reply = if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() };
-        HttpConnectorFuture::ready(match reply.unwrap() {
+        HttpConnectorFuture::ready(match self.reply.clone() {
             Ok((status, body)) => Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::from(body))),
             Err(reason) => Err(ConnectorError::io(TransportError::new(reason, "connecting failed").into())),
         })
@@ -117,18 +110,17 @@ fn message() -> Message {
     }
 }
 
-/// What the caller of one operation gets after these replies.
-async fn run(operation: &str, replies: &[Reply]) -> (String, Canned) {
-    let canned = Canned::new(replies);
+/// What the caller of one operation gets after this reply.
+async fn run(operation: &str, status: u16, text: &str) -> (String, Canned) {
+    let canned = Canned::new(reply(operation, status, text));
     let sdk = canned.sdk();
     let arn = ScheduleArn::parse(SCHEDULE, &Default::default()).unwrap();
     let (secret, topic, scheduler) = (sdk.secret("prod/zoho".into()), sdk.topic(TOPIC.into()), sdk.scheduler());
     let label = "ZOHO_ACCESS_TOKEN";
     let outcome = match operation {
         "current" => {
-            let read = secret.current().await;
             let fields = |it: Version| (it.text.expose_secret().to_owned(), it.id, it.created.epoch_seconds());
-            format!("{:?}", read.map(fields))
+            format!("{:?}", secret.current().await.map(fields))
         }
         "labeled" => format!("{:?}", secret.labeled(label).await),
         "put" => format!("{:?}", secret.put("id-1", label, &"text".into()).await),
@@ -136,7 +128,8 @@ async fn run(operation: &str, replies: &[Reply]) -> (String, Canned) {
         "delete" => format!("{:?}", scheduler.delete(&arn).await),
         "read" => format!("{:?}", scheduler.read(&arn).await),
         _ => {
-            let read = scheduler.read(&arn).await.unwrap().unwrap().1;
+            let schedule = Canned::new(Ok((200, READ.into()))).sdk().scheduler();
+            let (_, read) = schedule.read(&arn).await.unwrap().unwrap();
             let start = Timestamp::from_epoch_seconds(1_795_428_600);
             let update = ScheduleUpdate { start, expression: "rate(7 minutes)".into(), input: "new".into() };
             format!("{:?}", scheduler.update(&arn, read, update).await)
@@ -145,8 +138,6 @@ async fn run(operation: &str, replies: &[Reply]) -> (String, Canned) {
     (outcome, canned)
 }
 
-const SECRET: &str = r#"{"SecretString": "text", "VersionId": "id-1", "CreatedDate": 1795428000.0}"#;
-const PUBLISHED: &str = "<PublishResponse><PublishResult><MessageId>m-1</MessageId></PublishResult></PublishResponse>";
 const READ: &str = r#"{"CreationDate": 1795428000.5, "State": "ENABLED", "ScheduleExpression": "rate(5 minutes)",
     "ScheduleExpressionTimezone": "Asia/Tokyo", "EndDate": 1795600000.0, "Description": "d", "KmsKeyArn": "k",
     "ActionAfterCompletion": "DELETE", "FlexibleTimeWindow": {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 3},
@@ -155,83 +146,64 @@ const READ: &str = r#"{"CreationDate": 1795428000.5, "State": "ENABLED", "Schedu
 
 #[tokio::test(start_paused = true)]
 async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
-    let page = |status| vec![Ok((status, "<!DOCTYPE html><html><body>Sign in</body></html>".to_owned()))];
-    let none = |reason| vec![Err(reason)];
-    let json = |status, code| vec![error(status, code, "the reason")];
-    let said = |code, message| vec![error(400, code, message)];
-    let sns = |status, code| vec![xml(status, code, "the reason")];
-    let read_then = |reply: Reply| vec![body(READ), reply];
-    let no_value = "Secrets Manager can't find the specified secret value for staging label: AWSCURRENT";
-    let is_empty = "no value was stored yet. Store it: aws secretsmanager put-secret-value --secret-id prod/zoho \
-                    --secret-string file://secret.json";
-    let replica = "Operation not permitted on a replica secret. Call must be made in primary secret's region.";
-    let deleted = "You can't perform this operation on the secret because it was marked for deletion.";
-    let pass = "User is not authorized to perform: iam:PassRole";
+    const SECRET: &str = r#"{"SecretString": "text", "VersionId": "id-1", "CreatedDate": 1795428000.0}"#;
+    const PAGE: &str = "<!DOCTYPE html><html><body>Sign in</body></html>";
+    const EMPTY: &str = "ResourceNotFoundException: no secret value for staging label: AWSCURRENT";
+    const DELETED: &str = "InvalidRequestException: it was marked for deletion";
+    const PASS: &str = "AccessDeniedException: not authorized to perform: iam:PassRole";
+    let published = "<PublishResponse><PublishResult><MessageId>m-1</MessageId></PublishResult></PublishResponse>";
     let (found, binary) = (r#"Ok(("text", "id-1", 1795428000))"#, r#"Ok(("", "id-1", 0))"#);
     let (denied, undecided, throttled) = ("Err(Denied(", "Err(Unavailable(", "Err(Throttled(");
     let unpublished = "Err(WatchError { kind: NotificationFailed";
     let undeleted = "Err(WatchError { kind: ScheduleNotDeleted";
-    for (operation, replies, expected, attempts, part) in [
+    for (operation, status, text, expected, attempts, part) in [
         // What AWS says about the secret.
-        ("current", vec![body(SECRET)], found, 1, ""),
-        ("current", vec![body(r#"{"SecretBinary": "eA==", "VersionId": "id-1"}"#)], binary, 1, ""),
-        ("current", json(400, "ResourceNotFoundException"), denied, 1, "exists in Region eu-west-1"),
-        ("current", said("ResourceNotFoundException", no_value), denied, 1, is_empty),
-        ("current", said("InvalidRequestException", deleted), denied, 1, "Check ZOHO_SECRET_ID"),
-        ("current", json(400, "AccessDeniedException"), denied, 1, "role secretsmanager:GetSecretValue on the secret"),
-        ("current", said("AccessDeniedException", "Access to KMS is not allowed"), denied, 1, "kms:Decrypt"),
-        ("current", json(400, "DecryptionFailure"), denied, 1, "role kms:Decrypt on the KMS key"),
-        ("labeled", vec![body(SECRET)], "Ok(Some(", 1, ""),
-        ("labeled", json(400, "ResourceNotFoundException"), "Ok(None)", 1, ""),
-        ("put", vec![body(r#"{"VersionId": "id-1"}"#)], "Ok(Done)", 1, ""),
-        ("put", json(400, "ResourceExistsException"), "Ok(Taken)", 1, ""),
-        ("put", said("InvalidParameterException", replica), denied, 1, "It is a replica"),
-        ("put", json(400, "AccessDeniedException"), denied, 1, "secretsmanager:PutSecretValue"),
-        ("put", json(400, "LimitExceededException"), denied, 3, "what else writes to the secret"),
+        ("current", 200, SECRET, found, 1, ""),
+        ("current", 200, r#"{"SecretBinary": "eA==", "VersionId": "id-1"}"#, binary, 1, ""),
+        ("current", 400, "ResourceNotFoundException", denied, 1, "exists in Region eu-west-1"),
+        ("current", 400, EMPTY, denied, 1, "Store it: aws secretsmanager put-secret-value --secret-id prod/zoho --"),
+        ("current", 400, DELETED, denied, 1, "Check ZOHO_SECRET_ID"),
+        ("current", 400, "AccessDeniedException", denied, 1, "role secretsmanager:GetSecretValue on the secret"),
+        ("current", 400, "AccessDeniedException: no access to KMS", denied, 1, "role kms:Decrypt on the KMS key"),
+        ("labeled", 200, SECRET, "Ok(Some(", 1, ""),
+        ("labeled", 400, "ResourceNotFoundException", "Ok(None)", 1, ""),
+        ("put", 200, r#"{"VersionId": "id-1"}"#, "Ok(Done)", 1, ""),
+        ("put", 400, "ResourceExistsException", "Ok(Taken)", 1, ""),
+        ("put", 400, "InvalidParameterException: a replica secret", denied, 1, "It is a replica"),
+        ("put", 400, "LimitExceededException", denied, 3, "what else writes to the secret"),
         // Everything else says nothing about it.
-        ("current", json(400, "ExpiredTokenException"), undecided, 1, "AWS_SESSION_TOKEN"),
-        ("current", json(400, "SomethingNew"), undecided, 1, r#"(HTTP 400 SomethingNew \"the reason\")"#),
-        ("current", json(403, "SomethingNew"), undecided, 1, "role secretsmanager:GetSecretValue"),
-        ("current", json(500, "AccessDeniedException"), undecided, 3, "Try again later"),
-        ("current", json(400, "ThrottlingException"), throttled, 3, "Try again later"),
-        ("current", page(429), throttled, 1, "Try again later"),
-        ("current", none(NoResponse::TimedOut), undecided, 3, "a VPC endpoint for secretsmanager"),
-        ("current", none(NoResponse::UnknownHost), undecided, 3, "check AWS_REGION and AWS_ENDPOINT_URL"),
-        ("current", page(403), undecided, 1, "proxies on the way to Secrets Manager"),
-        ("current", vec![body("{}")], undecided, 1, "Check AWS_ENDPOINT_URL"),
-        ("put", vec![body("{}")], undecided, 1, "Check AWS_ENDPOINT_URL"),
+        ("current", 400, "ExpiredTokenException", undecided, 1, "AWS_SESSION_TOKEN"),
+        ("current", 400, "UnrecognizedClientException", undecided, 1, "AWS_SESSION_TOKEN"),
+        ("current", 400, "SomethingNew", undecided, 1, r#"(HTTP 400 SomethingNew \"the reason\")"#),
+        ("current", 403, "SomethingNew", undecided, 1, "role secretsmanager:GetSecretValue"),
+        ("current", 500, "AccessDeniedException", undecided, 3, "Try again later"),
+        ("current", 400, "ThrottlingException", throttled, 3, "Try again later"),
+        ("current", 429, PAGE, throttled, 1, "Try again later"),
+        ("current", 0, "TimedOut", undecided, 3, "a VPC endpoint for secretsmanager"),
+        ("current", 0, "UnknownHost", undecided, 3, "check AWS_REGION and AWS_ENDPOINT_URL"),
+        ("current", 403, PAGE, undecided, 1, "proxies on the way to Secrets Manager"),
+        ("current", 200, "{}", undecided, 1, "Check AWS_ENDPOINT_URL"),
+        ("put", 200, "{}", undecided, 1, "Check AWS_ENDPOINT_URL"),
         // The topic.
-        ("publish", vec![body(PUBLISHED)], r#"Ok("m-1")"#, 1, ""),
-        ("publish", sns(403, "AuthorizationError"), unpublished, 1, "role sns:Publish on the topic"),
-        ("publish", sns(404, "NotFound"), unpublished, 1, "Check STATUS_TOPIC_ARN"),
-        ("publish", sns(400, "KMSThrottling"), unpublished, 1, "Try again later"),
-        ("publish", sns(400, "KMSDisabled"), unpublished, 1, "the KMS key"),
-        ("publish", vec![body("<PublishResponse/>")], unpublished, 1, "proxies on the way to SNS"),
+        ("publish", 200, published, r#"Ok("m-1")"#, 1, ""),
+        ("publish", 403, "AuthorizationError", unpublished, 1, "role sns:Publish on the topic"),
+        ("publish", 404, "NotFound", unpublished, 1, "Check STATUS_TOPIC_ARN"),
+        ("publish", 400, "KMSThrottling", unpublished, 1, "Try again later"),
+        ("publish", 400, "KMSDisabled", unpublished, 1, "the KMS key"),
+        ("publish", 200, "<PublishResponse/>", unpublished, 1, "proxies on the way to SNS"),
         // The schedule.
-        ("read", vec![body(READ)], "Ok(Some((Schedule {", 1, ""),
-        ("read", json(404, "ResourceNotFoundException"), "Ok(None)", 1, ""),
-        ("read", vec![body("{}")], undeleted, 1, "proxies on the way to EventBridge Scheduler"),
-        ("update", read_then(body("{}")), "Ok(())", 2, ""),
-        (
-            "update",
-            read_then(error(403, "AccessDeniedException", pass)),
-            undeleted,
-            2,
-            "iam:PassRole on the schedule's",
-        ),
-        ("delete", vec![body("")], "Ok(())", 1, ""),
-        ("delete", json(404, "ResourceNotFoundException"), "Ok(())", 1, ""),
-        ("delete", page(404), undeleted, 1, "still running (HTTP 404). Check AWS_ENDPOINT_URL"),
-        (
-            "delete",
-            json(403, "AccessDeniedException"),
-            undeleted,
-            1,
-            "scheduler:DeleteSchedule on the schedules of its",
-        ),
+        ("read", 200, READ, "Ok(Some((Schedule {", 1, ""),
+        ("read", 404, "ResourceNotFoundException", "Ok(None)", 1, ""),
+        ("read", 200, "{}", undeleted, 1, "proxies on the way to EventBridge Scheduler"),
+        ("update", 200, "{}", "Ok(())", 1, ""),
+        ("update", 403, PASS, undeleted, 1, "iam:PassRole on the schedule's role"),
+        ("delete", 200, "", "Ok(())", 1, ""),
+        ("delete", 404, "ResourceNotFoundException", "Ok(())", 1, ""),
+        ("delete", 404, PAGE, undeleted, 1, "still running (HTTP 404). Check AWS_ENDPOINT_URL"),
+        ("delete", 403, "AccessDeniedException", undeleted, 1, "role scheduler:DeleteSchedule on the schedules of"),
     ] {
-        let (outcome, canned) = run(operation, &replies).await;
-        let row = format!("{operation} {replies:?}: {outcome}");
+        let (outcome, canned) = run(operation, status, text).await;
+        let row = format!("{operation} {status} {text}: {outcome}");
         assert!(outcome.starts_with(expected) && outcome.contains(part) && !outcome.contains("\\n"), "{row}");
         assert_eq!(canned.attempts(), attempts, "{row}");
     }
@@ -239,7 +211,7 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn retries_never_run_out_over_the_invocations_of_a_process() {
-    let canned = Canned::new(&[Err(NoResponse::TimedOut)]);
+    let canned = Canned::new(Err(NoResponse::TimedOut));
     let secret = canned.sdk().secret("prod/zoho".into());
     for invocation in 1..=200 {
         assert!(secret.current().await.is_err());
@@ -249,8 +221,7 @@ async fn retries_never_run_out_over_the_invocations_of_a_process() {
 
 #[tokio::test]
 async fn without_credentials_nothing_is_sent() {
-    let nowhere = Connections::new(None, None).unwrap();
-    let client = sdk_http_client(nowhere, Duration::from_secs(1));
+    let client = sdk_http_client(Connections::new(None, None).unwrap(), Duration::from_secs(1));
     let secret = sdk(client, false, Some("http://127.0.0.1:1")).secret("prod/zoho".into());
     let outcome = format!("{:?}", secret.current().await);
     assert!(outcome.starts_with("Err(Unavailable(") && outcome.contains("execution role"), "{outcome}");
@@ -258,34 +229,25 @@ async fn without_credentials_nothing_is_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn credentials_that_a_service_echoes_are_not_shown() {
-    let echo = KEYS.join(", ");
-    for (operation, reply) in [("current", error(400, &echo, &echo)), ("publish", xml(403, &echo, &echo))] {
-        let (message, _) = run(operation, &[reply]).await;
-        assert!(message.contains("[redacted]"), "{operation}: {message}");
-        assert!(!KEYS.iter().any(|key| message.contains(key)), "{operation}: {message}");
+    let echo = format!("{KEYS:?}: {KEYS:?}");
+    for operation in ["current", "publish"] {
+        let (message, _) = run(operation, 403, &echo).await;
+        assert!(message.contains("[redacted]") && !KEYS.iter().any(|key| message.contains(key)), "{message}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_sent() {
-    let sent = |canned: &Canned| serde_json::from_str::<Value>(&canned.last().1).unwrap();
-    let (_, canned) = run("put", &[body(r#"{"VersionId": "id-1"}"#)]).await;
-    let expected = json!({"SecretId": "prod/zoho", "ClientRequestToken": "id-1", "SecretString": "text",
-        "VersionStages": ["ZOHO_ACCESS_TOKEN"]});
-    assert_eq!(sent(&canned), expected);
-    let (_, canned) = run("delete", &[body("")]).await;
-    let (url, _) = canned.last();
-    assert!(url.starts_with("https://scheduler.eu-west-1.amazonaws.com/schedules/Leads-1?"), "{url}");
-    assert!(url.contains("groupName=watches"), "{url}");
+async fn the_requests_that_tests_of_the_binary_do_not_show() {
     // A topic's Region is that of its ARN.
-    let canned = Canned::new(&[body(PUBLISHED)]);
-    canned.sdk().topic(TOPIC.replace("eu-west-1", "us-east-2")).publish(&message()).await.unwrap();
-    assert_eq!(canned.last().0, "https://sns.us-east-2.amazonaws.com/");
+    let canned = Canned::new(Err(NoResponse::Other));
+    let topic = canned.sdk().topic(TOPIC.replace("eu-west-1", "us-east-2"));
+    assert!(topic.publish(&message()).await.is_err());
+    assert_eq!(canned.sent.lock().unwrap()[0].0, "https://sns.us-east-2.amazonaws.com/");
     // Everything that was read is sent back, but for what an update replaces.
-    let (_, canned) = run("update", &[body(READ), body("{}")]).await;
-    let mut expected: Value = serde_json::from_str(READ).unwrap();
-    let mut sent = sent(&canned);
+    let (_, canned) = run("update", 200, "{}").await;
+    let mut sent: Value = serde_json::from_str(&canned.sent.lock().unwrap()[0].1).unwrap();
     assert!(sent["ClientToken"].take().is_string());
+    let mut expected: Value = serde_json::from_str(READ).unwrap();
     for (key, value) in [
         ("ClientToken", Value::Null),
         ("StartDate", json!(1_795_428_600)),
@@ -311,7 +273,7 @@ async fn a_connection_opened_ahead_sends_nothing_and_serves_the_first_request() 
     let (mut stream, _) = accepted.unwrap();
     set_trace(Some(HeaderValue::from_static("Root=1-2")));
     let served = async {
-        let mut request = vec![0; 65_536];
+        let mut request = [0; 8_192];
         let length = stream.read(&mut request).await.unwrap();
         let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{READ}", READ.len());
         stream.write_all(head.as_bytes()).await.unwrap();

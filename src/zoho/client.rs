@@ -119,7 +119,6 @@ mod tests {
     fn pauses() {
         for (asked, is_unanswered, attempt, random, milliseconds) in [
             (None, false, 1, 0.0, 100),
-            (None, false, 2, 1.0, 400),
             (None, true, 1, 1.0, 0),
             (None, true, 2, 1.0, 400),
             (Some(2), false, 1, 1.0, 2_000),

@@ -39,28 +39,19 @@ fn invalid_secrets() {
     // `…` stands for a client.
     for (text, part) in [
         ("\u{feff}\n", "is empty"),
-        ("\"\"", "is empty"),
         // Not sent to Zoho: not the form of a token.
-        ("hunter2", "neither"),
         ("1000.hunter2", "neither"),
-        ("1000.hunter2.hunter3.hunter4", "neither"),
         ("1000.hunter2.h\u{fc}nter3", "neither"),
         ("Bearer 1000.hunter2.hunter3", "neither"),
-        (r#"[{"access_token": "hunter2"}]"#, "neither"),
-        // Where the JSON ends to be JSON.
         ("{\n\"access_token\": 'hunter2'}", "is not JSON from line 2, column 17 on"),
-        (r#"{"access_token": "hunter2"}{"access_token": "hunter3"}"#, "column 28"),
-        // Which field.
         (r#"{"accessToken": "hunter2"}"#, "none of the fields"),
         (r#"{"access_token": "hunter2 3"}"#, "`access_token` with white space"),
-        (r#"{"access_token": "h\u00fcnter2"}"#, "`access_token` with white space or characters other"),
         (r#"{"access_token": ["hunter2"]}"#, "`access_token` that is not a string"),
         (r#"{"client_id": "hunter2", "refresh_token": "hunter3"}"#, "no `client_secret`"),
         (r#"{"access_token": "hunter2", "refresh_token": "hunter3"}"#, "no `client_id`"),
         (r#"{… "x": 1}"#, "no `refresh_token` (or `soid`)"),
         (r#"{… "soid": "hunter4"}"#, "`soid` of another form"),
         (r#"{… "soid": "ZohoCRM.1", "scope": "ZohoCRM.org.READ,hunter4"}"#, "`scope` of another form"),
-        (r#"{… "soid": "ZohoCRM.1", "scope": "1000.hunter4"}"#, "`scope` of another form"),
         (r#"{… "refresh_token": "hunter4", "data_center": "hunter5"}"#, "`data_center` that does not exist"),
         (r#"{… "refresh_token": "hunter4", "api_domain": "hunter5"}"#, "`api_domain` that is not a host"),
         (r#"{… "refresh_token": "h", "accounts_domain": "1000.abc.def"}"#, "`accounts_domain` that is not"),

@@ -124,10 +124,9 @@ mod tests {
             (Some(2), false, 1, 1.0, 2_000),
             (Some(0), false, 1, 1.0, 200),
         ] {
-            let asked = asked.map(Duration::from_secs);
-            let error = WatchError::new(ErrorType::ZohoUnavailable, "").with_retry_after(asked);
-            let paused = pause(&error, is_unanswered, attempt, random);
-            assert_eq!(paused, Duration::from_millis(milliseconds), "{asked:?} {is_unanswered} {attempt} {random}");
+            let error =
+                WatchError::new(ErrorType::ZohoUnavailable, "").with_retry_after(asked.map(Duration::from_secs));
+            assert_eq!(pause(&error, is_unanswered, attempt, random).as_millis(), milliseconds, "{asked:?} {attempt}");
         }
     }
 }

@@ -47,7 +47,7 @@ impl AccessToken {
         (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())).then(|| Self(text.into()))
     }
 
-    /// The token itself, for the two places that need it: the header and the shared version of the secret.
+    /// The token itself, for the header and the shared version of the secret.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -137,27 +137,23 @@ const FORMS: &str = "Store an access token, {\"access_token\": …}, or {\"clien
 
 fn grant(fields: &Fields<'_>) -> Result<TokenGrant, Invalid> {
     let value = |name| value(fields, name);
-    let invalid = |what: &'static str, hint: &'static str| Err(Invalid::new(what, hint));
+    let invalid = |what| Invalid::new(what, FORMS);
     let (client_id, client_secret) = (value("client_id")?, value("client_secret")?);
     let (refresh_token, soid) = (value("refresh_token")?, value("soid")?);
-    let (client_id, client_secret, grant) = match (client_id, client_secret, refresh_token, soid) {
-        (None, None, None, None) => {
-            let token = value("access_token")?.as_deref().and_then(AccessToken::parse).map(TokenGrant::Static);
-            return token.ok_or_else(|| Invalid::new("has none of the fields that the function needs", FORMS));
+    if [&client_id, &client_secret, &refresh_token, &soid].into_iter().all(Option::is_none) {
+        let token = value("access_token")?.as_deref().and_then(AccessToken::parse).map(TokenGrant::Static);
+        return token.ok_or_else(|| invalid("has none of the fields that the function needs"));
+    }
+    let client_id = client_id.ok_or_else(|| invalid("has no `client_id`"))?;
+    let client_secret = client_secret.ok_or_else(|| invalid("has no `client_secret`"))?;
+    let grant = if let Some(token) = refresh_token {
+        vec![("grant_type", "refresh_token".to_owned()), ("refresh_token", token)]
+    } else {
+        let soid = soid.ok_or_else(|| invalid("has no `refresh_token` (or `soid`)"))?;
+        if !soid.starts_with("ZohoCRM.") {
+            return Err(Invalid::new("has a `soid` of another form", "Use ZohoCRM. followed by the organization's ID"));
         }
-        (None, ..) => return invalid("has no `client_id`", FORMS),
-        (_, None, ..) => return invalid("has no `client_secret`", FORMS),
-        (Some(id), Some(secret), Some(token), _) => {
-            (id, secret, vec![("grant_type", "refresh_token".to_owned()), ("refresh_token", token)])
-        }
-        (Some(id), Some(secret), None, Some(soid)) if soid.starts_with("ZohoCRM.") => {
-            let scope = scope(value("scope")?)?;
-            (id, secret, vec![("grant_type", "client_credentials".to_owned()), ("scope", scope), ("soid", soid)])
-        }
-        (.., Some(_)) => {
-            return invalid("has a `soid` of another form", "Use ZohoCRM. followed by the organization's ID");
-        }
-        _ => return invalid("has no `refresh_token` (or `soid`)", FORMS),
+        vec![("grant_type", "client_credentials".to_owned()), ("scope", scope(value("scope")?)?), ("soid", soid)]
     };
     let form = [("client_id", client_id), ("client_secret", client_secret)].into_iter().chain(grant);
     Ok(TokenGrant::Credentials(Credentials(form.map(|(name, value)| (name, value.into())).collect())))
@@ -190,8 +186,7 @@ fn is_zoho_token(text: &str) -> bool {
     matches!(*parts, ["1000", _, _]) && parts.iter().all(is_part)
 }
 
-/// Scopes are separated by commas. What has another form may be a value that belongs into another field: messages show the
-/// scope.
+/// Scopes, separated by commas. What has another form may be a secret in the wrong field: messages show the scope.
 fn scope(text: Option<String>) -> Result<String, Invalid> {
     let Some(text) = text else { return Ok(OPERATION.scope.to_owned()) };
     let scopes: Vec<&str> = text.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();

@@ -50,8 +50,7 @@ impl DataCenter {
         Origin::of_known_host(self.api_host)
     }
 
-    /// The data center whose API host this is. Sandboxes and developer organizations have hosts of their own in each
-    /// data center.
+    /// The data center whose API host this is. Each has hosts for sandboxes and for developer organizations, too.
     pub fn of_api_host(origin: &Origin) -> Option<Self> {
         let host = origin.as_str().strip_prefix("https://")?;
         let (label, domain) = host.split_once('.')?;
@@ -64,8 +63,7 @@ impl DataCenter {
 
 impl Default for DataCenter {
     fn default() -> Self {
-        let [first, ..] = Self::ALL;
-        first
+        Self::ALL[0]
     }
 }
 

@@ -45,8 +45,8 @@ pub(super) struct ZohoError<'a> {
     pub details: Fields<'a>,
 }
 
-/// What an error means, what happened, and what to do. In the latter, which may be empty, `{setting}` is what decides
-/// about the host, and `{settings}` is all that can.
+/// What an error means, what happened, and what to do. In the latter, `{setting}` decides about the host, and `{settings}`
+/// is all that can.
 pub(super) type Meaning = (ErrorType, &'static str, &'static str);
 
 /// The code of every throttle.
@@ -140,8 +140,7 @@ impl Exchange<'_> {
         WatchError::new(kind, format!("{what} ({}, returned {returned}){end}{advice}", self.host))
     }
 
-    /// The status, and the body as far as it may be shown: what issues tokens may have issued one that is damaged in any
-    /// way.
+    /// The status, and the body as far as it may be shown: the accounts server may have issued a token, damaged in any way.
     fn quoted(&self) -> String {
         let text = self.text();
         let may_hold_token = self.host.server == ZohoServer::Accounts

@@ -23,12 +23,6 @@ pub struct IssuedToken {
     pub lifetime: Duration,
 }
 
-/// The lifetime of a token whose response does not state a plausible one (doc).
-const DEFAULT_LIFETIME_SECONDS: u64 = 3_600;
-
-/// No token is trusted for longer.
-const LONGEST_LIFETIME_SECONDS: u64 = 86_400;
-
 /// Requests a token from an accounts server, once. Zoho counts every request that reaches it.
 pub(crate) async fn request_token(
     http: &impl HttpClient,
@@ -70,12 +64,10 @@ pub fn classify(exchange: &Exchange<'_>, scope: &str) -> Result<IssuedToken, Wat
     let field = |name| fields.parse::<String>(name).unwrap_or_default();
     if let Some(token) = AccessToken::parse(&field("access_token")) {
         let api_domain = Origin::parse(&field("api_domain")).ok();
-        // The older shape has `expires_in_sec` next to an `expires_in` in milliseconds.
-        let seconds = |name: &&str| json::whole_number(fields.get(name)?);
-        let mut lifetimes = ["expires_in_sec", "expires_in"].iter().filter_map(seconds);
-        let plausible = lifetimes.find(|seconds| (1..=LONGEST_LIFETIME_SECONDS).contains(seconds));
-        let lifetime = Duration::from_secs(plausible.unwrap_or(DEFAULT_LIFETIME_SECONDS));
-        return Ok(IssuedToken { token, api_domain, lifetime });
+        let seconds = |name| json::whole_number(fields.get(name)?).filter(|seconds| (1..=86_400).contains(seconds));
+        // The older shape has `expires_in_sec` next to an `expires_in` in milliseconds. An hour is documented.
+        let seconds = seconds("expires_in_sec").or_else(|| seconds("expires_in")).unwrap_or(3_600);
+        return Ok(IssuedToken { token, api_domain, lifetime: Duration::from_secs(seconds) });
     }
     let error = exchange.find_error(json);
     Err(match meaning(&error.code) {

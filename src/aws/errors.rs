@@ -62,7 +62,7 @@ const FULL: Meaning = (Denied, "Check what else writes to the secret");
 
 /// What errors mean by parts of their codes, and by a part of their texts: Secrets Manager reports different things under
 /// one code. The first row that fits counts.
-const MEANINGS: [(&[&str], &str, Meaning); 13] = [
+const MEANINGS: [(&[&str], &str, Meaning); 12] = [
     (&["Throttl", "TooManyRequests", "SlowDown"], "", THROTTLED),
     (&["AccessDenied"], "KMS", KEY),
     (&["KMS", "DecryptionFailure", "EncryptionFailure"], "", KEY),
@@ -75,8 +75,7 @@ const MEANINGS: [(&[&str], &str, Meaning); 13] = [
     // Whoever updates a schedule passes its role on.
     (&["AccessDenied"], "iam:PassRole", PASS_ROLE),
     (&["AccessDenied", "AuthorizationError", "NotAuthorized"], "", DENIED),
-    (&["ExpiredToken", "RequestExpired", "InvalidSignature", "SignatureDoesNotMatch"], "", CREDENTIALS),
-    (&["UnrecognizedClient", "InvalidClientTokenId", "IncompleteSignature"], "", CREDENTIALS),
+    (&["ExpiredToken", "RequestExpired", "Signature", "UnrecognizedClient", "InvalidClientTokenId"], "", CREDENTIALS),
 ];
 
 fn meaning(status: u16, code: &str, text: &str) -> Meaning {
@@ -130,15 +129,10 @@ impl Reporter {
             Ok(None) => ("a response without what was asked for".into(), NOT_AWS.0, NOT_AWS.1.into()),
             Err(error) => self.read(&error, prefix),
         };
-        let words = [
-            ("{subject}", subject),
-            ("{service}", service),
-            ("{permission}", permission),
-            ("{thing}", thing),
-            ("{setting}", setting),
-            ("{region}", &self.region),
-        ];
-        let filled = |text: &str| words.iter().fold(text.to_owned(), |text, (name, word)| text.replace(name, word));
+        let names = ["{subject}", "{service}", "{permission}", "{thing}", "{setting}", "{region}"];
+        let words = [subject, service, permission, thing, setting, &self.region];
+        let fill = |text: String, (name, word): (&str, &str)| text.replace(name, word);
+        let filled = |text: &str| names.into_iter().zip(words).fold(text.to_owned(), fill);
         let end = if advice.is_empty() { "" } else { ". " };
         let message = format!("{} ({}){end}{}", filled(failure), self.mask(&returned), filled(&advice));
         Err(AwsError { kind, message })

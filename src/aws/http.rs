@@ -21,8 +21,7 @@ pub fn set_trace(trace: Option<HeaderValue>) {
     *TRACE.lock().unwrap_or_else(PoisonError::into_inner) = trace;
 }
 
-/// Serves the SDK's requests through these connections. One attempt takes at most `request_timeout`, and less if the
-/// invocation has little time left.
+/// Serves the SDK's requests. One attempt takes at most `request_timeout`, less if the invocation has little time left.
 pub(crate) fn sdk_http_client(connections: Connections, request_timeout: Duration) -> SharedHttpClient {
     let connector = SharedHttpConnector::new(Adapter { connections, request_timeout });
     http_client_fn(move |_, _| connector.clone())

@@ -35,8 +35,7 @@ impl Sdk {
         request_timeout: Duration,
     ) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
-        // The default chain begins with these too. Named here, the rest of the chain (with a client of STS) does not have
-        // to be built on Lambda, where they are always set.
+        // The default chain begins with these, too. Named here, its rest (with a client of STS) is not built on Lambda.
         let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
         if keys.iter().all(|name| environment.get(name).is_some()) {
             loader = loader.credentials_provider(EnvironmentVariableCredentialsProvider::new());
@@ -56,8 +55,7 @@ impl Sdk {
     pub(super) fn new<'a>(config: SdkConfig, region: String, credentials: impl Iterator<Item = &'a str>) -> Self {
         // Shorter values are not credentials and may be words.
         let credentials = credentials.filter(|text| text.len() >= 8).map(SecretString::from).collect();
-        // Attempts are bounded by the invocation. A quota for the whole process would deny them to the invocations that
-        // follow an outage.
+        // Attempts are bounded by the invocation. A process's quota would deny them to the invocations after an outage.
         let partition = RetryPartition::custom("invocation").token_bucket(TokenBucket::unlimited()).build();
         // Three attempts, backing off from 100 ms: a connection that died while the environment was frozen costs a moment.
         // What is repeated is the SDK's decision.
@@ -76,12 +74,10 @@ impl Sdk {
 
     /// The topic with this ARN, in the Region that the ARN names.
     pub fn topic(&self, arn: String) -> Topic {
-        let mut reporter = self.reporter.clone();
-        if let Some(arn) = Arn::parse(&arn) {
-            reporter.region = arn.region.to_owned();
-        }
-        let config = aws_sdk_sns::config::Builder::from(&self.config).region(Region::new(reporter.region.clone()));
+        let region = Arn::parse(&arn).map_or_else(|| self.reporter.region.clone(), |arn| arn.region.to_owned());
+        let config = aws_sdk_sns::config::Builder::from(&self.config).region(Region::new(region.clone()));
         let config = config.retry_partition(self.partition.clone()).build();
+        let reporter = Reporter { region, ..self.reporter.clone() };
         Topic { client: aws_sdk_sns::Client::from_conf(config), reporter, arn }
     }
 
@@ -95,9 +91,8 @@ impl Sdk {
 
 /// The Region of the environment: of its variables, or of the AWS profile. Without one, no request can be sent.
 pub async fn region(environment: &Environment) -> Option<String> {
-    let variable = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| environment.get(name));
-    if let Some(region) = variable {
-        return Some(region.to_owned());
+    match ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| environment.get(name)) {
+        Some(region) => Some(region.to_owned()),
+        None => ProfileFileRegionProvider::new().region().await.map(|region| region.to_string()),
     }
-    ProfileFileRegionProvider::new().region().await.map(|region| region.to_string())
 }

@@ -43,7 +43,7 @@ fn reply(operation: &str, status: u16, text: &str) -> Reply {
     match text {
         "TimedOut" => return Err(NoResponse::TimedOut),
         "UnknownHost" => return Err(NoResponse::UnknownHost),
-        _ if text.is_empty() || text.starts_with(['{', '<']) => return Ok((status, text.to_owned())),
+        _ if text.starts_with(['{', '<']) => return Ok((status, text.to_owned())),
         _ if operation != "publish" => return Ok((status, json!({"__type": code, "message": message}).to_string())),
         _ => {}
     }
@@ -145,14 +145,7 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
         ("current", 200, SECRET, found, 1, ""),
         ("current", 200, r#"{"SecretBinary": "eA==", "VersionId": "id-1"}"#, binary, 1, ""),
         ("current", 400, "ResourceNotFoundException", denied, 1, "exists in Region eu-west-1"),
-        (
-            "current",
-            400,
-            "ResourceNotFoundException: no AWSCURRENT",
-            denied,
-            1,
-            "put-secret-value --secret-id prod/zoho",
-        ),
+        ("current", 400, "ResourceNotFoundException: AWSCURRENT", denied, 1, "put-secret-value --secret-id prod/zoho"),
         ("current", 400, "InvalidRequestException: marked for deletion", denied, 1, "Check ZOHO_SECRET_ID"),
         ("current", 400, "AccessDeniedException: KMS", denied, 1, "role kms:Decrypt on the KMS key"),
         ("labeled", 200, SECRET, "Ok(Some(", 1, ""),
@@ -163,7 +156,6 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
         ("put", 400, "LimitExceededException", denied, 3, "what else writes to the secret"),
         // Everything else says nothing about it.
         ("current", 400, "ExpiredTokenException", undecided, 1, "AWS_SESSION_TOKEN"),
-        ("current", 400, "UnrecognizedClientException", undecided, 1, "AWS_SESSION_TOKEN"),
         ("current", 400, "SomethingNew", undecided, 1, r#"(HTTP 400 SomethingNew \"the reason\")"#),
         ("current", 403, "SomethingNew", undecided, 1, "role secretsmanager:GetSecretValue"),
         ("current", 500, "AccessDeniedException", undecided, 3, "Try again later"),
@@ -185,11 +177,8 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
         ("publish", 400, "KMSThrottling", unpublished, 1, "Try again later"),
         ("publish", 200, "<PublishResponse/>", unpublished, 1, "proxies on the way to SNS"),
         // The schedule.
-        ("read", 200, READ, "Ok(Some((Schedule {", 1, ""),
         ("read", 200, "{}", undeleted, 1, "proxies on the way to EventBridge Scheduler"),
-        ("update", 200, "{}", "Ok(())", 1, ""),
         ("update", 403, "AccessDeniedException: iam:PassRole", undeleted, 1, "iam:PassRole on the schedule's role"),
-        ("delete", 200, "", "Ok(())", 1, ""),
         ("delete", 404, "ResourceNotFoundException", "Ok(())", 1, ""),
         ("delete", 404, PAGE, undeleted, 1, "still running (HTTP 404). Check AWS_ENDPOINT_URL"),
         ("delete", 403, "AccessDeniedException", undeleted, 1, "role scheduler:DeleteSchedule on the schedules of"),
@@ -218,13 +207,13 @@ async fn the_requests_that_tests_of_the_binary_do_not_show() {
     let (_, canned) = run("publish", 0, "TimedOut").await;
     assert_eq!(canned.sent.lock().unwrap()[0].0, "https://sns.us-east-2.amazonaws.com/");
     // Everything that was read is sent back, but for what an update replaces.
-    let (_, canned) = run("update", 200, "{}").await;
+    let (outcome, canned) = run("update", 200, "{}").await;
     let sent: Value = serde_json::from_str(&canned.sent.lock().unwrap()[0].1).unwrap();
     let changes = json!({"ClientToken": sent["ClientToken"], "GroupName": "watches", "StartDate": 1_795_428_600,
         "EndDate": 1_795_600_000, "ScheduleExpression": "rate(7 minutes)", "FlexibleTimeWindow": {"Mode": "OFF"}});
     let mut expected = with(&serde_json::from_str(READ).unwrap(), &changes);
     expected["Target"]["Input"] = json!("new");
-    assert_eq!(with(&sent, &json!({"CreationDate": expected["CreationDate"]})), expected);
+    assert_eq!(with(&sent, &json!({"CreationDate": expected["CreationDate"]})), expected, "{outcome}");
 }
 
 #[tokio::test]

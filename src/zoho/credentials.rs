@@ -52,8 +52,7 @@ impl AccessToken {
         self.0.expose_secret()
     }
 
-    /// `Zoho-oauthtoken …`, marked sensitive. The scheme is the same whatever `token_type` a token response names
-    /// (docs/zoho-api.md, "OAuth").
+    /// `Zoho-oauthtoken …`, marked sensitive; whatever `token_type` a response names (docs/zoho-api.md, "OAuth").
     pub fn authorization(&self) -> Option<HeaderValue> {
         let mut value = HeaderValue::from_str(&format!("Zoho-oauthtoken {}", self.expose())).ok()?;
         value.set_sensitive(true);

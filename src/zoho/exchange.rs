@@ -45,8 +45,7 @@ pub(super) struct ZohoError<'a> {
     pub details: Fields<'a>,
 }
 
-/// What an error means, what happened, and what to do. In the latter, `{setting}` decides about the host, and `{settings}`
-/// is all that can.
+/// What an error means, what happened, and what to do about it: `{setting}` decides about the host, `{settings}` can.
 pub(super) type Meaning = (ErrorType, &'static str, &'static str);
 
 /// The code of every throttle.
@@ -76,7 +75,7 @@ pub(super) async fn send<'a>(
 
 /// The error for a request without a response.
 pub(crate) fn no_response(host: &ZohoHost, error: &TransportError) -> WatchError {
-    let (server, hint, setting) = (host.server.name(), hint::no_response(error.reason, None), host.setting);
+    let (server, hint, setting) = (host.server, hint::no_response(error.reason, None), host.setting);
     let message = format!("{server} did not respond ({host}: {error}). {hint}. If the host is wrong, check {setting}");
     WatchError::new(ErrorType::ZohoUnavailable, message)
 }
@@ -129,14 +128,18 @@ impl Exchange<'_> {
 
     /// The error for a response that is not what Zoho documents. `problem` is a predicate.
     pub(super) fn undocumented(&self, problem: &str) -> WatchError {
-        let what = format!("the response of {} {problem}", self.host.server.name());
+        let what = format!("the response of {} {problem}", self.host.server);
         let advice = "Check {settings}, and proxies on the way";
         self.describe(ErrorType::ZohoUnexpectedResponse, &what, &self.quoted(), advice)
     }
 
     fn describe(&self, kind: ErrorType, what: &str, returned: &str, advice: &str) -> WatchError {
         let end = if advice.is_empty() { "" } else { ". " };
-        let advice = advice.replace("{setting}", self.host.setting).replace("{settings}", self.host.server.settings());
+        let settings = match self.host.server {
+            ZohoServer::Api => "ZOHO_API_DOMAIN, ZOHO_API_VERSION, and `api_domain` and `data_center` in the secret",
+            ZohoServer::Accounts => "ZOHO_ACCOUNTS_DOMAIN, and `accounts_domain` and `data_center` in the secret",
+        };
+        let advice = advice.replace("{setting}", self.host.setting).replace("{settings}", settings);
         WatchError::new(kind, format!("{what} ({}, returned {returned}){end}{advice}", self.host))
     }
 

@@ -8,11 +8,13 @@ use crate::zoho::data_center::DataCenter;
 use std::fmt;
 
 /// One of Zoho's servers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 pub enum ZohoServer {
     /// Serves the status of jobs.
+    #[strum(serialize = "Zoho's API")]
     Api,
     /// Issues access tokens.
+    #[strum(serialize = "Zoho's accounts server")]
     Accounts,
 }
 
@@ -60,24 +62,6 @@ pub fn api(
     ZohoHost { server: ZohoServer::Api, origin, setting }
 }
 
-impl ZohoServer {
-    /// As messages call it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Api => "Zoho's API",
-            Self::Accounts => "Zoho's accounts server",
-        }
-    }
-
-    /// Every setting that decides where a request goes.
-    pub fn settings(self) -> &'static str {
-        match self {
-            Self::Api => "ZOHO_API_DOMAIN, ZOHO_API_VERSION, and `api_domain` and `data_center` in the secret",
-            Self::Accounts => "ZOHO_ACCOUNTS_DOMAIN, and `accounts_domain` and `data_center` in the secret",
-        }
-    }
-}
-
 /// `https://www.zohoapis.com, set by ZOHO_API_DOMAIN`.
 impl fmt::Display for ZohoHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -96,6 +80,7 @@ mod tests {
         const CANADA: &str = r#","data_center":"ca""#;
         const BOTH: &str = r#","accounts_domain":"accounts.zoho.eu","api_domain":"sandbox.zohoapis.eu""#;
         const LOOPBACK: &str = r#","accounts_domain":"http://127.0.0.1:8600""#;
+        const DEVELOPER: &str = "https://developer.zohoapis.in";
         const DEFAULT: &str = "https://www.zohoapis.com, set by the default of `data_center` in the secret";
         let (au, own) = (DataCenter::named("AU"), Some("crm.example.com"));
         for (variable, fields, default, named, expected) in [
@@ -105,22 +90,10 @@ mod tests {
             (None, BOTH, au, "", "https://accounts.zoho.eu, set by `accounts_domain` in the secret"),
             (own, BOTH, au, "", "https://crm.example.com, set by ZOHO_ACCOUNTS_DOMAIN"),
             (None, "", None, "", DEFAULT),
-            (
-                None,
-                CANADA,
-                au,
-                "https://developer.zohoapis.in",
-                "https://developer.zohoapis.in, set by `data_center` in the",
-            ),
-            (
-                None,
-                BOTH,
-                au,
-                "https://www.zohoapis.in",
-                "https://sandbox.zohoapis.eu, set by `api_domain` in the secret",
-            ),
-            (own, BOTH, au, "https://www.zohoapis.in", "https://crm.example.com, set by ZOHO_API_DOMAIN"),
-            (None, LOOPBACK, None, "https://www.zohoapis.eu", "https://www.zohoapis.eu, set by `accounts_domain`"),
+            (None, CANADA, au, DEVELOPER, "https://developer.zohoapis.in, set by `data_center` in the secret"),
+            (None, BOTH, au, DEVELOPER, "https://sandbox.zohoapis.eu, set by `api_domain` in the secret"),
+            (own, BOTH, au, DEVELOPER, "https://crm.example.com, set by ZOHO_API_DOMAIN"),
+            (None, LOOPBACK, None, DEVELOPER, "https://developer.zohoapis.in, set by `accounts_domain` in the secret"),
             (None, LOOPBACK, None, "http://127.0.0.1:8601", "http://127.0.0.1:8601, set by `accounts_domain`"),
             (None, LOOPBACK, None, "https://evil.example", DEFAULT),
             (None, "", None, "http://127.0.0.1:8601", DEFAULT),

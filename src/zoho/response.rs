@@ -130,11 +130,8 @@ fn job_status(json: &RawValue, secrets: &[&str]) -> Result<JobStatus, &'static s
     if status.as_str().chars().count() > LONGEST_STATUS {
         return Err("has a `Status` of more than 100 characters");
     }
-    let count = |key| match job.get(key).map(json::whole_number) {
-        None => Ok(None),
-        Some(Some(count)) => Ok(Some(count)),
-        Some(None) => Err("has a count that is not a whole number"),
-    };
+    let number = |json| json::whole_number(json).ok_or("has a count that is not a whole number");
+    let count = |key| job.get(key).map(number).transpose();
     let [total, updated, not_updated, failed] = OPERATION.counts.map(count);
     let counts = Counts { total: total?, updated: updated?, not_updated: not_updated?, failed: failed? };
     Ok(JobStatus { status, counts: plausible(counts) })

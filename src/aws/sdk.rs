@@ -28,12 +28,8 @@ pub struct Sdk {
 
 impl Sdk {
     /// Credentials and endpoints are those of the process's environment, as in every program with an AWS SDK.
-    pub async fn load(
-        connections: Connections,
-        environment: &Environment,
-        region: String,
-        request_timeout: Duration,
-    ) -> Self {
+    /// An attempt takes at most `timeout`.
+    pub async fn load(connections: Connections, environment: &Environment, region: String, timeout: Duration) -> Self {
         let mut loader = aws_config::defaults(BehaviorVersion::latest());
         // The default chain begins with these, too. Named here, its rest (with a client of STS) is not built on Lambda.
         let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"];
@@ -42,7 +38,7 @@ impl Sdk {
         }
         let config = loader
             .region(Region::new(region.clone()))
-            .http_client(sdk_http_client(connections, request_timeout))
+            .http_client(sdk_http_client(connections, timeout))
             // Responses are read whole and have a time limit of their own.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .load()

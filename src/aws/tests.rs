@@ -148,7 +148,6 @@ async fn what_a_response_becomes_and_how_often_the_request_is_sent() {
         ("current", 400, "ResourceNotFoundException: AWSCURRENT", denied, 1, "put-secret-value --secret-id prod/zoho"),
         ("current", 400, "InvalidRequestException: marked for deletion", denied, 1, "Check ZOHO_SECRET_ID"),
         ("current", 400, "AccessDeniedException: KMS", denied, 1, "role kms:Decrypt on the KMS key"),
-        ("labeled", 200, SECRET, "Ok(Some(", 1, ""),
         ("labeled", 400, "ResourceNotFoundException", "Ok(None)", 1, ""),
         ("put", 200, r#"{"VersionId": "id-1"}"#, "Ok(Done)", 1, ""),
         ("put", 400, "ResourceExistsException", "Ok(Taken)", 1, ""),

@@ -41,18 +41,13 @@ pub fn accounts(variable: Option<&Origin>, secret: &Secret) -> ZohoHost {
 
 /// The API host: `ZOHO_API_DOMAIN`, the secret's `api_domain`, the token response's, or the data center's.
 ///
-/// `from_response` is the `api_domain` of a response of `accounts`, or of the shared token. It decides where access tokens
+/// `named` is the `api_domain` of a response of `accounts`, or of the shared token. It decides where access tokens
 /// are sent, so that it counts only if it is a Zoho API host, or a loopback host next to an accounts server on one.
-pub fn api(
-    variable: Option<&Origin>,
-    secret: &Secret,
-    accounts: &ZohoHost,
-    from_response: Option<&Origin>,
-) -> ZohoHost {
+pub fn api(variable: Option<&Origin>, secret: &Secret, accounts: &ZohoHost, named: Option<&Origin>) -> ZohoHost {
     let is_trusted = |origin: &&Origin| {
         DataCenter::of_api_host(origin).is_some() || (origin.is_loopback() && accounts.origin.is_loopback())
     };
-    let (origin, setting) = match (variable, &secret.api_domain, from_response.filter(is_trusted)) {
+    let (origin, setting) = match (variable, &secret.api_domain, named.filter(is_trusted)) {
         (Some(origin), ..) => (origin.clone(), "ZOHO_API_DOMAIN"),
         (None, Some(origin), _) => (origin.clone(), "`api_domain` in the secret"),
         // Whatever decides about the accounts server decides what its responses name.

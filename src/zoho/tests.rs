@@ -4,16 +4,14 @@ use crate::http::{NoResponse, Origin, TransportError};
 use crate::operation::OPERATION;
 use crate::tests::at;
 use crate::zoho::exchange::{self, Exchange};
-use crate::zoho::hosts::{ZohoHost, ZohoServer};
+use crate::zoho::hosts::ZohoHost;
+use crate::zoho::hosts::ZohoServer::{self, Accounts, Api};
 use crate::zoho::{oauth, response};
 use ::http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 
-fn api() -> ZohoHost {
-    crate::tests::host(ZohoServer::Api, "EU", "ZOHO_API_DOMAIN")
-}
-
-fn accounts() -> ZohoHost {
-    crate::tests::host(ZohoServer::Accounts, "EU", "`data_center` in the secret")
+fn host(server: ZohoServer) -> ZohoHost {
+    let setting = if server == Api { "ZOHO_API_DOMAIN" } else { "`data_center` in the secret" };
+    crate::tests::host(server, "EU", setting)
 }
 
 /// It asks to wait seven seconds.
@@ -50,7 +48,7 @@ fn job_statuses() {
         let initials = ["\"T\"", "\"U\"", "\"N\"", "\"F\""].into_iter().zip(OPERATION.counts);
         let job = initials.fold(job.to_owned(), |job, (key, name)| job.replace(key, &format!("{name:?}")));
         // Any 2xx with the documented body.
-        let read = response::classify(&exchange(&api(), 202, &format!(r#"{{"data":[{job}],"info":{{}}}}"#)));
+        let read = response::classify(&exchange(&host(Api), 202, &format!(r#"{{"data":[{job}],"info":{{}}}}"#)));
         assert_eq!(read.unwrap(), crate::tests::job(status, counts), "{job}");
     }
 }
@@ -69,7 +67,7 @@ fn tokens_and_their_lifetimes() {
         (r#""expires_in":1800000"#, 3_600, None),
     ] {
         let body = format!(r#"{{"access_token":"t",{fields}}}"#);
-        let issued = oauth::classify(&exchange(&accounts(), 200, &body), "A.b").unwrap();
+        let issued = oauth::classify(&exchange(&host(Accounts), 200, &body), "A.b").unwrap();
         assert_eq!((issued.token.expose(), issued.lifetime.as_secs()), ("t", seconds), "{fields}");
         assert_eq!(issued.api_domain.as_ref().map(Origin::as_str), api, "{fields}");
     }
@@ -78,86 +76,85 @@ fn tokens_and_their_lifetimes() {
 #[test]
 fn errors() {
     const TOO_LONG: &str = "more than 1 MiB";
-    let (api, accounts) = (&api(), &accounts());
     let in_data = |row: &str| format!(r#"{{"data":[{}]}}"#, body(row));
     let long = in_data(&format!(r#"{{"Status":"{}"}}"#, "A".repeat(101)));
     let scopes = format!("ScopeMismatch & {} & {}", OPERATION.scope, OPERATION.start_scope);
-    for (host, status, row, parts) in [
+    for (server, status, row, parts) in [
         // No such job.
-        (api, 204, "INVALID_TOKEN", "NoContent & Zoho does not know this job & 60 days & sandbox"),
-        (api, 404, r#"{"code":null,"message":null}"#, "JobNotFound: the job exists, but in another module"),
-        (api, 404, "REQUIRED_PARAM_MISSING", "JobNotFound: Zoho does not know this job"),
-        (api, 400, r#"INVALID_DATA {"param_name":"job_id"}"#, "JobNotFound"),
-        (api, 400, r#"UNABLE_TO_PARSE_DATA_TYPE {"param":"job_id"}"#, "JobNotFound"),
-        (api, 400, "INVALID_DATA", "JobNotFound"),
-        (api, 400, r#"INVALID_DATA {"param_name":"page"}"#, "ZohoUnexpectedResponse"),
+        (Api, 204, "INVALID_TOKEN", "NoContent & Zoho does not know this job & 60 days & sandbox"),
+        (Api, 404, r#"{"code":null,"message":null}"#, "JobNotFound: the job exists, but in another module"),
+        (Api, 404, "REQUIRED_PARAM_MISSING", "JobNotFound: Zoho does not know this job"),
+        (Api, 400, r#"INVALID_DATA {"param_name":"job_id"}"#, "JobNotFound"),
+        (Api, 400, r#"UNABLE_TO_PARSE_DATA_TYPE {"param":"job_id"}"#, "JobNotFound"),
+        (Api, 400, "INVALID_DATA", "JobNotFound"),
+        (Api, 400, r#"INVALID_DATA {"param_name":"page"}"#, "ZohoUnexpectedResponse"),
         // The token, the permission, and the module.
-        (api, 200, "INVALID_OAUTHTOKEN", "TokenRejected & Check ZOHO_API_DOMAIN, too"),
-        (api, 401, "SOMETHING_NEW", "TokenRejected"),
-        (api, 401, r#"{"error":"invalid_token","error_description":"d"}"#, "TokenRejected & 401 invalid_token \"d\")"),
-        (api, 401, r#"{"code":"oauth scope mismatch"}"#, &scopes),
-        (api, 202, &in_data(r#"NO_PERMISSION {"permissions":["View"]}"#), "PermissionDenied & \"m\", permissions"),
-        (api, 403, r#"NO_PERMISSION {"permissions":["Crm_Implied_Api_Access"]}"#, "Zoho CRM API Access"),
-        (api, 400, "AUTHORIZATION_FAILED", "PermissionDenied & access to the module"),
-        (api, 403, "IP_NOT_ALLOWED", "PermissionDenied & certain IP addresses"),
-        (api, 403, "LICENSE_EXPIRED", "PermissionDenied & licenses are valid"),
-        (api, 400, "FEATURE_NOT_SUPPORTED", "ZohoUnexpectedResponse & Enterprise and Ultimate editions"),
-        (api, 404, r#"{"code":"INVALID_MODULE","message":"\ud800","details":1e400}"#, "InvalidModule & API name"),
+        (Api, 200, "INVALID_OAUTHTOKEN", "TokenRejected & Check ZOHO_API_DOMAIN, too"),
+        (Api, 401, "SOMETHING_NEW", "TokenRejected"),
+        (Api, 401, r#"{"error":"invalid_token","error_description":"d"}"#, "TokenRejected & 401 invalid_token \"d\")"),
+        (Api, 401, r#"{"code":"oauth scope mismatch"}"#, &scopes),
+        (Api, 202, &in_data(r#"NO_PERMISSION {"permissions":["View"]}"#), "PermissionDenied & \"m\", permissions"),
+        (Api, 403, r#"NO_PERMISSION {"permissions":["Crm_Implied_Api_Access"]}"#, "Zoho CRM API Access"),
+        (Api, 400, "AUTHORIZATION_FAILED", "PermissionDenied & access to the module"),
+        (Api, 403, "IP_NOT_ALLOWED", "PermissionDenied & certain IP addresses"),
+        (Api, 403, "LICENSE_EXPIRED", "PermissionDenied & licenses are valid"),
+        (Api, 400, "FEATURE_NOT_SUPPORTED", "ZohoUnexpectedResponse & Enterprise and Ultimate editions"),
+        (Api, 404, r#"{"code":"INVALID_MODULE","message":"\ud800","details":1e400}"#, "InvalidModule & API name"),
         // A throttle is one at any status, wherever its name stands; HTTP 429 and 5xx go by the status.
-        (api, 429, "INVALID_TOKEN", "Some(7s) ZohoRateLimited"),
-        (api, 200, r#"TOO_MANY_REQUESTS {"retry_after":"12"}"#, "Some(12s) ZohoRateLimited"),
-        (api, 503, r#"INTERNAL_ERROR {"retry_after":-1}"#, "Some(7s) ZohoUnavailable"),
-        (api, 401, "Limit_Reached", "ZohoRateLimited & Limit_Reached"),
-        (api, 200, &in_data("TOO_MANY_CALLS"), "ZohoRateLimited"),
-        (api, 403, r#"{"error":"throttling"}"#, "ZohoRateLimited"),
-        (api, 400, r#"{"error":{"title":"A_LIMIT-B","details":{"message":"m"}}}"#, "ZohoRateLimited & A_LIMIT-B \"m\""),
-        (api, 400, "INTERNAL_ERROR", "ZohoUnavailable"),
+        (Api, 429, "INVALID_TOKEN", "Some(7s) ZohoRateLimited"),
+        (Api, 200, r#"TOO_MANY_REQUESTS {"retry_after":"12"}"#, "Some(12s) ZohoRateLimited"),
+        (Api, 503, r#"INTERNAL_ERROR {"retry_after":-1}"#, "Some(7s) ZohoUnavailable"),
+        (Api, 401, "Limit_Reached", "ZohoRateLimited & Limit_Reached"),
+        (Api, 200, &in_data("TOO_MANY_CALLS"), "ZohoRateLimited"),
+        (Api, 403, r#"{"error":"throttling"}"#, "ZohoRateLimited"),
+        (Api, 400, r#"{"error":{"title":"A_LIMIT-B","details":{"message":"m"}}}"#, "ZohoRateLimited & A_LIMIT-B \"m\""),
+        (Api, 400, "INTERNAL_ERROR", "ZohoUnavailable"),
         // What nobody knows has no advice: this is the end.
-        (api, 418, "SOMETHING_NEW", "ZohoUnexpectedResponse & HTTP 418 SOMETHING_NEW \"m\")\n"),
-        (api, 400, r#"{"error":{"code":"x-y","message":"m"}}"#, "HTTP 400 x-y \"m\""),
-        (api, 405, r#"{"code":1234}"#, "HTTP 405 1234"),
-        (api, 404, "INVALID_URL_PATTERN", "ZohoUnexpectedResponse & ZOHO_API_DOMAIN, ZOHO_API_VERSION, and"),
-        (api, 400, "INVALID_HOST", "ZohoUnexpectedResponse & Check ZOHO_API_DOMAIN"),
+        (Api, 418, "SOMETHING_NEW", "ZohoUnexpectedResponse & HTTP 418 SOMETHING_NEW \"m\")\n"),
+        (Api, 400, r#"{"error":{"code":"x-y","message":"m"}}"#, "HTTP 400 x-y \"m\""),
+        (Api, 405, r#"{"code":1234}"#, "HTTP 405 1234"),
+        (Api, 404, "INVALID_URL_PATTERN", "ZohoUnexpectedResponse & ZOHO_API_DOMAIN, ZOHO_API_VERSION, and"),
+        (Api, 400, "INVALID_HOST", "ZohoUnexpectedResponse & Check ZOHO_API_DOMAIN"),
         // JSON, but no job.
-        (api, 200, "{}", "ZohoUnexpectedResponse & has no `data`"),
-        (api, 200, r#"{"data":[]}"#, "has no job in `data`"),
-        (api, 200, r#"{"data":[{"Status":7}]}"#, "no `Status` that is a string"),
-        (api, 200, r#"{"data":[{"Status":"hunter2-token"}]}"#, "a `Status` that contains a token"),
-        (api, 200, r#"{"data":[{"Status":" "}]}"#, "an empty `Status`"),
-        (api, 200, &long, "more than 100 characters"),
-        (api, 200, r#"{"data":[{"Status":"A","Failed_Count":-1}]}"#, "a count that is not a whole number"),
-        (api, 200, r#"{"data":[{"Status":"A","Status":"B"}]}"#, "contradicts itself"),
-        (api, 200, r#"{"data":[{"Status":"A"},{"Status":"B"}]}"#, "contradicts itself"),
-        (api, 200, r#"{"data":[{"Status":"A"}],"data":[{"Status":"B"}]}"#, "contradicts itself"),
-        (api, 401, TOO_LONG, "ZohoUnexpectedResponse & exceeds 1 MiB"),
+        (Api, 200, "{}", "ZohoUnexpectedResponse & has no `data`"),
+        (Api, 200, r#"{"data":[]}"#, "has no job in `data`"),
+        (Api, 200, r#"{"data":[{"Status":7}]}"#, "no `Status` that is a string"),
+        (Api, 200, r#"{"data":[{"Status":"hunter2-token"}]}"#, "a `Status` that contains a token"),
+        (Api, 200, r#"{"data":[{"Status":" "}]}"#, "an empty `Status`"),
+        (Api, 200, &long, "more than 100 characters"),
+        (Api, 200, r#"{"data":[{"Status":"A","Failed_Count":-1}]}"#, "a count that is not a whole number"),
+        (Api, 200, r#"{"data":[{"Status":"A","Status":"B"}]}"#, "contradicts itself"),
+        (Api, 200, r#"{"data":[{"Status":"A"},{"Status":"B"}]}"#, "contradicts itself"),
+        (Api, 200, r#"{"data":[{"Status":"A"}],"data":[{"Status":"B"}]}"#, "contradicts itself"),
+        (Api, 401, TOO_LONG, "ZohoUnexpectedResponse & exceeds 1 MiB"),
         // What is not Zoho's says nothing about the job, the token, or the permission.
-        (api, 403, "<html>log in</html>", "NotJson & is not JSON & log in & ZOHO_API_DOMAIN"),
-        (api, 401, r#"{"error":"Unauthorized","status":401}"#, "NotJson & has no error code"),
-        (api, 403, r#"{"code":403,"message":"Forbidden"}"#, "NotJson & has no error code"),
-        (api, 404, "{}", "NotJson & has no error code"),
-        (api, 302, "<html>moved</html>", "NotJson & is a redirect"),
+        (Api, 403, "<html>log in</html>", "NotJson & is not JSON & log in & ZOHO_API_DOMAIN"),
+        (Api, 401, r#"{"error":"Unauthorized","status":401}"#, "NotJson & has no error code"),
+        (Api, 403, r#"{"code":403,"message":"Forbidden"}"#, "NotJson & has no error code"),
+        (Api, 404, "{}", "NotJson & has no error code"),
+        (Api, 302, "<html>moved</html>", "NotJson & is a redirect"),
         // Too many requests for tokens, in whatever words.
-        (accounts, 400, r#"{"error":"Access Denied"}"#, "TokenRateLimited & 10 in 10 minutes"),
+        (Accounts, 400, r#"{"error":"Access Denied"}"#, "TokenRateLimited & 10 in 10 minutes"),
         // Rejections; any other word is none.
-        (accounts, 200, r#"{"error":"invalid_code"}"#, "TokenRejected & 20 for each user and client"),
-        (accounts, 400, r#"{"error":"INVALID GRANT"}"#, "TokenRejected & rejected the `refresh_token`"),
-        (accounts, 200, r#"{"error":"invalid_client"}"#, "TokenRejected & correct `data_center` in the secret"),
-        (accounts, 401, r#"{"error":"unauthorized_client"}"#, "TokenRejected & does not know the `client_id`"),
-        (accounts, 200, r#"{"error":"invalid_client_secret"}"#, "TokenRejected & Copy `client_secret` again"),
-        (accounts, 200, r#"{"error":"invalid_scope"}"#, "TokenRejected & scope was A.b"),
-        (accounts, 400, r#"{"error":"something_new"}"#, "ZohoUnavailable & something_new"),
-        (accounts, 503, r#"{"error":"invalid_code"}"#, "ZohoUnavailable"),
+        (Accounts, 200, r#"{"error":"invalid_code"}"#, "TokenRejected & 20 for each user and client"),
+        (Accounts, 400, r#"{"error":"INVALID GRANT"}"#, "TokenRejected & rejected the `refresh_token`"),
+        (Accounts, 200, r#"{"error":"invalid_client"}"#, "TokenRejected & correct `data_center` in the secret"),
+        (Accounts, 401, r#"{"error":"unauthorized_client"}"#, "TokenRejected & does not know the `client_id`"),
+        (Accounts, 200, r#"{"error":"invalid_client_secret"}"#, "TokenRejected & Copy `client_secret` again"),
+        (Accounts, 200, r#"{"error":"invalid_scope"}"#, "TokenRejected & scope was A.b"),
+        (Accounts, 400, r#"{"error":"something_new"}"#, "ZohoUnavailable & something_new"),
+        (Accounts, 503, r#"{"error":"invalid_code"}"#, "ZohoUnavailable"),
         // A new token is not shown, even if the response is damaged.
-        (accounts, 200, r#"{"access_token":"hunter2 3"}"#, "ZohoUnexpectedResponse & Check ZOHO_ACCOUNTS_DOMAIN"),
-        (accounts, 201, "hunter2", "NotJson & is not JSON"),
-        (accounts, 500, r#"{"access_token":"hunter2"#, "ZohoUnavailable"),
-        (accounts, 302, "<Access_Token=hunter2", "NotJson & is a redirect"),
+        (Accounts, 200, r#"{"access_token":"hunter2 3"}"#, "ZohoUnexpectedResponse & Check ZOHO_ACCOUNTS_DOMAIN"),
+        (Accounts, 201, "hunter2", "NotJson & is not JSON"),
+        (Accounts, 500, r#"{"access_token":"hunter2"#, "ZohoUnavailable"),
+        (Accounts, 302, "<Access_Token=hunter2", "NotJson & is a redirect"),
     ] {
-        let body = (row != TOO_LONG).then(|| body(row).into());
+        let (host, body) = (&host(server), (row != TOO_LONG).then(|| body(row).into()));
         let exchange = Exchange { body, ..exchange(host, status, "") };
-        let error = match host.server {
-            ZohoServer::Api => response::classify(&exchange).expect_err(row),
-            ZohoServer::Accounts => oauth::classify(&exchange, "A.b").expect_err(row),
+        let error = match server {
+            Api => response::classify(&exchange).expect_err(row),
+            Accounts => oauth::classify(&exchange, "A.b").expect_err(row),
         };
         let text = format!("{:?} {:?} {error}\n", error.cause(), error.retry_after());
         for part in parts.split(" & ").chain([&*format!("HTTP {status}"), &*format!("{host}")]) {
@@ -176,7 +173,7 @@ fn what_responds_in_no_way_is_described_by_its_cause() {
         (NoResponse::Certificate, "SSL_CERT_FILE"),
         (NoResponse::Proxy, "The proxy that HTTPS_PROXY or ALL_PROXY names"),
     ] {
-        let error = exchange::no_response(&api(), &TransportError::new(reason, "it failed"));
+        let error = exchange::no_response(&host(Api), &TransportError::new(reason, "it failed"));
         for part in [part, "https://www.zohoapis.eu, set by ZOHO_API_DOMAIN: it failed"] {
             assert!(error.message().contains(part), "{error}");
         }

@@ -18,7 +18,10 @@ fn the_three_forms() {
             let secret = Secret::parse(text, None).unwrap_or_else(|invalid| panic!("{text:?} {invalid}"));
             assert!(!format!("{secret:?}").contains("1000."), "{secret:?}");
             let sent = match &secret.grant {
-                TokenGrant::Static(token) => token.expose().to_owned(),
+                TokenGrant::Static(token) => {
+                    assert!(token.authorization().unwrap().is_sensitive());
+                    token.expose().to_owned()
+                }
                 TokenGrant::Credentials(credentials) => credentials.form(),
             };
             assert_eq!(sent, expected, "{text:?}");

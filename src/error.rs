@@ -149,18 +149,3 @@ impl fmt::Display for WatchError {
         write!(f, "{}: {}", self.kind, self.message)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_prints_its_public_name_and_one_line() {
-        let error = WatchError::new(ErrorType::JobNotFound, "no such job\nhere");
-        assert_eq!(error.to_string(), "JobNotFound: no such job here");
-        let retryable = ErrorType::ALL.iter().filter(|kind| kind.is_retryable()).map(|kind| kind.name());
-        let expected =
-            "SecretUnavailable TokenRateLimited ZohoRateLimited ZohoUnavailable NotificationFailed ScheduleNotDeleted";
-        assert_eq!(retryable.collect::<Vec<_>>().join(" "), expected);
-    }
-}

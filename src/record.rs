@@ -71,26 +71,3 @@ pub fn warn_if_unknown(status: &Status) {
         tracing::warn!(status, "Zoho reports a status that is not documented; the job counts as unfinished");
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tests::{LIMITS, ago, job, of, request, with};
-    use serde_json::json;
-
-    #[test]
-    fn how_late_an_announcement_can_be() {
-        let failed = json!({"checked_at": ago(60)});
-        let seen = with(&failed, &json!({"status": "RUNNING"}));
-        for (status, extra, expected) in [
-            ("COMPLETED", &seen, Some(60)),
-            ("COMPLETED", &failed, None),
-            ("COMPLETED", &json!({}), None),
-            ("RUNNING", &seen, None),
-        ] {
-            let request = request(&of(extra));
-            let report = Report::of_check(&request, &job(status, [None; 4]), ago(0), &LIMITS);
-            assert_eq!(lateness_bound_seconds(&request.history, &report), expected, "{status:?} {extra}");
-        }
-    }
-}

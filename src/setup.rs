@@ -4,7 +4,7 @@ use crate::aws::sdk::{self, Sdk};
 use crate::aws::secrets_manager::SecretsManager;
 use crate::checker::Checker;
 use crate::config::{self, Config};
-use crate::delivery::Destinations;
+use crate::delivery::{Courier, Destinations};
 use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
 use crate::handler::Handler;
@@ -46,7 +46,7 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
         ..MessageSettings::default()
     };
     let aws = Aws { sdk, topic_arn: config.topic_arn };
-    Ok(Handler::new(Checker::new(tokens), aws, settings, config.limits, region, clock))
+    Ok(Handler::new(Checker::new(tokens), Courier::new(aws, config.limits, clock), settings, region))
 }
 
 /// SNS and EventBridge Scheduler. Their clients are made when they are needed: most invocations see no end of a watch.

@@ -5,7 +5,7 @@
 //! Sources: docs/zoho-api.md, "Errors".
 
 use crate::error::{ErrorCause, ErrorType, WatchError};
-use crate::http::{HttpClient, HttpRequest, HttpResponse, NoResponse, TransportError, hint, retry_after, summary};
+use crate::http::{HttpClient, HttpRequest, HttpResponse, NoResponse, TransportError, retry_after, summary};
 use crate::json::{Fields, Kind};
 use crate::redact;
 use crate::timestamp::Timestamp;
@@ -76,7 +76,7 @@ pub(super) async fn send<'a>(
 
 /// The error for a request without a response.
 pub(crate) fn no_response(host: &ZohoHost, error: &TransportError) -> WatchError {
-    let (server, hint, setting) = (host.server.name(), hint::no_response(error.reason, None), host.setting);
+    let (server, hint, setting) = (host.server.name(), error.reason.hint(None), host.setting);
     let message = format!("{server} did not respond ({host}: {error}). {hint}. If the host is wrong, check {setting}");
     WatchError::new(ErrorType::ZohoUnavailable, message)
 }

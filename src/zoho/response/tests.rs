@@ -186,6 +186,8 @@ fn waits_that_zoho_asks_for() {
     for (header, details, seconds) in [
         (Some("7"), "{}", Some(7)),
         (Some("Mon, 23 Nov 2026 10:00:30 GMT"), "{}", Some(30)),
+        (Some("Mon, 23 Nov 2026 09:00:00 GMT"), "{}", Some(0)),
+        (Some("nan"), "{}", None),
         (Some("soon"), "{}", None),
         (None, r#"{"retry_after":12}"#, Some(12)),
         (Some("7"), r#"{"retry_after":"12"}"#, Some(12)),

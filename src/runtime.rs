@@ -47,18 +47,13 @@ where
         };
         let x_ray = trace_id.and_then(|value| value.to_str().ok());
         let span = tracing::info_span!("invocation", requestId = &*request_id, xrayTraceId = x_ray);
-        let diagnostic = |error_type: &str, error_message: &str| Diagnostic {
-            error_type: error_type.to_owned(),
-            error_message: error_message.to_owned(),
-        };
         // A task of its own, so that a panic is a response.
-        let result = match tokio::spawn(respond(invocation).instrument(span)).await {
-            Ok(result) => result.map_err(|error| diagnostic(error.kind().name(), error.message())),
-            Err(_) => {
-                let message = "the function panicked, which is an error of its own: see its log";
-                Err(diagnostic("Runtime.Panic", message))
-            }
-        };
+        let result = tokio::spawn(respond(invocation).instrument(span)).await.map_or_else(
+            |_| Err(("Runtime.Panic", "the function panicked, which is an error of its own: see its log".to_owned())),
+            |result| result.map_err(|error| (error.kind().name(), error.message().to_owned())),
+        );
+        let diagnostic = |(name, error_message): (&str, _)| Diagnostic { error_type: name.to_owned(), error_message };
+        let result = result.map_err(diagnostic);
         let (what, body) = match &result {
             Ok(response) => ("response", serde_json::to_vec(response)),
             Err(error) => ("error", serde_json::to_vec(error)),

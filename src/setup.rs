@@ -25,11 +25,11 @@ pub type Function = Handler<SecretsManager, Connections, Aws>;
 /// The error names every invalid variable.
 pub async fn function(environment: &Environment) -> Result<Function, WatchError> {
     let config = phase::timed("init.config", async { Config::new(environment) }).await;
-    let (config, region) = match (config, sdk::region(environment).await) {
-        (Ok(config), Some(region)) => (config, region),
+    let region = sdk::region(environment).await.ok_or_else(|| "AWS_REGION is not set".to_owned());
+    let (config, region) = match (config, region) {
+        (Ok(config), Ok(region)) => (config, region),
         (config, region) => {
-            let no_region = region.is_none().then(|| "AWS_REGION is not set".to_owned());
-            let problems: Vec<_> = config.err().into_iter().flatten().chain(no_region).collect();
+            let problems: Vec<_> = config.err().into_iter().flatten().chain(region.err()).collect();
             return Err(config::invalid(&problems));
         }
     };

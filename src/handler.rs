@@ -113,7 +113,7 @@ where
             self.courier.find_start(request, deadline).await;
         }
         if let Err(error) = &checked
-            && error.cause() == ErrorCause::NoContent
+            && error.cause == ErrorCause::NoContent
             && !has_worked(request, self.courier.now())
             && deadline.left() > CONFIRM_AFTER
         {
@@ -150,7 +150,7 @@ pub fn respond_without_configuration(
         // Nothing can be published without a configuration.
         Ask::Reject(error, _) if is_machine => judge(&request, error.clone(), &limits, now),
         Ask::Reject(..) | Ask::Check(_) => {
-            let error = error.clone().with_retry_after(Some(Duration::from_secs(3_600)));
+            let error = WatchError { retry_after: Some(Duration::from_secs(3_600)), ..error.clone() };
             judge(&request, error, &limits, now)
         }
     };

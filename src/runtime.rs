@@ -50,7 +50,7 @@ where
         // A task of its own, so that a panic is a response.
         let result = tokio::spawn(respond(invocation).instrument(span)).await.map_or_else(
             |_| Err(("Runtime.Panic", "the function panicked, which is an error of its own: see its log".to_owned())),
-            |result| result.map_err(|error| (error.kind().name(), error.message().to_owned())),
+            |result| result.map_err(|error| (error.kind.name(), error.message)),
         );
         let diagnostic = |(name, error_message): (&str, _)| Diagnostic { error_type: name.to_owned(), error_message };
         let result = result.map_err(diagnostic);

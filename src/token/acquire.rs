@@ -349,7 +349,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
             }
             Err(error) => {
                 let count = failures.saturating_add(1);
-                let lasts = chain::lasts(error.kind(), failures, number.is_some());
+                let lasts = chain::lasts(error.kind, failures, number.is_some());
                 let content = Content::failure(&error, lasts, &stored.identity, count);
                 let until = Timer { started: context.now(), duration: lasts };
                 self.memory.failure = Some(OwnFailure { error, until, count });

@@ -113,7 +113,7 @@ impl Exchange<'_> {
         let in_header = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let mut waits = [in_body, in_header].into_iter().flatten();
         let retry_after = waits.find_map(|text| retry_after::parse(text, self.now.epoch_seconds()));
-        self.describe(kind, what, &returned, advice).with_retry_after(retry_after)
+        WatchError { retry_after, ..self.describe(kind, what, &returned, advice) }
     }
 
     /// The error for a body that is not one of Zoho's. What responded is probably not Zoho.
@@ -124,7 +124,7 @@ impl Exchange<'_> {
             true => "has no error code of Zoho's",
             false => "is not JSON",
         };
-        self.undocumented(problem).because(ErrorCause::NotJson)
+        WatchError { cause: ErrorCause::NotJson, ..self.undocumented(problem) }
     }
 
     /// The error for a response that is not what Zoho documents. `problem` is a predicate.

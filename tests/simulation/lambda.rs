@@ -150,7 +150,7 @@ impl Lambda {
         world.trace(|| format!("environment {} responds {result:?}", environment.number));
         let at = [began_at, (environment.clock)()];
         world.check(payload, task, at, &result);
-        result.map_err(|error| error.kind().name().to_owned())
+        result.map_err(|error| error.kind.name().to_owned())
     }
 
     /// An idle execution environment or a new one; none if too many are busy.

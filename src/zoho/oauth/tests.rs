@@ -33,7 +33,7 @@ fn what_responds_in_no_way_is_described_by_its_cause() {
         let error = TransportError::new(reason, "it failed");
         let error = exchange::no_response(&host(), &error);
         for part in [part, "https://accounts.zoho.eu", "`data_center` in the secret"] {
-            assert!(error.message().contains(part), "{error}");
+            assert!(error.message.contains(part), "{error}");
         }
     }
 }
@@ -87,12 +87,12 @@ fn errors() {
         (404, "{}", ZohoUnexpectedResponse, "has no error code"),
     ] {
         let error = respond(status, body).unwrap_err();
-        assert_eq!(error.kind(), kind, "{status} {body}");
+        assert_eq!(error.kind, kind, "{status} {body}");
         let is_zohos = !["is not JSON", "has no error code"].contains(&part);
-        assert_eq!(error.cause() == ErrorCause::Stated, is_zohos, "{status} {body}");
-        assert!(status != 429 || error.retry_after() == Some(Duration::from_secs(30)), "{status} {body}");
+        assert_eq!(error.cause == ErrorCause::Stated, is_zohos, "{status} {body}");
+        assert!(status != 429 || error.retry_after == Some(Duration::from_secs(30)), "{status} {body}");
         for part in [part, &format!("HTTP {status}"), "https://accounts.zoho.eu, set by"] {
-            assert!(error.message().contains(part), "{part:?} is not in {error}");
+            assert!(error.message.contains(part), "{part:?} is not in {error}");
         }
     }
 }

@@ -53,7 +53,7 @@ fn job_statuses() {
         // The same twice.
         (r#"{"Status":"A","Status":"A"},{"Status":"A","Status":"A"}"#, "A", [None; 4]),
     ] {
-        let initials = ["\"T\"", "\"U\"", "\"N\"", "\"F\""].into_iter().zip(OPERATION.counts);
+        let initials = ["\"T\"", "\"U\"", "\"N\"", "\"F\""].into_iter().zip(operation::COUNTS);
         let job = initials.fold(job.to_owned(), |job, (key, name)| job.replace(key, &format!("{name:?}")));
         // Any 2xx with the documented body.
         let read = respond(202, &format!(r#"{{"data":[{job}],"info":{{}}}}"#)).unwrap();
@@ -110,10 +110,10 @@ fn errors() {
         (200, r#"{"data":[{"Status":"A"}],"data":[{"Status":"B"}]}"#, ZohoUnexpectedResponse),
     ] {
         let error = respond(status, &body(row)).expect_err(row);
-        assert_eq!(error.kind(), expected, "{status} {row}");
+        assert_eq!(error.kind, expected, "{status} {row}");
         let cause = if status == 204 { ErrorCause::NoContent } else { ErrorCause::Stated };
-        assert_eq!(error.cause(), cause, "{status} {row}");
-        assert!(error.message().contains(&format!("HTTP {status}")), "{error}");
+        assert_eq!(error.cause, cause, "{status} {row}");
+        assert!(error.message.contains(&format!("HTTP {status}")), "{error}");
     }
 }
 
@@ -133,9 +133,9 @@ fn what_is_probably_not_from_zoho() {
         (302, "<html>moved</html>", "a redirect"),
     ] {
         let error = respond(status, body).unwrap_err();
-        assert_eq!((error.kind(), error.cause()), (ZohoUnexpectedResponse, ErrorCause::NotJson), "{error}");
+        assert_eq!((error.kind, error.cause), (ZohoUnexpectedResponse, ErrorCause::NotJson), "{error}");
         for part in [part, &format!("HTTP {status}"), "ZOHO_API_DOMAIN"] {
-            assert!(error.message().contains(part), "{part:?} is not in {error}");
+            assert!(error.message.contains(part), "{part:?} is not in {error}");
         }
     }
     // What is too long is judged by its status.
@@ -143,14 +143,14 @@ fn what_is_probably_not_from_zoho() {
         [(200, ZohoUnexpectedResponse), (401, ZohoUnexpectedResponse), (429, ZohoRateLimited), (500, ZohoUnavailable)]
     {
         let error = respond_with(None, status, None).unwrap_err();
-        assert_eq!(error.kind(), expected, "{status}");
-        assert_eq!(error.message().contains("exceeds 1 MiB"), expected == ZohoUnexpectedResponse, "{error}");
+        assert_eq!(error.kind, expected, "{status}");
+        assert_eq!(error.message.contains("exceeds 1 MiB"), expected == ZohoUnexpectedResponse, "{error}");
     }
 }
 
 #[test]
 fn messages_say_what_to_do() {
-    let scopes = format!("{} & {} & {}", OPERATION.scope, OPERATION.module_scope, OPERATION.start_scope);
+    let scopes = format!("{} & {} & {}", operation::SCOPE, operation::MODULE_SCOPE, operation::START_SCOPE);
     let (view, api) = (r#"{"permissions":["View_Leads"]}"#, r#"{"permissions":["Crm_Implied_Api_Access"]}"#);
     let [view, api] = [view, api].map(|details| format!("NO_PERMISSION {details}"));
     for (status, row, parts) in [
@@ -195,6 +195,6 @@ fn waits_that_zoho_asks_for() {
     ] {
         let body = body(&format!("TOO_MANY_REQUESTS {details}"));
         let error = respond_with(header, 429, Some(&body)).unwrap_err();
-        assert_eq!(error.retry_after(), seconds.map(Duration::from_secs), "{body}");
+        assert_eq!(error.retry_after, seconds.map(Duration::from_secs), "{body}");
     }
 }

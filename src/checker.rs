@@ -105,8 +105,5 @@ impl<S: SecretStore + 'static, H: HttpClient + 'static> Checker<S, H> {
 }
 
 fn rejection(result: &Result<JobStatus, WatchError>) -> Option<&WatchError> {
-    result.as_ref().err().filter(|error| error.kind() == ErrorType::TokenRejected)
+    result.as_ref().err().filter(|error| error.kind == ErrorType::TokenRejected)
 }
-
-#[cfg(test)]
-mod tests;

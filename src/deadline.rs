@@ -87,7 +87,6 @@ mod tests {
         let now = 1_795_428_000_000;
         for (deadline, expected) in [
             (now + 10_000, 9_300),
-            (now + 700, 0),
             // Late, but Lambda's: nothing is left.
             (now - 60_000, 0),
             // Not Lambda's: unknown.

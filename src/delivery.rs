@@ -2,7 +2,7 @@
 
 use crate::deadline::Deadline;
 use crate::error::{ErrorType, WatchError};
-use crate::http::{NoResponse, hint};
+use crate::http::NoResponse;
 use crate::timestamp::{Clock, Timestamp};
 use crate::watch::event::Event;
 use crate::watch::ids::ScheduleArn;
@@ -113,7 +113,7 @@ type AnnouncedEnds = HashMap<(ScheduleArn, String), Announced>;
 /// Delivers reports. Remembers the ends of schedules that could not be deleted.
 pub struct Courier<D> {
     destinations: D,
-    limits: Limits,
+    pub(crate) limits: Limits,
     clock: Clock,
     announced: Mutex<AnnouncedEnds>,
 }
@@ -122,6 +122,10 @@ impl<D: Destinations> Courier<D> {
     /// Sends nothing yet.
     pub fn new(destinations: D, limits: Limits, clock: Clock) -> Self {
         Self { destinations, limits, clock, announced: Mutex::default() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
     }
 
     /// Opens the connection that a schedule that adapts needs after the check.
@@ -136,7 +140,7 @@ impl<D: Destinations> Courier<D> {
     pub async fn find_start(&self, request: &mut Request, deadline: Deadline) {
         let Caller::Schedule { arn, .. } = &request.caller else { return };
         let began = request.history.began;
-        if began.is_some_and(|began| !self.limits.is_over(began, (self.clock)())) {
+        if began.is_some_and(|began| !self.limits.is_over(began, self.now())) {
             return;
         }
         let created_at = match self.read(arn, deadline).await {
@@ -192,7 +196,7 @@ impl<D: Destinations> Courier<D> {
     async fn adapt(&self, arn: &ScheduleArn, report: &Report, delivery: Delivery<'_>) -> Result<(), String> {
         let read = self.destinations.read_schedule(arn).await.map_err(|error| error.to_string())?;
         let (schedule, whole) = read.ok_or("it does not exist")?;
-        let (now, function_arn) = ((self.clock)(), &delivery.settings.function_arn);
+        let (now, function_arn) = (self.now(), &delivery.settings.function_arn);
         let limit = self.limits.watch_limit_seconds;
         let update = schedule.update(delivery.delivered, report, now, function_arn, limit)?;
         let (start, expression) = (update.start, update.expression.clone());
@@ -230,7 +234,7 @@ impl<D: Destinations> Courier<D> {
         let notification = end.notification.clone();
         self.announced().insert(key.clone(), end);
         let schedule = found?;
-        let is_of_watch = schedule.as_ref().is_none_or(|found| found.is_of(delivered, (self.clock)()));
+        let is_of_watch = schedule.as_ref().is_none_or(|found| found.is_of(delivered, self.now()));
         if !is_of_watch {
             let reason = "its Input names another watch, so the name was used again";
             tracing::warn!(schedule = arn.name, "the schedule was not deleted: {reason}");
@@ -293,7 +297,7 @@ async fn in_time<T>(
             ErrorType::NotificationFailed => ("publishing to SNS", "sns"),
             _ => ("reading or deleting the schedule of this watch", "scheduler"),
         };
-        let hint = hint::no_response(NoResponse::TimedOut, Some(service));
+        let hint = NoResponse::TimedOut.hint(Some(service));
         Err(WatchError::new(kind, format!("{late} timed out. {hint}, or give the function a longer timeout")))
     })
 }

@@ -56,14 +56,3 @@ pub fn restart_without_empty_variables() -> std::io::Result<()> {
     }
     Ok(())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_empty_variable_counts_as_unset() {
-        let environment = Environment::from_iter([("A", ""), ("B", " \t\n"), ("C", " c\n"), ("D", "d e")]);
-        assert_eq!(["A", "B", "C", "D"].map(|name| environment.get(name)), [None, None, Some("c"), Some("d e")]);
-    }
-}

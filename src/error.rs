@@ -88,10 +88,14 @@ pub enum ErrorCause {
 /// knowing of them goes into the message through [`redact`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WatchError {
-    kind: ErrorType,
-    message: String,
-    cause: ErrorCause,
-    retry_after: Option<Duration>,
+    /// The public name.
+    pub kind: ErrorType,
+    /// What happened and what to do, in one line.
+    pub message: String,
+    /// What the response says about its sender.
+    pub cause: ErrorCause,
+    /// How long the server asked to wait.
+    pub retry_after: Option<Duration>,
 }
 
 impl WatchError {
@@ -99,18 +103,6 @@ impl WatchError {
     pub fn new(kind: ErrorType, message: impl AsRef<str>) -> Self {
         let message = redact::one_line(message.as_ref());
         Self { kind, message, cause: ErrorCause::Stated, retry_after: None }
-    }
-
-    /// The same error with this cause.
-    #[must_use]
-    pub fn because(self, cause: ErrorCause) -> Self {
-        Self { cause, ..self }
-    }
-
-    /// The same error with the time that the server asked to wait.
-    #[must_use]
-    pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
-        Self { retry_after, ..self }
     }
 
     /// The same error as it is reported by a watch that has worked: what is not JSON is an outage there.
@@ -122,45 +114,10 @@ impl WatchError {
         let message = format!("{}. Earlier checks in this watch succeeded, so this may be an outage", self.message);
         Self { kind: ErrorType::ZohoUnavailable, message, ..self }
     }
-
-    /// What the response says about its sender.
-    pub fn cause(&self) -> ErrorCause {
-        self.cause
-    }
-
-    /// How long the server asked to wait.
-    pub fn retry_after(&self) -> Option<Duration> {
-        self.retry_after
-    }
-
-    /// The public name.
-    pub fn kind(&self) -> ErrorType {
-        self.kind
-    }
-
-    /// What happened and what to do, one line.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
 }
 
 impl fmt::Display for WatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind, self.message)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_error_prints_its_public_name_and_one_line() {
-        let error = WatchError::new(ErrorType::JobNotFound, "no such job\nhere");
-        assert_eq!(error.to_string(), "JobNotFound: no such job here");
-        let retryable = ErrorType::ALL.iter().filter(|kind| kind.is_retryable()).map(|kind| kind.name());
-        let expected =
-            "SecretUnavailable TokenRateLimited ZohoRateLimited ZohoUnavailable NotificationFailed ScheduleNotDeleted";
-        assert_eq!(retryable.collect::<Vec<_>>().join(" "), expected);
     }
 }

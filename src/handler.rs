@@ -6,7 +6,7 @@ use crate::delivery::{self, Courier, Delivery, Destinations, Response};
 use crate::error::{ErrorCause, WatchError};
 use crate::http::HttpClient;
 use crate::record;
-use crate::timestamp::{Clock, Timestamp};
+use crate::timestamp::Timestamp;
 use crate::token::SecretStore;
 use crate::watch::ids::Location;
 use crate::watch::message::MessageSettings;
@@ -23,9 +23,7 @@ pub struct Handler<S, H, D> {
     checker: Checker<S, H>,
     courier: Courier<D>,
     settings: MessageSettings,
-    limits: Limits,
     region: String,
-    clock: Clock,
 }
 
 /// A job that was started a moment ago may not be known everywhere yet.
@@ -49,16 +47,8 @@ where
     D: Destinations,
 {
     /// Sends nothing yet. `region` is the function's own, such as `eu-west-1`.
-    pub fn new(
-        checker: Checker<S, H>,
-        destinations: D,
-        settings: MessageSettings,
-        limits: Limits,
-        region: String,
-        clock: Clock,
-    ) -> Self {
-        let courier = Courier::new(destinations, limits, clock.clone());
-        Self { checker, courier, settings, limits, region, clock }
+    pub fn new(checker: Checker<S, H>, courier: Courier<D>, settings: MessageSettings, region: String) -> Self {
+        Self { checker, courier, settings, region }
     }
 
     /// Does what the first invocation needs ahead of it.
@@ -71,7 +61,7 @@ where
         let began = Instant::now();
         let Invocation { payload, function_arn, deadline } = invocation;
         let here = Location::of_function(function_arn, Some(&self.region));
-        let delivered = &Request::parse(payload, (self.clock)(), &here);
+        let delivered = &Request::parse(payload, self.courier.now(), &here);
         let mut settings = self.settings.clone();
         (settings.function_arn, settings.location) = (function_arn.clone(), here);
         let mut request = delivered.clone();
@@ -96,12 +86,12 @@ where
     ) -> Result<Report, WatchError> {
         let job = match &request.ask {
             Ask::Compose(failure, _) => {
-                return Ok(Report::of_end(request, State::Failed(failure.clone()), 0, (self.clock)()));
+                return Ok(Report::of_end(request, State::Failed(failure.clone()), 0, self.courier.now()));
             }
             Ask::Reject(error, _) => {
                 let error = error.clone();
                 self.courier.find_start(request, deadline).await;
-                return judge(request, error, &self.limits, (self.clock)());
+                return judge(request, error, &self.courier.limits, self.courier.now());
             }
             Ask::Check(job) => job.clone(),
         };
@@ -123,8 +113,8 @@ where
             self.courier.find_start(request, deadline).await;
         }
         if let Err(error) = &checked
-            && error.cause() == ErrorCause::NoContent
-            && !has_worked(request, (self.clock)())
+            && error.cause == ErrorCause::NoContent
+            && !has_worked(request, self.courier.now())
             && deadline.left() > CONFIRM_AFTER
         {
             tokio::time::sleep(CONFIRM_AFTER).await;
@@ -133,9 +123,9 @@ where
         match checked {
             Ok(job) => {
                 record::warn_if_unknown(&job.status);
-                Ok(Report::of_check(request, &job, (self.clock)(), &self.limits))
+                Ok(Report::of_check(request, &job, self.courier.now(), &self.courier.limits))
             }
-            Err(error) => judge(request, error, &self.limits, (self.clock)()),
+            Err(error) => judge(request, error, &self.courier.limits, self.courier.now()),
         }
     }
 }
@@ -160,7 +150,7 @@ pub fn respond_without_configuration(
         // Nothing can be published without a configuration.
         Ask::Reject(error, _) if is_machine => judge(&request, error.clone(), &limits, now),
         Ask::Reject(..) | Ask::Check(_) => {
-            let error = error.clone().with_retry_after(Some(Duration::from_secs(3_600)));
+            let error = WatchError { retry_after: Some(Duration::from_secs(3_600)), ..error.clone() };
             judge(&request, error, &limits, now)
         }
     };

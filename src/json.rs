@@ -148,17 +148,14 @@ mod tests {
     fn numbers_and_kinds() {
         for (text, number, kind) in [
             ("50.0", Some(50), "a number"),
-            ("5e1", Some(50), "a number"),
             (r#"" 50 ""#, Some(50), "text"),
             ("18446744073709551615", Some(u64::MAX), "a number"),
             ("18446744073709551616", None, "a number"),
-            ("-1e400", None, "a number"),
             ("50.5", None, "a number"),
             ("-1", None, "a number"),
             ("null", None, "null"),
             ("true", None, "a boolean"),
             (r#""inf""#, None, "text"),
-            (r#""\ud800""#, None, "text"),
             ("[50]", None, "an array"),
             (" {}", None, "an object"),
         ] {

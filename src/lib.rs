@@ -1,20 +1,7 @@
 //! Watches a Zoho CRM mass change owner job: one check per invocation, and an announcement at the end.
 //!
-//! The layers, from the top to the bottom: a module imports from those below its own only (`tests/module_order.rs`).
-//!
-//! * `schema` (JSON Schemas, for tests), [`setup`], [`runtime`]
-//! * [`handler`]: one invocation, from the payload to the response
-//! * [`record`]
-//! * [`checker`]: one check; [`delivery`]: publish, then delete or update the schedule
-//! * [`config`], [`aws`]
-//! * [`token`]
-//! * [`zoho`]
-//! * [`watch`]: what a watch is, without I/O; [`http`]
-//! * [`error`], [`phase`], [`logging`], [`metrics`]
-//! * [`operation`]: what is particular to this kind of job; one small thing each: [`arn`], [`environment`], [`invalid`],
-//!   [`json`], [`redact`], [`timestamp`], [`deadline`]
-//!
-//! The core is pure: functions without I/O, each with a table of cases next to it.
+//! A module imports from lower layers only: `tests/module_order.rs` has the layers, docs/architecture.md explains them. What
+//! [`watch`] is made of does no I/O.
 
 pub(crate) mod arn;
 pub mod aws;

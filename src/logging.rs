@@ -47,20 +47,3 @@ fn parse_level(text: &str) -> LevelFilter {
 fn timestamp(writer: &mut Writer<'_>) -> fmt::Result {
     write!(writer, "{}", Timestamp::now())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels() {
-        for (text, level) in [
-            ("TRACE", LevelFilter::TRACE),
-            ("debug", LevelFilter::DEBUG),
-            ("FATAL", LevelFilter::ERROR),
-            ("nonsense", LevelFilter::INFO),
-        ] {
-            assert_eq!(parse_level(text), level, "{text}");
-        }
-    }
-}

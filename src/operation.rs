@@ -1,31 +1,16 @@
-//! What is particular to this kind of job.
+//! What is particular to this kind of job: mass change owner.
 
-/// One kind of background job in Zoho CRM.
-#[derive(Debug, Clone, Copy)]
-pub struct Operation {
-    /// The last part of the path: `/crm/{version}/{module}/actions/{path}`.
-    pub path: &'static str,
-    /// The OAuth scope that the status request needs.
-    pub scope: &'static str,
-    /// The form of that scope for a single module.
-    pub module_scope: &'static str,
-    /// The scope that starts such jobs.
-    pub start_scope: &'static str,
-    /// The names of the counts in a response: total, updated, not updated, and failed.
-    pub counts: [&'static str; 4],
-    /// As subjects name it.
-    pub name: &'static str,
-    /// As sentences name it.
-    pub long_name: &'static str,
-}
-
-/// Mass change owner.
-pub const OPERATION: Operation = Operation {
-    path: "mass_change_owner",
-    scope: "ZohoCRM.change_owner.READ",
-    module_scope: "ZohoCRM.change_owner.leads.READ",
-    start_scope: "ZohoCRM.change_owner.CREATE",
-    counts: ["Total_Count", "Updated_Count", "Not_Updated_Count", "Failed_Count"],
-    name: "owner change",
-    long_name: "change of owner",
-};
+/// The last part of the path: `/crm/{version}/{module}/actions/{path}`.
+pub const PATH: &str = "mass_change_owner";
+/// The OAuth scope that the status request needs.
+pub const SCOPE: &str = "ZohoCRM.change_owner.READ";
+/// The form of that scope for a single module.
+pub const MODULE_SCOPE: &str = "ZohoCRM.change_owner.leads.READ";
+/// The scope that starts such jobs.
+pub const START_SCOPE: &str = "ZohoCRM.change_owner.CREATE";
+/// The names of the counts in a response: total, updated, not updated, and failed.
+pub const COUNTS: [&str; 4] = ["Total_Count", "Updated_Count", "Not_Updated_Count", "Failed_Count"];
+/// As subjects name it.
+pub const NAME: &str = "owner change";
+/// As sentences name it.
+pub const LONG_NAME: &str = "change of owner";

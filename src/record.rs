@@ -8,7 +8,7 @@ use crate::timestamp::milliseconds;
 use crate::watch::event::Event;
 use crate::watch::job::{Outcome, Status};
 use crate::watch::report::{Report, seconds_between};
-use crate::watch::request::{Caller, History, ReportedError, Request};
+use crate::watch::request::{Caller, ReportedError, Request};
 use std::time::Duration;
 
 /// Writes the log line and the metrics of an invocation: the request as it came, the response or the error, the number of
@@ -54,14 +54,10 @@ pub fn invocation(request: &Request, result: &Result<Response, WatchError>, atte
         Some(_) => check_line!(error),
     }
     let counted = error.map(|_| known.filter(|_| !is_callers).map_or("Other", ErrorType::name));
-    let lateness = report.and_then(|report| lateness_bound_seconds(&request.history, report));
-    metrics::record(attempts, outcome, counted, lateness);
-}
-
-/// The end of the job was noticed at this check, and it had been seen unfinished before.
-fn lateness_bound_seconds(history: &History, report: &Report) -> Option<u64> {
-    let last_seen = history.checked_at.filter(|_| history.status.is_some() && report.is_finished())?;
-    Some(seconds_between(last_seen, report.checked_at))
+    // The end of the job was noticed at this check, and it had been seen unfinished before.
+    let last_seen = request.history.checked_at.filter(|_| request.history.status.is_some());
+    let end = report.filter(|report| report.is_finished()).map(|report| report.checked_at);
+    metrics::record(attempts, outcome, counted, last_seen.zip(end).map(|(seen, end)| seconds_between(seen, end)));
 }
 
 /// A status that nobody knows may be the end of a job.
@@ -69,28 +65,5 @@ pub fn warn_if_unknown(status: &Status) {
     if !status.is_known() {
         let status = redact::quote(status.as_str());
         tracing::warn!(status, "Zoho reports a status that is not documented; the job counts as unfinished");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tests::{LIMITS, ago, job, of, request, with};
-    use serde_json::json;
-
-    #[test]
-    fn how_late_an_announcement_can_be() {
-        let failed = json!({"checked_at": ago(60)});
-        let seen = with(&failed, &json!({"status": "RUNNING"}));
-        for (status, extra, expected) in [
-            ("COMPLETED", &seen, Some(60)),
-            ("COMPLETED", &failed, None),
-            ("COMPLETED", &json!({}), None),
-            ("RUNNING", &seen, None),
-        ] {
-            let request = request(&of(extra));
-            let report = Report::of_check(&request, &job(status, [None; 4]), ago(0), &LIMITS);
-            assert_eq!(lateness_bound_seconds(&request.history, &report), expected, "{status:?} {extra}");
-        }
     }
 }

@@ -110,14 +110,12 @@ mod tests {
         let hash = &secret[..40];
         for (text, expected) in [
             (format!("token={TOKEN}, again {TOKEN}"), "token=[redacted], again [redacted]"),
-            (secret.to_uppercase(), "[redacted]"),
-            (format!(r#"{{"client_secret":"{secret}"}}"#), r#"{"client_secret":"[redacted]"}"#),
+            (format!(r#"{{"a":"{}"}}"#, secret.to_uppercase()), r#"{"a":"[redacted]"}"#),
             (format!("token=1000.{secret}&{secret}"), "token=[redacted]&[redacted]"),
             (format!("x.{secret}.y{TOKEN}"), "x.[redacted].y[redacted]"),
             ("version 1000.2 of 50000".to_owned(), "version 1000.2 of 50000"),
             (hash.to_owned(), hash),
             (format!("{secret}aa"), &format!("{secret}aa")),
-            (format!("{hash}xy"), &format!("{hash}xy")),
         ] {
             assert_eq!(one_line(&text), expected);
         }

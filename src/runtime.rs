@@ -47,18 +47,13 @@ where
         };
         let x_ray = trace_id.and_then(|value| value.to_str().ok());
         let span = tracing::info_span!("invocation", requestId = &*request_id, xrayTraceId = x_ray);
-        let diagnostic = |error_type: &str, error_message: &str| Diagnostic {
-            error_type: error_type.to_owned(),
-            error_message: error_message.to_owned(),
-        };
         // A task of its own, so that a panic is a response.
-        let result = match tokio::spawn(respond(invocation).instrument(span)).await {
-            Ok(result) => result.map_err(|error| diagnostic(error.kind().name(), error.message())),
-            Err(_) => {
-                let message = "the function panicked, which is an error of its own: see its log";
-                Err(diagnostic("Runtime.Panic", message))
-            }
-        };
+        let result = tokio::spawn(respond(invocation).instrument(span)).await.map_or_else(
+            |_| Err(("Runtime.Panic", "the function panicked, which is an error of its own: see its log".to_owned())),
+            |result| result.map_err(|error| (error.kind.name(), error.message)),
+        );
+        let diagnostic = |(name, error_message): (&str, _)| Diagnostic { error_type: name.to_owned(), error_message };
+        let result = result.map_err(diagnostic);
         let (what, body) = match &result {
             Ok(response) => ("response", serde_json::to_vec(response)),
             Err(error) => ("error", serde_json::to_vec(error)),
@@ -75,71 +70,5 @@ where
         if !status.is_success() {
             tracing::error!(status = status.as_u16(), "the Lambda Runtime API did not accept the response");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::ErrorType;
-    use http::HeaderValue;
-    use serde_json::{Value, json};
-    use std::time::Duration;
-    use wiremock::matchers::{method, path};
-    use wiremock::{Mock, MockServer, ResponseTemplate};
-
-    /// Where the response goes to an invocation with these headers, and what it is.
-    async fn invoke(headers: &[(&str, &[u8])], body: &str) -> (String, Value) {
-        let api = MockServer::start().await;
-        let next = || Mock::given(method("GET")).and(path("/2018-06-01/runtime/invocation/next"));
-        let mut event = ResponseTemplate::new(200).set_body_string(body);
-        event = event.insert_header("lambda-runtime-aws-request-id", "r-1");
-        for (name, value) in headers {
-            event = event.insert_header(*name, HeaderValue::from_bytes(value).unwrap());
-        }
-        next().respond_with(event).up_to_n_times(1).mount(&api).await;
-        next().respond_with(ResponseTemplate::new(500)).mount(&api).await;
-        Mock::given(method("POST")).respond_with(ResponseTemplate::new(202)).mount(&api).await;
-        let address = api.address().to_string();
-        let ended = run(&address, |event| async move {
-            let left = event.deadline.left() > Duration::from_secs(50);
-            match &*event.payload {
-                "panic" => panic!("on purpose"),
-                "fail" => Err(WatchError::new(ErrorType::JobNotFound, "no such job")),
-                _ => Ok(json!([event.payload, event.function_arn, left])),
-            }
-        });
-        assert!(ended.await.unwrap_err().contains("500"));
-        let sent = api.received_requests().await.unwrap();
-        let post = sent.iter().find(|request| request.method == "POST").unwrap();
-        let body = serde_json::from_slice(&post.body).unwrap();
-        (post.url.path().replace("/2018-06-01/runtime/invocation/", ""), body)
-    }
-
-    #[tokio::test]
-    async fn no_header_fails_an_invocation() {
-        let context = "lambda-runtime-client-context";
-        for (name, value) in [
-            (context, r#"{"custom": {"trace": {"id": "1"}, "attempt": 2, "parent": null}}"#.as_bytes()),
-            (context, b"{\"custom\": {\"a\": \"\xe4\"}}".as_slice()),
-            ("lambda-runtime-cognito-identity", b"[]"),
-            ("lambda-runtime-deadline-ms", b"soon"),
-            ("lambda-runtime-trace-id", b"Root=\xff"),
-            ("lambda-runtime-invocation-id", b"\xff"),
-        ] {
-            let response = invoke(&[(name, value)], "{}").await;
-            assert_eq!(response, ("r-1/response".to_owned(), json!(["{}", "", true])), "{name}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_result_an_error_and_a_panic_are_responses() {
-        let (_, sent) = invoke(&[("lambda-runtime-invoked-function-arn", b"arn")], "{}").await;
-        assert_eq!(sent, json!(["{}", "arn", true]));
-        let (path, sent) = invoke(&[], "fail").await;
-        assert_eq!((path.as_str(), sent["errorType"].as_str()), ("r-1/error", Some("JobNotFound")));
-        assert_eq!(sent["errorMessage"], "no such job");
-        let (path, sent) = invoke(&[], "panic").await;
-        assert_eq!((path.as_str(), sent["errorType"].as_str()), ("r-1/error", Some("Runtime.Panic")));
     }
 }

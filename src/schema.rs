@@ -150,15 +150,12 @@ pub struct MessageBody {
 
 /// The committed files by name, and their schemas.
 pub fn documents() -> [(&'static str, Schema); 5] {
+    let output = || SchemaSettings::draft2020_12().for_serialize().into_generator();
     [
         ("request", SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Payload>()),
-        ("report", of::<Response>()),
-        ("error", of::<Failed>()),
-        ("message", of::<MessageBody>()),
-        ("announcement", of::<Announcement>()),
+        ("report", output().into_root_schema_for::<Response>()),
+        ("error", output().into_root_schema_for::<Failed>()),
+        ("message", output().into_root_schema_for::<MessageBody>()),
+        ("announcement", output().into_root_schema_for::<Announcement>()),
     ]
-}
-
-fn of<T: JsonSchema>() -> Schema {
-    SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<T>()
 }

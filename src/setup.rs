@@ -4,7 +4,7 @@ use crate::aws::sdk::{self, Sdk};
 use crate::aws::secrets_manager::SecretsManager;
 use crate::checker::Checker;
 use crate::config::{self, Config};
-use crate::delivery::Destinations;
+use crate::delivery::{Courier, Destinations};
 use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
 use crate::handler::Handler;
@@ -25,11 +25,11 @@ pub type Function = Handler<SecretsManager, Connections, Aws>;
 /// The error names every invalid variable.
 pub async fn function(environment: &Environment) -> Result<Function, WatchError> {
     let config = phase::timed("init.config", async { Config::new(environment) }).await;
-    let (config, region) = match (config, sdk::region(environment).await) {
-        (Ok(config), Some(region)) => (config, region),
+    let region = sdk::region(environment).await.ok_or_else(|| "AWS_REGION is not set".to_owned());
+    let (config, region) = match (config, region) {
+        (Ok(config), Ok(region)) => (config, region),
         (config, region) => {
-            let no_region = region.is_none().then(|| "AWS_REGION is not set".to_owned());
-            let problems: Vec<_> = config.err().into_iter().flatten().chain(no_region).collect();
+            let problems: Vec<_> = config.err().into_iter().flatten().chain(region.err()).collect();
             return Err(config::invalid(&problems));
         }
     };
@@ -46,7 +46,7 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
         ..MessageSettings::default()
     };
     let aws = Aws { sdk, topic_arn: config.topic_arn };
-    Ok(Handler::new(Checker::new(tokens), aws, settings, config.limits, region, clock))
+    Ok(Handler::new(Checker::new(tokens), Courier::new(aws, config.limits, clock), settings, region))
 }
 
 /// SNS and EventBridge Scheduler. Their clients are made when they are needed: most invocations see no end of a watch.

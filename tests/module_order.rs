@@ -1,5 +1,5 @@
-//! Modules import from lower layers only, and never in a circle. `src/lib.rs` draws the layers for readers; this table
-//! is what the gate holds the code to. One public name is one type.
+//! Modules import from lower layers only, and never in a circle: this table is what the gate holds the code to. One public
+//! name is one type.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 

@@ -97,7 +97,7 @@ impl Api {
             repeats_timeouts,
         };
         let result = client::fetch_status(&self.http, &request, &mut attempts).await;
-        let name = result.map_or_else(|error| error.kind().name().to_owned(), |job| job.status.as_str().to_owned());
+        let name = result.map_or_else(|error| error.kind.name().to_owned(), |job| job.status.as_str().to_owned());
         (name, attempts.sent)
     }
 }

@@ -1,6 +1,6 @@
 //! What the errors of AWS services mean, and the messages about them: what happened, what AWS returned, what to do.
 
-use crate::http::{self, TransportError, hint};
+use crate::http::{self, TransportError};
 use crate::redact;
 use ::http::StatusCode;
 use aws_credential_types::provider::error::CredentialsError;
@@ -150,7 +150,7 @@ impl Reporter {
             let returned = http::summary(status, &self.mask(code), &self.mask(text));
             (returned, meaning(status.as_u16(), code, text))
         } else if let Some(transport) = causes().find_map(|error| error.downcast_ref::<TransportError>()) {
-            return (transport.to_string(), Unavailable, hint::no_response(transport.reason, Some(prefix)));
+            return (transport.to_string(), Unavailable, transport.reason.hint(Some(prefix)));
         } else {
             let is_unsigned = causes().any(|error| error.is::<CredentialsError>());
             (redact::causes(error), if is_unsigned { CREDENTIALS } else { NOT_AWS })

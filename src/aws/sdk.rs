@@ -41,6 +41,8 @@ impl Sdk {
             .http_client(sdk_http_client(connections, timeout))
             // Responses are read whole and have a time limit of their own.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            // Replaced below. Without one here, the SDK reads AWS_MAX_ATTEMPTS and AWS_RETRY_MODE, and panics at invalid values.
+            .retry_config(RetryConfig::standard())
             .load()
             .await;
         let credentials = [&keys[..], &["AWS_SESSION_TOKEN"]].concat();

@@ -37,7 +37,7 @@ fn bounds_must_be_in_order() {
     };
     assert_eq!(bounds("", "5"), Ok((5, 5)));
     assert_eq!(bounds("1000", ""), Ok((1_000, 1_000)));
-    assert_eq!(bounds("60", ""), Ok((60, 900)));
+    assert_eq!(bounds(" 60\n", " "), Ok((60, 900)));
     assert!(bounds("60", "30").unwrap_err().contains("is greater than CHECK_INTERVAL_MAX_SECONDS"));
 }
 
@@ -53,27 +53,20 @@ fn forms_of_values() {
         ("ZOHO_SECRET_ID", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/zoho-AbCdEf", true),
         ("ZOHO_SECRET_ID", "arn:aws:ssm:eu-west-1:123456789012:parameter/zoho", false),
         ("ZOHO_SECRET_ID", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:", false),
-        ("ZOHO_SECRET_ID", "my secret", false),
         ("ZOHO_SECRET_ID", &long_name, false),
         // Secrets in the wrong place.
         ("ZOHO_SECRET_ID", client_secret, false),
         ("ZOHO_SECRET_ID", token, false),
-        ("ZOHO_API_DOMAIN", token, false),
         ("AWS_ENDPOINT_URL", &url, false),
-        ("STATUS_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:topic", true),
         ("STATUS_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:topic.fifo", true),
         ("STATUS_TOPIC_ARN", "arn:aws:sqs:eu-west-1:123456789012:topic", false),
         ("STATUS_TOPIC_ARN", "arn:aws:sns:eu-west-1:123456789012:topic:subscription", false),
         ("ZOHO_DATA_CENTER", "eu", true),
-        ("ZOHO_DATA_CENTER", "Europe", false),
-        ("ZOHO_API_DOMAIN", "https://www.zohoapis.eu", true),
         ("ZOHO_API_VERSION", "v2.1", true),
         ("ZOHO_API_VERSION", "v8/x", false),
         ("REQUEST_TIMEOUT_SECONDS", "901", false),
-        ("WATCH_LIMIT_SECONDS", "1.5", false),
         ("WATCH_LIMIT_SECONDS", "0", false),
         ("STILL_RUNNING_NOTICE_SECONDS", "0", true),
-        ("https_proxy", "proxy.internal:3128", true),
         ("all_proxy", "http://proxy.internal:3128/", true),
         ("ALL_PROXY", "http://proxy.internal:3128?x", false),
         ("HTTPS_PROXY", "socks5://proxy.internal", false),
@@ -84,8 +77,7 @@ fn forms_of_values() {
         ("AWS_REGION", "eusc-de-east-1", true),
         ("AWS_REGION", "eu_west_1", false),
         ("AWS_ENDPOINT_URL", "http://localhost:4566/path", true),
-        ("AWS_ENDPOINT_URL", "localhost:4566", false),
-        ("AWS_ENDPOINT_URL_SNS", "/sns", false),
+        ("AWS_ENDPOINT_URL_SNS", "localhost:4566", false),
         // The SDK panics.
         ("AWS_SESSION_TOKEN", "two\nlines", false),
     ] {

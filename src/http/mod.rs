@@ -4,7 +4,6 @@
 //! can fail. [`connections`] holds the client that ships; the simulations have another one.
 
 pub mod connections;
-pub(crate) mod hint;
 pub mod origin;
 pub(crate) mod preconnect;
 pub(crate) mod retry_after;
@@ -86,6 +85,35 @@ pub enum NoResponse {
     Oversized(StatusCode),
     /// Anything else; the message says what.
     Other,
+}
+
+impl NoResponse {
+    /// What to do about it. The advice depends on the cause, not on the service.
+    /// `vpc_endpoint` is the AWS service whose VPC endpoint is a way to the server.
+    pub(crate) fn hint(self, vpc_endpoint: Option<&str>) -> String {
+        let spelling = if vpc_endpoint.is_some() { "AWS_REGION and AWS_ENDPOINT_URL" } else { "its spelling" };
+        let endpoint = vpc_endpoint.map(|service| format!("a VPC endpoint for {service} or ")).unwrap_or_default();
+        match self {
+            Self::Certificate => {
+                "Its certificate is not trusted. For an authority of your own, set SSL_CERT_FILE to a \
+                PEM bundle with its certificate; otherwise check the host, what inspects TLS on the way, and the clock"
+                    .into()
+            }
+            Self::UnknownHost => format!(
+                "The host name cannot be resolved: check {spelling}, the proxy if one is set, and the DNS of the \
+                 function's VPC if it is in one"
+            ),
+            Self::Proxy => {
+                "The proxy that HTTPS_PROXY or ALL_PROXY names did not connect: check its address, its user \
+                and password, and that it allows this host; NO_PROXY lists the hosts that are reached without it"
+                    .into()
+            }
+            Self::TimedOut | Self::Unanswered | Self::Oversized(_) | Self::Other => format!(
+                "Check the function's outbound network path: in a VPC, it needs {endpoint}a NAT gateway and a security \
+                 group that allows HTTPS; otherwise try again later"
+            ),
+        }
+    }
 }
 
 impl TransportError {

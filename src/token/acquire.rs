@@ -1,7 +1,7 @@
 //! One acquisition of a token: read the chain, decide, act, until there is a token or an error.
 
 use crate::error::{ErrorType, WatchError};
-use crate::http::{HttpClient, NoResponse, Origin, TransportError, hint};
+use crate::http::{HttpClient, NoResponse, Origin, TransportError};
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::chain::{self, Memory, Need, Next, OwnFailure, Stored, View, decide};
 use crate::token::record::{self, Content, Identity, LEASE_LABEL, Record, RecordKind, TOKEN_LABEL};
@@ -115,7 +115,7 @@ const HOUR: Duration = Duration::from_secs(3_600);
 
 /// What an invocation reports whose time runs out before Secrets Manager responds.
 fn store_timeout(what: &str) -> WatchError {
-    let hint = hint::no_response(NoResponse::TimedOut, Some("secretsmanager"));
+    let hint = NoResponse::TimedOut.hint(Some("secretsmanager"));
     let message = format!("timed out {what} the secret (Secrets Manager did not respond). {hint}");
     WatchError::new(ErrorType::SecretUnavailable, message)
 }
@@ -349,7 +349,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
             }
             Err(error) => {
                 let count = failures.saturating_add(1);
-                let lasts = chain::lasts(error.kind(), failures, number.is_some());
+                let lasts = chain::lasts(error.kind, failures, number.is_some());
                 let content = Content::failure(&error, lasts, &stored.identity, count);
                 let until = Timer { started: context.now(), duration: lasts };
                 self.memory.failure = Some(OwnFailure { error, until, count });

@@ -87,7 +87,7 @@ impl Content {
     }
 
     pub(super) fn failure(error: &WatchError, lasts: Duration, identity: &Identity, failures: u32) -> Self {
-        let (error_type, message) = (error.kind().name().to_owned(), error.message().to_owned());
+        let (error_type, message) = (error.kind.name().to_owned(), error.message.clone());
         let kind = RecordKind::Failure { error_type, message, seconds: lasts.as_secs() };
         Self { credentials: identity.attempt.clone(), failures, kind }
     }
@@ -110,7 +110,8 @@ impl Content {
             kind @ (TokenRateLimited | TokenRejected | ZohoUnavailable) => (kind, ErrorCause::Stated),
             _ => return None,
         };
-        let error = WatchError::new(kind, message.chars().take(LONGEST_MESSAGE).collect::<String>()).because(cause);
+        let message: String = message.chars().take(LONGEST_MESSAGE).collect();
+        let error = WatchError { cause, ..WatchError::new(kind, message) };
         Some((error, Duration::from_secs(*seconds).min(LONGEST_FAILURE)))
     }
 }
@@ -208,7 +209,7 @@ mod tests {
             let requesting_can_fail_so = ["Token", "ZohoUn"].iter().any(|name| kind.name().starts_with(name));
             assert_eq!(read.is_some(), requesting_can_fail_so, "{kind}");
             if let Some((error, lasts)) = read {
-                assert_eq!((error.message().len(), lasts), (LONGEST_MESSAGE, LONGEST_FAILURE));
+                assert_eq!((error.message.len(), lasts), (LONGEST_MESSAGE, LONGEST_FAILURE));
             }
         }
     }

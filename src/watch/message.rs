@@ -1,6 +1,6 @@
 //! The message about the end of a watch, or about a job that is still unfinished, for programs and for people.
 
-use crate::operation::OPERATION;
+use crate::operation;
 use crate::redact;
 use crate::watch::event::{Event, MessageIds};
 use crate::watch::format::defanged;
@@ -92,9 +92,9 @@ fn subject(text: &Text, job_id: Option<&str>) -> String {
     let job = job_id.map_or_else(|| "unknown".to_owned(), |id| format!("...{}", last_four(id)));
     let whole = headline(text, &text.operation, &job);
     let Some(over) = whole.len().checked_sub(SUBJECT_LIMIT).filter(|over| *over > 0) else { return whole };
-    let name = text.operation.trim_end_matches(OPERATION.name).trim_end();
+    let name = text.operation.trim_end_matches(operation::NAME).trim_end();
     let kept = name.chars().count().saturating_sub(over).saturating_sub(3);
-    let operation = format!("{}... {}", name.chars().take(kept).collect::<String>(), OPERATION.name);
+    let operation = format!("{}... {}", name.chars().take(kept).collect::<String>(), operation::NAME);
     headline(text, &operation, &job).chars().take(SUBJECT_LIMIT).collect()
 }
 

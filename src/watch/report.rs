@@ -104,8 +104,8 @@ impl Report {
         let mut report = Self::of_end(request, State::TimedOut(None), 1, now);
         let since = if report.status.is_some() { report.checked_at } else { report.began };
         let job = report.job.job_id().unwrap_or_default();
-        let retry_after = error.retry_after().map_or(0, |wait| wait.as_secs().min(LONGEST_RETRY_AFTER));
-        let by_name = if error.kind() == ErrorType::TokenRateLimited { TOKEN_RATE_LIMIT_WAIT } else { 0 };
+        let retry_after = error.retry_after.map_or(0, |wait| wait.as_secs().min(LONGEST_RETRY_AFTER));
+        let by_name = if error.kind == ErrorType::TokenRateLimited { TOKEN_RATE_LIMIT_WAIT } else { 0 };
         let seconds = pacing::after_failure(seconds_between(since, now), job)
             .max(limits.bounds.min_seconds)
             .max(pacing::after_many_checks(report.checks, seconds_between(report.began, now)))

@@ -104,7 +104,7 @@ pub struct ReportedError {
 
 impl From<&WatchError> for ReportedError {
     fn from(error: &WatchError) -> Self {
-        let (name, message) = (error.kind().name().to_owned(), error.message().to_owned());
+        let (name, message) = (error.kind.name().to_owned(), error.message.clone());
         Self { name, message, is_callers: false }
     }
 }

@@ -23,7 +23,7 @@ pub fn judge(request: &Request, error: WatchError, limits: &Limits, now: Timesta
     let has_worked = has_worked(request, now);
     let error = if has_worked { error.of_watch_that_worked() } else { error };
     let is_over = request.history.began.is_some_and(|began| limits.is_over(began, now));
-    let end = match error.kind() {
+    let end = match error.kind {
         // No check at all.
         ErrorType::InvalidInput => Some(State::Failed((&error).into())),
         _ if is_over => Some(State::TimedOut(Some((&error).into()))),
@@ -33,7 +33,7 @@ pub fn judge(request: &Request, error: WatchError, limits: &Limits, now: Timesta
     match (&request.caller, end) {
         (Caller::Direct { .. }, _) => Err(error),
         // The function cannot publish an end without its configuration.
-        (Caller::Schedule { .. }, Some(_)) if error.kind() == ErrorType::InvalidConfiguration => Err(error),
+        (Caller::Schedule { .. }, Some(_)) if error.kind == ErrorType::InvalidConfiguration => Err(error),
         (_, Some(end)) => Ok(Report::of_end(request, end, u64::from(matches!(request.ask, Ask::Check(_))), now)),
         (_, None) => Ok(Report::that_goes_on(request, &error, now, limits)),
     }
@@ -93,8 +93,9 @@ mod tests {
 
     #[test]
     fn a_web_page_is_a_mistake_at_first_and_an_outage_later() {
-        let page = WatchError::new(ErrorType::ZohoUnexpectedResponse, "m").because(ErrorCause::NotJson);
-        let kind = |extra| judge(&request(&of(&extra)), page.clone(), &LIMITS, ago(0)).unwrap_err().kind();
+        let page = WatchError::new(ErrorType::ZohoUnexpectedResponse, "m");
+        let page = WatchError { cause: ErrorCause::NotJson, ..page };
+        let kind = |extra| judge(&request(&of(&extra)), page.clone(), &LIMITS, ago(0)).unwrap_err().kind;
         assert_eq!(kind(json!({})), ErrorType::ZohoUnexpectedResponse);
         assert_eq!(kind(json!({"status": "RUNNING"})), ErrorType::ZohoUnavailable);
     }

@@ -1,7 +1,7 @@
 //! The words about an event, for people. One writer for email, SMS, chat, and terminal: all of them say the same.
 
 use crate::error::ErrorType;
-use crate::operation::OPERATION;
+use crate::operation;
 use crate::watch::event::Event;
 use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
 use crate::watch::ids::{Job, JobRef, Location};
@@ -52,9 +52,9 @@ impl Text {
         let module = report.job.module().map_or_else(|| "unknown module".to_owned(), defanged);
         Self {
             beginning: beginning(event),
-            operation: format!("Zoho CRM {module} {}", OPERATION.name),
+            operation: format!("Zoho CRM {module} {}", operation::NAME),
             counts: counts(report),
-            sentence: format!("The {} in Zoho CRM {module} {}", OPERATION.long_name, predicate(report, event)),
+            sentence: format!("The {} in Zoho CRM {module} {}", operation::LONG_NAME, predicate(report, event)),
             facts: facts(report, request),
             advice: advice(report, event, &module),
             operator: operator(report, event, request, settings),

@@ -4,7 +4,7 @@ use crate::deadline::Deadline;
 use crate::error::{ErrorCause, ErrorType, WatchError};
 use crate::http::{HttpClient, HttpRequest, NoResponse};
 use crate::metrics;
-use crate::operation::OPERATION;
+use crate::operation;
 use crate::timestamp::{Clock, milliseconds};
 use crate::watch::ids::Job;
 use crate::watch::job::JobStatus;
@@ -64,7 +64,7 @@ pub async fn fetch_status(
         let sent = HttpRequest {
             method: Method::GET,
             origin: &host.origin,
-            path: format!("/crm/{}/{module}/actions/{}?job_id={job_id}", settings.api_version, OPERATION.path),
+            path: format!("/crm/{}/{module}/actions/{}?job_id={job_id}", settings.api_version, operation::PATH),
             headers: HeaderMap::from_iter(token.authorization().map(|value| (AUTHORIZATION, value))),
             body: String::new(),
             timeout: deadline.share(settings.request_timeout),
@@ -82,11 +82,11 @@ pub async fn fetch_status(
             }
             Err(error) => (exchange::no_response(host, &error), error.reason == NoResponse::Unanswered),
         };
-        if error.kind() == ErrorType::ZohoRateLimited {
+        if error.kind == ErrorType::ZohoRateLimited {
             metrics::rate_limited();
         }
         // What may be different a moment later, or is probably not from Zoho.
-        if !error.kind().is_retryable() && error.cause() != ErrorCause::NotJson {
+        if !error.kind.is_retryable() && error.cause != ErrorCause::NotJson {
             return Err(error);
         }
         attempts.failed = attempts.failed.saturating_add(1);
@@ -108,7 +108,7 @@ fn pause(error: &WatchError, is_unanswered: bool, attempt: u32, random: f64) -> 
     }
     let backoff = Duration::from_millis(200).saturating_mul(attempt).mul_f64(0.5 + random / 2.0);
     // A server that asks for a wait of zero does not ask for three requests at once.
-    error.retry_after().unwrap_or_default().max(backoff)
+    error.retry_after.unwrap_or_default().max(backoff)
 }
 
 #[cfg(test)]
@@ -124,8 +124,8 @@ mod tests {
             (Some(2), false, 1, 1.0, 2_000),
             (Some(0), false, 1, 1.0, 200),
         ] {
-            let error =
-                WatchError::new(ErrorType::ZohoUnavailable, "").with_retry_after(asked.map(Duration::from_secs));
+            let retry_after = asked.map(Duration::from_secs);
+            let error = WatchError { retry_after, ..WatchError::new(ErrorType::ZohoUnavailable, "") };
             assert_eq!(pause(&error, is_unanswered, attempt, random).as_millis(), milliseconds, "{asked:?} {attempt}");
         }
     }

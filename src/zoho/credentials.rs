@@ -3,7 +3,7 @@
 use crate::http::Origin;
 use crate::invalid::Invalid;
 use crate::json::Fields;
-use crate::operation::OPERATION;
+use crate::operation;
 use crate::zoho::data_center::DataCenter;
 use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
@@ -187,13 +187,13 @@ fn is_zoho_token(text: &str) -> bool {
 
 /// Scopes, separated by commas. What has another form may be a secret in the wrong field: messages show the scope.
 fn scope(text: Option<String>) -> Result<String, Invalid> {
-    let Some(text) = text else { return Ok(OPERATION.scope.to_owned()) };
+    let Some(text) = text else { return Ok(operation::SCOPE.to_owned()) };
     let scopes: Vec<&str> = text.split([',', ' ']).filter(|scope| !scope.is_empty()).collect();
     let is_scope = |scope: &&str| scope.contains('.') && scope.starts_with(|c: char| c.is_ascii_alphabetic());
     if !scopes.is_empty() && scopes.iter().all(is_scope) {
         return Ok(scopes.join(","));
     }
-    Err(Invalid::new("has a `scope` of another form", format!("Use {}, or leave the field out", OPERATION.scope)))
+    Err(Invalid::new("has a `scope` of another form", format!("Use {}, or leave the field out", operation::SCOPE)))
 }
 
 #[cfg(test)]

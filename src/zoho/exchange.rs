@@ -5,7 +5,7 @@
 //! Sources: docs/zoho-api.md, "Errors".
 
 use crate::error::{ErrorCause, ErrorType, WatchError};
-use crate::http::{HttpClient, HttpRequest, HttpResponse, NoResponse, TransportError, hint, retry_after, summary};
+use crate::http::{HttpClient, HttpRequest, HttpResponse, NoResponse, TransportError, retry_after, summary};
 use crate::json::{Fields, Kind};
 use crate::redact;
 use crate::timestamp::Timestamp;
@@ -75,7 +75,7 @@ pub(super) async fn send<'a>(
 
 /// The error for a request without a response.
 pub(crate) fn no_response(host: &ZohoHost, error: &TransportError) -> WatchError {
-    let (server, hint, setting) = (host.server, hint::no_response(error.reason, None), host.setting);
+    let (server, hint, setting) = (host.server, error.reason.hint(None), host.setting);
     let message = format!("{server} did not respond ({host}: {error}). {hint}. If the host is wrong, check {setting}");
     WatchError::new(ErrorType::ZohoUnavailable, message)
 }
@@ -112,7 +112,7 @@ impl Exchange<'_> {
         let in_header = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let mut waits = [in_body, in_header].into_iter().flatten();
         let retry_after = waits.find_map(|text| retry_after::parse(text, self.now.epoch_seconds()));
-        self.describe(kind, what, &returned, advice).with_retry_after(retry_after)
+        WatchError { retry_after, ..self.describe(kind, what, &returned, advice) }
     }
 
     /// The error for a body that is not one of Zoho's. What responded is probably not Zoho.
@@ -123,7 +123,7 @@ impl Exchange<'_> {
             true => "has no error code of Zoho's",
             false => "is not JSON",
         };
-        self.undocumented(problem).because(ErrorCause::NotJson)
+        WatchError { cause: ErrorCause::NotJson, ..self.undocumented(problem) }
     }
 
     /// The error for a response that is not what Zoho documents. `problem` is a predicate.

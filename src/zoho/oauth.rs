@@ -48,7 +48,7 @@ pub(crate) async fn request_token(
     };
     match &result {
         Ok(_) => metrics::token_minted(),
-        Err(error) if error.kind() == ErrorType::TokenRateLimited => metrics::rate_limited(),
+        Err(error) if error.kind == ErrorType::TokenRateLimited => metrics::rate_limited(),
         Err(_) => {}
     }
     result

@@ -5,7 +5,7 @@
 
 use crate::error::{ErrorCause, ErrorType, WatchError};
 use crate::json::{self, Fields};
-use crate::operation::OPERATION;
+use crate::operation;
 use crate::redact;
 use crate::watch::job::{Counts, JobStatus, LONGEST_STATUS, Status};
 use crate::zoho::exchange::{Exchange, Meaning, SERVER_ERROR, THROTTLE, ZohoError};
@@ -16,7 +16,8 @@ use serde_json::value::RawValue;
 pub fn classify(exchange: &Exchange<'_>) -> Result<JobStatus, WatchError> {
     if exchange.status == StatusCode::NO_CONTENT {
         // By the status alone: whatever follows a 204 is not part of the response.
-        return Err(exchange.error(NOT_FOUND, &ZohoError::default()).because(ErrorCause::NoContent));
+        let error = exchange.error(NOT_FOUND, &ZohoError::default());
+        return Err(WatchError { cause: ErrorCause::NoContent, ..error });
     }
     let text = exchange.text();
     let json = json::parse(&text);
@@ -105,14 +106,14 @@ fn advised(kind: ErrorType, advice: &'static str, error: &ZohoError<'_>) -> Stri
     } else {
         advice
     };
-    let advice = advice.replace("{scope}", OPERATION.scope).replace("{module_scope}", OPERATION.module_scope);
-    advice.replace("{start_scope}", OPERATION.start_scope)
+    let advice = advice.replace("{scope}", operation::SCOPE).replace("{module_scope}", operation::MODULE_SCOPE);
+    advice.replace("{start_scope}", operation::START_SCOPE)
 }
 
 /// The status of the job, or what is wrong with it: a predicate.
 fn job_status(json: &RawValue, secrets: &[&str]) -> Result<JobStatus, &'static str> {
     const KEYS: &[&str] = &{
-        let [total, updated, not_updated, failed] = OPERATION.counts;
+        let [total, updated, not_updated, failed] = operation::COUNTS;
         ["Status", total, updated, not_updated, failed]
     };
     let body = Fields::of(json, &["data"]).ok_or("has no `data`")?;
@@ -132,7 +133,7 @@ fn job_status(json: &RawValue, secrets: &[&str]) -> Result<JobStatus, &'static s
     }
     let number = |json| json::whole_number(json).ok_or("has a count that is not a whole number");
     let count = |key| job.get(key).map(number).transpose();
-    let [total, updated, not_updated, failed] = OPERATION.counts.map(count);
+    let [total, updated, not_updated, failed] = operation::COUNTS.map(count);
     let counts = Counts { total: total?, updated: updated?, not_updated: not_updated?, failed: failed? };
     Ok(JobStatus { status, counts: plausible(counts) })
 }

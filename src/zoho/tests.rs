@@ -1,7 +1,7 @@
 //! One row for each response of Zoho's servers that is known, documented, or reported (docs/zoho-api.md).
 
 use crate::http::{NoResponse, Origin, TransportError};
-use crate::operation::OPERATION;
+use crate::operation;
 use crate::tests::at;
 use crate::zoho::exchange::{self, Exchange};
 use crate::zoho::hosts::ZohoHost;
@@ -45,7 +45,7 @@ fn job_statuses() {
         (r#"{"Status":"A","code":null,"message":"half-way"}"#, "A", [None; 4]),
         (r#"{"Status":"A","Status":"A"},{"Status":"A","Status":"A"}"#, "A", [None; 4]),
     ] {
-        let initials = ["\"T\"", "\"U\"", "\"N\"", "\"F\""].into_iter().zip(OPERATION.counts);
+        let initials = ["\"T\"", "\"U\"", "\"N\"", "\"F\""].into_iter().zip(operation::COUNTS);
         let job = initials.fold(job.to_owned(), |job, (key, name)| job.replace(key, &format!("{name:?}")));
         // Any 2xx with the documented body.
         let read = response::classify(&exchange(&host(Api), 202, &format!(r#"{{"data":[{job}],"info":{{}}}}"#)));
@@ -78,7 +78,7 @@ fn errors() {
     const TOO_LONG: &str = "more than 1 MiB";
     let in_data = |row: &str| format!(r#"{{"data":[{}]}}"#, body(row));
     let long = in_data(&format!(r#"{{"Status":"{}"}}"#, "A".repeat(101)));
-    let scopes = format!("ScopeMismatch & {} & {}", OPERATION.scope, OPERATION.start_scope);
+    let scopes = format!("ScopeMismatch & {} & {}", operation::SCOPE, operation::START_SCOPE);
     for (server, status, row, parts) in [
         // No such job.
         (Api, 204, "INVALID_TOKEN", "NoContent & Zoho does not know this job & 60 days & sandbox"),
@@ -156,7 +156,7 @@ fn errors() {
             Api => response::classify(&exchange).expect_err(row),
             Accounts => oauth::classify(&exchange, "A.b").expect_err(row),
         };
-        let text = format!("{:?} {:?} {error}\n", error.cause(), error.retry_after());
+        let text = format!("{:?} {:?} {error}\n", error.cause, error.retry_after);
         for part in parts.split(" & ").chain([&*format!("HTTP {status}"), &*format!("{host}")]) {
             assert!(text.contains(part), "{part:?} is not in {text}");
         }
@@ -175,7 +175,7 @@ fn what_responds_in_no_way_is_described_by_its_cause() {
     ] {
         let error = exchange::no_response(&host(Api), &TransportError::new(reason, "it failed"));
         for part in [part, "https://www.zohoapis.eu, set by ZOHO_API_DOMAIN: it failed"] {
-            assert!(error.message().contains(part), "{error}");
+            assert!(error.message.contains(part), "{error}");
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::faults::Faults;
 use crate::world::{World, one_of, pause};
 use mass_change_owner_status::checker::Checker;
 use mass_change_owner_status::deadline::Deadline;
+use mass_change_owner_status::delivery::Courier;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Handler, Invocation, respond_without_configuration};
 use mass_change_owner_status::token::{Sharing, TokenSource};
@@ -46,7 +47,8 @@ impl Instance {
         let (outside, clock) = (|| Outside(environment.clone()), environment.clock.clone());
         let tokens = TokenSource::new(outside(), outside(), zoho, sharing, clock.clone());
         let (checker, messages) = (Checker::new(tokens.clone()), MessageSettings::default());
-        let function = Handler::new(checker, outside(), messages, world.limits, "eu-west-1".into(), clock);
+        let courier = Courier::new(outside(), world.limits, clock);
+        let function = Handler::new(checker, courier, messages, "eu-west-1".into());
         Arc::new(Self { environment, tokens, function })
     }
 
@@ -148,7 +150,7 @@ impl Lambda {
         world.trace(|| format!("environment {} responds {result:?}", environment.number));
         let at = [began_at, (environment.clock)()];
         world.check(payload, task, at, &result);
-        result.map_err(|error| error.kind().name().to_owned())
+        result.map_err(|error| error.kind.name().to_owned())
     }
 
     /// An idle execution environment or a new one; none if too many are busy.

@@ -176,7 +176,7 @@ impl World {
         use ErrorType::{InvalidConfiguration, NotificationFailed, ScheduleNotDeleted};
         let text = match result {
             Ok(report) => report.to_string(),
-            Err(error) => error.message().to_owned(),
+            Err(error) => error.message.clone(),
         };
         let problem = self.secret_in(&text).or_else(|| match result {
             Ok(report) if report["outcome"].is_null() => self.wrong_wait(payload, task, at, report),
@@ -184,7 +184,7 @@ impl World {
             Err(error) => {
                 let by_schedule = [InvalidConfiguration, NotificationFailed, ScheduleNotDeleted];
                 let is_by_machine = payload.get("announcement").is_some();
-                let is_allowed = task.is_direct || !is_by_machine && by_schedule.contains(&error.kind());
+                let is_allowed = task.is_direct || !is_by_machine && by_schedule.contains(&error.kind);
                 first([
                     (text.len() > 4_000 || text.contains('\n'), "not one short line"),
                     (!is_allowed, "an error in the place of a report"),

@@ -8,7 +8,7 @@ use mass_change_owner_status::token::{SecretStore, Sharing, TokenSource};
 use mass_change_owner_status::watch::job::{JobStatus, Outcome};
 use mass_change_owner_status::watch::report::{Limits, Report, seconds_between};
 use mass_change_owner_status::watch::{ids::Job, request::History, request::Request, rule::judge};
-use mass_change_owner_status::{checker::Checker, deadline::Deadline, http::Connections, operation::OPERATION};
+use mass_change_owner_status::{checker::Checker, deadline::Deadline, http::Connections, operation};
 use mass_change_owner_status::{timestamp::Timestamp, zoho::client::Attempts};
 use std::{sync::Arc, time::Duration};
 
@@ -54,7 +54,7 @@ impl<S: SecretStore + 'static> Checks<'_, S> {
             let mut checked = self.check().await;
             // The job of a new watch may have been started a moment ago.
             let is_new = request.history.status.is_none();
-            if is_new && checked.as_ref().is_err_and(|error| error.cause() == ErrorCause::NoContent) {
+            if is_new && checked.as_ref().is_err_and(|error| error.cause == ErrorCause::NoContent) {
                 tokio::time::sleep(CONFIRM_AFTER).await;
                 checked = self.check().await;
             }
@@ -82,15 +82,15 @@ impl<S: SecretStore + 'static> Checks<'_, S> {
         let (module, job_id) = (self.job.module.as_str(), self.job.job_id.as_str());
         let found = match self.check().await {
             Ok(status) => format!("; job {job_id} is {}", status.status.as_str()),
-            Err(error) if error.kind() == ErrorType::JobNotFound => format!("; there is no job {job_id}"),
+            Err(error) if error.kind == ErrorType::JobNotFound => format!("; there is no job {job_id}"),
             Err(error) => {
-                let (code, what) = if error.kind().is_retryable() { (7, "Not checked") } else { (5, "Not correct") };
+                let (code, what) = if error.kind.is_retryable() { (7, "Not checked") } else { (5, "Not correct") };
                 self.view.out(&format!("{what} (asked for {module}): {error}"));
                 return Ok(code);
             }
         };
         let found = if is_named { &*found } else { "" };
-        let (host, scope) = (self.zoho.api_host(Deadline::after(CHECK_TIME)).await?, OPERATION.scope);
+        let (host, scope) = (self.zoho.api_host(Deadline::after(CHECK_TIME)).await?, operation::SCOPE);
         self.view.out(&format!("OK: the access token is accepted for {scope} in {module}{found} ({host})"));
         Ok(0)
     }

@@ -129,7 +129,7 @@ fn digest(text: &str) -> String {
 
 impl SecretStore for Store {
     async fn current(&self) -> Result<Version, StoreError> {
-        let unread = |error: WatchError| StoreError::Unavailable(error.message().to_owned());
+        let unread = |error: WatchError| StoreError::Unavailable(error.message);
         let text = match &self.origin {
             Some(file) => read(file).map_err(unread)?.0.into(),
             None => self.credentials.clone(),

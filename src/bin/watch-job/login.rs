@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, header::CONTENT_TYPE};
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::http::{HttpClient, HttpRequest};
 use mass_change_owner_status::redact::{self, quote};
-use mass_change_owner_status::{operation::OPERATION, zoho::data_center::DataCenter};
+use mass_change_owner_status::{operation, zoho::data_center::DataCenter};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal};
@@ -96,7 +96,7 @@ async fn device_flow(client: &Client, settings: &Settings, view: &View) -> Resul
     let config = &settings.config.zoho;
     let named = config.data_center.or(config.accounts_domain.is_some().then(DataCenter::default));
     let (mut data_center, mut begun) = (DataCenter::default(), Value::Null);
-    let form = [("grant_type", "device_request"), ("client_id", &*client.client_id), ("scope", OPERATION.scope)];
+    let form = [("grant_type", "device_request"), ("client_id", &*client.client_id), ("scope", operation::SCOPE)];
     let form = [&form[..], &[("access_type", "offline"), ("prompt", "consent")]].concat();
     // Whichever data center knows the client is the one. The others do not see its secret.
     for candidate in DataCenter::ALL.into_iter().filter(|one| named.is_none_or(|named| named == *one)) {

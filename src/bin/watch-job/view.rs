@@ -103,7 +103,7 @@ impl View {
     /// An error that ends the program, and the exit code.
     pub(crate) fn error(&self, error: &WatchError) -> u8 {
         self.err(&fit(error, &self.source).to_string());
-        if matches!(error.kind(), ErrorType::InvalidInput | ErrorType::InvalidConfiguration) { 2 } else { 5 }
+        if matches!(error.kind, ErrorType::InvalidInput | ErrorType::InvalidConfiguration) { 2 } else { 5 }
     }
 
     /// Lines on standard output. A reader that has gone away ends the process, as it ends any filter. A full disk does not:

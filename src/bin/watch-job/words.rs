@@ -25,8 +25,8 @@ const PHRASES: [(&str, &str); 12] = [
 /// The error as it is shown here. `source` is the name of the source of the credentials.
 pub(crate) fn fit(error: &WatchError, source: &str) -> WatchError {
     let here = |text: String, (phrase, here): &(&str, &str)| text.replace(phrase, &here.replace("{source}", source));
-    let message = PHRASES.iter().fold(error.message().to_owned(), here);
-    WatchError::new(error.kind(), message).because(error.cause()).with_retry_after(error.retry_after())
+    let message = PHRASES.iter().fold(error.message.clone(), here);
+    WatchError { cause: error.cause, retry_after: error.retry_after, ..WatchError::new(error.kind, message) }
 }
 
 /// `42%, 21,000 of 50,000 updated, 200 failed`: what is known of the records.
@@ -115,6 +115,6 @@ mod tests {
         }
         let message = "`client_id` in the secret that ZOHO_SECRET_ID names, in the secret";
         let shown = fit(&WatchError::new(ErrorType::SecretInvalid, message), "~/zoho.json");
-        assert_eq!(shown.message(), "`client_id` in ~/zoho.json, in ~/zoho.json");
+        assert_eq!(shown.message, "`client_id` in ~/zoho.json, in ~/zoho.json");
     }
 }

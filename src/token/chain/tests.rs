@@ -50,8 +50,8 @@ fn decided(need: &Need, view: &View, mut memory: Memory, now: Now, then: Now) ->
     memory.note(view, now);
     match decide(need, view, &memory, then) {
         Next::Use(token) => format!("use {}", token.token.expose()),
-        Next::Fail(error) => format!("fail {}", error.kind()),
-        Next::Wait(error, left) => format!("wait {} {}", left.as_secs(), error.kind()),
+        Next::Fail(error) => format!("fail {}", error.kind),
+        Next::Wait(error, left) => format!("wait {} {}", left.as_secs(), error.kind),
         Next::Claim(number, failures) => format!("claim {number} after {failures}"),
         Next::Request(failures, _) => format!("request after {failures}"),
     }

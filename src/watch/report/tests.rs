@@ -45,7 +45,7 @@ fn waits_of_a_watch_that_goes_on() {
         ("many checks", many, unavailable, None, usual, 5_000..=5_000),
     ] {
         let limits = Limits { bounds: Bounds { min_seconds, max_seconds }, ..LIMITS };
-        let error = WatchError::new(kind, "m").with_retry_after(asked.map(Duration::from_secs));
+        let error = WatchError { retry_after: asked.map(Duration::from_secs), ..WatchError::new(kind, "m") };
         let report = Report::that_goes_on(&request(&of(&extra)), &error, ago(0), &limits);
         let wait = report.next_check_seconds().unwrap();
         assert!(range.contains(&wait), "{case}: {wait}");

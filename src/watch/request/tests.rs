@@ -93,15 +93,15 @@ fn an_invalid_payload_is_described_with_its_field_and_an_example() {
         (json!({"source": 1, "detail-type": "y", "detail": {}}), "envelope is malformed"),
     ] {
         let Ask::Reject(error, _) = request(&payload).ask else { panic!("must be rejected: {payload}") };
-        assert_eq!(error.kind(), ErrorType::InvalidInput);
+        assert_eq!(error.kind, ErrorType::InvalidInput);
         for part in parts.split(" & ").chain([EXAMPLE]) {
-            assert!(error.message().contains(part), "{payload}: {part:?} is not in {error}");
+            assert!(error.message.contains(part), "{payload}: {part:?} is not in {error}");
         }
     }
     for payload in ["", "not json", "{\"module\":", &"[".repeat(10_000)] {
         let here = Location::of_function(FUNCTION, None);
         let Ask::Reject(error, _) = Request::parse(payload, at("10:00:00"), &here).ask else { panic!() };
-        assert!(error.message().contains("not valid JSON"), "{error}");
+        assert!(error.message.contains("not valid JSON"), "{error}");
     }
 }
 

@@ -144,10 +144,10 @@ fn an_invocation_whose_time_runs_out_names_the_reason_and_loses_no_token() {
         let holding = tokio::spawn(async move { token(&holder, 3).await });
         pass(1).await;
         let waiting = token(&other, 3).await.unwrap_err();
-        assert!(waiting.kind() == ErrorType::TokenRateLimited, "{waiting}");
-        assert!(waiting.message().contains("another execution environment"), "{waiting}");
+        assert!(waiting.kind == ErrorType::TokenRateLimited, "{waiting}");
+        assert!(waiting.message.contains("another execution environment"), "{waiting}");
         let error = holding.await.unwrap().unwrap_err();
-        assert!(error.kind() == ErrorType::ZohoUnavailable && error.message().contains("accounts.zoho.eu"), "{error}");
+        assert!(error.kind == ErrorType::ZohoUnavailable && error.message.contains("accounts.zoho.eu"), "{error}");
         // The claim is over after 12 seconds, whatever became of its holder.
         world.state().faults = Default::default();
         assert_eq!(check_within(20, &other).await, Ok(()));

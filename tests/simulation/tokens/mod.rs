@@ -47,7 +47,7 @@ fn start(world: &World) -> Arc<Instance> {
 async fn check_within(seconds: u64, process: &Instance) -> Result<(), ErrorType> {
     process.environment.thaw(Task { is_direct: true, ..Task::default() }, "");
     let request = process.environment.world.state().zoho.jobs[0].request();
-    process.respond(&request, Duration::from_secs(seconds)).await.map(drop).map_err(|error| error.kind())
+    process.respond(&request, Duration::from_secs(seconds)).await.map(drop).map_err(|error| error.kind)
 }
 
 async fn check(process: &Instance) -> Result<(), ErrorType> {

@@ -3,10 +3,10 @@
 use crate::error::{ErrorType, WatchError};
 use crate::http::{HttpClient, NoResponse, Origin, TransportError, hint};
 use crate::timestamp::{Clock, Timestamp};
-use crate::token::chain::{self, Memory, Need, Next, OwnFailure, Stored, View, decide};
+use crate::token::chain::{self, Memory, Need, Next, Stored, View, decide};
 use crate::token::record::{self, Content, Identity, LEASE_LABEL, Record, RecordKind, TOKEN_LABEL};
 use crate::token::store::{Put, SecretStore, StoreError, Version};
-use crate::token::times::{CachedToken, Issued, Now, Timer};
+use crate::token::times::{CachedToken, Issued, Now, REFRESH, Timer};
 use crate::zoho::credentials::{AccessToken, Secret, TokenGrant};
 use crate::zoho::{ZohoSettings, exchange, hosts, oauth};
 use secrecy::ExposeSecret;
@@ -79,7 +79,7 @@ impl<S, H> Context<S, H> {
     /// The token of a record that began then, if it is one.
     fn token_of(&self, record: &Content, began: Timestamp, is_own: bool, stored: &Stored) -> Option<Arc<CachedToken>> {
         let RecordKind::Token { access_token, api_domain, expires_at } = &record.kind else { return None };
-        let issued = Issued::new(is_own, began, Timestamp::parse(expires_at)?, self.now().at, fastrand::f64());
+        let issued = Issued::new(is_own, began, Timestamp::parse(expires_at)?, self.now().at, fastrand::i64(REFRESH));
         let named = api_domain.as_ref().and_then(|text| Origin::parse(text).ok());
         let variable = self.settings.api_domain.as_ref();
         let api = hosts::api(variable, &stored.secret, &stored.accounts, named.as_ref());
@@ -131,49 +131,40 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
     /// Acquires a token and makes it the one of the invocations to come.
     pub(super) async fn run(mut self) -> Result<Arc<CachedToken>, WatchError> {
         loop {
-            let is_urgent = !matches!(self.need, Need::Successor(_));
-            let view = match self.look().await {
-                Ok(view) => view,
-                // Over soon; and of many environments that are throttled, none may request its own token.
-                Err(error @ StoreError::Throttled(_)) if is_urgent && self.pauses < PATIENCE => {
-                    self.pause(error.into_error(), Duration::MAX).await;
-                    continue;
-                }
-                Err(StoreError::Unavailable(why)) if is_urgent && self.memory.has_credentials() => {
-                    self.stop_sharing(&why);
-                    View::default()
-                }
-                Err(error) => return Err(error.into_error()),
-            };
-            match decide(&self.need, &view, &self.memory, self.context.now()) {
-                Next::Use(token) => {
-                    self.memory.issued.take_if(|issued| issued.token != token.token);
-                    let next_look = Timer { started: self.context.now(), duration: LOOK_EVERY };
-                    let mut cache = self.context.cache();
-                    cache.next_look = token.issued.is_some().then_some(next_look);
-                    cache.current = Some(token.clone());
-                    return Ok(token);
-                }
-                Next::Fail(error) => return Err(error),
-                Next::Wait(error, left) => self.pause(error, left).await,
-                Next::Claim(number, failures) if self.sharing == Sharing::ReadWrite => {
-                    self.claim(number, failures).await?;
-                }
-                Next::Claim(_, failures) => self.request_alone(failures).await?,
-                Next::Request(failures, timer) => self.request(failures, timer).await,
+            if let Some(token) = self.step().await? {
+                let next_look = Timer { started: self.context.now(), duration: LOOK_EVERY };
+                let mut cache = self.context.cache();
+                cache.next_look = token.issued.is_some().then_some(next_look);
+                cache.current = Some(token.clone());
+                return Ok(token);
             }
         }
+    }
+
+    /// Reads, decides, and acts. `None`: look again.
+    async fn step(&mut self) -> Result<Option<Arc<CachedToken>>, WatchError> {
+        let view = match self.look().await {
+            Ok(view) => view,
+            Err(error) => return self.retry(error).await.map(|()| None),
+        };
+        match decide(&self.need, &view, &self.memory, self.context.now()) {
+            Next::Use(token) => return Ok(Some(token)),
+            Next::Fail(error) => return Err(error),
+            Next::Wait(error, left) => self.pause(error, left).await,
+            Next::Request(failures, timer) => return Ok(self.request(failures, timer).await),
+            Next::Claim(number, failures) if self.sharing == Sharing::ReadWrite => self.claim(number, failures).await?,
+            Next::Claim(_, failures) => match &self.need {
+                Need::Successor(present) => return Ok(Some(present.clone())),
+                _ => return self.request_alone(failures).await,
+            },
+        }
+        Ok(None)
     }
 
     /// Tells the others that Zoho's API rejects even this token, which this environment has just requested in place of a
     /// rejected one: another would not help, and each one that is issued ends one that is in use.
     pub(super) async fn report_rejected(mut self, error: &WatchError) {
-        let until = Timer { started: self.context.now(), duration: chain::REJECTED };
-        self.memory.failure = Some(OwnFailure { error: error.clone(), until, count: 0 });
-        if let (Some(number), Some(stored)) = (self.memory.stored_as, &self.memory.stored) {
-            let failure = Content::failure(error, chain::REJECTED, &stored.identity, 0);
-            self.put(number.saturating_add(1), LEASE_LABEL, &failure).await;
-        }
+        self.fail(error, chain::REJECTED, 0, 2).await;
     }
 
     /// Reads as little as the decision needs: the credentials and the labeled token, then the rest of the chain.
@@ -181,34 +172,29 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         self.context.wait_for(store_timeout("reading"));
         let context = self.context.clone();
         // A secret that contained an access token when it was last read needs no other one.
-        let is_static = self.memory.stored.is_some() && !self.memory.has_credentials();
+        let is_static = self.memory.stored.as_ref().is_some_and(|known| !known.has_credentials());
         let labeled = async { if is_static { Ok(None) } else { context.store.labeled(TOKEN_LABEL).await } };
         // Together: a cold start waits for one response time, not for two.
         let (current, labeled) = tokio::join!(context.store.current(), labeled);
-        let stored = self.note_credentials(&current?)?;
+        let stored = self.note_credentials(current)?;
         if let TokenGrant::Static(token) = &stored.secret.grant {
             let token = CachedToken { token: token.clone(), api: stored.api.clone(), issued: None };
-            return Ok(View { token: Some(Arc::new(token)), ..View::default() });
+            return Ok(View { head: 0, token: Some(Arc::new(token)), newest: None });
         }
         let mut chain = Chain::new();
-        self.add(&mut chain, labeled)?;
-        let view = self.view(&chain, &stored);
-        let is_found = self.need.choose(&view, &self.memory, context.now()).is_some();
-        if self.sharing != Sharing::ReadWrite || is_found {
-            return Ok(view);
-        }
-        self.add(&mut chain, context.store.labeled(LEASE_LABEL).await)?;
-        // A label can be late, and somebody can move it.
-        let head = self.memory.taken.max(head(&chain));
-        // Back to the newest record of this function's kind.
-        for number in (1..=head).rev().take(MAX_SKIPPED) {
-            if !chain.contains_key(&number) {
-                self.add(&mut chain, context.store.version(&record::id(number)).await)?;
-            }
-            let now = context.now();
-            let is_skipped = |record: &Record| !stored.identity.has(record) && now.since(record.created) < HOUR;
-            if !chain.get(&number).is_some_and(is_skipped) {
-                break;
+        self.add(&mut chain, &stored, labeled)?;
+        let is_found = self.need.choose(&self.view(&chain, &stored), context.now()).is_some();
+        if self.sharing == Sharing::ReadWrite && !is_found {
+            self.add(&mut chain, &stored, context.store.labeled(LEASE_LABEL).await)?;
+            // A label can be late, and somebody can move it. Back to the newest record of this function's kind.
+            for number in (1..=self.memory.taken.max(head(&chain))).rev().take(MAX_SKIPPED) {
+                if !chain.contains_key(&number) {
+                    self.add(&mut chain, &stored, context.store.version(&record::id(number)).await)?;
+                }
+                let is_skipped = |record: &Record| record.is_foreign() && context.now().since(record.created) < HOUR;
+                if !chain.get(&number).is_some_and(is_skipped) {
+                    break;
+                }
             }
         }
         let view = self.view(&chain, &stored);
@@ -217,12 +203,17 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         Ok(view)
     }
 
-    /// Adds what a read returned.
-    fn add(&mut self, chain: &mut Chain, read: Result<Option<Version>, StoreError>) -> Result<(), StoreError> {
+    /// Adds what a read returned. Without it, nothing is shared.
+    fn add(
+        &mut self,
+        chain: &mut Chain,
+        stored: &Stored,
+        read: Result<Option<Version>, StoreError>,
+    ) -> Result<(), StoreError> {
         match read {
-            Err(StoreError::Denied(why)) => self.stop_sharing(&why),
+            Err(StoreError::Denied(why) | StoreError::Unavailable(why)) => self.stop_sharing(&why),
             read => {
-                let record = read?.as_ref().and_then(Record::parse);
+                let record = read?.and_then(|version| Record::parse(&version, &stored.identity));
                 chain.extend(record.map(|record| (record.number, record)));
             }
         }
@@ -230,27 +221,32 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
     }
 
     fn view(&self, chain: &Chain, stored: &Stored) -> View {
-        let ours = || chain.values().rev().filter(|record| stored.identity.has(record));
+        let ours = || chain.values().rev().filter(|record| !record.is_foreign());
         let token_of = |record: &Record| self.context.token_of(&record.content, record.created, false, stored);
-        let token = ours().find_map(token_of);
-        // One's own token says so.
-        let is_it = |issued: &&Arc<CachedToken>| token.as_ref().is_some_and(|it| it.token == issued.token);
-        let token = self.memory.issued.iter().find(is_it).cloned().or(token);
-        View { head: head(chain), token, newest: ours().next().cloned() }
+        View { head: head(chain), token: ours().find_map(token_of), newest: ours().next().cloned() }
     }
 
-    fn note_credentials(&mut self, current: &Version) -> Result<Arc<Stored>, StoreError> {
-        let secret = Secret::parse(current.text.expose_secret(), self.context.settings.data_center)
-            .map_err(|invalid| StoreError::Denied(invalid.of("the secret that ZOHO_SECRET_ID names")))?;
+    /// Those that were read, or else the last ones.
+    fn note_credentials(&mut self, current: Result<Version, StoreError>) -> Result<Arc<Stored>, StoreError> {
+        let known = self.memory.stored.clone();
+        let current = match (current, known.as_ref().filter(|known| known.has_credentials())) {
+            (Err(StoreError::Unavailable(why)), Some(known)) => {
+                self.stop_sharing(&why);
+                return Ok(known.clone());
+            }
+            (current, _) => current?,
+        };
         let settings = &self.context.settings;
+        let secret = Secret::parse(current.text.expose_secret(), settings.data_center)
+            .map_err(|invalid| StoreError::Denied(invalid.of("the secret that ZOHO_SECRET_ID names")))?;
         let accounts = hosts::accounts(settings.accounts_domain.as_ref(), &secret);
         let api = hosts::api(settings.api_domain.as_ref(), &secret, &accounts, None);
         let identity = Identity::new(&current.id, &accounts.origin, &api.origin);
         let stored = Arc::new(Stored { secret, accounts, api, identity });
-        let known = self.memory.stored.replace(stored.clone());
+        self.memory.stored = Some(stored.clone());
         if known.is_some_and(|known| known.identity != stored.identity) {
             // Neither a token nor a failure of replaced credentials is useful to anybody.
-            (self.memory.issued, self.memory.failure) = (None, None);
+            self.memory.failure = None;
             self.context.cache().current = None;
             self.need = Need::Any;
         }
@@ -279,17 +275,34 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         sleep(backoff.mul_f64(0.5 + random / 2.0).min(at_most)).await;
     }
 
+    /// Waits for what Secrets Manager does a moment later. Of many environments that are throttled, none may request its
+    /// own token.
+    async fn retry(&mut self, error: StoreError) -> Result<(), WatchError> {
+        let is_retryable = matches!(error, StoreError::Throttled(_)) && self.pauses < PATIENCE;
+        if !is_retryable {
+            return Err(error.into_error());
+        }
+        self.pause(error.into_error(), Duration::MAX).await;
+        Ok(())
+    }
+
     /// Puts a claim. What is read back decides whether it counts.
     async fn claim(&mut self, number: u64, failures: u32) -> Result<(), WatchError> {
-        match self.put_claim(number, failures).await {
-            Ok(_) if self.memory.taken != number => self.memory.taken = number,
+        let error = match self.put_claim(number, failures).await {
+            Ok(_) if self.memory.taken != number => {
+                self.memory.taken = number;
+                return Ok(());
+            }
             // The version is there, but a read does not show it yet.
-            Ok(_) if self.pauses < PATIENCE => self.pause(store_timeout("reading"), Duration::MAX).await,
-            Ok(_) => self.stop_sharing("a version of the secret that was stored cannot be read"),
-            Err(StoreError::Denied(why)) => self.stop_sharing(&why),
-            Err(StoreError::Unavailable(why)) if self.pauses > 2 => self.stop_sharing(&why),
-            Err(error @ StoreError::Throttled(_)) if self.pauses >= PATIENCE => return Err(error.into_error()),
-            Err(error) => self.pause(error.into_error(), Duration::MAX).await,
+            Ok(_) => StoreError::Unavailable("a version of the secret that was stored cannot be read".to_owned()),
+            Err(error) => error,
+        };
+        match error {
+            StoreError::Unavailable(_) if self.pauses < PATIENCE / 2 => {
+                self.pause(error.into_error(), Duration::MAX).await;
+            }
+            StoreError::Denied(why) | StoreError::Unavailable(why) => self.stop_sharing(&why),
+            StoreError::Throttled(_) => return self.retry(error).await,
         }
         Ok(())
     }
@@ -313,7 +326,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
     }
 
     /// Requests a token for this environment alone.
-    async fn request_alone(&mut self, failures: u32) -> Result<(), WatchError> {
+    async fn request_alone(&mut self, failures: u32) -> Result<Option<Arc<CachedToken>>, WatchError> {
         let now = self.context.now();
         let memory = &mut *self.memory;
         memory.alone.retain(|request| !request.left(now).is_zero());
@@ -324,60 +337,60 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         }
         memory.alone.push(Timer { started: now, duration: HOUR });
         memory.claim = None;
-        self.request(failures, Timer { started: now, duration: chain::CLAIM }).await;
-        Ok(())
+        Ok(self.request(failures, Timer { started: now, duration: chain::CLAIM }).await)
     }
 
-    /// Requests a token, and stores what came of it if this is done under a claim.
-    async fn request(&mut self, failures: u32, timer: Timer) {
-        let Some(stored) = self.memory.stored.clone() else { return };
-        let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return };
+    /// Requests a token, and stores what came of it if this is done under a claim. `None`: a failure.
+    async fn request(&mut self, failures: u32, timer: Timer) -> Option<Arc<CachedToken>> {
+        let stored = self.memory.stored.clone()?;
+        let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return None };
         let (context, now) = (self.context.clone(), self.context.now());
         let late = TransportError::new(NoResponse::TimedOut, "no response before the end of the invocation");
         context.wait_for(exchange::no_response(&stored.accounts, &late));
         let timeout = timer.left(now).min(LONGEST_REQUEST).min(context.settings.request_timeout);
-        let http = &context.http;
-        let response = oauth::request_token(http, &stored.accounts, credentials, now.at, timeout).await;
-        let number = self.memory.claim.map(|(claim, _)| claim.saturating_add(1));
-        let (label, content) = match response {
+        match oauth::request_token(&context.http, &stored.accounts, credentials, now.at, timeout).await {
             Ok(issued) => {
+                self.memory.failure = None;
                 // Its life counts from the request: an environment can be frozen before it reads the response.
                 let content = Content::token(&issued, now.at, &stored.identity);
-                let token = context.token_of(&content, now.at, true, &stored);
-                (self.memory.issued, self.memory.failure) = (token, None);
-                (TOKEN_LABEL, content)
+                self.put(1, TOKEN_LABEL, &content).await;
+                context.token_of(&content, now.at, true, &stored)
             }
             Err(error) => {
-                let count = failures.saturating_add(1);
-                let lasts = chain::lasts(error.kind(), failures, number.is_some());
-                let content = Content::failure(&error, lasts, &stored.identity, count);
-                let until = Timer { started: context.now(), duration: lasts };
-                self.memory.failure = Some(OwnFailure { error, until, count });
-                (LEASE_LABEL, content)
-            }
-        };
-        self.memory.stored_as = match number {
-            Some(number) => self.put(number, label, &content).await.then_some(number),
-            None => None,
-        };
-    }
-
-    /// Stores what came of a claim, and returns whether that was done. If the number is taken, others have gone on.
-    async fn put(&mut self, number: u64, label: &str, content: &Content) -> bool {
-        self.context.wait_for(store_timeout("writing"));
-        match self.context.store.put(&record::id(number), label, &content.to_text()).await {
-            Ok(put) => {
-                self.memory.taken = number;
-                put == Put::Done
-            }
-            Err(error) => {
-                tracing::warn!(
-                    error = error.message(),
-                    "what came of a request for an access token could not be stored: only this environment knows of it"
-                );
-                false
+                let lasts = chain::lasts(error.kind(), failures, self.memory.claim.is_some());
+                self.fail(&error, lasts, failures.saturating_add(1), 1).await;
+                None
             }
         }
+    }
+
+    /// Remembers a failure, and stores it so many records after the claim.
+    async fn fail(&mut self, error: &WatchError, lasts: Duration, failures: u32, after: u64) {
+        let until = Timer { started: self.context.now(), duration: lasts };
+        self.memory.failure = Some((error.clone(), until));
+        if let Some(stored) = self.memory.stored.clone() {
+            let failure = Content::failure(error, lasts, &stored.identity, failures);
+            self.put(after, LEASE_LABEL, &failure).await;
+        }
+    }
+
+    /// Stores what came of a claim, so many records after it. If that number is taken, others have gone on.
+    async fn put(&mut self, after: u64, label: &str, content: &Content) {
+        let Some((claim, _)) = self.memory.claim else { return };
+        let number = claim.saturating_add(after);
+        self.context.wait_for(store_timeout("writing"));
+        match self.context.store.put(&record::id(number), label, &content.to_text()).await {
+            Ok(Put::Done) => {
+                self.memory.taken = number;
+                return;
+            }
+            Ok(Put::Taken) => self.memory.taken = number,
+            Err(error) => tracing::warn!(
+                error = error.into_error().message(),
+                "what came of a request for an access token could not be stored: only this environment knows of it"
+            ),
+        }
+        self.memory.claim = None;
     }
 }
 

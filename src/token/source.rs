@@ -15,6 +15,7 @@ use std::time::Duration;
 use tracing::Instrument;
 
 /// Provides access tokens. Clones share everything.
+#[derive(Clone)]
 pub struct TokenSource<S, H> {
     pub(crate) context: Arc<Context<S, H>>,
     /// Whoever has it is the only acquisition of this process.
@@ -23,12 +24,6 @@ pub struct TokenSource<S, H> {
 
 /// How long an invocation whose check is done waits for the next token. The rest is done during later invocations.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-impl<S, H> Clone for TokenSource<S, H> {
-    fn clone(&self) -> Self {
-        Self { context: self.context.clone(), memory: self.memory.clone() }
-    }
-}
 
 impl<S: SecretStore + 'static, H: HttpClient + 'static> TokenSource<S, H> {
     /// Reads nothing yet.
@@ -49,12 +44,8 @@ impl<S: SecretStore + 'static, H: HttpClient + 'static> TokenSource<S, H> {
         rejected: &[Arc<CachedToken>],
         deadline: Deadline,
     ) -> Result<Option<Arc<CachedToken>>, WatchError> {
-        let is_rejected = |token: &CachedToken| rejected.iter().any(|rejected| rejected.token == token.token);
-        // A late rejection must not evict a newer one.
-        self.context.cache().current.take_if(|token| is_rejected(token));
-        let tokens = rejected.iter().map(|rejected| rejected.token.clone()).collect();
-        let token = self.acquire(Need::Replacement(tokens), deadline).await?;
-        Ok(Some(token).filter(|token| !is_rejected(token)))
+        let token = self.acquire(Need::Replacement(rejected.to_vec()), deadline).await?;
+        Ok(Some(token).filter(|token| rejected.iter().all(|rejected| rejected.token != token.token)))
     }
 
     /// Tells all execution environments that Zoho rejects even this token, which this one has just requested in place of

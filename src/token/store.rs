@@ -39,15 +39,11 @@ pub enum StoreError {
 impl StoreError {
     /// The error under its public name.
     pub fn into_error(self) -> WatchError {
-        let is_denied = matches!(self, Self::Denied(_));
-        let kind = if is_denied { ErrorType::SecretInvalid } else { ErrorType::SecretUnavailable };
-        WatchError::new(kind, self.message())
-    }
-
-    /// What happened and what to do.
-    pub fn message(&self) -> &str {
         match self {
-            Self::Denied(message) | Self::Throttled(message) | Self::Unavailable(message) => message,
+            Self::Denied(message) => WatchError::new(ErrorType::SecretInvalid, message),
+            Self::Throttled(message) | Self::Unavailable(message) => {
+                WatchError::new(ErrorType::SecretUnavailable, message)
+            }
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::http::Origin;
 use crate::token::record::Content;
 use crate::token::times::Issued;
 use crate::token::times::tests::{later, some_time};
+use crate::zoho::credentials::AccessToken;
 use crate::zoho::hosts::ZohoServer;
 use crate::zoho::oauth::IssuedToken;
 
@@ -13,7 +14,7 @@ fn token(name: &str, now: Now, age: i64, is_own: bool) -> Arc<CachedToken> {
     Arc::new(CachedToken {
         token: AccessToken::parse(name).unwrap(),
         api: crate::tests::host(ZohoServer::Api, "US", "ZOHO_API_DOMAIN"),
-        issued: Some(Issued::new(is_own, began, began.plus_seconds(3_600), now.at, 0.0)),
+        issued: Some(Issued::new(is_own, began, began.plus_seconds(3_600), now.at, 600)),
     })
 }
 
@@ -68,9 +69,7 @@ fn the_newest_record_decides_what_a_check_without_a_token_does() {
         (failure(60), 57, 0, "fail TokenRejected"),
         (failure(60), 58, 0, "wait 2 TokenRejected"),
         (failure(60), -90_000, 60, "claim 8 after 3"),
-        (failure(u64::MAX), 3_599, 0, "wait 1 TokenRejected"),
         // A claim lasts for 12 seconds from when it was first seen, however old it seems to be: clocks differ.
-        (claim("theirs"), 0, 0, "wait 12 TokenRateLimited"),
         (claim("theirs"), 200, 4, "wait 8 TokenRateLimited"),
         (claim("theirs"), 0, 12, "claim 8 after 2"),
         // Dead for so long that no difference of clocks explains it.
@@ -100,27 +99,22 @@ fn a_claim_is_ones_own_if_it_is_read_back_in_time() {
     }
 }
 
-/// Tokens by their age in seconds: the labeled one, and the last one that this environment requested.
+/// The labeled token by its age in seconds, next to the claim of another environment.
 #[test]
 fn a_token_is_used_if_it_fits_the_need() {
     let now = some_time();
-    let replacement = || Need::Replacement(vec![AccessToken::parse("shared").unwrap()]);
     let successor = |age| Need::Successor(token("present", now, age, true));
-    for (need, shared, issued, expected) in [
-        (Need::Any, Some(3_569), None, "use shared"),
-        (Need::Any, Some(3_570), None, "wait 12 TokenRateLimited"),
-        (Need::Any, Some(3_570), Some(0), "use issued"),
-        (replacement(), Some(0), Some(9), "use issued"),
+    for (need, shared, expected) in [
+        (Need::Any, Some(3_569), "use shared"),
+        (Need::Any, Some(3_570), "wait 12 TokenRateLimited"),
         // A refresh takes the next token if it is there. It waits for nothing.
-        (successor(2_999), None, None, "use present"),
-        (successor(3_000), Some(0), None, "use shared"),
-        (successor(3_000), Some(3_000), None, "use present"),
-        (successor(3_000), None, None, "use present"),
+        (successor(2_999), Some(0), "use present"),
+        (successor(3_000), Some(0), "use shared"),
+        (successor(3_000), Some(3_000), "use present"),
     ] {
-        let token = |name, age: Option<i64>| age.map(|age| token(name, now, age, name == "issued"));
-        let view = view(now, 0, token("shared", shared), claim("theirs"));
-        let memory = Memory { issued: token("issued", issued), ..Memory::default() };
-        assert_eq!(decided(&need, &view, memory, now, now), expected, "{shared:?} {issued:?}");
+        let shared_token = shared.map(|age| token("shared", now, age, false));
+        let view = view(now, 0, shared_token, claim("theirs"));
+        assert_eq!(decided(&need, &view, Memory::default(), now, now), expected, "{shared:?}");
     }
 }
 
@@ -136,8 +130,8 @@ fn a_new_token_that_is_rejected_is_left_to_whoever_requested_it_for_a_moment() {
         (true, 0, 0, "claim 8 after 0"),
     ] {
         let rejected = token("rejected", now, age, is_own);
-        let need = Need::Replacement(vec![rejected.token.clone()]);
-        let view = view(now, age, Some(rejected), stored_token());
+        let view = view(now, age, Some(rejected.clone()), stored_token());
+        let need = Need::Replacement(vec![rejected]);
         let next = decided(&need, &view, Memory::default(), now, later(now, 0, seen));
         assert_eq!(next, expected, "{is_own} {age} {seen}");
     }
@@ -146,11 +140,12 @@ fn a_new_token_that_is_rejected_is_left_to_whoever_requested_it_for_a_moment() {
 #[test]
 fn a_failure_of_this_environment_counts_even_if_it_is_not_stored() {
     let now = some_time();
-    for (seconds, expected) in [(57, "fail TokenRateLimited"), (60, "claim 1 after 4")] {
-        let error = WatchError::new(ErrorType::TokenRateLimited, "throttled");
+    for (seconds, expected) in [(57, "fail TokenRateLimited"), (60, "claim 1 after 1")] {
         let until = Timer { started: now, duration: Duration::from_secs(60) };
-        let memory = Memory { failure: Some(OwnFailure { error, until, count: 4 }), ..Memory::default() };
-        assert_eq!(decided(&Need::Any, &View::default(), memory, now, later(now, 0, seconds)), expected);
+        let failure = Some((WatchError::new(ErrorType::TokenRateLimited, "throttled"), until));
+        let memory = Memory { failure, ..Memory::default() };
+        let next = decided(&Need::Any, &view(now, 0, None, None), memory, now, later(now, 0, seconds));
+        assert_eq!(next, expected);
     }
 }
 

@@ -39,9 +39,9 @@ pub(crate) struct Context<S, H> {
 #[derive(Default)]
 pub(super) struct TokenCache {
     pub current: Option<Arc<CachedToken>>,
-    /// When an invocation next looks at the secret during its check; `None` for never.
+    /// Until an invocation looks at the secret during its check; `None` for never.
     next_look: Option<Timer>,
-    /// Why an invocation has no token if its time runs out now.
+    /// The error of an invocation whose time runs out now; `None` while Secrets Manager does not respond.
     waiting_for: Option<WatchError>,
 }
 
@@ -66,14 +66,13 @@ impl<S, H> Context<S, H> {
         Some(token)
     }
 
-    /// Makes this the error of an invocation whose time runs out from now on.
-    fn wait_for(&self, error: WatchError) {
-        self.cache().waiting_for = Some(error);
-    }
-
     /// The error of an invocation whose time has run out.
     pub(super) fn timeout_error(&self) -> WatchError {
-        self.cache().waiting_for.clone().unwrap_or_else(|| store_timeout("reading"))
+        self.cache().waiting_for.clone().unwrap_or_else(|| {
+            let hint = hint::no_response(NoResponse::TimedOut, Some("secretsmanager"));
+            let message = format!("timed out using the secret (Secrets Manager did not respond). {hint}");
+            WatchError::new(ErrorType::SecretUnavailable, message)
+        })
     }
 
     /// The token of a record that began then, if it is one.
@@ -102,8 +101,8 @@ type Chain = BTreeMap<u64, Record>;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What Secrets Manager does not do within so many pauses is an error: no invocation takes long because of it.
-const PATIENCE: u32 = 8;
+/// What Secrets Manager does not do within so many pauses, an environment goes on without.
+const PATIENCE: u32 = 4;
 
 /// The longest wait for a response of the accounts server.
 const LONGEST_REQUEST: Duration = Duration::from_secs(10);
@@ -112,13 +111,6 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(10);
 const MAX_SKIPPED: usize = 20;
 
 const HOUR: Duration = Duration::from_secs(3_600);
-
-/// What an invocation reports whose time runs out before Secrets Manager responds.
-fn store_timeout(what: &str) -> WatchError {
-    let hint = hint::no_response(NoResponse::TimedOut, Some("secretsmanager"));
-    let message = format!("timed out {what} the secret (Secrets Manager did not respond). {hint}");
-    WatchError::new(ErrorType::SecretUnavailable, message)
-}
 
 impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
     pub(super) fn new(context: Arc<Context<S, H>>, mut memory: OwnedMutexGuard<Memory>, need: Need) -> Self {
@@ -130,35 +122,30 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
 
     /// Acquires a token and makes it the one of the invocations to come.
     pub(super) async fn run(mut self) -> Result<Arc<CachedToken>, WatchError> {
-        loop {
-            if let Some(token) = self.step().await? {
-                let next_look = Timer { started: self.context.now(), duration: LOOK_EVERY };
-                let mut cache = self.context.cache();
-                cache.next_look = token.issued.is_some().then_some(next_look);
-                cache.current = Some(token.clone());
-                return Ok(token);
+        let token = loop {
+            let view = self.look().await.map_err(StoreError::into_error)?;
+            let next = decide(&self.need, &view, &self.memory, self.context.now());
+            let issued = match (next, &self.need) {
+                (Next::Use(token), _) => Some(token),
+                (Next::Fail(error), _) => return Err(error),
+                (Next::Wait(error, left), _) => self.pause(error, left).await,
+                (Next::Request(failures, timer), _) => self.request(failures, timer).await,
+                (Next::Claim(number, failures), _) if self.sharing == Sharing::ReadWrite => {
+                    self.claim(number, failures).await?
+                }
+                // A request that is not shared can wait until the present token has ended.
+                (Next::Claim(..), Need::Successor(present)) => Some(present.clone()),
+                (Next::Claim(_, failures), _) => self.request_alone(failures).await?,
+            };
+            if let Some(token) = issued {
+                break token;
             }
-        }
-    }
-
-    /// Reads, decides, and acts. `None`: look again.
-    async fn step(&mut self) -> Result<Option<Arc<CachedToken>>, WatchError> {
-        let view = match self.look().await {
-            Ok(view) => view,
-            Err(error) => return self.retry(error).await.map(|()| None),
         };
-        match decide(&self.need, &view, &self.memory, self.context.now()) {
-            Next::Use(token) => return Ok(Some(token)),
-            Next::Fail(error) => return Err(error),
-            Next::Wait(error, left) => self.pause(error, left).await,
-            Next::Request(failures, timer) => return Ok(self.request(failures, timer).await),
-            Next::Claim(number, failures) if self.sharing == Sharing::ReadWrite => self.claim(number, failures).await?,
-            Next::Claim(_, failures) => match &self.need {
-                Need::Successor(present) => return Ok(Some(present.clone())),
-                _ => return self.request_alone(failures).await,
-            },
-        }
-        Ok(None)
+        let next_look = Timer { started: self.context.now(), duration: LOOK_EVERY };
+        let mut cache = self.context.cache();
+        cache.next_look = token.issued.is_some().then_some(next_look);
+        cache.current = Some(token.clone());
+        Ok(token)
     }
 
     /// Tells the others that Zoho's API rejects even this token, which this environment has just requested in place of a
@@ -169,7 +156,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
 
     /// Reads as little as the decision needs: the credentials and the labeled token, then the rest of the chain.
     async fn look(&mut self) -> Result<View, StoreError> {
-        self.context.wait_for(store_timeout("reading"));
+        self.context.cache().waiting_for = None;
         let context = self.context.clone();
         // A secret that contained an access token when it was last read needs no other one.
         let is_static = self.memory.stored.as_ref().is_some_and(|known| !known.has_credentials());
@@ -265,46 +252,36 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         }
     }
 
-    /// Longer each time, and not all environments at the same time.
-    async fn pause(&mut self, error: WatchError, at_most: Duration) {
-        self.context.wait_for(error);
+    /// Longer each time, and not all environments at the same time. Ends without a token.
+    async fn pause(&mut self, error: WatchError, at_most: Duration) -> Option<Arc<CachedToken>> {
+        self.context.cache().waiting_for = Some(error);
         let backoff = FIRST_PAUSE.saturating_mul(1_u32 << self.pauses.min(10)).min(LONGEST_PAUSE);
         self.pauses = self.pauses.saturating_add(1);
         let random = fastrand::f64();
         let at_most = at_most.saturating_add(FIRST_PAUSE.mul_f64(2.0 * random));
         sleep(backoff.mul_f64(0.5 + random / 2.0).min(at_most)).await;
-    }
-
-    /// Waits for what Secrets Manager does a moment later. Of many environments that are throttled, none may request its
-    /// own token.
-    async fn retry(&mut self, error: StoreError) -> Result<(), WatchError> {
-        let is_retryable = matches!(error, StoreError::Throttled(_)) && self.pauses < PATIENCE;
-        if !is_retryable {
-            return Err(error.into_error());
-        }
-        self.pause(error.into_error(), Duration::MAX).await;
-        Ok(())
+        None
     }
 
     /// Puts a claim. What is read back decides whether it counts.
-    async fn claim(&mut self, number: u64, failures: u32) -> Result<(), WatchError> {
+    async fn claim(&mut self, number: u64, failures: u32) -> Result<Option<Arc<CachedToken>>, WatchError> {
         let error = match self.put_claim(number, failures).await {
             Ok(_) if self.memory.taken != number => {
                 self.memory.taken = number;
-                return Ok(());
+                return Ok(None);
             }
             // The version is there, but a read does not show it yet.
             Ok(_) => StoreError::Unavailable("a version of the secret that was stored cannot be read".to_owned()),
             Err(error) => error,
         };
         match error {
-            StoreError::Unavailable(_) if self.pauses < PATIENCE / 2 => {
-                self.pause(error.into_error(), Duration::MAX).await;
-            }
-            StoreError::Denied(why) | StoreError::Unavailable(why) => self.stop_sharing(&why),
-            StoreError::Throttled(_) => return self.retry(error).await,
+            StoreError::Denied(why) => self.stop_sharing(&why),
+            error if self.pauses < PATIENCE => return Ok(self.pause(error.into_error(), LONGEST_PAUSE).await),
+            StoreError::Unavailable(why) => self.stop_sharing(&why),
+            // Of many environments that are throttled, none may request its own token.
+            StoreError::Throttled(_) => return Err(error.into_error()),
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn put_claim(&mut self, number: u64, failures: u32) -> Result<Put, StoreError> {
@@ -320,8 +297,8 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         // Before the put. A claim that is put again keeps its timer.
         let known = self.memory.claim.filter(|(known, _)| *known == number);
         self.memory.claim = known.or(Some((number, Timer { started: now, duration: chain::CLAIM })));
-        let claim = Content::claim(&self.memory.owner, &stored.identity, failures);
-        context.wait_for(store_timeout("writing"));
+        let kind = RecordKind::Claim { owner: self.memory.owner.clone() };
+        let claim = Content::new(kind, &stored.identity, failures);
         context.store.put(&record::id(number), LEASE_LABEL, &claim.to_text()).await
     }
 
@@ -346,13 +323,13 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return None };
         let (context, now) = (self.context.clone(), self.context.now());
         let late = TransportError::new(NoResponse::TimedOut, "no response before the end of the invocation");
-        context.wait_for(exchange::no_response(&stored.accounts, &late));
+        context.cache().waiting_for = Some(exchange::no_response(&stored.accounts, &late));
         let timeout = timer.left(now).min(LONGEST_REQUEST).min(context.settings.request_timeout);
         match oauth::request_token(&context.http, &stored.accounts, credentials, now.at, timeout).await {
             Ok(issued) => {
                 self.memory.failure = None;
                 // Its life counts from the request: an environment can be frozen before it reads the response.
-                let content = Content::token(&issued, now.at, &stored.identity);
+                let content = Content::new(RecordKind::token(&issued, now.at), &stored.identity, 0);
                 self.put(1, TOKEN_LABEL, &content).await;
                 context.token_of(&content, now.at, true, &stored)
             }
@@ -369,7 +346,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         let until = Timer { started: self.context.now(), duration: lasts };
         self.memory.failure = Some((error.clone(), until));
         if let Some(stored) = self.memory.stored.clone() {
-            let failure = Content::failure(error, lasts, &stored.identity, failures);
+            let failure = Content::new(RecordKind::failure(error, lasts), &stored.identity, failures);
             self.put(after, LEASE_LABEL, &failure).await;
         }
     }
@@ -378,7 +355,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
     async fn put(&mut self, after: u64, label: &str, content: &Content) {
         let Some((claim, _)) = self.memory.claim else { return };
         let number = claim.saturating_add(after);
-        self.context.wait_for(store_timeout("writing"));
+        self.context.cache().waiting_for = None;
         match self.context.store.put(&record::id(number), label, &content.to_text()).await {
             Ok(Put::Done) => {
                 self.memory.taken = number;

@@ -43,7 +43,7 @@ pub(super) struct Record {
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Content {
     /// The digest of the [`Identity`] for this kind.
-    credentials: String,
+    pub credentials: String,
     /// The failures in a row up to this record.
     pub failures: u32,
     #[serde(flatten)]
@@ -79,29 +79,26 @@ impl Record {
     }
 }
 
-impl Content {
-    fn new(kind: RecordKind, identity: &Identity, failures: u32) -> Self {
-        Self { credentials: identity.digest(&kind).to_owned(), failures, kind }
-    }
-
+impl RecordKind {
     /// A token that was requested at this time.
-    pub(super) fn token(issued: &IssuedToken, at: Timestamp, identity: &Identity) -> Self {
+    pub(super) fn token(issued: &IssuedToken, at: Timestamp) -> Self {
         let lifetime = i64::try_from(issued.lifetime.as_secs()).unwrap_or_default();
-        let kind = RecordKind::Token {
+        Self::Token {
             access_token: issued.token.expose().to_owned(),
             api_domain: issued.api_domain.as_ref().map(|origin| origin.as_str().to_owned()),
             expires_at: at.plus_seconds(lifetime).to_string(),
-        };
-        Self::new(kind, identity, 0)
+        }
     }
 
-    pub(super) fn failure(error: &WatchError, lasts: Duration, identity: &Identity, failures: u32) -> Self {
+    pub(super) fn failure(error: &WatchError, lasts: Duration) -> Self {
         let (error_type, message) = (error.kind().name().to_owned(), error.message().to_owned());
-        Self::new(RecordKind::Failure { error_type, message, seconds: lasts.as_secs() }, identity, failures)
+        Self::Failure { error_type, message, seconds: lasts.as_secs() }
     }
+}
 
-    pub(super) fn claim(owner: &str, identity: &Identity, failures: u32) -> Self {
-        Self::new(RecordKind::Claim { owner: owner.to_owned() }, identity, failures)
+impl Content {
+    pub(super) fn new(kind: RecordKind, identity: &Identity, failures: u32) -> Self {
+        Self { credentials: identity.digest(&kind).to_owned(), failures, kind }
     }
 
     pub(super) fn to_text(&self) -> SecretString {
@@ -186,12 +183,12 @@ mod tests {
         let (token, at) = (AccessToken::parse("secret").unwrap(), Timestamp::from_epoch_seconds(0));
         let issued = IssuedToken { token, api_domain: None, lifetime: Duration::from_secs(9) };
         let error = WatchError::new(ErrorType::TokenRejected, "rejected");
-        for (content, counts_for_another_api_host) in [
-            (Content::token(&issued, at, &ours), true),
-            (Content::failure(&error, Duration::from_secs(60), &ours, 3), false),
-            (Content::claim("owner", &ours, 2), false),
+        for (kind, counts_for_another_api_host) in [
+            (RecordKind::token(&issued, at), true),
+            (RecordKind::failure(&error, Duration::from_secs(60)), false),
+            (RecordKind::Claim { owner: "owner".to_owned() }, false),
         ] {
-            let text = content.to_text();
+            let text = Content::new(kind, &ours, 3).to_text();
             let text = text.expose_secret();
             for (version, accounts, api, counts) in [
                 ("v1", "accounts.zoho.com", "www.zohoapis.com", true),

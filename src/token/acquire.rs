@@ -10,7 +10,6 @@ use crate::token::times::{CachedToken, Issued, Now, REFRESH, Timer};
 use crate::zoho::credentials::{AccessToken, Secret, TokenGrant};
 use crate::zoho::{ZohoSettings, exchange, hosts, oauth};
 use secrecy::ExposeSecret;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
@@ -95,11 +94,9 @@ pub(super) struct Acquisition<S, H> {
     pauses: u32,
 }
 
-/// Records by their numbers.
-type Chain = BTreeMap<u64, Record>;
+type ReadRecord = Result<Option<Version>, StoreError>;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// What Secrets Manager does not do within so many pauses, an environment goes on without.
 const PATIENCE: u32 = 4;
@@ -113,10 +110,7 @@ const MAX_SKIPPED: usize = 20;
 const HOUR: Duration = Duration::from_secs(3_600);
 
 impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
-    pub(super) fn new(context: Arc<Context<S, H>>, mut memory: OwnedMutexGuard<Memory>, need: Need) -> Self {
-        if memory.owner.is_empty() {
-            memory.owner = format!("{:016x}", fastrand::u64(..));
-        }
+    pub(super) fn new(context: Arc<Context<S, H>>, memory: OwnedMutexGuard<Memory>, need: Need) -> Self {
         Self { sharing: context.sharing, context, memory, need, pauses: 0 }
     }
 
@@ -148,12 +142,6 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         Ok(token)
     }
 
-    /// Tells the others that Zoho's API rejects even this token, which this environment has just requested in place of a
-    /// rejected one: another would not help, and each one that is issued ends one that is in use.
-    pub(super) async fn report_rejected(mut self, error: &WatchError) {
-        self.fail(error, chain::REJECTED, 0, 2).await;
-    }
-
     /// Reads as little as the decision needs: the credentials and the labeled token, then the rest of the chain.
     async fn look(&mut self) -> Result<View, StoreError> {
         self.context.cache().waiting_for = None;
@@ -166,51 +154,41 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         let stored = self.note_credentials(current)?;
         if let TokenGrant::Static(token) = &stored.secret.grant {
             let token = CachedToken { token: token.clone(), api: stored.api.clone(), issued: None };
-            return Ok(View { head: 0, token: Some(Arc::new(token)), newest: None });
+            return Ok(View { token: Some(Arc::new(token)), ..View::default() });
         }
-        let mut chain = Chain::new();
-        self.add(&mut chain, &stored, labeled)?;
-        let is_found = self.need.choose(&self.view(&chain, &stored), context.now()).is_some();
-        if self.sharing == Sharing::ReadWrite && !is_found {
-            self.add(&mut chain, &stored, context.store.labeled(LEASE_LABEL).await)?;
+        let mut view = View::default();
+        self.add(&mut view, &stored, labeled)?;
+        if self.sharing == Sharing::ReadWrite && self.need.choose(&view, context.now()).is_none() {
+            self.add(&mut view, &stored, context.store.labeled(LEASE_LABEL).await)?;
             // A label can be late, and somebody can move it. Back to the newest record of this function's kind.
-            for number in (1..=self.memory.taken.max(head(&chain))).rev().take(MAX_SKIPPED) {
-                if !chain.contains_key(&number) {
-                    self.add(&mut chain, &stored, context.store.version(&record::id(number)).await)?;
+            for number in (1..=self.memory.taken.max(view.head())).rev().take(MAX_SKIPPED) {
+                if !view.records.contains_key(&number) {
+                    self.add(&mut view, &stored, context.store.version(&record::id(number)).await)?;
                 }
                 let is_skipped = |record: &Record| record.is_foreign() && context.now().since(record.created) < HOUR;
-                if !chain.get(&number).is_some_and(is_skipped) {
+                if !view.records.get(&number).is_some_and(is_skipped) {
                     break;
                 }
             }
         }
-        let view = self.view(&chain, &stored);
         // After the reads: before them, the record may not have been there.
         self.memory.note(&view, context.now());
         Ok(view)
     }
 
     /// Adds what a read returned. Without it, nothing is shared.
-    fn add(
-        &mut self,
-        chain: &mut Chain,
-        stored: &Stored,
-        read: Result<Option<Version>, StoreError>,
-    ) -> Result<(), StoreError> {
+    fn add(&mut self, view: &mut View, stored: &Stored, read: ReadRecord) -> Result<(), StoreError> {
         match read {
             Err(StoreError::Denied(why) | StoreError::Unavailable(why)) => self.stop_sharing(&why),
             read => {
                 let record = read?.and_then(|version| Record::parse(&version, &stored.identity));
-                chain.extend(record.map(|record| (record.number, record)));
+                view.records.extend(record.map(|record| (record.number, record)));
+                let token_of = |record: &Record| self.context.token_of(&record.content, record.created, false, stored);
+                let token = view.ours().find_map(token_of);
+                view.token = token;
             }
         }
         Ok(())
-    }
-
-    fn view(&self, chain: &Chain, stored: &Stored) -> View {
-        let ours = || chain.values().rev().filter(|record| !record.is_foreign());
-        let token_of = |record: &Record| self.context.token_of(&record.content, record.created, false, stored);
-        View { head: head(chain), token: ours().find_map(token_of), newest: ours().next().cloned() }
     }
 
     /// Those that were read, or else the last ones.
@@ -255,11 +233,9 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
     /// Longer each time, and not all environments at the same time. Ends without a token.
     async fn pause(&mut self, error: WatchError, at_most: Duration) -> Option<Arc<CachedToken>> {
         self.context.cache().waiting_for = Some(error);
-        let backoff = FIRST_PAUSE.saturating_mul(1_u32 << self.pauses.min(10)).min(LONGEST_PAUSE);
+        let longest = FIRST_PAUSE.saturating_mul(1_u32 << self.pauses.min(4)).min(at_most.saturating_add(FIRST_PAUSE));
         self.pauses = self.pauses.saturating_add(1);
-        let random = fastrand::f64();
-        let at_most = at_most.saturating_add(FIRST_PAUSE.mul_f64(2.0 * random));
-        sleep(backoff.mul_f64(0.5 + random / 2.0).min(at_most)).await;
+        sleep(longest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         None
     }
 
@@ -276,7 +252,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         };
         match error {
             StoreError::Denied(why) => self.stop_sharing(&why),
-            error if self.pauses < PATIENCE => return Ok(self.pause(error.into_error(), LONGEST_PAUSE).await),
+            error if self.pauses < PATIENCE => return Ok(self.pause(error.into_error(), chain::CLAIM).await),
             StoreError::Unavailable(why) => self.stop_sharing(&why),
             // Of many environments that are throttled, none may request its own token.
             StoreError::Throttled(_) => return Err(error.into_error()),
@@ -342,7 +318,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
     }
 
     /// Remembers a failure, and stores it so many records after the claim.
-    async fn fail(&mut self, error: &WatchError, lasts: Duration, failures: u32, after: u64) {
+    pub(super) async fn fail(&mut self, error: &WatchError, lasts: Duration, failures: u32, after: u64) {
         let until = Timer { started: self.context.now(), duration: lasts };
         self.memory.failure = Some((error.clone(), until));
         if let Some(stored) = self.memory.stored.clone() {
@@ -369,8 +345,4 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         }
         self.memory.claim = None;
     }
-}
-
-fn head(chain: &Chain) -> u64 {
-    chain.last_key_value().map_or(0, |(number, _)| *number)
 }

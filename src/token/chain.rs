@@ -1,14 +1,14 @@
 //! The decision: what an environment does next, after it has read the chain. Pure.
 //!
-//! No times are compared between machines. The holder of a claim starts its timer *before* the put; the others start theirs
-//! when they first *see* the claim (the rule of the DynamoDB Lock Client). The timer of the holder therefore always ends
-//! first, no matter what the clocks say.
+//! No times are compared between machines. The holder of a claim starts its timer *before* the put; the others when they
+//! first *see* it (the rule of the DynamoDB Lock Client). So the holder's ends first, whatever the clocks say.
 
 use crate::error::{ErrorType, WatchError};
 use crate::token::record::{Identity, Record, RecordKind};
 use crate::token::times::{CachedToken, Now, Timer};
 use crate::zoho::credentials::{Secret, TokenGrant};
 use crate::zoho::hosts::ZohoHost;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +24,7 @@ const MAX_SKEW: Duration = Duration::from_secs(300);
 /// A failure that ends so soon is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Secrets Manager keeps all versions of a day, and refuses further ones beyond about 100. A claim is allowed if this one
-/// before it is older: then it makes 80 with what can follow it, a token, and a failure if Zoho's API rejects this token.
+/// A claim is allowed if this record before it is older than a day: a token and a failure that can follow it make 80.
 pub(super) const CLAIMED_AFTER: u64 = 78;
 
 /// A day, whatever the clocks say.
@@ -34,7 +33,7 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400 + 300);
 /// Requests an hour by an environment that cannot put a claim.
 pub(super) const ALONE_AN_HOUR: usize = 4;
 
-/// How long nobody requests another token after Zoho's API has rejected a new one: until shortly before that one ends.
+/// How long a failure lasts if Zoho's API rejects a new token: until shortly before that one ends.
 pub(super) const REJECTED: Duration = Duration::from_secs(3_540);
 
 /// How long any other failure lasts at most.
@@ -64,14 +63,24 @@ pub(super) enum Need {
     Successor(Arc<CachedToken>),
 }
 
-/// The chain as it was read just now.
+/// The chain as it was read just now, by its numbers.
+#[derive(Default)]
 pub(super) struct View {
-    /// The highest number that is known to be taken.
-    pub head: u64,
-    /// The newest token of one's own identity.
+    pub records: BTreeMap<u64, Record>,
+    /// The newest token that counts here.
     pub token: Option<Arc<CachedToken>>,
-    /// The newest record of one's own identity.
-    pub newest: Option<Record>,
+}
+
+impl View {
+    /// The highest number that is known to be taken.
+    pub(super) fn head(&self) -> u64 {
+        self.records.last_key_value().map_or(0, |(number, _)| *number)
+    }
+
+    /// Those that count here, the newest first.
+    pub(super) fn ours(&self) -> impl Iterator<Item = &Record> {
+        self.records.values().rev().filter(|record| !record.is_foreign())
+    }
 }
 
 /// The operator's credentials, and what follows from them.
@@ -111,7 +120,7 @@ pub(super) struct Memory {
 impl Memory {
     /// Starts a timer for a record that was not the newest one before.
     pub(super) fn note(&mut self, view: &View, now: Now) {
-        let number = view.newest.as_ref().map(|newest| newest.number);
+        let number = view.ours().next().map(|newest| newest.number);
         self.seen = number.map(|number| self.seen.filter(|seen| seen.0 == number).unwrap_or((number, now)));
     }
 }
@@ -155,14 +164,14 @@ pub(super) fn decide(need: &Need, view: &View, memory: &Memory, now: Now) -> Nex
     if let Some(token) = need.choose(view, now) {
         return Next::Use(token);
     }
-    let own = memory.failure.as_ref();
-    let failures = view.newest.as_ref().map_or(u32::from(own.is_some()), |newest| newest.content.failures);
+    let (newest, own) = (view.ours().next(), memory.failure.as_ref());
+    let failures = newest.map_or(u32::from(own.is_some()), |newest| newest.content.failures);
     let own = own.and_then(|(error, until)| failed(error.clone(), until.left(now)));
-    let stored = || obstacle(need, view.newest.as_ref()?, memory, now);
+    let stored = || obstacle(need, newest?, memory, now);
     match (need, own.or_else(stored)) {
         // Nobody waits for a successor.
         (Need::Successor(present), Some(Next::Wait(..))) => Next::Use(present.clone()),
-        (_, next) => next.unwrap_or(Next::Claim(view.head.saturating_add(1), failures)),
+        (_, next) => next.unwrap_or(Next::Claim(view.head().saturating_add(1), failures)),
     }
 }
 

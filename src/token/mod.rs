@@ -1,7 +1,7 @@
 //! One access token for all execution environments, shared through the secret itself.
 //!
 //! Zoho issues 10 tokens per refresh token in 10 minutes, so environments must not each request their own. They write one
-//! numbered chain of records into the secret ([`record`]). Secrets Manager rejects a second put under an ID that exists:
+//! numbered chain of records ([`record`]) into the secret. Secrets Manager rejects a second put under an ID that exists:
 //! that is the compare-and-set. An acquisition ([`acquire`]) is a loop: read, decide ([`chain`], pure), act.
 //! docs/token-sharing.md has the rules, the formats, the guarantees, and what it costs.
 

@@ -30,7 +30,7 @@ pub enum Put {
 pub enum StoreError {
     /// The secret does not exist, the role lacks a permission, or the secret cannot be decrypted: an operator must act.
     Denied(String),
-    /// Throttled: the operation was not done, and can be repeated a moment later.
+    /// Not done: it can be repeated a moment later.
     Throttled(String),
     /// Secrets Manager failed or did not respond in time. A put may have been done all the same.
     Unavailable(String),

@@ -6,13 +6,10 @@ use crate::zoho::hosts::ZohoHost;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-/// One moment on both clocks: the monotonic clock stands still while an execution environment is frozen, and the wall
-/// clock can be wrong or be set.
+/// One moment. The monotonic clock stands still while an environment is frozen; the wall clock can be wrong or be set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
-    /// The wall clock.
     pub at: Timestamp,
-    /// The monotonic clock.
     pub instant: Instant,
 }
 
@@ -23,8 +20,7 @@ impl Now {
     }
 }
 
-/// A duration that began at a known moment. It is over when *either* clock has counted it, so that neither a freeze nor
-/// a wrong clock can extend it.
+/// A duration that is over when *either* clock has counted it: neither a freeze nor a wrong clock can extend it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timer {
     pub started: Now,
@@ -63,8 +59,7 @@ pub(super) struct Issued {
     refresh_at: Timestamp,
 }
 
-/// When an environment requests the next token, in seconds before the end of an hour. The first one to do so does it for
-/// all: the others find the next one already there.
+/// When the next token is requested, in seconds before the end of an hour. The first environment does it for all.
 pub(super) const REFRESH: RangeInclusive<i64> = 600..=900;
 
 /// The last seconds of an hour in which a token is no longer used.
@@ -73,8 +68,7 @@ const MARGIN: i64 = 30;
 /// No end is trusted beyond this.
 const LONGEST_LIFE: i64 = 86_400;
 
-/// A token is used for at least so long, whatever its response says: Zoho issues 10 tokens in 10 minutes. If the token
-/// has really ended, Zoho's 401 replaces it.
+/// A token is used for at least so long: Zoho issues 10 in 10 minutes. If it has really ended, Zoho's 401 replaces it.
 const SHORTEST_LIFE: i64 = 60;
 
 /// Zoho may not accept a token everywhere for so long after its issue.
@@ -127,7 +121,6 @@ pub(super) mod tests {
     fn a_timer_ends_when_either_clock_says_so() {
         let timer = Timer { started: some_time(), duration: Duration::from_secs(60) };
         for (wall, monotonic, left) in [
-            (0, 0, 60),
             (50, 10, 10),
             (10, 50, 10),
             // The clock was a day ahead and was corrected.

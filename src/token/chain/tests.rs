@@ -36,8 +36,8 @@ fn stored_token() -> Option<Content> {
 /// With this newest record, which is number 7 and so old.
 fn view(now: Now, age: i64, token: Option<Arc<CachedToken>>, newest: Option<Content>) -> View {
     let created = now.at.plus_seconds(age.saturating_neg());
-    let newest = newest.map(|content| Record { number: 7, created, content });
-    View { head: newest.as_ref().map_or(0, |newest| newest.number), token, newest }
+    let record = |content| (7, Record { number: 7, created, content });
+    View { records: newest.map(record).into_iter().collect(), token }
 }
 
 /// What an environment decides that first saw this at `now`.

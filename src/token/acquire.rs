@@ -3,14 +3,13 @@
 use crate::error::{ErrorType, WatchError};
 use crate::http::{HttpClient, NoResponse, Origin, TransportError};
 use crate::timestamp::{Clock, Timestamp};
-use crate::token::chain::{self, Memory, Need, Next, OwnFailure, Stored, View, decide};
+use crate::token::chain::{self, Memory, Need, Next, Stored, View, decide};
 use crate::token::record::{self, Content, Identity, LEASE_LABEL, Record, RecordKind, TOKEN_LABEL};
 use crate::token::store::{Put, SecretStore, StoreError, Version};
-use crate::token::times::{CachedToken, Issued, Now, Timer};
+use crate::token::times::{CachedToken, Issued, Now, REFRESH, Timer};
 use crate::zoho::credentials::{AccessToken, Secret, TokenGrant};
 use crate::zoho::{ZohoSettings, exchange, hosts, oauth};
 use secrecy::ExposeSecret;
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
@@ -39,9 +38,9 @@ pub(crate) struct Context<S, H> {
 #[derive(Default)]
 pub(super) struct TokenCache {
     pub current: Option<Arc<CachedToken>>,
-    /// When an invocation next looks at the secret during its check; `None` for never.
+    /// Until an invocation looks at the secret during its check; `None` for never.
     next_look: Option<Timer>,
-    /// Why an invocation has no token if its time runs out now.
+    /// The error of an invocation whose time runs out now; `None` while Secrets Manager does not respond.
     waiting_for: Option<WatchError>,
 }
 
@@ -66,20 +65,19 @@ impl<S, H> Context<S, H> {
         Some(token)
     }
 
-    /// Makes this the error of an invocation whose time runs out from now on.
-    fn wait_for(&self, error: WatchError) {
-        self.cache().waiting_for = Some(error);
-    }
-
     /// The error of an invocation whose time has run out.
     pub(super) fn timeout_error(&self) -> WatchError {
-        self.cache().waiting_for.clone().unwrap_or_else(|| store_timeout("reading"))
+        self.cache().waiting_for.clone().unwrap_or_else(|| {
+            let hint = NoResponse::TimedOut.hint(Some("secretsmanager"));
+            let message = format!("timed out using the secret (Secrets Manager did not respond). {hint}");
+            WatchError::new(ErrorType::SecretUnavailable, message)
+        })
     }
 
     /// The token of a record that began then, if it is one.
     fn token_of(&self, record: &Content, began: Timestamp, is_own: bool, stored: &Stored) -> Option<Arc<CachedToken>> {
         let RecordKind::Token { access_token, api_domain, expires_at } = &record.kind else { return None };
-        let issued = Issued::new(is_own, began, Timestamp::parse(expires_at)?, self.now().at, fastrand::f64());
+        let issued = Issued::new(is_own, began, Timestamp::parse(expires_at)?, self.now().at, fastrand::i64(REFRESH));
         let named = api_domain.as_ref().and_then(|text| Origin::parse(text).ok());
         let variable = self.settings.api_domain.as_ref();
         let api = hosts::api(variable, &stored.secret, &stored.accounts, named.as_ref());
@@ -96,14 +94,12 @@ pub(super) struct Acquisition<S, H> {
     pauses: u32,
 }
 
-/// Records by their numbers.
-type Chain = BTreeMap<u64, Record>;
+type ReadRecord = Result<Option<Version>, StoreError>;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// What Secrets Manager does not do within so many pauses is an error: no invocation takes long because of it.
-const PATIENCE: u32 = 8;
+/// What Secrets Manager does not do within so many pauses, an environment goes on without.
+const PATIENCE: u32 = 4;
 
 /// The longest wait for a response of the accounts server.
 const LONGEST_REQUEST: Duration = Duration::from_secs(10);
@@ -113,144 +109,109 @@ const MAX_SKIPPED: usize = 20;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// What an invocation reports whose time runs out before Secrets Manager responds.
-fn store_timeout(what: &str) -> WatchError {
-    let hint = NoResponse::TimedOut.hint(Some("secretsmanager"));
-    let message = format!("timed out {what} the secret (Secrets Manager did not respond). {hint}");
-    WatchError::new(ErrorType::SecretUnavailable, message)
-}
-
 impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
-    pub(super) fn new(context: Arc<Context<S, H>>, mut memory: OwnedMutexGuard<Memory>, need: Need) -> Self {
-        if memory.owner.is_empty() {
-            memory.owner = format!("{:016x}", fastrand::u64(..));
-        }
+    pub(super) fn new(context: Arc<Context<S, H>>, memory: OwnedMutexGuard<Memory>, need: Need) -> Self {
         Self { sharing: context.sharing, context, memory, need, pauses: 0 }
     }
 
     /// Acquires a token and makes it the one of the invocations to come.
     pub(super) async fn run(mut self) -> Result<Arc<CachedToken>, WatchError> {
-        loop {
-            let is_urgent = !matches!(self.need, Need::Successor(_));
-            let view = match self.look().await {
-                Ok(view) => view,
-                // Over soon; and of many environments that are throttled, none may request its own token.
-                Err(error @ StoreError::Throttled(_)) if is_urgent && self.pauses < PATIENCE => {
-                    self.pause(error.into_error(), Duration::MAX).await;
-                    continue;
+        let token = loop {
+            let view = self.look().await.map_err(StoreError::into_error)?;
+            let next = decide(&self.need, &view, &self.memory, self.context.now());
+            let issued = match (next, &self.need) {
+                (Next::Use(token), _) => Some(token),
+                (Next::Fail(error), _) => return Err(error),
+                (Next::Wait(error, left), _) => self.pause(error, left).await,
+                (Next::Request(failures, timer), _) => self.request(failures, timer).await,
+                (Next::Claim(number, failures), _) if self.sharing == Sharing::ReadWrite => {
+                    self.claim(number, failures).await?
                 }
-                Err(StoreError::Unavailable(why)) if is_urgent && self.memory.has_credentials() => {
-                    self.stop_sharing(&why);
-                    View::default()
-                }
-                Err(error) => return Err(error.into_error()),
+                // A request that is not shared can wait until the present token has ended.
+                (Next::Claim(..), Need::Successor(present)) => Some(present.clone()),
+                (Next::Claim(_, failures), _) => self.request_alone(failures).await?,
             };
-            match decide(&self.need, &view, &self.memory, self.context.now()) {
-                Next::Use(token) => {
-                    self.memory.issued.take_if(|issued| issued.token != token.token);
-                    let next_look = Timer { started: self.context.now(), duration: LOOK_EVERY };
-                    let mut cache = self.context.cache();
-                    cache.next_look = token.issued.is_some().then_some(next_look);
-                    cache.current = Some(token.clone());
-                    return Ok(token);
-                }
-                Next::Fail(error) => return Err(error),
-                Next::Wait(error, left) => self.pause(error, left).await,
-                Next::Claim(number, failures) if self.sharing == Sharing::ReadWrite => {
-                    self.claim(number, failures).await?;
-                }
-                Next::Claim(_, failures) => self.request_alone(failures).await?,
-                Next::Request(failures, timer) => self.request(failures, timer).await,
+            if let Some(token) = issued {
+                break token;
             }
-        }
-    }
-
-    /// Tells the others that Zoho's API rejects even this token, which this environment has just requested in place of a
-    /// rejected one: another would not help, and each one that is issued ends one that is in use.
-    pub(super) async fn report_rejected(mut self, error: &WatchError) {
-        let until = Timer { started: self.context.now(), duration: chain::REJECTED };
-        self.memory.failure = Some(OwnFailure { error: error.clone(), until, count: 0 });
-        if let (Some(number), Some(stored)) = (self.memory.stored_as, &self.memory.stored) {
-            let failure = Content::failure(error, chain::REJECTED, &stored.identity, 0);
-            self.put(number.saturating_add(1), LEASE_LABEL, &failure).await;
-        }
+        };
+        let next_look = Timer { started: self.context.now(), duration: LOOK_EVERY };
+        let mut cache = self.context.cache();
+        cache.next_look = token.issued.is_some().then_some(next_look);
+        cache.current = Some(token.clone());
+        Ok(token)
     }
 
     /// Reads as little as the decision needs: the credentials and the labeled token, then the rest of the chain.
     async fn look(&mut self) -> Result<View, StoreError> {
-        self.context.wait_for(store_timeout("reading"));
+        self.context.cache().waiting_for = None;
         let context = self.context.clone();
         // A secret that contained an access token when it was last read needs no other one.
-        let is_static = self.memory.stored.is_some() && !self.memory.has_credentials();
+        let is_static = self.memory.stored.as_ref().is_some_and(|known| !known.has_credentials());
         let labeled = async { if is_static { Ok(None) } else { context.store.labeled(TOKEN_LABEL).await } };
         // Together: a cold start waits for one response time, not for two.
         let (current, labeled) = tokio::join!(context.store.current(), labeled);
-        let stored = self.note_credentials(&current?)?;
+        let stored = self.note_credentials(current)?;
         if let TokenGrant::Static(token) = &stored.secret.grant {
             let token = CachedToken { token: token.clone(), api: stored.api.clone(), issued: None };
             return Ok(View { token: Some(Arc::new(token)), ..View::default() });
         }
-        let mut chain = Chain::new();
-        self.add(&mut chain, labeled)?;
-        let view = self.view(&chain, &stored);
-        let is_found = self.need.choose(&view, &self.memory, context.now()).is_some();
-        if self.sharing != Sharing::ReadWrite || is_found {
-            return Ok(view);
-        }
-        self.add(&mut chain, context.store.labeled(LEASE_LABEL).await)?;
-        // A label can be late, and somebody can move it.
-        let head = self.memory.taken.max(head(&chain));
-        // Back to the newest record of this function's kind.
-        for number in (1..=head).rev().take(MAX_SKIPPED) {
-            if !chain.contains_key(&number) {
-                self.add(&mut chain, context.store.version(&record::id(number)).await)?;
-            }
-            let now = context.now();
-            let is_skipped = |record: &Record| !stored.identity.has(record) && now.since(record.created) < HOUR;
-            if !chain.get(&number).is_some_and(is_skipped) {
-                break;
+        let mut view = View::default();
+        self.add(&mut view, &stored, labeled)?;
+        if self.sharing == Sharing::ReadWrite && self.need.choose(&view, context.now()).is_none() {
+            self.add(&mut view, &stored, context.store.labeled(LEASE_LABEL).await)?;
+            // A label can be late, and somebody can move it. Back to the newest record of this function's kind.
+            for number in (1..=self.memory.taken.max(view.head())).rev().take(MAX_SKIPPED) {
+                if !view.records.contains_key(&number) {
+                    self.add(&mut view, &stored, context.store.version(&record::id(number)).await)?;
+                }
+                let is_skipped = |record: &Record| record.is_foreign() && context.now().since(record.created) < HOUR;
+                if !view.records.get(&number).is_some_and(is_skipped) {
+                    break;
+                }
             }
         }
-        let view = self.view(&chain, &stored);
         // After the reads: before them, the record may not have been there.
         self.memory.note(&view, context.now());
         Ok(view)
     }
 
-    /// Adds what a read returned.
-    fn add(&mut self, chain: &mut Chain, read: Result<Option<Version>, StoreError>) -> Result<(), StoreError> {
+    /// Adds what a read returned. Without it, nothing is shared.
+    fn add(&mut self, view: &mut View, stored: &Stored, read: ReadRecord) -> Result<(), StoreError> {
         match read {
-            Err(StoreError::Denied(why)) => self.stop_sharing(&why),
+            Err(StoreError::Denied(why) | StoreError::Unavailable(why)) => self.stop_sharing(&why),
             read => {
-                let record = read?.as_ref().and_then(Record::parse);
-                chain.extend(record.map(|record| (record.number, record)));
+                let record = read?.and_then(|version| Record::parse(&version, &stored.identity));
+                view.records.extend(record.map(|record| (record.number, record)));
+                let token_of = |record: &Record| self.context.token_of(&record.content, record.created, false, stored);
+                let token = view.ours().find_map(token_of);
+                view.token = token;
             }
         }
         Ok(())
     }
 
-    fn view(&self, chain: &Chain, stored: &Stored) -> View {
-        let ours = || chain.values().rev().filter(|record| stored.identity.has(record));
-        let token_of = |record: &Record| self.context.token_of(&record.content, record.created, false, stored);
-        let token = ours().find_map(token_of);
-        // One's own token says so.
-        let is_it = |issued: &&Arc<CachedToken>| token.as_ref().is_some_and(|it| it.token == issued.token);
-        let token = self.memory.issued.iter().find(is_it).cloned().or(token);
-        View { head: head(chain), token, newest: ours().next().cloned() }
-    }
-
-    fn note_credentials(&mut self, current: &Version) -> Result<Arc<Stored>, StoreError> {
-        let secret = Secret::parse(current.text.expose_secret(), self.context.settings.data_center)
-            .map_err(|invalid| StoreError::Denied(invalid.of("the secret that ZOHO_SECRET_ID names")))?;
+    /// Those that were read, or else the last ones.
+    fn note_credentials(&mut self, current: Result<Version, StoreError>) -> Result<Arc<Stored>, StoreError> {
+        let known = self.memory.stored.clone();
+        let current = match (current, known.as_ref().filter(|known| known.has_credentials())) {
+            (Err(StoreError::Unavailable(why)), Some(known)) => {
+                self.stop_sharing(&why);
+                return Ok(known.clone());
+            }
+            (current, _) => current?,
+        };
         let settings = &self.context.settings;
+        let secret = Secret::parse(current.text.expose_secret(), settings.data_center)
+            .map_err(|invalid| StoreError::Denied(invalid.of("the secret that ZOHO_SECRET_ID names")))?;
         let accounts = hosts::accounts(settings.accounts_domain.as_ref(), &secret);
         let api = hosts::api(settings.api_domain.as_ref(), &secret, &accounts, None);
         let identity = Identity::new(&current.id, &accounts.origin, &api.origin);
         let stored = Arc::new(Stored { secret, accounts, api, identity });
-        let known = self.memory.stored.replace(stored.clone());
+        self.memory.stored = Some(stored.clone());
         if known.is_some_and(|known| known.identity != stored.identity) {
             // Neither a token nor a failure of replaced credentials is useful to anybody.
-            (self.memory.issued, self.memory.failure) = (None, None);
+            self.memory.failure = None;
             self.context.cache().current = None;
             self.need = Need::Any;
         }
@@ -269,29 +230,34 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         }
     }
 
-    /// Longer each time, and not all environments at the same time.
-    async fn pause(&mut self, error: WatchError, at_most: Duration) {
-        self.context.wait_for(error);
-        let backoff = FIRST_PAUSE.saturating_mul(1_u32 << self.pauses.min(10)).min(LONGEST_PAUSE);
+    /// Longer each time, and not all environments at the same time. Ends without a token.
+    async fn pause(&mut self, error: WatchError, at_most: Duration) -> Option<Arc<CachedToken>> {
+        self.context.cache().waiting_for = Some(error);
+        let longest = FIRST_PAUSE.saturating_mul(1_u32 << self.pauses.min(4)).min(at_most.saturating_add(FIRST_PAUSE));
         self.pauses = self.pauses.saturating_add(1);
-        let random = fastrand::f64();
-        let at_most = at_most.saturating_add(FIRST_PAUSE.mul_f64(2.0 * random));
-        sleep(backoff.mul_f64(0.5 + random / 2.0).min(at_most)).await;
+        sleep(longest.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        None
     }
 
     /// Puts a claim. What is read back decides whether it counts.
-    async fn claim(&mut self, number: u64, failures: u32) -> Result<(), WatchError> {
-        match self.put_claim(number, failures).await {
-            Ok(_) if self.memory.taken != number => self.memory.taken = number,
+    async fn claim(&mut self, number: u64, failures: u32) -> Result<Option<Arc<CachedToken>>, WatchError> {
+        let error = match self.put_claim(number, failures).await {
+            Ok(_) if self.memory.taken != number => {
+                self.memory.taken = number;
+                return Ok(None);
+            }
             // The version is there, but a read does not show it yet.
-            Ok(_) if self.pauses < PATIENCE => self.pause(store_timeout("reading"), Duration::MAX).await,
-            Ok(_) => self.stop_sharing("a version of the secret that was stored cannot be read"),
-            Err(StoreError::Denied(why)) => self.stop_sharing(&why),
-            Err(StoreError::Unavailable(why)) if self.pauses > 2 => self.stop_sharing(&why),
-            Err(error @ StoreError::Throttled(_)) if self.pauses >= PATIENCE => return Err(error.into_error()),
-            Err(error) => self.pause(error.into_error(), Duration::MAX).await,
+            Ok(_) => StoreError::Unavailable("a version of the secret that was stored cannot be read".to_owned()),
+            Err(error) => error,
+        };
+        match error {
+            StoreError::Denied(why) => self.stop_sharing(&why),
+            error if self.pauses < PATIENCE => return Ok(self.pause(error.into_error(), chain::CLAIM).await),
+            StoreError::Unavailable(why) => self.stop_sharing(&why),
+            // Of many environments that are throttled, none may request its own token.
+            StoreError::Throttled(_) => return Err(error.into_error()),
         }
-        Ok(())
+        Ok(None)
     }
 
     async fn put_claim(&mut self, number: u64, failures: u32) -> Result<Put, StoreError> {
@@ -307,13 +273,13 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         // Before the put. A claim that is put again keeps its timer.
         let known = self.memory.claim.filter(|(known, _)| *known == number);
         self.memory.claim = known.or(Some((number, Timer { started: now, duration: chain::CLAIM })));
-        let claim = Content::claim(&self.memory.owner, &stored.identity, failures);
-        context.wait_for(store_timeout("writing"));
+        let kind = RecordKind::Claim { owner: self.memory.owner.clone() };
+        let claim = Content::new(kind, &stored.identity, failures);
         context.store.put(&record::id(number), LEASE_LABEL, &claim.to_text()).await
     }
 
     /// Requests a token for this environment alone.
-    async fn request_alone(&mut self, failures: u32) -> Result<(), WatchError> {
+    async fn request_alone(&mut self, failures: u32) -> Result<Option<Arc<CachedToken>>, WatchError> {
         let now = self.context.now();
         let memory = &mut *self.memory;
         memory.alone.retain(|request| !request.left(now).is_zero());
@@ -324,63 +290,59 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
         }
         memory.alone.push(Timer { started: now, duration: HOUR });
         memory.claim = None;
-        self.request(failures, Timer { started: now, duration: chain::CLAIM }).await;
-        Ok(())
+        Ok(self.request(failures, Timer { started: now, duration: chain::CLAIM }).await)
     }
 
-    /// Requests a token, and stores what came of it if this is done under a claim.
-    async fn request(&mut self, failures: u32, timer: Timer) {
-        let Some(stored) = self.memory.stored.clone() else { return };
-        let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return };
+    /// Requests a token, and stores what came of it if this is done under a claim. `None`: a failure.
+    async fn request(&mut self, failures: u32, timer: Timer) -> Option<Arc<CachedToken>> {
+        let stored = self.memory.stored.clone()?;
+        let TokenGrant::Credentials(credentials) = &stored.secret.grant else { return None };
         let (context, now) = (self.context.clone(), self.context.now());
         let late = TransportError::new(NoResponse::TimedOut, "no response before the end of the invocation");
-        context.wait_for(exchange::no_response(&stored.accounts, &late));
+        context.cache().waiting_for = Some(exchange::no_response(&stored.accounts, &late));
         let timeout = timer.left(now).min(LONGEST_REQUEST).min(context.settings.request_timeout);
-        let http = &context.http;
-        let response = oauth::request_token(http, &stored.accounts, credentials, now.at, timeout).await;
-        let number = self.memory.claim.map(|(claim, _)| claim.saturating_add(1));
-        let (label, content) = match response {
+        match oauth::request_token(&context.http, &stored.accounts, credentials, now.at, timeout).await {
             Ok(issued) => {
+                self.memory.failure = None;
                 // Its life counts from the request: an environment can be frozen before it reads the response.
-                let content = Content::token(&issued, now.at, &stored.identity);
-                let token = context.token_of(&content, now.at, true, &stored);
-                (self.memory.issued, self.memory.failure) = (token, None);
-                (TOKEN_LABEL, content)
+                let content = Content::new(RecordKind::token(&issued, now.at), &stored.identity, 0);
+                self.put(1, TOKEN_LABEL, &content).await;
+                context.token_of(&content, now.at, true, &stored)
             }
             Err(error) => {
-                let count = failures.saturating_add(1);
-                let lasts = chain::lasts(error.kind, failures, number.is_some());
-                let content = Content::failure(&error, lasts, &stored.identity, count);
-                let until = Timer { started: context.now(), duration: lasts };
-                self.memory.failure = Some(OwnFailure { error, until, count });
-                (LEASE_LABEL, content)
-            }
-        };
-        self.memory.stored_as = match number {
-            Some(number) => self.put(number, label, &content).await.then_some(number),
-            None => None,
-        };
-    }
-
-    /// Stores what came of a claim, and returns whether that was done. If the number is taken, others have gone on.
-    async fn put(&mut self, number: u64, label: &str, content: &Content) -> bool {
-        self.context.wait_for(store_timeout("writing"));
-        match self.context.store.put(&record::id(number), label, &content.to_text()).await {
-            Ok(put) => {
-                self.memory.taken = number;
-                put == Put::Done
-            }
-            Err(error) => {
-                tracing::warn!(
-                    error = error.message(),
-                    "what came of a request for an access token could not be stored: only this environment knows of it"
-                );
-                false
+                let lasts = chain::lasts(error.kind, failures, self.memory.claim.is_some());
+                self.fail(&error, lasts, failures.saturating_add(1), 1).await;
+                None
             }
         }
     }
-}
 
-fn head(chain: &Chain) -> u64 {
-    chain.last_key_value().map_or(0, |(number, _)| *number)
+    /// Remembers a failure, and stores it so many records after the claim.
+    pub(super) async fn fail(&mut self, error: &WatchError, lasts: Duration, failures: u32, after: u64) {
+        let until = Timer { started: self.context.now(), duration: lasts };
+        self.memory.failure = Some((error.clone(), until));
+        if let Some(stored) = self.memory.stored.clone() {
+            let failure = Content::new(RecordKind::failure(error, lasts), &stored.identity, failures);
+            self.put(after, LEASE_LABEL, &failure).await;
+        }
+    }
+
+    /// Stores what came of a claim, so many records after it. If that number is taken, others have gone on.
+    async fn put(&mut self, after: u64, label: &str, content: &Content) {
+        let Some((claim, _)) = self.memory.claim else { return };
+        let number = claim.saturating_add(after);
+        self.context.cache().waiting_for = None;
+        match self.context.store.put(&record::id(number), label, &content.to_text()).await {
+            Ok(Put::Done) => {
+                self.memory.taken = number;
+                return;
+            }
+            Ok(Put::Taken) => self.memory.taken = number,
+            Err(error) => tracing::warn!(
+                error = error.into_error().message,
+                "what came of a request for an access token could not be stored: only this environment knows of it"
+            ),
+        }
+        self.memory.claim = None;
+    }
 }

@@ -1,14 +1,14 @@
 //! The decision: what an environment does next, after it has read the chain. Pure.
 //!
-//! No times are compared between machines. The holder of a claim starts its timer *before* the put; the others start theirs
-//! when they first *see* the claim (the rule of the DynamoDB Lock Client). The timer of the holder therefore always ends
-//! first, no matter what the clocks say.
+//! No times are compared between machines. The holder of a claim starts its timer *before* the put; the others when they
+//! first *see* it (the rule of the DynamoDB Lock Client). So the holder's ends first, whatever the clocks say.
 
 use crate::error::{ErrorType, WatchError};
 use crate::token::record::{Identity, Record, RecordKind};
 use crate::token::times::{CachedToken, Now, Timer};
-use crate::zoho::credentials::{AccessToken, Secret, TokenGrant};
+use crate::zoho::credentials::{Secret, TokenGrant};
 use crate::zoho::hosts::ZohoHost;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,8 +24,7 @@ const MAX_SKEW: Duration = Duration::from_secs(300);
 /// A failure that ends so soon is waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Secrets Manager keeps all versions of a day, and refuses further ones beyond about 100. A claim is allowed if this one
-/// before it is older: then it makes 80 with what can follow it, a token, and a failure if Zoho's API rejects this token.
+/// A claim is allowed if this record before it is older than a day: a token and a failure that can follow it make 80.
 pub(super) const CLAIMED_AFTER: u64 = 78;
 
 /// A day, whatever the clocks say.
@@ -34,7 +33,7 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400 + 300);
 /// Requests an hour by an environment that cannot put a claim.
 pub(super) const ALONE_AN_HOUR: usize = 4;
 
-/// How long nobody requests another token after Zoho's API has rejected a new one: until shortly before that one ends.
+/// How long a failure lasts if Zoho's API rejects a new token: until shortly before that one ends.
 pub(super) const REJECTED: Duration = Duration::from_secs(3_540);
 
 /// How long any other failure lasts at most.
@@ -59,20 +58,29 @@ pub(super) enum Need {
     /// A check.
     Any,
     /// Zoho rejected these.
-    Replacement(Vec<AccessToken>),
-    /// This one, which can still be used, ends soon.
+    Replacement(Vec<Arc<CachedToken>>),
+    /// This one, which can still be used, may end soon.
     Successor(Arc<CachedToken>),
 }
 
-/// The chain as it was read just now.
+/// The chain as it was read just now, by its numbers.
 #[derive(Default)]
 pub(super) struct View {
-    /// The highest number that is known to be taken.
-    pub head: u64,
-    /// The newest token of one's own identity.
+    pub records: BTreeMap<u64, Record>,
+    /// The newest token that counts here.
     pub token: Option<Arc<CachedToken>>,
-    /// The newest record of one's own identity.
-    pub newest: Option<Record>,
+}
+
+impl View {
+    /// The highest number that is known to be taken.
+    pub(super) fn head(&self) -> u64 {
+        self.records.last_key_value().map_or(0, |(number, _)| *number)
+    }
+
+    /// Those that count here, the newest first.
+    pub(super) fn ours(&self) -> impl Iterator<Item = &Record> {
+        self.records.values().rev().filter(|record| !record.is_foreign())
+    }
 }
 
 /// The operator's credentials, and what follows from them.
@@ -84,53 +92,36 @@ pub(super) struct Stored {
     pub identity: Identity,
 }
 
+impl Stored {
+    /// Whether a token can be requested.
+    pub(super) fn has_credentials(&self) -> bool {
+        matches!(self.secret.grant, TokenGrant::Credentials(_))
+    }
+}
+
 /// What one process remembers. Kept from one acquisition to the next, so that timers go on.
 #[derive(Default)]
 pub(super) struct Memory {
     pub stored: Option<Arc<Stored>>,
     /// A random name for this environment.
     pub owner: String,
-    /// The last claim that it put, and its timer.
+    /// The last claim that it put, and its timer; `None` if what came of it could not be stored.
     pub claim: Option<(u64, Timer)>,
     /// The newest record of one's own identity, and when it was first seen.
     pub seen: Option<(u64, Now)>,
     /// A number that was taken when it was last tried.
     pub taken: u64,
-    /// The last token that this environment requested, and the last failure.
-    pub issued: Option<Arc<CachedToken>>,
-    pub failure: Option<OwnFailure>,
-    /// The number of the latest of them, if it is stored.
-    pub stored_as: Option<u64>,
+    /// Why this environment's last request led to no token, and for how long it makes no other one.
+    pub failure: Option<(WatchError, Timer)>,
     /// Requests without a claim: a timer of an hour for each.
     pub alone: Vec<Timer>,
-}
-
-pub(super) struct OwnFailure {
-    pub error: WatchError,
-    pub until: Timer,
-    /// How many there were in a row.
-    pub count: u32,
 }
 
 impl Memory {
     /// Starts a timer for a record that was not the newest one before.
     pub(super) fn note(&mut self, view: &View, now: Now) {
-        let number = view.newest.as_ref().map(|newest| newest.number);
+        let number = view.ours().next().map(|newest| newest.number);
         self.seen = number.map(|number| self.seen.filter(|seen| seen.0 == number).unwrap_or((number, now)));
-    }
-
-    /// Whether there are credentials to request a token with.
-    pub(super) fn has_credentials(&self) -> bool {
-        let grant = self.stored.as_ref().map(|stored| &stored.secret.grant);
-        matches!(grant, Some(TokenGrant::Credentials(_)))
-    }
-
-    /// The timer of this environment's claim, if it leaves enough time for a request.
-    fn own_claim(&self, record: &Record, now: Now) -> Option<Timer> {
-        let RecordKind::Claim { owner } = &record.content.kind else { return None };
-        let (number, timer) = self.claim?;
-        let is_own = number == record.number && *owner == self.owner;
-        (is_own && timer.left(now) >= SHORTEST_REQUEST).then_some(timer)
     }
 }
 
@@ -150,65 +141,62 @@ pub(super) enum Next {
 
 impl Need {
     pub(super) fn accepts(&self, token: &CachedToken, now: Now) -> bool {
-        // One that something else keeps up to date is the only one there is.
-        token.issued.is_none()
-            || token.is_usable(now.at)
-                && match self {
-                    Self::Any => true,
-                    Self::Replacement(rejected) => !rejected.contains(&token.token),
-                    Self::Successor(present) => token.token != present.token && !token.is_refresh_due(now.at),
-                }
+        token.is_usable(now.at)
+            && match self {
+                Self::Any => true,
+                Self::Replacement(rejected) => rejected.iter().all(|rejected| rejected.token != token.token),
+                Self::Successor(present) => token.token != present.token && !token.is_refresh_due(now.at),
+            }
     }
 
     /// Rule 1: the token to use.
-    pub(super) fn choose(&self, view: &View, memory: &Memory, now: Now) -> Option<Arc<CachedToken>> {
-        let chosen = view.token.iter().chain(&memory.issued).find(|token| self.accepts(token, now));
+    pub(super) fn choose(&self, view: &View, now: Now) -> Option<Arc<CachedToken>> {
         match self {
-            Self::Successor(present) if !present.is_refresh_due(now.at) => Some(chosen.unwrap_or(present).clone()),
-            _ => chosen.cloned(),
+            Self::Successor(present) if !present.is_refresh_due(now.at) => Some(present.clone()),
+            // One that something else keeps up to date is the only one there is.
+            _ => view.token.clone().filter(|token| token.issued.is_none() || self.accepts(token, now)),
         }
     }
 }
 
-/// Decides on the next step. The table in `mod.rs` has the rules.
+/// Decides on the next step by the rules in docs/token-sharing.md.
 pub(super) fn decide(need: &Need, view: &View, memory: &Memory, now: Now) -> Next {
-    if let Some(token) = need.choose(view, memory, now) {
+    if let Some(token) = need.choose(view, now) {
         return Next::Use(token);
     }
-    let own = memory.failure.as_ref();
-    let failures = view.newest.as_ref().map(|record| record.content.failures);
-    let failures = failures.unwrap_or(own.map_or(0, |own| own.count));
-    let own = own.and_then(|own| failed(own.error.clone(), own.until.left(now)));
-    let stored = || {
-        let newest = view.newest.as_ref()?;
-        let request = memory.own_claim(newest, now).map(|timer| Next::Request(failures, timer));
-        request.or_else(|| obstacle(newest, view, memory, now))
-    };
+    let (newest, own) = (view.ours().next(), memory.failure.as_ref());
+    let failures = newest.map_or(u32::from(own.is_some()), |newest| newest.content.failures);
+    let own = own.and_then(|(error, until)| failed(error.clone(), until.left(now)));
+    let stored = || obstacle(need, newest?, memory, now);
     match (need, own.or_else(stored)) {
         // Nobody waits for a successor.
         (Need::Successor(present), Some(Next::Wait(..))) => Next::Use(present.clone()),
-        (_, next) => next.unwrap_or(Next::Claim(view.head.saturating_add(1), failures)),
+        (_, next) => next.unwrap_or(Next::Claim(view.head().saturating_add(1), failures)),
     }
 }
 
 /// What to do instead of putting the record that follows this one.
-fn obstacle(record: &Record, view: &View, memory: &Memory, now: Now) -> Option<Next> {
+fn obstacle(need: &Need, record: &Record, memory: &Memory, now: Now) -> Option<Next> {
     let age = now.since(record.created);
     let seen = memory.seen.map_or(now, |(_, seen)| seen);
     // The monotonic clock can be late (after a freeze), but never early.
     let seen_for = now.instant.saturating_duration_since(seen.instant);
-    let is_pending = match &record.content.kind {
-        RecordKind::Failure { .. } => {
-            let (error, lasts) = record.content.error()?;
-            return failed(error, lasts.saturating_sub(seen_for.max(now.since(seen.at)).max(age)));
+    let own = memory.claim.filter(|(number, timer)| *number == record.number && timer.left(now) >= SHORTEST_REQUEST);
+    let is_pending = match (&record.content.kind, own) {
+        (RecordKind::Claim { owner }, Some((_, timer))) if *owner == memory.owner => {
+            return Some(Next::Request(record.content.failures, timer));
         }
         // Dead for so long that no difference of clocks explains it.
-        RecordKind::Claim { .. } => age <= CLAIM.saturating_add(MAX_SKEW),
-        // Rejected here a moment after its issue: whoever requested it finds out whether it stays rejected.
-        RecordKind::Token { .. } => {
-            view.token.as_ref().is_some_and(|token| token.is_shared() && token.is_fresh(now.at))
+        (RecordKind::Claim { .. }, _) => age <= CLAIM.saturating_add(MAX_SKEW),
+        (RecordKind::Failure { .. }, _) => {
+            let (error, lasts) = record.content.error()?;
+            let left = Timer { started: seen, duration: lasts }.left(now);
+            return failed(error, left.min(lasts.saturating_sub(age)));
         }
-        RecordKind::Unreadable => false,
+        // Rejected here a moment after its issue: whoever requested it finds out whether it stays rejected.
+        (RecordKind::Token { .. }, _) => matches!(need, Need::Replacement(rejected)
+            if rejected.iter().any(|token| token.is_shared() && token.is_fresh(now.at))),
+        (RecordKind::Foreign, _) => false,
     };
     let message = "timed out waiting for another execution environment to obtain an access token (it has claimed the \
                    request, and has stored neither a token nor an error). Try again later";

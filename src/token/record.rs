@@ -42,8 +42,8 @@ pub(super) struct Record {
 
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Content {
-    /// One of the digests of [`Identity`].
-    credentials: String,
+    /// The digest of the [`Identity`] for this kind.
+    pub credentials: String,
     /// The failures in a row up to this record.
     pub failures: u32,
     #[serde(flatten)]
@@ -59,41 +59,46 @@ pub(super) enum RecordKind {
     Failure { error_type: String, message: String, seconds: u64 },
     /// This environment is about to request a token.
     Claim { owner: String },
-    /// Anything else.
+    /// Of another user of the secret, or not readable: it decides nothing here.
     #[default]
     #[serde(skip)]
-    Unreadable,
+    Foreign,
 }
 
 impl Record {
     /// `None` if the version is not part of the chain.
-    pub(super) fn parse(version: &Version) -> Option<Self> {
+    pub(super) fn parse(version: &Version, identity: &Identity) -> Option<Self> {
         let digits = version.id.strip_prefix(PREFIX).filter(|digits| digits.len() == 10)?;
-        let content = serde_json::from_str(version.text.expose_secret()).unwrap_or_default();
-        Some(Self { number: digits.parse().ok()?, created: version.created, content })
+        let content: Option<Content> = serde_json::from_str(version.text.expose_secret()).ok();
+        let content = content.filter(|content| content.credentials == identity.digest(&content.kind));
+        Some(Self { number: digits.parse().ok()?, created: version.created, content: content.unwrap_or_default() })
+    }
+
+    pub(super) fn is_foreign(&self) -> bool {
+        matches!(self.content.kind, RecordKind::Foreign)
+    }
+}
+
+impl RecordKind {
+    /// A token that was requested at this time.
+    pub(super) fn token(issued: &IssuedToken, at: Timestamp) -> Self {
+        let lifetime = i64::try_from(issued.lifetime.as_secs()).unwrap_or_default();
+        Self::Token {
+            access_token: issued.token.expose().to_owned(),
+            api_domain: issued.api_domain.as_ref().map(|origin| origin.as_str().to_owned()),
+            expires_at: at.plus_seconds(lifetime).to_string(),
+        }
+    }
+
+    pub(super) fn failure(error: &WatchError, lasts: Duration) -> Self {
+        let (error_type, message) = (error.kind.name().to_owned(), error.message.to_owned());
+        Self::Failure { error_type, message, seconds: lasts.as_secs() }
     }
 }
 
 impl Content {
-    /// A token that was requested at this time.
-    pub(super) fn token(issued: &IssuedToken, at: Timestamp, identity: &Identity) -> Self {
-        let lifetime = i64::try_from(issued.lifetime.as_secs()).unwrap_or_default();
-        let kind = RecordKind::Token {
-            access_token: issued.token.expose().to_owned(),
-            api_domain: issued.api_domain.as_ref().map(|origin| origin.as_str().to_owned()),
-            expires_at: at.plus_seconds(lifetime).to_string(),
-        };
-        Self { credentials: identity.token.clone(), failures: 0, kind }
-    }
-
-    pub(super) fn failure(error: &WatchError, lasts: Duration, identity: &Identity, failures: u32) -> Self {
-        let (error_type, message) = (error.kind.name().to_owned(), error.message.clone());
-        let kind = RecordKind::Failure { error_type, message, seconds: lasts.as_secs() };
-        Self { credentials: identity.attempt.clone(), failures, kind }
-    }
-
-    pub(super) fn claim(owner: &str, identity: &Identity, failures: u32) -> Self {
-        Self { credentials: identity.attempt.clone(), failures, kind: RecordKind::Claim { owner: owner.to_owned() } }
+    pub(super) fn new(kind: RecordKind, identity: &Identity, failures: u32) -> Self {
+        Self { credentials: identity.digest(&kind).to_owned(), failures, kind }
     }
 
     pub(super) fn to_text(&self) -> SecretString {
@@ -116,13 +121,13 @@ impl Content {
     }
 }
 
-/// What tells the records of this function's kind from those of another user of the secret, which decide nothing here.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What tells the records of this function's kind from those of another user of the secret.
+#[derive(PartialEq)]
 pub(super) struct Identity {
     /// Of tokens: the version ID of the credentials, and with it the grant, and the accounts host.
-    pub token: String,
+    token: String,
     /// Of claims and failures: the API host, too. The same token can be rejected by one and accepted by another.
-    pub attempt: String,
+    attempt: String,
 }
 
 impl Identity {
@@ -131,10 +136,8 @@ impl Identity {
         Self { attempt: digest(&[&token, api.as_str()]), token }
     }
 
-    /// Whether the record counts here.
-    pub(super) fn has(&self, record: &Record) -> bool {
-        let is_token = matches!(record.content.kind, RecordKind::Token { .. });
-        record.content.credentials == *(if is_token { &self.token } else { &self.attempt })
+    fn digest(&self, kind: &RecordKind) -> &str {
+        if matches!(kind, RecordKind::Token { .. }) { &self.token } else { &self.attempt }
     }
 }
 
@@ -149,54 +152,54 @@ mod tests {
     use crate::zoho::credentials::AccessToken;
     use serde_json::json;
 
-    fn parse(id: &str, text: &str) -> Option<Record> {
+    fn identity(version: &str, accounts: &str, api: &str) -> Identity {
+        let origin = |host: &str| Origin::parse_host(host).unwrap();
+        Identity::new(version, &origin(accounts), &origin(api))
+    }
+
+    fn parse(id: &str, text: &str, identity: &Identity) -> Option<Record> {
         let created = Timestamp::from_epoch_seconds(0);
-        Record::parse(&Version { id: id.into(), created, text: text.into() })
+        Record::parse(&Version { id: id.into(), created, text: text.into() }, identity)
     }
 
     #[test]
     fn records_are_numbered() {
         assert!((32..=64).contains(&id(1).len()));
+        let ours = identity("v1", "accounts.zoho.com", "www.zohoapis.com");
         for (id, number) in [
             (id(1_234_567_890), Some(1_234_567_890)),
             ("zoho-access-token-record-1".into(), None),
-            ("zoho-access-token-record-000000000x".into(), None),
             ("8a1c7d5e-0000-4000-8000-000000000000".into(), None),
         ] {
-            assert_eq!(parse(&id, "{}").map(|record| record.number), number, "{id}");
+            let record = parse(&id, "garbage", &ours);
+            assert!(record.as_ref().is_none_or(Record::is_foreign));
+            assert_eq!(record.map(|record| record.number), number, "{id}");
         }
     }
 
     #[test]
     fn every_kind_of_record_survives_the_round_trip_and_belongs_to_one_identity() {
-        let origin = |host: &str| Origin::parse_host(host).unwrap();
-        let identity = |version, accounts, api| Identity::new(version, &origin(accounts), &origin(api));
         let ours = identity("v1", "accounts.zoho.com", "www.zohoapis.com");
         let (token, at) = (AccessToken::parse("secret").unwrap(), Timestamp::from_epoch_seconds(0));
-        let api_domain = Some(origin("www.zohoapis.com"));
-        let issued = IssuedToken { token, api_domain, lifetime: Duration::from_secs(9) };
+        let issued = IssuedToken { token, api_domain: None, lifetime: Duration::from_secs(9) };
         let error = WatchError::new(ErrorType::TokenRejected, "rejected");
-        for (content, failures, counts_for_another_api_host) in [
-            (Content::token(&issued, at, &ours), 0, true),
-            (Content::failure(&error, Duration::from_secs(60), &ours, 3), 3, false),
-            (Content::claim("owner", &ours, 2), 2, false),
+        for (kind, counts_for_another_api_host) in [
+            (RecordKind::token(&issued, at), true),
+            (RecordKind::failure(&error, Duration::from_secs(60)), false),
+            (RecordKind::Claim { owner: "owner".to_owned() }, false),
         ] {
-            let text = content.to_text();
-            let record = parse(&id(1), text.expose_secret()).unwrap();
-            assert_eq!(record.content.to_text().expose_secret(), text.expose_secret());
-            assert_eq!(record.content.failures, failures);
+            let text = Content::new(kind, &ours, 3).to_text();
+            let text = text.expose_secret();
             for (version, accounts, api, counts) in [
                 ("v1", "accounts.zoho.com", "www.zohoapis.com", true),
                 ("v1", "accounts.zoho.com", "sandbox.zohoapis.com", counts_for_another_api_host),
                 ("v1", "accounts.zoho.eu", "www.zohoapis.com", false),
                 ("v2", "accounts.zoho.com", "www.zohoapis.com", false),
             ] {
-                assert_eq!(identity(version, accounts, api).has(&record), counts, "{version} {accounts} {api}");
+                let record = parse(&id(1), text, &identity(version, accounts, api)).unwrap();
+                let is_same = record.content.to_text().expose_secret() == text;
+                assert!(is_same == counts && record.is_foreign() != counts, "{version} {accounts} {api}: {text}");
             }
-        }
-        for text in ["garbage", "[]", r#"{"access_token":"t","expires_at":1}"#] {
-            let record = parse(&id(1), text).unwrap();
-            assert!(!ours.has(&record) && matches!(record.content.kind, RecordKind::Unreadable));
         }
     }
 
@@ -205,7 +208,7 @@ mod tests {
         for kind in ErrorType::ALL {
             let text = json!({"error_type": kind.name(), "message": "m".repeat(40_000), "seconds": u64::MAX,
                               "credentials": "", "failures": 0});
-            let read = parse(&id(1), &text.to_string()).unwrap().content.error();
+            let read = serde_json::from_value::<Content>(text).unwrap().error();
             let requesting_can_fail_so = ["Token", "ZohoUn"].iter().any(|name| kind.name().starts_with(name));
             assert_eq!(read.is_some(), requesting_can_fail_so, "{kind}");
             if let Some((error, lasts)) = read {

@@ -1,12 +1,11 @@
-//! Where an invocation gets its access token: from memory, or from an acquisition that all invocations of this process
-//! share (single flight).
+//! Where an invocation gets its token: from memory, or from the only acquisition of this process (single flight).
 
 use crate::deadline::Deadline;
 use crate::error::WatchError;
 use crate::http::HttpClient;
 use crate::timestamp::Clock;
 use crate::token::acquire::{Acquisition, Context, Sharing};
-use crate::token::chain::{Memory, Need};
+use crate::token::chain::{Memory, Need, REJECTED};
 use crate::token::store::SecretStore;
 use crate::token::times::CachedToken;
 use crate::zoho::ZohoSettings;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use tracing::Instrument;
 
 /// Provides access tokens. Clones share everything.
+#[derive(Clone)]
 pub struct TokenSource<S, H> {
     pub(crate) context: Arc<Context<S, H>>,
     /// Whoever has it is the only acquisition of this process.
@@ -24,17 +24,12 @@ pub struct TokenSource<S, H> {
 /// How long an invocation whose check is done waits for the next token. The rest is done during later invocations.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-impl<S, H> Clone for TokenSource<S, H> {
-    fn clone(&self) -> Self {
-        Self { context: self.context.clone(), memory: self.memory.clone() }
-    }
-}
-
 impl<S: SecretStore + 'static, H: HttpClient + 'static> TokenSource<S, H> {
     /// Reads nothing yet.
     pub fn new(store: S, http: H, settings: ZohoSettings, sharing: Sharing, clock: Clock) -> Self {
         let context = Context { store, http, settings, sharing, clock, cache: Mutex::default() };
-        Self { context: Arc::new(context), memory: Arc::default() }
+        let memory = Memory { owner: format!("{:016x}", fastrand::u64(..)), ..Memory::default() };
+        Self { context: Arc::new(context), memory: Arc::new(tokio::sync::Mutex::new(memory)) }
     }
 
     /// A token to use now: from memory, without any request, as long as the last one can be used.
@@ -49,27 +44,23 @@ impl<S: SecretStore + 'static, H: HttpClient + 'static> TokenSource<S, H> {
         rejected: &[Arc<CachedToken>],
         deadline: Deadline,
     ) -> Result<Option<Arc<CachedToken>>, WatchError> {
-        let is_rejected = |token: &CachedToken| rejected.iter().any(|rejected| rejected.token == token.token);
-        // A late rejection must not evict a newer one.
-        self.context.cache().current.take_if(|token| is_rejected(token));
-        let tokens = rejected.iter().map(|rejected| rejected.token.clone()).collect();
-        let token = self.acquire(Need::Replacement(tokens), deadline).await?;
-        Ok(Some(token).filter(|token| !is_rejected(token)))
+        let token = self.acquire(Need::Replacement(rejected.to_vec()), deadline).await?;
+        Ok(Some(token).filter(|token| rejected.iter().all(|rejected| rejected.token != token.token)))
     }
 
-    /// Tells all execution environments that Zoho rejects even this token, which this one has just requested in place of
-    /// a rejected one.
+    /// Tells the others that Zoho's API rejects even this token, which this environment has just requested in place of
+    /// a rejected one: another would not help, and each one that is issued ends one that is in use.
     pub async fn report_rejected(&self, rejected: &CachedToken, error: &WatchError, deadline: Deadline) {
         if rejected.issued.is_some()
             && let Ok(memory) = self.memory.clone().try_lock_owned()
         {
-            let acquisition = Acquisition::new(self.context.clone(), memory, Need::Any);
-            let _in_time = deadline.limit(acquisition.report_rejected(error)).await;
+            let mut acquisition = Acquisition::new(self.context.clone(), memory, Need::Any);
+            let _in_time = deadline.limit(acquisition.fail(error, REJECTED, 0, 2)).await;
         }
     }
 
-    /// Looks at the secret if that is due: whether the credentials are still the same, and whether it is time for this
-    /// environment to request the next token. Never fails, because the present token can still be used.
+    /// Looks at the secret if that is due: for replaced credentials, and for the next token. Never fails, because the
+    /// present token can still be used.
     pub async fn refresh_if_due(&self, deadline: Deadline) {
         let Ok(memory) = self.memory.clone().try_lock_owned() else { return };
         let Some(token) = self.context.look_due() else { return };

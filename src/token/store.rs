@@ -30,7 +30,7 @@ pub enum Put {
 pub enum StoreError {
     /// The secret does not exist, the role lacks a permission, or the secret cannot be decrypted: an operator must act.
     Denied(String),
-    /// Throttled: the operation was not done, and can be repeated a moment later.
+    /// Not done: it can be repeated a moment later.
     Throttled(String),
     /// Secrets Manager failed or did not respond in time. A put may have been done all the same.
     Unavailable(String),
@@ -39,15 +39,11 @@ pub enum StoreError {
 impl StoreError {
     /// The error under its public name.
     pub fn into_error(self) -> WatchError {
-        let is_denied = matches!(self, Self::Denied(_));
-        let kind = if is_denied { ErrorType::SecretInvalid } else { ErrorType::SecretUnavailable };
-        WatchError::new(kind, self.message())
-    }
-
-    /// What happened and what to do.
-    pub fn message(&self) -> &str {
         match self {
-            Self::Denied(message) | Self::Throttled(message) | Self::Unavailable(message) => message,
+            Self::Denied(message) => WatchError::new(ErrorType::SecretInvalid, message),
+            Self::Throttled(message) | Self::Unavailable(message) => {
+                WatchError::new(ErrorType::SecretUnavailable, message)
+            }
         }
     }
 }

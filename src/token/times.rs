@@ -3,16 +3,13 @@
 use crate::timestamp::Timestamp;
 use crate::zoho::credentials::AccessToken;
 use crate::zoho::hosts::ZohoHost;
-use std::ops::Range;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
-/// One moment on both clocks: the monotonic clock stands still while an execution environment is frozen, and the wall
-/// clock can be wrong or be set.
+/// One moment. The monotonic clock stands still while an environment is frozen; the wall clock can be wrong or be set.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now {
-    /// The wall clock.
     pub at: Timestamp,
-    /// The monotonic clock.
     pub instant: Instant,
 }
 
@@ -23,8 +20,7 @@ impl Now {
     }
 }
 
-/// A duration that began at a known moment. It is over when *either* clock has counted it, so that neither a freeze nor
-/// a wrong clock can extend it.
+/// A duration that is over when *either* clock has counted it: neither a freeze nor a wrong clock can extend it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Timer {
     pub started: Now,
@@ -63,32 +59,28 @@ pub(super) struct Issued {
     refresh_at: Timestamp,
 }
 
-/// When an environment requests the next token, in minutes before the end of an hour. The first one to do so does it for
-/// all: the others find the next one already there.
-const REFRESH: Range<f64> = 10.0..15.0;
+/// When the next token is requested, in seconds before the end of an hour. The first environment does it for all.
+pub(super) const REFRESH: RangeInclusive<i64> = 600..=900;
 
-/// The last minutes of an hour in which a token is no longer used.
-const MARGIN: f64 = 0.5;
+/// The last seconds of an hour in which a token is no longer used.
+const MARGIN: i64 = 30;
 
 /// No end is trusted beyond this.
 const LONGEST_LIFE: i64 = 86_400;
 
-/// A token is used for at least so long, whatever its response says: Zoho issues 10 tokens in 10 minutes. If the token
-/// has really ended, Zoho's 401 replaces it.
+/// A token is used for at least so long: Zoho issues 10 in 10 minutes. If it has really ended, Zoho's 401 replaces it.
 const SHORTEST_LIFE: i64 = 60;
 
 /// Zoho may not accept a token everywhere for so long after its issue.
 const FRESH_SECONDS: i64 = 10;
 
 impl Issued {
-    /// `random` is uniform in 0 to 1.
-    pub(super) fn new(is_own: bool, began: Timestamp, expires_at: Timestamp, now: Timestamp, random: f64) -> Self {
+    /// `refresh` is one of [`REFRESH`].
+    pub(super) fn new(is_own: bool, began: Timestamp, expires_at: Timestamp, now: Timestamp, refresh: i64) -> Self {
         let ends = expires_at.max(began.plus_seconds(SHORTEST_LIFE)).min(began.min(now).plus_seconds(LONGEST_LIFE));
         let life = ends.seconds_since(began).clamp(0, 3_600);
-        #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "at most an hour")]
-        let before = |minutes: f64| ends.plus_seconds((life as f64 * -minutes / 60.0).floor() as i64);
-        let refresh_at = before(REFRESH.start + (REFRESH.end - REFRESH.start) * random);
-        Self { is_own, began, unusable_at: before(MARGIN), refresh_at }
+        let before = |seconds: i64| ends.plus_seconds(life.saturating_mul(seconds).saturating_neg().div_euclid(3_600));
+        Self { is_own, began, unusable_at: before(MARGIN), refresh_at: before(refresh) }
     }
 }
 
@@ -129,7 +121,6 @@ pub(super) mod tests {
     fn a_timer_ends_when_either_clock_says_so() {
         let timer = Timer { started: some_time(), duration: Duration::from_secs(60) };
         for (wall, monotonic, left) in [
-            (0, 0, 60),
             (50, 10, 10),
             (10, 50, 10),
             // The clock was a day ahead and was corrected.
@@ -156,7 +147,7 @@ pub(super) mod tests {
         ] {
             let began = Timestamp::from_epoch_seconds(1_000_000);
             let (ends, now) = (began.plus_seconds(expires_at), began.plus_seconds(now));
-            let issued = [1.0, 0.0].map(|random| Issued::new(true, began, ends, now, random));
+            let issued = [900, 600].map(|refresh| Issued::new(true, began, ends, now, refresh));
             let refreshed = issued.clone().map(|issued| issued.refresh_at.seconds_since(began));
             assert_eq!(refreshed, refresh_at, "{expires_at} {now}");
             assert_eq!(issued[0].unusable_at.seconds_since(began), unusable_at, "{expires_at} {now}");

@@ -1,47 +1,43 @@
 //! The decision as a table: what was read, when it was first seen, and what follows.
 
 use super::*;
-use crate::http::Origin;
 use crate::token::record::Content;
 use crate::token::times::Issued;
 use crate::token::times::tests::{later, some_time};
+use crate::zoho::credentials::AccessToken;
 use crate::zoho::hosts::ZohoServer;
-use crate::zoho::oauth::IssuedToken;
 
 fn token(name: &str, now: Now, age: i64, is_own: bool) -> Arc<CachedToken> {
     let began = now.at.plus_seconds(age.saturating_neg());
     Arc::new(CachedToken {
         token: AccessToken::parse(name).unwrap(),
         api: crate::tests::host(ZohoServer::Api, "US", "ZOHO_API_DOMAIN"),
-        issued: Some(Issued::new(is_own, began, began.plus_seconds(3_600), now.at, 0.0)),
+        issued: Some(Issued::new(is_own, began, began.plus_seconds(3_600), now.at, 600)),
     })
 }
 
-fn identity() -> Identity {
-    let origin = Origin::parse("https://www.zohoapis.com").unwrap();
-    Identity::new("v1", &origin, &origin)
+fn content(kind: RecordKind, failures: u32) -> Option<Content> {
+    Some(Content { kind, failures, ..Content::default() })
 }
 
 fn claim(owner: &str) -> Option<Content> {
-    Some(Content::claim(owner, &identity(), 2))
+    content(RecordKind::Claim { owner: owner.to_owned() }, 2)
 }
 
 fn failure(seconds: u64) -> Option<Content> {
     let error = WatchError::new(ErrorType::TokenRejected, "rejected");
-    Some(Content::failure(&error, Duration::from_secs(seconds), &identity(), 3))
+    content(RecordKind::failure(&error, Duration::from_secs(seconds)), 3)
 }
 
 fn stored_token() -> Option<Content> {
-    let token = AccessToken::parse("t").unwrap();
-    let issued = IssuedToken { token, api_domain: None, lifetime: Duration::from_secs(3_600) };
-    Some(Content::token(&issued, some_time().at, &identity()))
+    content(RecordKind::Token { access_token: String::new(), api_domain: None, expires_at: String::new() }, 0)
 }
 
 /// With this newest record, which is number 7 and so old.
 fn view(now: Now, age: i64, token: Option<Arc<CachedToken>>, newest: Option<Content>) -> View {
     let created = now.at.plus_seconds(age.saturating_neg());
-    let newest = newest.map(|content| Record { number: 7, created, content });
-    View { head: newest.as_ref().map_or(0, |newest| newest.number), token, newest }
+    let record = |content| (7, Record { number: 7, created, content });
+    View { records: newest.map(record).into_iter().collect(), token }
 }
 
 /// What an environment decides that first saw this at `now`.
@@ -61,66 +57,56 @@ fn decided(need: &Need, view: &View, mut memory: Memory, now: Now, then: Now) ->
 #[test]
 fn the_newest_record_decides_what_a_check_without_a_token_does() {
     let now = some_time();
-    for (newest, age, seen, expected) in [
-        (None, 0, 0, "claim 1 after 0"),
-        (stored_token(), 4_000, 0, "claim 8 after 0"),
+    let claimed =
+        |number| Memory { claim: Some((number, Timer { started: now, duration: CLAIM })), ..Memory::default() };
+    let failed = || {
+        let until = Timer { started: now, duration: Duration::from_secs(60) };
+        Memory { failure: Some((WatchError::new(ErrorType::ZohoUnavailable, "failed"), until)), ..Memory::default() }
+    };
+    for (memory, newest, age, seen, expected) in [
+        (Memory::default(), None, 0, 0, "claim 1 after 0"),
+        (Memory::default(), stored_token(), 4_000, 0, "claim 8 after 0"),
         // A failure lasts until either clock says that it is over.
-        (failure(60), 57, 0, "fail TokenRejected"),
-        (failure(60), 58, 0, "wait 2 TokenRejected"),
-        (failure(60), -90_000, 60, "claim 8 after 3"),
-        (failure(u64::MAX), 3_599, 0, "wait 1 TokenRejected"),
+        (Memory::default(), failure(60), 57, 0, "fail TokenRejected"),
+        (Memory::default(), failure(60), 58, 0, "wait 2 TokenRejected"),
+        (Memory::default(), failure(60), -90_000, 60, "claim 8 after 3"),
+        // So does one of this environment that is not stored.
+        (failed(), None, 0, 57, "fail ZohoUnavailable"),
+        (failed(), None, 0, 60, "claim 1 after 1"),
         // A claim lasts for 12 seconds from when it was first seen, however old it seems to be: clocks differ.
-        (claim("theirs"), 0, 0, "wait 12 TokenRateLimited"),
-        (claim("theirs"), 200, 4, "wait 8 TokenRateLimited"),
-        (claim("theirs"), 0, 12, "claim 8 after 2"),
+        (Memory::default(), claim("theirs"), 200, 4, "wait 8 TokenRateLimited"),
+        (Memory::default(), claim("theirs"), 0, 12, "claim 8 after 2"),
         // Dead for so long that no difference of clocks explains it.
-        (claim("theirs"), 313, 0, "claim 8 after 2"),
+        (Memory::default(), claim("theirs"), 313, 0, "claim 8 after 2"),
+        (claimed(7), claim("ours"), 0, 9, "request after 2"),
+        // Too little time is left. It counts as any other claim from then on.
+        (claimed(7), claim("ours"), 0, 10, "wait 2 TokenRateLimited"),
+        // Two puts succeeded, or it is from before.
+        (claimed(7), claim("theirs"), 0, 0, "wait 12 TokenRateLimited"),
+        (claimed(6), claim("ours"), 0, 0, "wait 12 TokenRateLimited"),
     ] {
         let view = view(now, age, None, newest);
-        let next = decided(&Need::Any, &view, Memory::default(), now, later(now, 0, seen));
+        let next = decided(&Need::Any, &view, memory, now, later(now, 0, seen));
         assert_eq!(next, expected, "{age} {seen}");
     }
 }
 
-#[test]
-fn a_claim_is_ones_own_if_it_is_read_back_in_time() {
-    let now = some_time();
-    for (owner, number, put, expected) in [
-        ("ours", 7, 9, "request after 2"),
-        // Too little time is left. It counts as any other claim from then on.
-        ("ours", 7, 10, "wait"),
-        ("theirs", 7, 0, "wait"),
-        // Of the same owner, but from before.
-        ("ours", 6, 0, "wait"),
-    ] {
-        let memory = Memory { claim: Some((number, Timer { started: now, duration: CLAIM })), ..Memory::default() };
-        let then = later(now, put, 0);
-        let next = decided(&Need::Any, &view(now, 0, None, claim(owner)), memory, then, then);
-        assert!(next.starts_with(expected), "{owner} {number} {put}: {next}");
-    }
-}
-
-/// Tokens by their age in seconds: the labeled one, and the last one that this environment requested.
+/// The labeled token by its age in seconds, next to the claim of another environment.
 #[test]
 fn a_token_is_used_if_it_fits_the_need() {
     let now = some_time();
-    let replacement = || Need::Replacement(vec![AccessToken::parse("shared").unwrap()]);
     let successor = |age| Need::Successor(token("present", now, age, true));
-    for (need, shared, issued, expected) in [
-        (Need::Any, Some(3_569), None, "use shared"),
-        (Need::Any, Some(3_570), None, "wait 12 TokenRateLimited"),
-        (Need::Any, Some(3_570), Some(0), "use issued"),
-        (replacement(), Some(0), Some(9), "use issued"),
+    for (need, shared, expected) in [
+        (Need::Any, Some(3_569), "use shared"),
+        (Need::Any, Some(3_570), "wait 12 TokenRateLimited"),
         // A refresh takes the next token if it is there. It waits for nothing.
-        (successor(2_999), None, None, "use present"),
-        (successor(3_000), Some(0), None, "use shared"),
-        (successor(3_000), Some(3_000), None, "use present"),
-        (successor(3_000), None, None, "use present"),
+        (successor(2_999), Some(0), "use present"),
+        (successor(3_000), Some(0), "use shared"),
+        (successor(3_000), Some(3_000), "use present"),
     ] {
-        let token = |name, age: Option<i64>| age.map(|age| token(name, now, age, name == "issued"));
-        let view = view(now, 0, token("shared", shared), claim("theirs"));
-        let memory = Memory { issued: token("issued", issued), ..Memory::default() };
-        assert_eq!(decided(&need, &view, memory, now, now), expected, "{shared:?} {issued:?}");
+        let shared_token = shared.map(|age| token("shared", now, age, false));
+        let view = view(now, 0, shared_token, claim("theirs"));
+        assert_eq!(decided(&need, &view, Memory::default(), now, now), expected, "{shared:?}");
     }
 }
 
@@ -136,21 +122,10 @@ fn a_new_token_that_is_rejected_is_left_to_whoever_requested_it_for_a_moment() {
         (true, 0, 0, "claim 8 after 0"),
     ] {
         let rejected = token("rejected", now, age, is_own);
-        let need = Need::Replacement(vec![rejected.token.clone()]);
-        let view = view(now, age, Some(rejected), stored_token());
+        let view = view(now, age, Some(rejected.clone()), stored_token());
+        let need = Need::Replacement(vec![rejected]);
         let next = decided(&need, &view, Memory::default(), now, later(now, 0, seen));
         assert_eq!(next, expected, "{is_own} {age} {seen}");
-    }
-}
-
-#[test]
-fn a_failure_of_this_environment_counts_even_if_it_is_not_stored() {
-    let now = some_time();
-    for (seconds, expected) in [(57, "fail TokenRateLimited"), (60, "claim 1 after 4")] {
-        let error = WatchError::new(ErrorType::TokenRateLimited, "throttled");
-        let until = Timer { started: now, duration: Duration::from_secs(60) };
-        let memory = Memory { failure: Some(OwnFailure { error, until, count: 4 }), ..Memory::default() };
-        assert_eq!(decided(&Need::Any, &View::default(), memory, now, later(now, 0, seconds)), expected);
     }
 }
 

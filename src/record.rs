@@ -6,8 +6,8 @@ use crate::metrics;
 use crate::redact;
 use crate::timestamp::milliseconds;
 use crate::watch::event::Event;
-use crate::watch::job::{Outcome, Status};
-use crate::watch::report::{Report, seconds_between};
+use crate::watch::job::Status;
+use crate::watch::report::Report;
 use crate::watch::request::{Caller, History, ReportedError, Request};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub fn invocation(request: &Request, result: &Result<Response, WatchError>, atte
         Err(error) => Some(error.into()),
     };
     let job = request.job();
-    let (module, job_id) = (job.module(), job.job_id());
+    let [module, job_id] = job.names();
     let schedule = match &request.caller {
         Caller::Schedule { arn, .. } => Some(&*arn.name),
         Caller::StateMachine { .. } | Caller::Direct { .. } => None,
@@ -28,7 +28,7 @@ pub fn invocation(request: &Request, result: &Result<Response, WatchError>, atte
     let (watch, label) = (request.watch.as_deref(), request.tags.label.as_deref());
     let status = report.and_then(|report| report.status.as_ref()).map(Status::as_str);
     let progress_percent = report.and_then(Report::progress_percent);
-    let outcome = report.and_then(Report::outcome).map(Outcome::name);
+    let outcome = report.and_then(Report::outcome).map(<&str>::from);
     let next_check_seconds = report.and_then(Report::next_check_seconds);
     let next_check_reason = report.and_then(Report::next_check).map(|next| next.reason);
     let notice = report.and_then(Report::notice).map(|notice| Event::Notice(notice).name());
@@ -61,7 +61,7 @@ pub fn invocation(request: &Request, result: &Result<Response, WatchError>, atte
 /// The end of the job was noticed at this check, and it had been seen unfinished before.
 fn lateness_bound_seconds(history: &History, report: &Report) -> Option<u64> {
     let last_seen = history.checked_at.filter(|_| history.status.is_some() && report.is_finished())?;
-    Some(seconds_between(last_seen, report.checked_at))
+    Some(report.checked_at.elapsed_since(last_seen))
 }
 
 /// A status that nobody knows may be the end of a job.

@@ -31,8 +31,8 @@ impl Event {
     /// The name as a message carries it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::End(outcome) => outcome.name(),
-            Self::Notice(notice) => notice.kind.name(),
+            Self::End(outcome) => outcome.into(),
+            Self::Notice(notice) => notice.kind.into(),
         }
     }
 }

@@ -24,19 +24,11 @@ pub enum JobRef {
 }
 
 impl JobRef {
-    /// The module, as far as it is known.
-    pub fn module(&self) -> Option<&str> {
+    /// The module and the job ID, as far as they are known.
+    pub fn names(&self) -> [Option<&str>; 2] {
         match self {
-            Self::Valid(job) => Some(job.module.as_str()),
-            Self::AsWritten([module, _]) => module.as_deref(),
-        }
-    }
-
-    /// The job ID, as far as it is known.
-    pub fn job_id(&self) -> Option<&str> {
-        match self {
-            Self::Valid(job) => Some(job.job_id.as_str()),
-            Self::AsWritten([_, job_id]) => job_id.as_deref(),
+            Self::Valid(job) => [Some(job.module.as_str()), Some(job.job_id.as_str())],
+            Self::AsWritten(names) => names.each_ref().map(Option::as_deref),
         }
     }
 }

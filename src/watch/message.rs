@@ -34,8 +34,9 @@ impl Message {
     pub fn about(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Self {
         let ids = MessageIds::of(report, event, request);
         let text = Text::about(report, event, request, settings);
-        let subject = subject(&text, report.job.job_id());
-        let job_id = defanged(report.job.job_id().unwrap_or("unknown"));
+        let [_, job_id] = report.job.names();
+        let subject = subject(&text, job_id);
+        let job_id = defanged(job_id.unwrap_or("unknown"));
         let mut texts = BTreeMap::from([
             ("default", serde_json::to_string(report).unwrap_or_default()),
             ("email", text.email()),
@@ -51,11 +52,9 @@ impl Message {
 
     /// The message as the SNS task of a state machine takes it.
     pub fn to_announcement(&self) -> Value {
-        let attributes: serde_json::Map<String, Value> = self
-            .attributes
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!({"DataType": "String", "StringValue": value})))
-            .collect();
+        let attributes = self.attributes.iter();
+        let attributes = attributes.map(|(name, value)| (*name, json!({"DataType": "String", "StringValue": value})));
+        let attributes: BTreeMap<&str, Value> = attributes.collect();
         json!({"subject": self.subject, "message": self.body, "attributes": attributes})
     }
 }
@@ -64,7 +63,7 @@ impl Message {
 /// no notices.
 fn attributes(report: &Report, event: Event, event_id: &str) -> Vec<(&'static str, String)> {
     let attribute = |text: Option<&str>| text.map(redact::one_line).filter(|text| !text.is_empty());
-    let known = |text| attribute(text).unwrap_or_else(|| "unknown".to_owned());
+    let known = |text: Option<&str>| attribute(text).unwrap_or_else(|| "unknown".to_owned());
     let kind = match event {
         Event::End(_) => "outcome",
         Event::Notice(_) => "notice",
@@ -74,15 +73,11 @@ fn attributes(report: &Report, event: Event, event_id: &str) -> Vec<(&'static st
         ("label", report.tags.label.as_deref()),
         ("list", report.tags.list.as_deref()),
     ];
-    [
-        ("module", known(report.job.module())),
-        ("job_id", known(report.job.job_id())),
-        (kind, event.name().to_owned()),
-        ("event_id", event_id.to_owned()),
-    ]
-    .into_iter()
-    .chain(optional.into_iter().filter_map(|(name, text)| Some((name, attribute(text)?))))
-    .collect()
+    let [module, job_id] = report.job.names().map(known);
+    [("module", module), ("job_id", job_id), (kind, event.name().to_owned()), ("event_id", event_id.to_owned())]
+        .into_iter()
+        .chain(optional.into_iter().filter_map(|(name, text)| Some((name, attribute(text)?))))
+        .collect()
 }
 
 /// `Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated, 500 failed`. A long module name is cut,
@@ -110,8 +105,7 @@ fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: &Message
     // are the function's own.
     let plain =
         |text: &str| -> String { text.chars().map(|c| if "<>@*~`[]|".contains(c) { ' ' } else { c }).collect() };
-    let name = |name: Option<&str>| plain(&defanged(name.unwrap_or("unknown")));
-    let (module, job_id) = (name(report.job.module()), name(report.job.job_id()));
+    let [module, job_id] = report.job.names().map(|name| plain(&defanged(name.unwrap_or("unknown"))));
     let facts = std::iter::once(&text.sentence).chain(&text.facts).map(|line| plain(line));
     let description = facts.chain(text.links.iter().cloned()).collect::<Vec<_>>().join("\n");
     let steps: Vec<String> = text.advice.iter().chain(&text.operator).map(|step| plain(step)).collect();

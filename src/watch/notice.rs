@@ -27,13 +27,6 @@ pub enum NoticeKind {
     NoProgress,
 }
 
-impl NoticeKind {
-    /// The name as a message carries it.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
 /// A notice that is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Notice {
@@ -94,7 +87,6 @@ mod tests {
             (still_running, None, None, "12:00:00", None),
             (still_running, None, Some("11:50:00"), "11:59:59", None),
             (still_running, None, Some("11:59:59"), "12:04:00", running("12:00:00")),
-            (still_running, None, Some("12:00:00"), "12:15:00", None),
             // After an outage, the last one only.
             (still_running, None, Some("11:00:00"), "16:30:00", running("16:00:00")),
             (no_progress, None, Some("11:50:00"), "15:00:00", None),

@@ -29,7 +29,7 @@ pub struct NextCheck {
 
 /// Decides when the next check is, after one that found the job unfinished at the time `now`.
 pub fn next_check(history: &History, job: &JobStatus, now: Timestamp, bounds: &Bounds) -> NextCheck {
-    let watched = elapsed(history.began, now);
+    let watched = history.began.map_or(0, |began| now.elapsed_since(began));
     let (wait, reason) = unbounded(history, job, now, watched);
     let seconds = wait.max(1).min(bounds.max_seconds).max(bounds.min_seconds);
     let longer = after_many_checks(history.checks.saturating_add(1), watched);
@@ -71,7 +71,7 @@ fn unbounded(history: &History, job: &JobStatus, now: Timestamp, watched: u64) -
         return (watched / 6, "no counts");
     };
     // A last check before the first one, or after this one, tells nothing.
-    let seconds = elapsed(history.checked_at, now);
+    let seconds = history.checked_at.map_or(0, |checked_at| now.elapsed_since(checked_at));
     match history.counts.done().filter(|_| (1..=watched).contains(&seconds)) {
         Some(before) if before < done => {
             let gained = done.saturating_sub(before);
@@ -105,11 +105,6 @@ fn unbounded(history: &History, job: &JobStatus, now: Timestamp, watched: u64) -
 fn remaining(seconds: u64, gained: u64, done: u64, total: u64) -> u64 {
     let [seconds, gained, done, total] = [seconds, gained, done, total].map(|number| number as f64);
     ((total / done).ln() * seconds * done / gained) as u64
-}
-
-/// Seconds since then; 0 if the time is absent or in the future.
-fn elapsed(then: Option<Timestamp>, now: Timestamp) -> u64 {
-    then.and_then(|then| u64::try_from(now.seconds_since(then)).ok()).unwrap_or(0)
 }
 
 /// `value * times / parts` without intermediate overflow; the largest number if it does not fit, or if `parts` is 0.

@@ -219,10 +219,6 @@ impl History {
     /// How far two clocks differ at most, in seconds.
     pub const CLOCK_DIFFERENCE: i64 = 600;
 
-    /// When the watch began, and never in the future.
-    pub fn began_by(&self, now: Timestamp) -> Option<Timestamp> {
-        self.began.map(|began| began.min(now))
-    }
     /// Leniently: a value of the wrong type, a negative number, or a time after `now` counts as absent. The start may be a
     /// little later: the clocks of execution environments differ, and an end has one ID for all of them.
     fn read(fields: &Fields<'_>, now: Timestamp) -> Self {
@@ -303,8 +299,8 @@ fn schedule(
     problems: &mut Vec<String>,
 ) -> Option<ScheduleArn> {
     let parse = |text: &str| ScheduleArn::parse(text, here);
-    let named =
-        fields.get("schedule_arn").map(|_| read(fields, "schedule_arn", "that is the ARN of a schedule", parse));
+    let read = |_| read(fields, "schedule_arn", "that is the ARN of a schedule", parse);
+    let named = fields.get("schedule_arn").map(read);
     let named = named.and_then(|named| named.map_err(|problem| problems.push(problem)).ok());
     named.or_else(|| resources.iter().find_map(|arn| parse(arn).ok()))
 }

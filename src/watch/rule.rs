@@ -3,7 +3,7 @@
 
 use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
-use crate::watch::report::{Limits, Report, State, seconds_between};
+use crate::watch::report::{Limits, Report, State};
 use crate::watch::request::{Ask, Caller, Request};
 
 /// A schedule's watch that has lasted for longer has worked, whatever its constant input says: a permanent error would
@@ -13,7 +13,7 @@ const WORKED_AFTER_SECONDS: u64 = 900;
 /// Whether an earlier check of this watch found the job.
 pub fn has_worked(request: &Request, now: Timestamp) -> bool {
     let is_schedule = matches!(request.caller, Caller::Schedule { .. });
-    let lasted = |began| seconds_between(began, now) > WORKED_AFTER_SECONDS;
+    let lasted = |began| now.elapsed_since(began) > WORKED_AFTER_SECONDS;
     request.history.status.is_some() || (is_schedule && request.history.began.is_none_or(lasted))
 }
 
@@ -48,7 +48,7 @@ mod tests {
 
     fn verdict(payload: &Value, error: WatchError) -> &'static str {
         judge(&request(&of(payload)), error, &LIMITS, ago(0))
-            .map_or("error", |report| report.outcome().map_or("goes on", |outcome| outcome.name()))
+            .map_or("error", |report| report.outcome().map_or("goes on", |outcome| outcome.into()))
     }
 
     /// Every error, for every caller: in a watch that is new, new at its limit, has worked, and has worked at its limit.

@@ -2,7 +2,7 @@
 
 use crate::timestamp::Timestamp;
 use crate::watch::ids::Location;
-use crate::watch::report::{Report, seconds_between};
+use crate::watch::report::Report;
 use crate::watch::request::Request;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -65,17 +65,16 @@ impl Schedule {
         // Without a version or an alias.
         let is_target = self.target.split(':').take(7).eq(function_arn.split(':').take(7));
         let is_adapting = fields.get("adapt").is_some_and(|adapt| adapt.get() == "true");
-        for (is_as_it_should_be, otherwise) in [
+        let conditions = [
             (self.is_enabled, "it is disabled"),
             (self.expression.trim_start().starts_with("rate("), "its expression is not a rate"),
             (is_target, "its target is not this function"),
             (is_adapting, "its Input does not have \"adapt\": true"),
             (is_same, "its Input names another watch"),
             (own.history.checks <= delivered.history.checks, "a newer invocation has updated it"),
-        ] {
-            if !is_as_it_should_be {
-                return Err(otherwise);
-            }
+        ];
+        if let Some((_, reason)) = conditions.into_iter().find(|(holds, _)| !holds) {
+            return Err(reason);
         }
         // The start stays the same if this clock is behind, and is the creation if that could not be read before the check.
         let unnamed = self.created_at.unwrap_or(report.began);
@@ -90,7 +89,7 @@ impl Schedule {
         if self.end.is_some_and(|end| start > end.plus_seconds(-1_800)) {
             return Err("its EndDate is too near");
         }
-        let minutes = seconds_between(now, start).div_ceil(60).clamp(5, 15);
+        let minutes = start.elapsed_since(now).div_ceil(60).clamp(5, 15);
         let input = with_report(fields, report).map_err(|_| "its Input cannot be written")?;
         Ok(ScheduleUpdate { start, expression: format!("rate({minutes} minutes)"), input })
     }

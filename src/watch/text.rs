@@ -6,8 +6,8 @@ use crate::watch::event::Event;
 use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
 use crate::watch::ids::{Job, JobRef, Location};
 use crate::watch::job::Outcome;
-use crate::watch::notice::NoticeKind;
-use crate::watch::report::{Report, seconds_between};
+use crate::watch::notice::{Notice, NoticeKind};
+use crate::watch::report::Report;
 use crate::watch::request::{Caller, Request};
 
 /// What decides how messages look, besides the report.
@@ -49,7 +49,7 @@ pub struct Text {
 impl Text {
     /// The words about an event that this report shows.
     pub fn about(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Self {
-        let module = report.job.module().map_or_else(|| "unknown module".to_owned(), defanged);
+        let module = report.job.names()[0].map_or_else(|| "unknown module".to_owned(), defanged);
         Self {
             beginning: beginning(event),
             operation: format!("Zoho CRM {module} {}", OPERATION.name),
@@ -64,16 +64,10 @@ impl Text {
 
     /// The lines of an email.
     pub fn email(&self) -> String {
-        let for_reader =
-            |name: &str, text: &Option<String>| text.iter().map(|text| format!("{name}: {text}")).collect();
-        let paragraphs: [Vec<String>; 5] = [
-            vec![self.sentence.clone()],
-            self.facts.clone(),
-            for_reader("What to know", &self.advice),
-            for_reader("For the operator", &self.operator),
-            self.links.clone(),
-        ];
-        let paragraphs = paragraphs.iter().filter(|lines| !lines.is_empty()).map(|lines| lines.join("\n"));
+        let advice = self.advice.iter().map(|text| format!("What to know: {text}"));
+        let operator = self.operator.iter().map(|text| format!("For the operator: {text}"));
+        let paragraphs = [self.sentence.clone(), self.facts.join("\n")].into_iter().chain(advice).chain(operator);
+        let paragraphs = paragraphs.chain([self.links.join("\n")]).filter(|lines| !lines.is_empty());
         paragraphs.collect::<Vec<_>>().join("\n\n")
     }
 }
@@ -85,10 +79,8 @@ fn beginning(event: Event) -> &'static str {
         Event::End(Outcome::Failed) => "Failed",
         Event::End(Outcome::WatchTimedOut) => "No end seen",
         Event::End(Outcome::WatchFailed) => "Not watched",
-        Event::Notice(notice) => match notice.kind {
-            NoticeKind::StillRunning => "Still running",
-            NoticeKind::NoProgress => "No progress",
-        },
+        Event::Notice(Notice { kind: NoticeKind::StillRunning, .. }) => "Still running",
+        Event::Notice(Notice { kind: NoticeKind::NoProgress, .. }) => "No progress",
     }
 }
 
@@ -115,7 +107,7 @@ pub(super) fn after(start: &str, counts: &str) -> String {
 /// What happened to the change of owner: true whenever it is read.
 fn predicate(report: &Report, event: Event) -> String {
     let counts = after(": ", &counts(report));
-    let watched = duration(seconds_between(report.began, report.checked_at));
+    let watched = duration(report.checked_at.elapsed_since(report.began));
     match event {
         Event::End(Outcome::Succeeded) if report.counts.total == Some(0) => {
             "is complete, but the job selected no records.".to_owned()
@@ -137,13 +129,13 @@ fn predicate(report: &Report, event: Event) -> String {
             _ => format!("is still unfinished after {watched}, and monitoring has stopped{counts}."),
         },
         Event::End(Outcome::WatchFailed) => format!("is not being watched. {}", last_seen(report)),
-        Event::Notice(notice) => match notice.kind {
-            NoticeKind::StillRunning => format!("is still unfinished after {watched}{counts}."),
-            NoticeKind::NoProgress => {
-                let since = report.last_progress_at.unwrap_or(report.began);
-                format!("has made no progress for {}{counts}.", duration(seconds_between(since, report.checked_at)))
-            }
-        },
+        Event::Notice(Notice { kind: NoticeKind::StillRunning, .. }) => {
+            format!("is still unfinished after {watched}{counts}.")
+        }
+        Event::Notice(Notice { kind: NoticeKind::NoProgress, .. }) => {
+            let since = report.last_progress_at.unwrap_or(report.began);
+            format!("has made no progress for {}{counts}.", duration(report.checked_at.elapsed_since(since)))
+        }
     }
 }
 
@@ -184,14 +176,14 @@ fn facts(report: &Report, request: &Request) -> Vec<String> {
     ] {
         lines.extend(count.map(|count| format!("{name}: {}", with_thousands_separators(count))));
     }
-    lines.extend(report.job.job_id().map(|job| format!("Job: {}", defanged(job))));
+    lines.extend(report.job.names()[1].map(|job| format!("Job: {}", defanged(job))));
     lines.extend(report.tags.label.as_deref().map(|label| format!("Label: \"{}\"", defanged(label))));
     lines.extend(report.status.as_ref().map(|status| format!("Status in Zoho: {}", defanged(status.as_str()))));
     let (from, to) = (report.began, report.checked_at);
     if report.status.is_some() && report.error().is_some() {
         lines.push(format!("Watched since {}", for_people(from)));
     } else if from < to {
-        let watched = duration(seconds_between(from, to));
+        let watched = duration(to.elapsed_since(from));
         lines.push(format!("Watched for {watched}, from {} to {}", for_people(from), for_people(to)));
     } else if request.history.checks == 0 && report.is_finished() {
         lines.push(format!("The job had ended before its first check, on {}", for_people(to)));
@@ -210,18 +202,15 @@ fn facts(report: &Report, request: &Request) -> Vec<String> {
 /// What the reader of a message should know or do.
 fn advice(report: &Report, event: Event, module: &str) -> Option<String> {
     match event {
-        Event::End(Outcome::Succeeded) if report.counts.total == Some(0) => {
-            Some("Check the view and the criteria with which the job was started.".to_owned())
-        }
-        Event::End(Outcome::Succeeded) => None,
+        Event::End(Outcome::Succeeded) => (report.counts.total == Some(0))
+            .then(|| "Check the view and the criteria with which the job was started.".to_owned()),
         Event::End(Outcome::PartiallySucceeded | Outcome::Failed) => Some(format!(
             "Zoho does not report which records were not changed, or why. To find them, open {module} in Zoho CRM with \
              the view with which the job was started, and filter by \"owner is not the new owner\"."
         )),
         Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) => {
             let cause = report.error().map_or("", |error| cause(&error.name).0);
-            let advice = format!("Nobody will be told when the job ends. {cause}");
-            Some(advice.trim_end().to_owned())
+            Some(format!("Nobody will be told when the job ends. {cause}").trim_end().to_owned())
         }
         Event::Notice(_) => Some("The watch continues and announces the end.".to_owned()),
     }
@@ -239,19 +228,13 @@ fn cause(error: &str) -> (&'static str, &'static str) {
             "Start another watch with the right module and job ID",
         ),
         Some(E::TokenRejected) => ("Zoho rejects the function's credentials.", "Replace the credentials in the secret"),
-        Some(
-            E::InvalidConfiguration
-            | E::SecretInvalid
-            | E::ScopeMismatch
-            | E::PermissionDenied
-            | E::ZohoUnexpectedResponse,
-        ) => ("The function cannot read the job as it is set up.", "Correct what the reason names"),
-        Some(E::SecretUnavailable | E::TokenRateLimited | E::ZohoRateLimited | E::ZohoUnavailable) => {
-            ("This may be a temporary outage.", "Wait until the cause that the reason names is over")
-        }
         Some(E::NotificationFailed | E::ScheduleNotDeleted) | None => {
             ("The watch was given up.", "Fix the cause that the reason names")
         }
+        Some(error) if error.is_retryable() => {
+            ("This may be a temporary outage.", "Wait until the cause that the reason names is over")
+        }
+        Some(_) => ("The function cannot read the job as it is set up.", "Correct what the reason names"),
     }
 }
 

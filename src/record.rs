@@ -23,7 +23,7 @@ pub fn invocation(request: &Request, result: &Result<Response, WatchError>, atte
     let [module, job_id] = job.names();
     let schedule = match &request.caller {
         Caller::Schedule { arn, .. } => Some(&*arn.name),
-        Caller::StateMachine { .. } | Caller::Direct { .. } => None,
+        Caller::StateMachine(_) | Caller::Direct { .. } => None,
     };
     let (watch, label) = (request.watch.as_deref(), request.tags.label.as_deref());
     let status = report.and_then(|report| report.status.as_ref()).map(Status::as_str);

@@ -18,8 +18,7 @@ pub struct Job {
 pub enum JobRef {
     /// A valid job.
     Valid(Job),
-    /// What stands in the place of the module and of the job ID, as one line of at most 200 characters each. `None` if it
-    /// is not text.
+    /// What stands in the place of the module and of the job ID, up to 200 characters each; `None` if it is not text.
     AsWritten([Option<String>; 2]),
 }
 
@@ -149,8 +148,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// Reads the ARN of a function. Local runtimes make such ARNs up, often without an account: nothing is taken from
-    /// what is not an ARN of Lambda.
+    /// Reads the ARN of a function. Local runtimes make such ARNs up: nothing is taken from what is not one of Lambda.
     pub fn of_function(arn: &str, default_region: Option<&str>) -> Self {
         match Arn::parse(arn).filter(|arn| arn.service == "lambda") {
             Some(Arn { partition, region, account, .. }) => {
@@ -199,8 +197,7 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Reads `arn:aws:states:<region>:<account>:execution:<state machine>:<name>`. `None` for anything but an execution
-    /// where the function is.
+    /// Reads `arn:aws:states:<region>:<account>:execution:<state machine>:<name>`; `None` unless it is where the function is.
     pub fn parse(text: &str, here: &Location) -> Option<Self> {
         let arn = Arn::parse(text).filter(|arn| arn.service == "states" && text.len() <= 300)?;
         let (machine, name) = arn.resource.strip_prefix("execution:")?.split_once(':')?;

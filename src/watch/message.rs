@@ -2,7 +2,7 @@
 
 use crate::operation::OPERATION;
 use crate::redact;
-use crate::watch::event::{Event, MessageIds};
+use crate::watch::event::Event;
 use crate::watch::format::defanged;
 use crate::watch::report::Report;
 use crate::watch::request::Request;
@@ -32,7 +32,7 @@ const SUBJECT_LIMIT: usize = 99;
 impl Message {
     /// The message about an event that this report shows.
     pub fn about(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Self {
-        let ids = MessageIds::of(report, event, request);
+        let [event_id, group_id] = event.ids(report, request);
         let text = Text::about(report, event, request, settings);
         let [_, job_id] = report.job.names();
         let subject = subject(&text, job_id);
@@ -43,10 +43,9 @@ impl Message {
             ("sms", headline(&text, &text.operation, &job_id)),
         ]);
         if settings.chat {
-            texts.insert("https", chat(&text, &subject, event, report, &ids).to_string());
+            texts.insert("https", chat(&text, &subject, event, report, [&event_id, &group_id]).to_string());
         }
-        let attributes = attributes(report, event, &ids.event_id);
-        let MessageIds { event_id, group_id } = ids;
+        let attributes = attributes(report, event, &event_id);
         Self { subject, body: json!(texts).to_string(), attributes, event_id, group_id }
     }
 
@@ -59,8 +58,7 @@ impl Message {
     }
 }
 
-/// SNS accepts no empty attribute, and no control characters in one. A subscription with a filter policy on `outcome` gets
-/// no notices.
+/// SNS accepts no empty attribute, and no control characters in one. A filter policy on `outcome` lets no notice pass.
 fn attributes(report: &Report, event: Event, event_id: &str) -> Vec<(&'static str, String)> {
     let attribute = |text: Option<&str>| text.map(redact::one_line).filter(|text| !text.is_empty());
     let known = |text: Option<&str>| attribute(text).unwrap_or_else(|| "unknown".to_owned());
@@ -80,8 +78,7 @@ fn attributes(report: &Report, event: Event, event_id: &str) -> Vec<(&'static st
         .collect()
 }
 
-/// `Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated, 500 failed`. A long module name is cut,
-/// never the rest.
+/// `Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated`. A long module name is cut first.
 fn subject(text: &Text, job_id: Option<&str>) -> String {
     let last_four = |id: &str| id.chars().skip(id.chars().count().saturating_sub(4)).collect::<String>();
     let job = job_id.map_or_else(|| "unknown".to_owned(), |id| format!("...{}", last_four(id)));
@@ -98,11 +95,9 @@ fn headline(text: &Text, operation: &str, job: &str) -> String {
     ascii(&format!("{}: {operation}, job {job}{}", text.beginning, after(": ", &text.counts)))
 }
 
-/// What a chat channel shows: a custom notification of Amazon Q Developer in chat applications. Amazon Q subscribes to a
-/// topic by HTTPS, so that one publication reaches everybody.
-fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: &MessageIds) -> Value {
-    // Without what chats read as markup, links, or mentions: an error can quote what a server or a caller sent. The links
-    // are the function's own.
+/// A custom notification of Amazon Q Developer, which subscribes to a topic by HTTPS and shows it in chat channels.
+fn chat(text: &Text, subject: &str, event: Event, report: &Report, [id, thread]: [&str; 2]) -> Value {
+    // Without what chats read as markup, links, or mentions, except for the function's own links.
     let plain =
         |text: &str| -> String { text.chars().map(|c| if "<>@*~`[]|".contains(c) { ' ' } else { c }).collect() };
     let [module, job_id] = report.job.names().map(|name| plain(&defanged(name.unwrap_or("unknown"))));
@@ -112,7 +107,7 @@ fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: &Message
     json!({
         "version": "1.0",
         "source": "custom",
-        "id": ids.event_id,
+        "id": id,
         "content": {
             "textType": "client-markdown",
             "title": plain(subject),
@@ -121,7 +116,7 @@ fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: &Message
             "keywords": [module, event.name()],
         },
         "metadata": {
-            "threadId": ids.group_id,
+            "threadId": thread,
             "summary": format!("{}, job {job_id}", plain(&text.operation)),
             "eventType": event.name(),
             "relatedResources": [job_id],

@@ -1,7 +1,5 @@
-//! How long to wait before the next check: few checks, and the end noticed soon.
-//!
-//! One pure function of the earlier report, this response, the clock, and the two bounds. `docs/pacing.md` explains the
-//! rule, and `cargo run --example pacing` measures it on simulated jobs.
+//! How long to wait before the next check: few checks, and the end noticed soon. `docs/pacing.md` explains the rule, and
+//! `cargo run --example pacing` measures it on simulated jobs.
 
 use crate::timestamp::Timestamp;
 use crate::watch::job::JobStatus;
@@ -120,8 +118,7 @@ mod tests {
     use crate::watch::job::Counts;
     use std::collections::HashSet;
 
-    /// An hour into a watch that has had some checks: how long ago the first and the last check were, what was done then,
-    /// what is done now, and the total.
+    /// How long ago the first and the last check were, what was done then, what is done now, and the total.
     #[test]
     fn waits() {
         const FIRST: Option<i64> = Some(3_600);
@@ -130,10 +127,8 @@ mod tests {
         for (case, first, last, before, done, total, seconds, reason) in [
             ("the first check", None, None, None, Some(500), ALL, 10, "CHECK_INTERVAL_MIN_SECONDS"),
             ("no counts", FIRST, LAST, Some(400), None, ALL, 600, "no counts"),
-            ("nothing done yet", FIRST, LAST, Some(0), Some(0), ALL, 360, "time watched"),
             // A quarter more in 100 s, so twice as much in 346 s: three fifths of it, and 55.
             ("faster than in the mean", FIRST, LAST, Some(400), Some(500), ALL, 262, "rate"),
-            ("slowing down", FIRST, LAST, Some(450), Some(500), ALL, 360, "rate"),
             ("a long view", FIRST, Some(400), Some(480), Some(500), ALL, 600, "rate"),
             // 199 s to go: nine twentieths of it, and 55.
             ("slower than in the mean", FIRST, LAST, Some(985), Some(990), ALL, 144, "rate"),
@@ -142,10 +137,8 @@ mod tests {
             ("more done than there is", FIRST, LAST, Some(400), Some(u64::MAX), ALL, 55, "rate"),
             ("begun since the last check", FIRST, LAST, Some(0), Some(500), ALL, 96, "rate"),
             ("stalled half way", FIRST, LAST, Some(500), Some(500), ALL, 369, "no progress"),
-            ("stalled early", FIRST, LAST, Some(5), Some(5), ALL, 900, "no progress"),
             ("counts that run backwards", FIRST, LAST, Some(600), Some(500), ALL, 360, "time watched"),
             ("a start in the future", Some(-1), LAST, Some(400), Some(500), ALL, 10, "CHECK_INTERVAL_MIN_SECONDS"),
-            ("a last check in the future", FIRST, Some(-1), Some(400), Some(500), ALL, 360, "time watched"),
             ("a last check before the first", FIRST, Some(3_601), Some(400), Some(500), ALL, 360, "time watched"),
             ("an old watch", Some(36_000), LAST, Some(0), Some(0), ALL, 900, "CHECK_INTERVAL_MAX_SECONDS"),
         ] {
@@ -154,15 +147,10 @@ mod tests {
             let next = next_check(&history, &job("RUNNING", [total, done, None, None]), ago(0), &LIMITS.bounds);
             assert_eq!(next, NextCheck { seconds, reason }, "{case}");
         }
-    }
-
-    #[test]
-    fn waits_without_progress() {
-        let queued = job("QUEUED", [None; 4]);
+        let queued = job("SCHEDULED", [None; 4]);
         for (age, checks, seconds, reason) in [
-            (3_600, 998, 360, "queued"),
-            (86_300, 998, 900, "CHECK_INTERVAL_MAX_SECONDS"),
-            // The thousandth check.
+            (600, 1, 60, "queued"),
+            (100_000, 998, 900, "CHECK_INTERVAL_MAX_SECONDS"),
             (100_000, 999, 1_000, "many checks"),
         ] {
             let history = History { began: Some(ago(age)), checks, ..History::default() };

@@ -35,13 +35,8 @@ pub struct Report {
 /// How a watch continues after a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// The job is unfinished.
-    Continues {
-        /// When the next check is.
-        next: NextCheck,
-        /// The notice that is due.
-        notice: Option<Notice>,
-    },
+    /// The job is unfinished: when the next check is, and the notice that is due.
+    Continues(NextCheck, Option<Notice>),
     /// The job could not be checked, and the watch goes on: why, and when the next check is.
     Unchecked(ReportedError, NextCheck),
     /// The job is over.
@@ -94,7 +89,7 @@ impl Report {
             let previous = request.history.checked_at;
             let notice = limits.notices.due(report.began, report.last_progress_at, previous, now);
             let next = pacing::next_check(&request.history, job, now, &limits.bounds);
-            report.state = State::Continues { next, notice };
+            report.state = State::Continues(next, notice);
         }
         report
     }
@@ -135,7 +130,7 @@ impl Report {
     /// How the watch ended; `None` while it continues.
     pub fn outcome(&self) -> Option<Outcome> {
         match self.state {
-            State::Continues { .. } | State::Unchecked(..) => None,
+            State::Continues(..) | State::Unchecked(..) => None,
             State::Finished(outcome) => Some(outcome),
             State::TimedOut(_) => Some(Outcome::WatchTimedOut),
             State::Failed(_) => Some(Outcome::WatchFailed),
@@ -147,7 +142,7 @@ impl Report {
         match &self.state {
             State::Unchecked(error, _) | State::Failed(error) => Some(error),
             State::TimedOut(error) => error.as_ref(),
-            State::Continues { .. } | State::Finished(_) => None,
+            State::Continues(..) | State::Finished(_) => None,
         }
     }
 
@@ -158,7 +153,7 @@ impl Report {
 
     /// When the next check is; `None` when the watch is over.
     pub fn next_check(&self) -> Option<NextCheck> {
-        if let State::Continues { next, .. } | State::Unchecked(_, next) = self.state { Some(next) } else { None }
+        if let State::Continues(next, _) | State::Unchecked(_, next) = self.state { Some(next) } else { None }
     }
 
     /// Seconds to wait before it.
@@ -168,7 +163,7 @@ impl Report {
 
     /// The notice that is due.
     pub fn notice(&self) -> Option<Notice> {
-        if let State::Continues { notice, .. } = self.state { notice } else { None }
+        if let State::Continues(_, notice) = self.state { notice } else { None }
     }
 
     /// Whole percent of the total that is updated or failed, 0 to 100.

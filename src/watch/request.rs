@@ -40,11 +40,8 @@ pub enum Ask {
 /// Who invoked the function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// A state machine, which publishes the announcement itself.
-    StateMachine {
-        /// The execution, for the link in its messages.
-        execution: Option<Execution>,
-    },
+    /// A state machine, which publishes the announcement itself, and its execution, for the link in its messages.
+    StateMachine(Option<Execution>),
     /// An EventBridge schedule, which is deleted when the watch has ended.
     Schedule {
         /// The schedule.
@@ -171,7 +168,7 @@ impl Request {
         let adapts = fields.parse("adapt").unwrap_or(false);
         let caller = if is_announced {
             // The state machine owns the watch, whatever started it.
-            Caller::StateMachine { execution }
+            Caller::StateMachine(execution)
         } else if let Some(arn) = schedule(fields, resources.unwrap_or_default(), here, &mut problems) {
             Caller::Schedule { arn, adapts, notify: notify.unwrap_or(true) }
         } else {
@@ -199,7 +196,7 @@ impl Request {
     pub fn of_job(job: Job, began: Timestamp) -> Self {
         Self {
             ask: Ask::Check(job),
-            caller: Caller::StateMachine { execution: None },
+            caller: Caller::StateMachine(None),
             history: History { began: Some(began), ..History::default() },
             tags: Tags::default(),
             watch: None,

@@ -6,7 +6,7 @@ use crate::watch::event::Event;
 use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
 use crate::watch::ids::{Job, JobRef, Location};
 use crate::watch::job::Outcome;
-use crate::watch::notice::{Notice, NoticeKind};
+use crate::watch::notice::Notice;
 use crate::watch::report::Report;
 use crate::watch::request::{Caller, Request};
 
@@ -50,11 +50,12 @@ impl Text {
     /// The words about an event that this report shows.
     pub fn about(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Self {
         let module = report.job.names()[0].map_or_else(|| "unknown module".to_owned(), defanged);
+        let (beginning, predicate) = happened(report, event);
         Self {
-            beginning: beginning(event),
+            beginning,
             operation: format!("Zoho CRM {module} {}", OPERATION.name),
             counts: counts(report),
-            sentence: format!("The {} in Zoho CRM {module} {}", OPERATION.long_name, predicate(report, event)),
+            sentence: format!("The {} in Zoho CRM {module} {predicate}", OPERATION.long_name),
             facts: facts(report, request),
             advice: advice(report, event, &module),
             operator: operator(report, event, request, settings),
@@ -69,18 +70,6 @@ impl Text {
         let paragraphs = [self.sentence.clone(), self.facts.join("\n")].into_iter().chain(advice).chain(operator);
         let paragraphs = paragraphs.chain([self.links.join("\n")]).filter(|lines| !lines.is_empty());
         paragraphs.collect::<Vec<_>>().join("\n\n")
-    }
-}
-
-fn beginning(event: Event) -> &'static str {
-    match event {
-        Event::End(Outcome::Succeeded) => "Done",
-        Event::End(Outcome::PartiallySucceeded) => "Partly done",
-        Event::End(Outcome::Failed) => "Failed",
-        Event::End(Outcome::WatchTimedOut) => "No end seen",
-        Event::End(Outcome::WatchFailed) => "Not watched",
-        Event::Notice(Notice { kind: NoticeKind::StillRunning, .. }) => "Still running",
-        Event::Notice(Notice { kind: NoticeKind::NoProgress, .. }) => "No progress",
     }
 }
 
@@ -104,37 +93,43 @@ pub(super) fn after(start: &str, counts: &str) -> String {
     if counts.is_empty() { String::new() } else { format!("{start}{counts}") }
 }
 
-/// What happened to the change of owner: true whenever it is read.
-fn predicate(report: &Report, event: Event) -> String {
+/// What happened in one or two words, and what happened to the change of owner: true whenever it is read.
+fn happened(report: &Report, event: Event) -> (&'static str, String) {
     let counts = after(": ", &counts(report));
     let watched = duration(report.checked_at.elapsed_since(report.began));
     match event {
         Event::End(Outcome::Succeeded) if report.counts.total == Some(0) => {
-            "is complete, but the job selected no records.".to_owned()
+            ("Done", "is complete, but the job selected no records.".to_owned())
         }
-        Event::End(Outcome::Succeeded) => format!("is complete{counts}."),
+        Event::End(Outcome::Succeeded) => ("Done", format!("is complete{counts}.")),
         Event::End(Outcome::PartiallySucceeded) => {
-            format!("is complete, but some records were not changed{counts}.{}", unexplained(report))
+            let unexplained = unexplained(report);
+            ("Partly done", format!("is complete, but some records were not changed{counts}.{unexplained}"))
         }
-        Event::End(Outcome::Failed) => format!("failed{counts}.{}", unexplained(report)),
-        Event::End(Outcome::WatchTimedOut) if report.error().is_some() => {
+        Event::End(Outcome::Failed) => ("Failed", format!("failed{counts}.{}", unexplained(report))),
+        Event::End(Outcome::WatchTimedOut) => ("No end seen", {
             let since = for_people(report.status.as_ref().map_or(report.began, |_| report.checked_at));
-            format!("could not be checked since {since}, and monitoring has stopped. {}", last_seen(report))
+            let stopped = "and monitoring has stopped";
+            match &report.status {
+                _ if report.error().is_some() => {
+                    format!("could not be checked since {since}, {stopped}. {}", last_seen(report))
+                }
+                Some(status) if !status.is_known() => {
+                    let status = defanged(status.as_str());
+                    format!(
+                        "has the status {status} after {watched}, whose meaning is not documented, {stopped}{counts}."
+                    )
+                }
+                _ => format!("is still unfinished after {watched}, {stopped}{counts}."),
+            }
+        }),
+        Event::End(Outcome::WatchFailed) => ("Not watched", format!("is not being watched. {}", last_seen(report))),
+        Event::Notice(Notice::StillRunning(_)) => {
+            ("Still running", format!("is still unfinished after {watched}{counts}."))
         }
-        Event::End(Outcome::WatchTimedOut) => match &report.status {
-            Some(status) if !status.is_known() => format!(
-                "has the status {} after {watched}, whose meaning is not documented, and monitoring has stopped{counts}.",
-                defanged(status.as_str())
-            ),
-            _ => format!("is still unfinished after {watched}, and monitoring has stopped{counts}."),
-        },
-        Event::End(Outcome::WatchFailed) => format!("is not being watched. {}", last_seen(report)),
-        Event::Notice(Notice { kind: NoticeKind::StillRunning, .. }) => {
-            format!("is still unfinished after {watched}{counts}.")
-        }
-        Event::Notice(Notice { kind: NoticeKind::NoProgress, .. }) => {
-            let since = report.last_progress_at.unwrap_or(report.began);
-            format!("has made no progress for {}{counts}.", duration(report.checked_at.elapsed_since(since)))
+        Event::Notice(Notice::NoProgress(_)) => {
+            let since = duration(report.checked_at.elapsed_since(report.last_progress_at.unwrap_or(report.began)));
+            ("No progress", format!("has made no progress for {since}{counts}."))
         }
     }
 }
@@ -253,7 +248,7 @@ fn watch_again(report: &Report, event: Event, request: &Request, settings: &Mess
     let (module, job_id, region) = (module.as_str(), job_id.as_str(), settings.location.region.as_deref()?);
     let payload = format!(r#"{{"module": "{module}", "job_id": "{job_id}"}}"#);
     match &request.caller {
-        Caller::StateMachine { execution } => Some(format!(
+        Caller::StateMachine(execution) => Some(format!(
             "aws stepfunctions start-execution --region {region} --state-machine-arn {} --input '{payload}'",
             execution.as_ref()?.state_machine
         )),
@@ -273,7 +268,7 @@ fn watch_again(report: &Report, event: Event, request: &Request, settings: &Mess
 fn links(request: &Request, settings: &MessageSettings) -> Vec<String> {
     let MessageSettings { location, stack, log_group, .. } = settings;
     let link = match &request.caller {
-        Caller::StateMachine { execution } => {
+        Caller::StateMachine(execution) => {
             execution.as_ref().and_then(|execution| Some(format!("Execution: {}", execution.link.as_ref()?)))
         }
         Caller::Schedule { .. } | Caller::Direct { .. } => log_group.as_ref().and_then(|group| {

@@ -19,7 +19,7 @@ fn subjects() {
             "M".repeat(255),
             "FAILED",
             [Some(u64::MAX); 4],
-            "Failed: Zoho CRM ... owner change, job ...5021: 18,446,744,073,709,551,615 of 18,446,744,073,709,55",
+            "Failed: ... owner change, job ...5021: 18,446,744,073,709,551,615 of 18,446,744,073,709,551,615 upd",
         ),
     ] {
         let request = request(&json!({"module": module, "job_id": job_id}));

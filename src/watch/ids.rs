@@ -111,20 +111,13 @@ impl ScheduleArn {
         let arn = Arn::parse(text).filter(|arn| arn.service == "scheduler");
         let parts = arn.and_then(|arn| Some((arn, arn.resource.strip_prefix("schedule/")?.split_once('/')?)));
         let Some((arn, (group, name))) = parts.filter(|(_, (group, name))| is_name(group) && is_name(name)) else {
-            return Err(match text.to_ascii_lowercase().contains("aws.scheduler.") {
-                // Whoever wrote this did what the other message says, or nearly.
-                true => Invalid::new(
-                    "is a context attribute of EventBridge Scheduler that was not replaced by its value",
-                    "Only Scheduler replaces it, in the Input of a schedule's own target, and only if it is spelled \
-                     <aws.scheduler.schedule-arn> there (Terraform's jsonencode escapes the angle brackets). A state \
-                     machine, a rule, or a person has to pass the schedule's own ARN",
-                ),
-                false => Invalid::new(
-                    "is not the ARN of an EventBridge Scheduler schedule",
-                    "Use an ARN such as \"arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch-leads\"; in \
-                     a schedule's input, use the context attribute \"<aws.scheduler.schedule-arn>\"",
-                ),
-            });
+            return Err(Invalid::new(
+                "is not the ARN of an EventBridge Scheduler schedule",
+                "Use an ARN such as \"arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch-leads\". In the \
+                 Input of a schedule's own target, and only there, Scheduler replaces the context attribute \
+                 \"<aws.scheduler.schedule-arn>\" if it is spelled exactly so (Terraform's jsonencode escapes the angle \
+                 brackets)",
+            ));
         };
         here.check(&arn)?;
         Ok(Self { arn: text.to_owned(), group: group.to_owned(), name: name.to_owned() })

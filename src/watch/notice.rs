@@ -73,6 +73,7 @@ mod tests {
             (Intervals::default(), Some("10:00:00"), Some("10:00:00"), "23:00:00", None),
             (still_running, None, None, "12:00:00", None),
             (still_running, None, Some("11:59:59"), "12:04:00", running("12:00:00")),
+            (still_running, None, Some("12:00:00"), "12:15:00", None),
             // After an outage, the last one only.
             (still_running, None, Some("11:00:00"), "16:30:00", running("16:00:00")),
             (no_progress, Some("12:10:00"), Some("14:05:00"), "14:20:00", stalled("14:10:00")),

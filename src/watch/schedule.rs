@@ -41,8 +41,7 @@ type JsonFields = BTreeMap<String, Box<RawValue>>;
 impl Schedule {
     /// Whether its input names the request's job and, where both have one, the same start: a name can be used again.
     pub fn is_of(&self, delivered: &Request, now: Timestamp) -> bool {
-        let input = if self.input.is_empty() { "{}" } else { &self.input };
-        let own = Request::parse(input, now, &Location::default());
+        let own = Request::parse(&self.input, now, &Location::default());
         let began = own.history.began.zip(delivered.history.began);
         own.job() == delivered.job() && began.is_none_or(|(ours, theirs)| ours == theirs)
     }

@@ -161,37 +161,37 @@ fn names_no_job(report: &Report) -> bool {
 }
 
 fn facts(report: &Report, request: &Request) -> Vec<String> {
-    let mut lines = Vec::new();
-    let counts = &report.counts;
-    for (name, count) in [
-        ("Total records", counts.total),
-        ("Updated", counts.updated),
-        ("Failed", counts.failed),
-        ("Not updated", counts.not_updated),
-    ] {
-        lines.extend(count.map(|count| format!("{name}: {}", with_thousands_separators(count))));
-    }
-    lines.extend(report.job.names()[1].map(|job| format!("Job: {}", defanged(job))));
-    lines.extend(report.tags.label.as_deref().map(|label| format!("Label: \"{}\"", defanged(label))));
-    lines.extend(report.status.as_ref().map(|status| format!("Status in Zoho: {}", defanged(status.as_str()))));
-    let (from, to) = (report.began, report.checked_at);
-    if report.status.is_some() && report.error().is_some() {
-        lines.push(format!("Watched since {}", for_people(from)));
+    let count = |name, count: Option<u64>| count.map(|count| format!("{name}: {}", with_thousands_separators(count)));
+    let (counts, from, to) = (&report.counts, report.began, report.checked_at);
+    let watched = if report.status.is_some() && report.error().is_some() {
+        Some(format!("Watched since {}", for_people(from)))
     } else if from < to {
         let watched = duration(to.elapsed_since(from));
-        lines.push(format!("Watched for {watched}, from {} to {}", for_people(from), for_people(to)));
-    } else if request.history.checks == 0 && report.is_finished() {
-        lines.push(format!("The job had ended before its first check, on {}", for_people(to)));
-    }
-    lines.extend(report.next_check_seconds().map(|wait| format!("Next check: in {}", duration(wait))));
-    lines.extend(report.error().map(|error| {
+        Some(format!("Watched for {watched}, from {} to {}", for_people(from), for_people(to)))
+    } else {
+        let had_ended = request.history.checks == 0 && report.is_finished();
+        had_ended.then(|| format!("The job had ended before its first check, on {}", for_people(to)))
+    };
+    let reason = report.error().map(|error| {
         let (name, message) = (defanged(&error.name), defanged(&error.message));
         match error.is_callers {
             true => format!("Reason, as the state machine reports it: {name}: \"{message}\""),
             false => format!("Reason: {name}: {message}"),
         }
-    }));
-    lines
+    });
+    let lines = [
+        count("Total records", counts.total),
+        count("Updated", counts.updated),
+        count("Failed", counts.failed),
+        count("Not updated", counts.not_updated),
+        report.job.names()[1].map(|job| format!("Job: {}", defanged(job))),
+        report.tags.label.as_deref().map(|label| format!("Label: \"{}\"", defanged(label))),
+        report.status.as_ref().map(|status| format!("Status in Zoho: {}", defanged(status.as_str()))),
+        watched,
+        report.next_check_seconds().map(|wait| format!("Next check: in {}", duration(wait))),
+        reason,
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 /// What the reader of a message should know or do.

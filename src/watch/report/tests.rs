@@ -1,27 +1,30 @@
 use super::*;
-use crate::tests::{LIMITS, ago, at, job, of, request, with};
+use crate::tests::{LIMITS, ago, job, of, request, with};
 use serde_json::json;
 use std::time::Duration;
 
 #[test]
-fn a_report_tells_the_next_request_what_happened_so_far() {
+fn a_check_that_failed_reports_the_last_known_facts() {
     let earlier = request(&of(&json!({"first_checked_at": ago(3_600), "checks": 6, "label": "l", "list": "m"})));
-    let report = Report::of_check(&earlier, &job("RUNNING", [10, 4, 5, 1].map(Some)), ago(0), &LIMITS);
-    let next = request(&serde_json::to_value(&report).unwrap());
-    let (status, began, checked_at) = (report.status, Some(ago(3_600)), Some(ago(0)));
-    let history = History { status, counts: report.counts, checks: 7, began, checked_at, last_progress_at: None };
-    assert_eq!((next.history, next.tags), (history, earlier.tags));
+    let seen = Report::of_check(&earlier, &job("RUNNING", [10, 4, 5, 1].map(Some)), ago(60), &LIMITS);
+    let seen = with(&serde_json::to_value(seen).unwrap(), &json!({"last_progress_at": ago(300)}));
+    assert_eq!((&seen["checks"], &seen["checked_at"]), (&json!(7), &json!(ago(60))));
+    let error = WatchError::new(ErrorType::JobNotFound, "no such job");
+    let report = Report::that_goes_on(&request(&seen), &error, ago(0), &LIMITS);
+    let new = json!({"checks": 8, "error": {"type": "JobNotFound", "message": "no such job"},
+        "next_check_seconds": report.next_check_seconds()});
+    assert_eq!(serde_json::to_value(report).unwrap(), with(&seen, &new));
+    // The job was never seen.
+    let report = Report::of_end(&request(&of(&json!({}))), State::Failed((&error).into()), 1, ago(0));
+    assert_eq!((report.status, report.checked_at, report.checks), (None, ago(0), 1));
 }
 
 #[test]
 fn a_watch_ends_at_its_limit() {
-    let request = request(&of(&json!({"first_checked_at": ago(0)})));
-    for (status, now, outcome) in
-        [("RUNNING", "+10:00:00", Some(Outcome::WatchTimedOut)), ("COMPLETED", "+10:00:00", Some(Outcome::Succeeded))]
-    {
-        let report = Report::of_check(&request, &job(status, [None; 4]), at(now), &LIMITS);
-        assert_eq!((report.outcome(), report.next_check().is_none()), (outcome, outcome.is_some()), "{status} {now}");
-        assert_eq!(report.error(), None);
+    let request = request(&of(&json!({"first_checked_at": ago(86_400)})));
+    for (status, outcome) in [("RUNNING", Outcome::WatchTimedOut), ("COMPLETED", Outcome::Succeeded)] {
+        let report = Report::of_check(&request, &job(status, [None; 4]), ago(0), &LIMITS);
+        assert_eq!((report.outcome(), report.next_check()), (Some(outcome), None), "{status}");
     }
 }
 
@@ -47,19 +50,4 @@ fn waits_of_a_watch_that_goes_on() {
         let wait = report.next_check_seconds().unwrap();
         assert!(range.contains(&wait), "{case}: {wait}");
     }
-}
-
-#[test]
-fn a_check_that_failed_reports_the_last_known_facts() {
-    let error = WatchError::new(ErrorType::JobNotFound, "no such job");
-    let seen = json!({"status": "RUNNING", "total_count": 10, "updated_count": 4, "not_updated_count": 6,
-        "failed_count": 0, "checks": 3, "first_checked_at": ago(600), "checked_at": ago(180), "last_progress_at": ago(300)});
-    let report = Report::that_goes_on(&request(&of(&seen)), &error, ago(0), &LIMITS);
-    let wait = report.next_check_seconds();
-    let expected = json!({"finished": false, "outcome": null, "progress_percent": 40, "checks": 4,
-        "error": {"type": "JobNotFound", "message": "no such job"}, "next_check_seconds": wait});
-    assert_eq!(serde_json::to_value(report).unwrap(), with(&of(&seen), &expected));
-    // The job was never seen.
-    let report = Report::of_end(&request(&of(&json!({}))), State::Failed((&error).into()), 1, ago(0));
-    assert_eq!((report.status, report.checked_at, report.checks), (None, ago(0), 1));
 }

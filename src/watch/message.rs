@@ -61,21 +61,21 @@ impl Message {
 /// SNS accepts no empty attribute, and no control characters in one. A filter policy on `outcome` lets no notice pass.
 fn attributes(report: &Report, event: Event, event_id: &str) -> Vec<(&'static str, String)> {
     let attribute = |text: Option<&str>| text.map(redact::one_line).filter(|text| !text.is_empty());
-    let known = |text: Option<&str>| attribute(text).unwrap_or_else(|| "unknown".to_owned());
+    let [module, job_id] = report.job.names().map(|name| attribute(name).or_else(|| Some("unknown".to_owned())));
     let kind = match event {
         Event::End(_) => "outcome",
         Event::Notice(_) => "notice",
     };
-    let optional = [
-        ("status", report.status.as_ref().map(|status| status.as_str())),
-        ("label", report.tags.label.as_deref()),
-        ("list", report.tags.list.as_deref()),
+    let attributes = [
+        ("module", module),
+        ("job_id", job_id),
+        (kind, Some(event.name().to_owned())),
+        ("event_id", Some(event_id.to_owned())),
+        ("status", attribute(report.status.as_ref().map(|status| status.as_str()))),
+        ("label", attribute(report.tags.label.as_deref())),
+        ("list", attribute(report.tags.list.as_deref())),
     ];
-    let [module, job_id] = report.job.names().map(known);
-    [("module", module), ("job_id", job_id), (kind, event.name().to_owned()), ("event_id", event_id.to_owned())]
-        .into_iter()
-        .chain(optional.into_iter().filter_map(|(name, text)| Some((name, attribute(text)?))))
-        .collect()
+    attributes.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
 }
 
 /// `Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated`. A long module name is cut first.

@@ -164,36 +164,25 @@ mod tests {
     }
 
     #[test]
-    fn the_next_check_is_when_the_report_says() {
-        for (began, now, start, rate) in [
-            // 10 s are too short for a schedule.
-            ("11:00:00", "11:00:00", "11:01:00", 5),
-            // A tenth of an hour and 10 minutes.
-            ("09:50:00", "11:00:00", "11:07:00", 7),
-            ("01:00:00", "11:00:00", "11:15:00", 15),
-            // A minute past the limit at most.
-            ("11:00:00", "+10:59:00", "+11:01:00", 5),
-        ] {
-            let input = input(&json!({"first_checked_at": at(began)}));
-            let updated = update(&schedule(&input), &input, now).unwrap();
-            let expected = (at(start), format!("rate({rate} minutes)"));
-            assert_eq!((updated.start, updated.expression), expected, "{began} {now}");
-        }
-    }
-
-    #[test]
-    fn the_input_carries_the_report() {
+    fn the_next_check_is_when_the_report_says_and_gets_it() {
         let new = json!({"checks": 4, "checked_at": at("11:00:00"), "status": "RUNNING",
             "total_count": 1000, "updated_count": 100, "not_updated_count": null, "failed_count": null});
         // Without a start, it is the creation. A start that is later by another clock stays.
-        for (start, expected) in [(json!(null), at("09:59:00")), (json!(at("11:00:05")), at("11:00:05"))] {
-            let input = input(&json!({"first_checked_at": start}));
-            let expected = with(&with(&input, &new), &json!({"first_checked_at": expected}));
+        for (began, expected, next, rate) in [
+            (json!(at("10:00:00")), "10:00:00", "11:06:00", "rate(6 minutes)"),
+            (json!(at("01:00:00")), "01:00:00", "11:15:00", "rate(15 minutes)"),
+            // 10 s are too short for a schedule.
+            (json!(null), "09:59:00", "11:01:00", "rate(5 minutes)"),
+            (json!(at("11:00:05")), "11:00:05", "11:01:00", "rate(5 minutes)"),
+        ] {
+            let input = input(&json!({"first_checked_at": began}));
+            let expected = with(&with(&input, &new), &json!({"first_checked_at": at(expected)}));
             // What is out of date goes, and what nobody reads stays as it was written.
             let odd = input.to_string().replace("\"note\":7", r#""note":[1e400,"\ud800"],"last_progress_at":"x""#);
             let odd = Schedule { input: odd, ..schedule(&json!({})) };
-            let updated = update(&odd, &input, "11:00:00").unwrap().input;
-            let updated = updated.replace(r#"[1e400,"\ud800"]"#, "7");
+            let updated = update(&odd, &input, "11:00:00").unwrap();
+            assert_eq!((updated.start, updated.expression.as_str()), (at(next), rate), "{began}");
+            let updated = updated.input.replace(r#"[1e400,"\ud800"]"#, "7");
             assert_eq!(serde_json::from_str::<Value>(&updated).unwrap(), expected);
         }
     }

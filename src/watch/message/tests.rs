@@ -35,13 +35,11 @@ fn subjects() {
 fn what_others_wrote_is_no_address() {
     const BAIT: &str =
         "https://evil.example/x, www.evil.example, mailto:a@evil.example <!channel> [x](http://evil.example)";
-    for (extra, is_callers) in [
-        (json!({"module": BAIT, "job_id": BAIT, "label": BAIT}), false),
-        (json!({"label": BAIT, "status": BAIT}), true),
-        (json!({"watch": BAIT, "list": BAIT}), false),
-    ] {
-        let error = ReportedError { name: BAIT.into(), message: BAIT.into(), is_callers };
-        let request = request(&of(&extra));
+    let names = ["module", "job_id", "label", "list", "status", "watch"];
+    for names in [&names[..], &names[2..]] {
+        let baits: serde_json::Map<String, Value> = names.iter().map(|name| ((*name).into(), BAIT.into())).collect();
+        let request = request(&of(&Value::Object(baits)));
+        let error = ReportedError { name: BAIT.into(), message: BAIT.into(), is_callers: names.len() == 4 };
         let report = Report::of_end(&request, State::Failed(error), 1, ago(0));
         let settings = MessageSettings { chat: true, ..MessageSettings::default() };
         let message = Message::about(&report, Event::of(&report).unwrap(), &request, &settings);

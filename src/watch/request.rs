@@ -76,8 +76,7 @@ pub struct History {
     pub counts: Counts,
     /// Number of earlier checks.
     pub checks: u64,
-    /// When the watch began. In the future if the clocks of execution environments differ a little: all of them must give
-    /// an end of the watch the same ID.
+    /// When the watch began, by a clock that may be a little ahead: every environment must give its end the same ID.
     pub began: Option<Timestamp>,
     /// When the job was last seen.
     pub checked_at: Option<Timestamp>,
@@ -122,11 +121,9 @@ const KNOWN: [&str; 25] = [
 const EXAMPLE: &str = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;
 
 impl Request {
-    /// Reads an invocation's payload at the time `now`, in a function at the location `here`.
-    ///
-    /// Accepts a request object, a report of an earlier check, the EventBridge envelope (`source` and `detail-type` are
-    /// present) with one of these in `detail`, and a state machine's `{"request": …}` around any of these. Each of them
-    /// can be a JSON string that contains the object.
+    /// Reads the payload of an invocation at the time `now`, in a function at the location `here`: a request, a report of
+    /// an earlier check, an EventBridge envelope with one of these in `detail`, or a state machine's `{"request": …}`
+    /// around any of these. Each of them can be a JSON string that contains the object.
     pub fn parse(payload: &str, now: Timestamp, here: &Location) -> Self {
         let mut problems = Vec::new();
         let mut unreadable = |problem| {
@@ -216,8 +213,7 @@ impl History {
     /// How far two clocks differ at most, in seconds.
     pub const CLOCK_DIFFERENCE: i64 = 600;
 
-    /// Leniently: a value of the wrong type, a negative number, or a time after `now` counts as absent. The start may be a
-    /// little later: the clocks of execution environments differ, and an end has one ID for all of them.
+    /// Leniently: a value of the wrong type, a negative number, or a time after `now` counts as absent.
     fn read(fields: &Fields<'_>, now: Timestamp) -> Self {
         let time = |name| fields.parse::<String>(name).and_then(|text| Timestamp::parse(&text));
         let past = |name| time(name).filter(|time| *time <= now);

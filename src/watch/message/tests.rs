@@ -3,30 +3,17 @@ use crate::tests::{LIMITS, ago, job, of, request};
 use crate::watch::report::State;
 use crate::watch::request::ReportedError;
 
-/// The golden messages have the others.
+/// The golden messages have the others: here, a long module name is cut first, then the end.
 #[test]
-fn subjects() {
-    let job_id = json!("3652397000009565021");
-    for (module, status, counts, expected) in [
-        ("Leads".into(), "COMPLETED", [None; 4], "Done: Zoho CRM Leads owner change, job ...5021"),
-        (
-            "M".repeat(255),
-            "COMPLETED",
-            [50_000, 49_500, 0, 500].map(Some),
-            "Partly done: Zoho CRM MMMMMMMMMM... owner change, job ...5021: 49,500 of 50,000 updated, 500 failed",
-        ),
-        (
-            "M".repeat(255),
-            "FAILED",
-            [Some(u64::MAX); 4],
-            "Failed: ... owner change, job ...5021: 18,446,744,073,709,551,615 of 18,446,744,073,709,551,615 upd",
-        ),
+fn long_subjects() {
+    let request = request(&json!({"module": "M".repeat(255), "job_id": "3652397000009565021"}));
+    for (counts, start) in [
+        ([50_000, 49_500, 0, 500], "Partly done: Zoho CRM MMMMMMMMMM... owner change, job ...5021: 49,500 of 50,000"),
+        ([u64::MAX; 4], "Partly done: ... owner change, job ...5021: 18,446,744,073,709,551,615 of 18,446"),
     ] {
-        let request = request(&json!({"module": module, "job_id": job_id}));
-        let report = Report::of_check(&request, &job(status, counts), ago(0), &LIMITS);
+        let report = Report::of_check(&request, &job("COMPLETED", counts.map(Some)), ago(0), &LIMITS);
         let message = Message::about(&report, Event::of(&report).unwrap(), &request, &MessageSettings::default());
-        assert_eq!(message.subject, expected);
-        assert!(expected.len() <= SUBJECT_LIMIT);
+        assert!(message.subject.starts_with(start) && message.subject.len() == SUBJECT_LIMIT, "{}", message.subject);
     }
 }
 

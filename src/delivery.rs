@@ -162,7 +162,7 @@ impl<D: Destinations> Courier<D> {
     /// published, and its schedule is still there.
     pub async fn deliver(&self, report: Report, delivery: Delivery<'_>) -> Result<Response, WatchError> {
         let Delivery { request, settings, deadline, .. } = delivery;
-        if matches!(request.caller, Caller::StateMachine { .. }) {
+        if matches!(request.caller, Caller::StateMachine(_)) {
             return Ok(compose(report, request, settings));
         }
         let event = Event::of(&report);
@@ -182,8 +182,7 @@ impl<D: Destinations> Courier<D> {
             }
             _ => {}
         }
-        if let (Caller::Schedule { arn, adapts: true, .. }, State::Continues { .. }) = (&request.caller, &report.state)
-        {
+        if let (Caller::Schedule { arn, adapts: true, .. }, State::Continues(..)) = (&request.caller, &report.state) {
             let adapted = deadline.limit(self.adapt(arn, &report, delivery)).await;
             if let Err(reason) = adapted.unwrap_or_else(|| Err("no time was left".to_owned())) {
                 tracing::warn!(schedule = arn.name, reason, "the schedule was not updated");

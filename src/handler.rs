@@ -139,7 +139,7 @@ pub fn respond_without_configuration(
 ) -> Result<Response, WatchError> {
     let here = Location::of_function(&invocation.function_arn, None);
     let request = Request::parse(&invocation.payload, now, &here);
-    let is_machine = matches!(request.caller, Caller::StateMachine { .. });
+    let is_machine = matches!(request.caller, Caller::StateMachine(_));
     let limits = Limits {
         bounds: Bounds { min_seconds: 10, max_seconds: 900 },
         watch_limit_seconds: if is_machine { u64::MAX } else { 86_400 },

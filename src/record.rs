@@ -6,8 +6,8 @@ use crate::metrics;
 use crate::redact;
 use crate::timestamp::milliseconds;
 use crate::watch::event::Event;
-use crate::watch::job::{Outcome, Status};
-use crate::watch::report::{Report, seconds_between};
+use crate::watch::job::Status;
+use crate::watch::report::Report;
 use crate::watch::request::{Caller, ReportedError, Request};
 use std::time::Duration;
 
@@ -20,15 +20,15 @@ pub fn invocation(request: &Request, result: &Result<Response, WatchError>, atte
         Err(error) => Some(error.into()),
     };
     let job = request.job();
-    let (module, job_id) = (job.module(), job.job_id());
+    let [module, job_id] = job.names();
     let schedule = match &request.caller {
         Caller::Schedule { arn, .. } => Some(&*arn.name),
-        Caller::StateMachine { .. } | Caller::Direct { .. } => None,
+        Caller::StateMachine(_) | Caller::Direct { .. } => None,
     };
     let (watch, label) = (request.watch.as_deref(), request.tags.label.as_deref());
     let status = report.and_then(|report| report.status.as_ref()).map(Status::as_str);
     let progress_percent = report.and_then(Report::progress_percent);
-    let outcome = report.and_then(Report::outcome).map(Outcome::name);
+    let outcome = report.and_then(Report::outcome).map(<&str>::from);
     let next_check_seconds = report.and_then(Report::next_check_seconds);
     let next_check_reason = report.and_then(Report::next_check).map(|next| next.reason);
     let notice = report.and_then(Report::notice).map(|notice| Event::Notice(notice).name());
@@ -57,7 +57,7 @@ pub fn invocation(request: &Request, result: &Result<Response, WatchError>, atte
     // The end of the job was noticed at this check, and it had been seen unfinished before.
     let last_seen = request.history.checked_at.filter(|_| request.history.status.is_some());
     let end = report.filter(|report| report.is_finished()).map(|report| report.checked_at);
-    metrics::record(attempts, outcome, counted, last_seen.zip(end).map(|(seen, end)| seconds_between(seen, end)));
+    metrics::record(attempts, outcome, counted, last_seen.zip(end).map(|(seen, end)| end.elapsed_since(seen)));
 }
 
 /// A status that nobody knows may be the end of a job.

@@ -45,6 +45,11 @@ impl Timestamp {
         Self::from_epoch_seconds(self.0.saturating_add(seconds))
     }
 
+    /// Seconds from `earlier` to this time; 0 where `earlier` is later.
+    pub fn elapsed_since(self, earlier: Self) -> u64 {
+        u64::try_from(self.seconds_since(earlier)).unwrap_or(0)
+    }
+
     /// Seconds from `earlier` to this time; negative where `earlier` is later.
     pub fn seconds_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)

@@ -31,28 +31,20 @@ impl Event {
     /// The name as a message carries it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::End(outcome) => outcome.name(),
-            Self::Notice(notice) => notice.kind.name(),
+            Self::End(outcome) => outcome.into(),
+            Self::Notice(notice) => notice.into(),
         }
     }
-}
 
-/// The IDs of the message about one event.
-pub(super) struct MessageIds {
-    /// The same in every delivery about this event, and never the same for two different events.
-    pub(super) event_id: String,
-    /// The same for all messages about one job.
-    pub(super) group_id: String,
-}
-
-impl MessageIds {
+    /// The IDs of the message about this event, and of the group of all messages about its job.
+    ///
     /// A job has one final end, however often it is watched. It can outlive several watches, though: the ends that say
     /// nothing final about it also name the watch, by its start and by the name of its schedule or execution, because two
     /// watches can begin in one second. A notice has the end of its interval in the place of the start.
-    pub(super) fn of(report: &Report, event: Event, request: &Request) -> Self {
+    pub(super) fn ids(self, report: &Report, request: &Request) -> [String; 2] {
         let watch = match &request.caller {
             Caller::Schedule { arn, .. } => Some(format!("{}.{}", arn.group, arn.name)),
-            Caller::StateMachine { .. } | Caller::Direct { .. } => request.watch.as_deref().map(allowed),
+            Caller::StateMachine(_) | Caller::Direct { .. } => request.watch.as_deref().map(allowed),
         };
         let group_id = match &report.job {
             JobRef::Valid(job) => {
@@ -61,20 +53,19 @@ impl MessageIds {
             }
             JobRef::AsWritten { .. } => watch.clone().unwrap_or_else(|| "unknown".to_owned()),
         };
-        let (is_final, began) = match event {
+        let (is_final, began) = match self {
             // Another watch of the job can end in another way.
             Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) => (false, request.history.began),
             Event::End(_) => (true, None),
-            Event::Notice(notice) => (false, Some(notice.due_at)),
+            Event::Notice(Notice::StillRunning(due_at) | Notice::NoProgress(due_at)) => (false, Some(due_at)),
         };
-        let mut parts = vec![group_id.clone(), event.name().to_owned()];
+        let mut parts = vec![group_id.clone(), self.name().to_owned()];
         if !is_final {
             let began = began.or_else(|| watch.is_none().then_some(report.checked_at));
             parts.extend(began.map(|time| time.epoch_seconds().to_string()));
             parts.extend(watch);
         }
-        let event_id = parts.join("-");
-        Self { event_id: bounded(event_id), group_id: bounded(group_id) }
+        [parts.join("-"), group_id].map(bounded)
     }
 }
 
@@ -104,52 +95,47 @@ fn digest(text: &str, bytes: usize) -> String {
 mod tests {
     use super::*;
     use crate::tests::{SCHEDULE, ago, of, request};
-    use crate::watch::notice::NoticeKind;
     use crate::watch::report::State;
     use serde_json::{Value, json};
     use std::collections::HashSet;
 
-    fn ids(payload: &Value, event: Event) -> MessageIds {
+    fn ids(payload: &Value, event: Event) -> [String; 2] {
         let request = request(payload);
-        MessageIds::of(&Report::of_end(&request, State::TimedOut(None), 1, ago(0)), event, &request)
+        event.ids(&Report::of_end(&request, State::TimedOut(None), 1, ago(0)), &request)
     }
 
     #[test]
     fn one_id_for_each_event() {
         let [succeeded, failed, timed_out, lost] =
             [Outcome::Succeeded, Outcome::Failed, Outcome::WatchTimedOut, Outcome::WatchFailed].map(Event::End);
-        let notice = Event::Notice(Notice { kind: NoticeKind::StillRunning, due_at: ago(0) });
+        let notice = Event::Notice(Notice::StillRunning(ago(0)));
         let (nine, other) = (ago(3_600), SCHEDULE.replace("/group/", "/g/"));
         let mut seen = HashSet::new();
         for (extra, event, expected) in [
             (json!({}), succeeded, "Leads-1-SUCCEEDED"),
             (json!({"schedule_arn": SCHEDULE}), failed, "Leads-1-FAILED"),
             (json!({"first_checked_at": nine}), timed_out, "Leads-1-WATCH_TIMED_OUT-1795424400"),
-            // A clock that is behind does not change the ID.
+            // By a clock that is behind.
             (json!({"first_checked_at": ago(-300)}), timed_out, "Leads-1-WATCH_TIMED_OUT-1795428300"),
             (json!({"first_checked_at": nine, "schedule_arn": other}), lost, "Leads-1-WATCH_FAILED-1795424400-g.watch"),
             (json!({"schedule_arn": other}), lost, "Leads-1-WATCH_FAILED-g.watch"),
-            (json!({"first_checked_at": nine, "watch": "w"}), timed_out, "Leads-1-WATCH_TIMED_OUT-1795424400-w"),
             (json!({"announcement": true, "watch": "w-2"}), lost, "Leads-1-WATCH_FAILED-w-2"),
             (json!({}), lost, "Leads-1-WATCH_FAILED-1795428000"),
             (json!({"job_id": "x", "schedule_arn": SCHEDULE}), lost, "group.watch-WATCH_FAILED-group.watch"),
             (json!({"job_id": "x", "watch": "a 1"}), lost, "a_1.042a5f2e-WATCH_FAILED-a_1.042a5f2e"),
-            (json!({"job_id": "x", "watch": "a/1"}), lost, "a_1.773232ab-WATCH_FAILED-a_1.773232ab"),
             (json!({"job_id": "x"}), lost, "unknown-WATCH_FAILED-1795428000"),
             (json!({"watch": "w"}), notice, "Leads-1-STILL_RUNNING-1795428000-w"),
         ] {
-            let ids = ids(&of(&extra), event);
-            assert_eq!(ids.event_id, expected);
-            assert!(seen.insert(ids.event_id), "{extra}");
+            let [event_id, _] = ids(&of(&extra), event);
+            assert_eq!(event_id, expected);
+            assert!(seen.insert(event_id), "{extra}");
         }
         // Within the limits of SNS, and still different.
         for watch in ["x", "y", "ü", "ö"].map(|watch| watch.repeat(200)) {
             let payload = json!({"module": "M".repeat(255), "job_id": "12345678901234567890", "watch": watch});
-            let MessageIds { event_id, group_id } = ids(&payload, lost);
-            for id in [&event_id, &group_id] {
-                assert!(id.len() <= LONGEST_ID && id.is_ascii(), "{id}");
-            }
-            assert!(seen.insert(event_id), "{watch:.5}");
+            let ids = ids(&payload, lost);
+            assert!(ids.iter().all(|id| id.len() <= LONGEST_ID && id.is_ascii()), "{ids:?}");
+            assert!(seen.insert(ids[0].clone()), "{watch:.5}");
         }
     }
 }

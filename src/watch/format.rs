@@ -45,25 +45,3 @@ pub fn duration(seconds: u64) -> String {
     let written = written.collect::<Vec<_>>().join(" ");
     if written.is_empty() { "0 s".to_owned() } else { written }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_and_durations_for_people() {
-        for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
-            assert_eq!(with_thousands_separators(number), text);
-        }
-        for (seconds, text) in [
-            (0, "0 s"),
-            (60, "1 min"),
-            (750, "12 min 30 s"),
-            (3_605, "1 h"),
-            (86_399, "23 h 59 min"),
-            (90_061, "1 d 1 h"),
-        ] {
-            assert_eq!(duration(seconds), text);
-        }
-    }
-}

@@ -18,25 +18,16 @@ pub struct Job {
 pub enum JobRef {
     /// A valid job.
     Valid(Job),
-    /// What stands in the place of the module and of the job ID, as one line of at most 200 characters each. `None` if it
-    /// is not text.
+    /// What stands in the place of the module and of the job ID, up to 200 characters each; `None` if it is not text.
     AsWritten([Option<String>; 2]),
 }
 
 impl JobRef {
-    /// The module, as far as it is known.
-    pub fn module(&self) -> Option<&str> {
+    /// The module and the job ID, as far as they are known.
+    pub fn names(&self) -> [Option<&str>; 2] {
         match self {
-            Self::Valid(job) => Some(job.module.as_str()),
-            Self::AsWritten([module, _]) => module.as_deref(),
-        }
-    }
-
-    /// The job ID, as far as it is known.
-    pub fn job_id(&self) -> Option<&str> {
-        match self {
-            Self::Valid(job) => Some(job.job_id.as_str()),
-            Self::AsWritten([_, job_id]) => job_id.as_deref(),
+            Self::Valid(job) => [Some(job.module.as_str()), Some(job.job_id.as_str())],
+            Self::AsWritten(names) => names.each_ref().map(Option::as_deref),
         }
     }
 }
@@ -120,20 +111,13 @@ impl ScheduleArn {
         let arn = Arn::parse(text).filter(|arn| arn.service == "scheduler");
         let parts = arn.and_then(|arn| Some((arn, arn.resource.strip_prefix("schedule/")?.split_once('/')?)));
         let Some((arn, (group, name))) = parts.filter(|(_, (group, name))| is_name(group) && is_name(name)) else {
-            return Err(match text.to_ascii_lowercase().contains("aws.scheduler.") {
-                // Whoever wrote this did what the other message says, or nearly.
-                true => Invalid::new(
-                    "is a context attribute of EventBridge Scheduler that was not replaced by its value",
-                    "Only Scheduler replaces it, in the Input of a schedule's own target, and only if it is spelled \
-                     <aws.scheduler.schedule-arn> there (Terraform's jsonencode escapes the angle brackets). A state \
-                     machine, a rule, or a person has to pass the schedule's own ARN",
-                ),
-                false => Invalid::new(
-                    "is not the ARN of an EventBridge Scheduler schedule",
-                    "Use an ARN such as \"arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch-leads\"; in \
-                     a schedule's input, use the context attribute \"<aws.scheduler.schedule-arn>\"",
-                ),
-            });
+            return Err(Invalid::new(
+                "is not the ARN of an EventBridge Scheduler schedule",
+                "Use an ARN such as \"arn:aws:scheduler:eu-west-1:123456789012:schedule/default/watch-leads\". In the \
+                 Input of a schedule's own target, and only there, Scheduler replaces the context attribute \
+                 \"<aws.scheduler.schedule-arn>\" if it is spelled exactly so (Terraform's jsonencode escapes the angle \
+                 brackets)",
+            ));
         };
         here.check(&arn)?;
         Ok(Self { arn: text.to_owned(), group: group.to_owned(), name: name.to_owned() })
@@ -157,8 +141,7 @@ pub struct Location {
 }
 
 impl Location {
-    /// Reads the ARN of a function. Local runtimes make such ARNs up, often without an account: nothing is taken from
-    /// what is not an ARN of Lambda.
+    /// Reads the ARN of a function. Local runtimes make such ARNs up: nothing is taken from what is not one of Lambda.
     pub fn of_function(arn: &str, default_region: Option<&str>) -> Self {
         match Arn::parse(arn).filter(|arn| arn.service == "lambda") {
             Some(Arn { partition, region, account, .. }) => {
@@ -207,8 +190,7 @@ pub struct Execution {
 }
 
 impl Execution {
-    /// Reads `arn:aws:states:<region>:<account>:execution:<state machine>:<name>`. `None` for anything but an execution
-    /// where the function is.
+    /// Reads `arn:aws:states:<region>:<account>:execution:<state machine>:<name>`; `None` unless it is where the function is.
     pub fn parse(text: &str, here: &Location) -> Option<Self> {
         let arn = Arn::parse(text).filter(|arn| arn.service == "states" && text.len() <= 300)?;
         let (machine, name) = arn.resource.strip_prefix("execution:")?.split_once(':')?;

@@ -2,7 +2,7 @@
 
 use crate::operation;
 use crate::redact;
-use crate::watch::event::{Event, MessageIds};
+use crate::watch::event::Event;
 use crate::watch::format::defanged;
 use crate::watch::report::Report;
 use crate::watch::request::Request;
@@ -32,61 +32,53 @@ const SUBJECT_LIMIT: usize = 99;
 impl Message {
     /// The message about an event that this report shows.
     pub fn about(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Self {
-        let ids = MessageIds::of(report, event, request);
+        let [event_id, group_id] = event.ids(report, request);
         let text = Text::about(report, event, request, settings);
-        let subject = subject(&text, report.job.job_id());
-        let job_id = defanged(report.job.job_id().unwrap_or("unknown"));
+        let [_, job_id] = report.job.names();
+        let subject = subject(&text, job_id);
+        let job_id = defanged(job_id.unwrap_or("unknown"));
         let mut texts = BTreeMap::from([
             ("default", serde_json::to_string(report).unwrap_or_default()),
             ("email", text.email()),
             ("sms", headline(&text, &text.operation, &job_id)),
         ]);
         if settings.chat {
-            texts.insert("https", chat(&text, &subject, event, report, &ids).to_string());
+            texts.insert("https", chat(&text, &subject, event, report, [&event_id, &group_id]).to_string());
         }
-        let attributes = attributes(report, event, &ids.event_id);
-        let MessageIds { event_id, group_id } = ids;
+        let attributes = attributes(report, event, &event_id);
         Self { subject, body: json!(texts).to_string(), attributes, event_id, group_id }
     }
 
     /// The message as the SNS task of a state machine takes it.
     pub fn to_announcement(&self) -> Value {
-        let attributes: serde_json::Map<String, Value> = self
-            .attributes
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!({"DataType": "String", "StringValue": value})))
-            .collect();
+        let attributes = self.attributes.iter();
+        let attributes = attributes.map(|(name, value)| (*name, json!({"DataType": "String", "StringValue": value})));
+        let attributes: BTreeMap<&str, Value> = attributes.collect();
         json!({"subject": self.subject, "message": self.body, "attributes": attributes})
     }
 }
 
-/// SNS accepts no empty attribute, and no control characters in one. A subscription with a filter policy on `outcome` gets
-/// no notices.
+/// SNS accepts no empty attribute, and no control characters in one. A filter policy on `outcome` lets no notice pass.
 fn attributes(report: &Report, event: Event, event_id: &str) -> Vec<(&'static str, String)> {
     let attribute = |text: Option<&str>| text.map(redact::one_line).filter(|text| !text.is_empty());
-    let known = |text| attribute(text).unwrap_or_else(|| "unknown".to_owned());
+    let [module, job_id] = report.job.names().map(|name| attribute(name).or_else(|| Some("unknown".to_owned())));
     let kind = match event {
         Event::End(_) => "outcome",
         Event::Notice(_) => "notice",
     };
-    let optional = [
-        ("status", report.status.as_ref().map(|status| status.as_str())),
-        ("label", report.tags.label.as_deref()),
-        ("list", report.tags.list.as_deref()),
+    let attributes = [
+        ("module", module),
+        ("job_id", job_id),
+        (kind, Some(event.name().to_owned())),
+        ("event_id", Some(event_id.to_owned())),
+        ("status", attribute(report.status.as_ref().map(|status| status.as_str()))),
+        ("label", attribute(report.tags.label.as_deref())),
+        ("list", attribute(report.tags.list.as_deref())),
     ];
-    [
-        ("module", known(report.job.module())),
-        ("job_id", known(report.job.job_id())),
-        (kind, event.name().to_owned()),
-        ("event_id", event_id.to_owned()),
-    ]
-    .into_iter()
-    .chain(optional.into_iter().filter_map(|(name, text)| Some((name, attribute(text)?))))
-    .collect()
+    attributes.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
 }
 
-/// `Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated, 500 failed`. A long module name is cut,
-/// never the rest.
+/// `Partly done: Zoho CRM Leads owner change, job ...5021: 49,500 of 50,000 updated`. A long module name is cut first.
 fn subject(text: &Text, job_id: Option<&str>) -> String {
     let last_four = |id: &str| id.chars().skip(id.chars().count().saturating_sub(4)).collect::<String>();
     let job = job_id.map_or_else(|| "unknown".to_owned(), |id| format!("...{}", last_four(id)));
@@ -103,22 +95,19 @@ fn headline(text: &Text, operation: &str, job: &str) -> String {
     ascii(&format!("{}: {operation}, job {job}{}", text.beginning, after(": ", &text.counts)))
 }
 
-/// What a chat channel shows: a custom notification of Amazon Q Developer in chat applications. Amazon Q subscribes to a
-/// topic by HTTPS, so that one publication reaches everybody.
-fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: &MessageIds) -> Value {
-    // Without what chats read as markup, links, or mentions: an error can quote what a server or a caller sent. The links
-    // are the function's own.
+/// A custom notification of Amazon Q Developer, which subscribes to a topic by HTTPS and shows it in chat channels.
+fn chat(text: &Text, subject: &str, event: Event, report: &Report, [id, thread]: [&str; 2]) -> Value {
+    // Without what chats read as markup, links, or mentions, except for the function's own links.
     let plain =
         |text: &str| -> String { text.chars().map(|c| if "<>@*~`[]|".contains(c) { ' ' } else { c }).collect() };
-    let name = |name: Option<&str>| plain(&defanged(name.unwrap_or("unknown")));
-    let (module, job_id) = (name(report.job.module()), name(report.job.job_id()));
+    let [module, job_id] = report.job.names().map(|name| plain(&defanged(name.unwrap_or("unknown"))));
     let facts = std::iter::once(&text.sentence).chain(&text.facts).map(|line| plain(line));
     let description = facts.chain(text.links.iter().cloned()).collect::<Vec<_>>().join("\n");
     let steps: Vec<String> = text.advice.iter().chain(&text.operator).map(|step| plain(step)).collect();
     json!({
         "version": "1.0",
         "source": "custom",
-        "id": ids.event_id,
+        "id": id,
         "content": {
             "textType": "client-markdown",
             "title": plain(subject),
@@ -127,7 +116,7 @@ fn chat(text: &Text, subject: &str, event: Event, report: &Report, ids: &Message
             "keywords": [module, event.name()],
         },
         "metadata": {
-            "threadId": ids.group_id,
+            "threadId": thread,
             "summary": format!("{}, job {job_id}", plain(&text.operation)),
             "eventType": event.name(),
             "relatedResources": [job_id],

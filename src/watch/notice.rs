@@ -1,7 +1,5 @@
-//! Notices about a job that is still unfinished. None is sent unless the operator sets how often.
-//!
-//! A notice is due at the first check after each interval. Whether one is follows from the times of two checks, so that
-//! nobody has to remember what was sent, and a check that is repeated composes the same notice.
+//! Notices about a job that is still unfinished, due at the first check after each interval that the operator sets. Whether
+//! one is due follows from the times of two checks: nobody has to remember what was sent.
 
 use crate::timestamp::Timestamp;
 use crate::watch::job::Counts;
@@ -17,30 +15,14 @@ pub struct Intervals {
     pub no_progress: Option<u64>,
 }
 
-/// What a notice says.
+/// A notice that is due, and when its interval was over, which tells it from the others of the watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr)]
 #[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
-pub enum NoticeKind {
+pub enum Notice {
     /// The job is unfinished.
-    StillRunning,
+    StillRunning(Timestamp),
     /// The job is unfinished, and its counts have not changed.
-    NoProgress,
-}
-
-impl NoticeKind {
-    /// The name as a message carries it.
-    pub fn name(self) -> &'static str {
-        self.into()
-    }
-}
-
-/// A notice that is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Notice {
-    /// What it says.
-    pub kind: NoticeKind,
-    /// When its interval was over: tells this notice from the others of the watch.
-    pub due_at: Timestamp,
+    NoProgress(Timestamp),
 }
 
 impl Intervals {
@@ -54,16 +36,14 @@ impl Intervals {
         previous: Option<Timestamp>,
         now: Timestamp,
     ) -> Option<Notice> {
-        let no_progress = self.no_progress.zip(last_progress_at);
-        let still_running = self.still_running.map(|every| (every, began));
-        let intervals = [(NoticeKind::NoProgress, no_progress), (NoticeKind::StillRunning, still_running)];
-        intervals.into_iter().find_map(|(kind, interval)| {
-            let (every, since) = interval?;
+        let last_due = |(every, since): (u64, Timestamp)| {
             let every = i64::try_from(every).ok()?;
             let count = now.seconds_since(since).checked_div(every)?;
             let due_at = since.plus_seconds(count.saturating_mul(every));
-            (count > 0 && due_at > previous?).then_some(Notice { kind, due_at })
-        })
+            (count > 0 && due_at > previous?).then_some(due_at)
+        };
+        let no_progress = self.no_progress.zip(last_progress_at).and_then(last_due).map(Notice::NoProgress);
+        no_progress.or_else(|| self.still_running.and_then(|every| last_due((every, began))).map(Notice::StillRunning))
     }
 }
 
@@ -86,18 +66,16 @@ mod tests {
         let both = Intervals { still_running: Some(7_200), no_progress: Some(3_600) };
         let still_running = Intervals { no_progress: None, ..both };
         let no_progress = Intervals { still_running: None, ..both };
-        let running = |time: &str| Some(Notice { kind: NoticeKind::StillRunning, due_at: at(time) });
-        let stalled = |time: &str| Some(Notice { kind: NoticeKind::NoProgress, due_at: at(time) });
+        let running = |time: &str| Some(Notice::StillRunning(at(time)));
+        let stalled = |time: &str| Some(Notice::NoProgress(at(time)));
         // The intervals, the last progress, the check before and this one of a watch that began at ten o'clock.
         for (intervals, progress, previous, now, expected) in [
             (Intervals::default(), Some("10:00:00"), Some("10:00:00"), "23:00:00", None),
             (still_running, None, None, "12:00:00", None),
-            (still_running, None, Some("11:50:00"), "11:59:59", None),
             (still_running, None, Some("11:59:59"), "12:04:00", running("12:00:00")),
             (still_running, None, Some("12:00:00"), "12:15:00", None),
             // After an outage, the last one only.
             (still_running, None, Some("11:00:00"), "16:30:00", running("16:00:00")),
-            (no_progress, None, Some("11:50:00"), "15:00:00", None),
             (no_progress, Some("12:10:00"), Some("14:05:00"), "14:20:00", stalled("14:10:00")),
             (both, Some("11:00:00"), Some("11:59:00"), "12:01:00", stalled("12:00:00")),
             (both, Some("11:30:00"), Some("11:59:00"), "12:01:00", running("12:00:00")),
@@ -113,9 +91,9 @@ mod tests {
         let (now, previous, earlier) = ("12:00:00", "11:50:00", Some("11:00:00"));
         // Updated and failed at the check before, what it said about progress, and updated and failed now.
         for (before, known, seen, expected) in [
-            ([Some(5), Some(1)], earlier, [Some(5), Some(1)], earlier),
             ([Some(5), Some(1)], earlier, [Some(5), Some(2)], Some(now)),
             ([Some(5), None], None, [Some(5), Some(0)], Some(previous)),
+            ([Some(5), Some(1)], earlier, [Some(5), Some(1)], earlier),
             ([None, None], earlier, [Some(0), None], Some(now)),
             ([Some(5), None], earlier, [None, None], None),
         ] {

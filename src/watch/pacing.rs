@@ -1,7 +1,5 @@
-//! How long to wait before the next check: few checks, and the end noticed soon.
-//!
-//! One pure function of the earlier report, this response, the clock, and the two bounds. `docs/pacing.md` explains the
-//! rule, and `cargo run --example pacing` measures it on simulated jobs.
+//! How long to wait before the next check: few checks, and the end noticed soon. `docs/pacing.md` explains the rule, and
+//! `cargo run --example pacing` measures it on simulated jobs.
 
 use crate::timestamp::Timestamp;
 use crate::watch::job::JobStatus;
@@ -29,7 +27,7 @@ pub struct NextCheck {
 
 /// Decides when the next check is, after one that found the job unfinished at the time `now`.
 pub fn next_check(history: &History, job: &JobStatus, now: Timestamp, bounds: &Bounds) -> NextCheck {
-    let watched = elapsed(history.began, now);
+    let watched = history.began.map_or(0, |began| now.elapsed_since(began));
     let (wait, reason) = unbounded(history, job, now, watched);
     let seconds = wait.max(1).min(bounds.max_seconds).max(bounds.min_seconds);
     let longer = after_many_checks(history.checks.saturating_add(1), watched);
@@ -71,7 +69,7 @@ fn unbounded(history: &History, job: &JobStatus, now: Timestamp, watched: u64) -
         return (watched / 6, "no counts");
     };
     // A last check before the first one, or after this one, tells nothing.
-    let seconds = elapsed(history.checked_at, now);
+    let seconds = history.checked_at.map_or(0, |checked_at| now.elapsed_since(checked_at));
     match history.counts.done().filter(|_| (1..=watched).contains(&seconds)) {
         Some(before) if before < done => {
             let gained = done.saturating_sub(before);
@@ -107,11 +105,6 @@ fn remaining(seconds: u64, gained: u64, done: u64, total: u64) -> u64 {
     ((total / done).ln() * seconds * done / gained) as u64
 }
 
-/// Seconds since then; 0 if the time is absent or in the future.
-fn elapsed(then: Option<Timestamp>, now: Timestamp) -> u64 {
-    then.and_then(|then| u64::try_from(now.seconds_since(then)).ok()).unwrap_or(0)
-}
-
 /// `value * times / parts` without intermediate overflow; the largest number if it does not fit, or if `parts` is 0.
 fn scaled(value: u64, times: u64, parts: u64) -> u64 {
     let scaled = u128::from(value).saturating_mul(u128::from(times)).checked_div(u128::from(parts));
@@ -125,8 +118,7 @@ mod tests {
     use crate::watch::job::Counts;
     use std::collections::HashSet;
 
-    /// An hour into a watch that has had some checks: how long ago the first and the last check were, what was done then,
-    /// what is done now, and the total.
+    /// How long ago the first and the last check were, what was done then, what is done now, and the total.
     #[test]
     fn waits() {
         const FIRST: Option<i64> = Some(3_600);
@@ -135,10 +127,8 @@ mod tests {
         for (case, first, last, before, done, total, seconds, reason) in [
             ("the first check", None, None, None, Some(500), ALL, 10, "CHECK_INTERVAL_MIN_SECONDS"),
             ("no counts", FIRST, LAST, Some(400), None, ALL, 600, "no counts"),
-            ("nothing done yet", FIRST, LAST, Some(0), Some(0), ALL, 360, "time watched"),
             // A quarter more in 100 s, so twice as much in 346 s: three fifths of it, and 55.
             ("faster than in the mean", FIRST, LAST, Some(400), Some(500), ALL, 262, "rate"),
-            ("slowing down", FIRST, LAST, Some(450), Some(500), ALL, 360, "rate"),
             ("a long view", FIRST, Some(400), Some(480), Some(500), ALL, 600, "rate"),
             // 199 s to go: nine twentieths of it, and 55.
             ("slower than in the mean", FIRST, LAST, Some(985), Some(990), ALL, 144, "rate"),
@@ -147,10 +137,8 @@ mod tests {
             ("more done than there is", FIRST, LAST, Some(400), Some(u64::MAX), ALL, 55, "rate"),
             ("begun since the last check", FIRST, LAST, Some(0), Some(500), ALL, 96, "rate"),
             ("stalled half way", FIRST, LAST, Some(500), Some(500), ALL, 369, "no progress"),
-            ("stalled early", FIRST, LAST, Some(5), Some(5), ALL, 900, "no progress"),
             ("counts that run backwards", FIRST, LAST, Some(600), Some(500), ALL, 360, "time watched"),
             ("a start in the future", Some(-1), LAST, Some(400), Some(500), ALL, 10, "CHECK_INTERVAL_MIN_SECONDS"),
-            ("a last check in the future", FIRST, Some(-1), Some(400), Some(500), ALL, 360, "time watched"),
             ("a last check before the first", FIRST, Some(3_601), Some(400), Some(500), ALL, 360, "time watched"),
             ("an old watch", Some(36_000), LAST, Some(0), Some(0), ALL, 900, "CHECK_INTERVAL_MAX_SECONDS"),
         ] {
@@ -159,15 +147,10 @@ mod tests {
             let next = next_check(&history, &job("RUNNING", [total, done, None, None]), ago(0), &LIMITS.bounds);
             assert_eq!(next, NextCheck { seconds, reason }, "{case}");
         }
-    }
-
-    #[test]
-    fn waits_without_progress() {
-        let queued = job("QUEUED", [None; 4]);
+        let queued = job("SCHEDULED", [None; 4]);
         for (age, checks, seconds, reason) in [
-            (3_600, 998, 360, "queued"),
-            (86_300, 998, 900, "CHECK_INTERVAL_MAX_SECONDS"),
-            // The thousandth check.
+            (600, 1, 60, "queued"),
+            (100_000, 998, 900, "CHECK_INTERVAL_MAX_SECONDS"),
             (100_000, 999, 1_000, "many checks"),
         ] {
             let history = History { began: Some(ago(age)), checks, ..History::default() };

@@ -35,13 +35,8 @@ pub struct Report {
 /// How a watch continues after a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
-    /// The job is unfinished.
-    Continues {
-        /// When the next check is.
-        next: NextCheck,
-        /// The notice that is due.
-        notice: Option<Notice>,
-    },
+    /// The job is unfinished: when the next check is, and the notice that is due.
+    Continues(NextCheck, Option<Notice>),
     /// The job could not be checked, and the watch goes on: why, and when the next check is.
     Unchecked(ReportedError, NextCheck),
     /// The job is over.
@@ -66,7 +61,7 @@ pub struct Limits {
 impl Limits {
     /// Whether a watch that began at this time has used up its time.
     pub fn is_over(&self, began: Timestamp, now: Timestamp) -> bool {
-        seconds_between(began, now) >= self.watch_limit_seconds
+        now.elapsed_since(began) >= self.watch_limit_seconds
     }
 }
 
@@ -94,7 +89,7 @@ impl Report {
             let previous = request.history.checked_at;
             let notice = limits.notices.due(report.began, report.last_progress_at, previous, now);
             let next = pacing::next_check(&request.history, job, now, &limits.bounds);
-            report.state = State::Continues { next, notice };
+            report.state = State::Continues(next, notice);
         }
         report
     }
@@ -103,12 +98,12 @@ impl Report {
     pub fn that_goes_on(request: &Request, error: &WatchError, now: Timestamp, limits: &Limits) -> Self {
         let mut report = Self::of_end(request, State::TimedOut(None), 1, now);
         let since = if report.status.is_some() { report.checked_at } else { report.began };
-        let job = report.job.job_id().unwrap_or_default();
+        let job = report.job.names()[1].unwrap_or_default();
         let retry_after = error.retry_after.map_or(0, |wait| wait.as_secs().min(LONGEST_RETRY_AFTER));
         let by_name = if error.kind == ErrorType::TokenRateLimited { TOKEN_RATE_LIMIT_WAIT } else { 0 };
-        let seconds = pacing::after_failure(seconds_between(since, now), job)
+        let seconds = pacing::after_failure(now.elapsed_since(since), job)
             .max(limits.bounds.min_seconds)
-            .max(pacing::after_many_checks(report.checks, seconds_between(report.began, now)))
+            .max(pacing::after_many_checks(report.checks, now.elapsed_since(report.began)))
             .max(by_name)
             .max(retry_after);
         report.state = State::Unchecked(error.into(), NextCheck { seconds, reason: "failed check" });
@@ -125,7 +120,7 @@ impl Report {
             status: history.status.clone(),
             counts: history.counts,
             checks: history.checks.saturating_add(checks),
-            began: history.began_by(now).unwrap_or(now),
+            began: history.began.map_or(now, |began| began.min(now)),
             checked_at: seen_at.unwrap_or(now),
             last_progress_at: history.last_progress_at,
             state,
@@ -135,7 +130,7 @@ impl Report {
     /// How the watch ended; `None` while it continues.
     pub fn outcome(&self) -> Option<Outcome> {
         match self.state {
-            State::Continues { .. } | State::Unchecked(..) => None,
+            State::Continues(..) | State::Unchecked(..) => None,
             State::Finished(outcome) => Some(outcome),
             State::TimedOut(_) => Some(Outcome::WatchTimedOut),
             State::Failed(_) => Some(Outcome::WatchFailed),
@@ -147,7 +142,7 @@ impl Report {
         match &self.state {
             State::Unchecked(error, _) | State::Failed(error) => Some(error),
             State::TimedOut(error) => error.as_ref(),
-            State::Continues { .. } | State::Finished(_) => None,
+            State::Continues(..) | State::Finished(_) => None,
         }
     }
 
@@ -158,7 +153,7 @@ impl Report {
 
     /// When the next check is; `None` when the watch is over.
     pub fn next_check(&self) -> Option<NextCheck> {
-        if let State::Continues { next, .. } | State::Unchecked(_, next) = self.state { Some(next) } else { None }
+        if let State::Continues(next, _) | State::Unchecked(_, next) = self.state { Some(next) } else { None }
     }
 
     /// Seconds to wait before it.
@@ -168,7 +163,7 @@ impl Report {
 
     /// The notice that is due.
     pub fn notice(&self) -> Option<Notice> {
-        if let State::Continues { notice, .. } = self.state { notice } else { None }
+        if let State::Continues(_, notice) = self.state { notice } else { None }
     }
 
     /// Whole percent of the total that is updated or failed, 0 to 100.
@@ -227,9 +222,10 @@ pub struct ReportKeys<'a> {
 
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let [module, job_id] = self.job.names();
         let keys = ReportKeys {
-            module: self.job.module(),
-            job_id: self.job.job_id(),
+            module,
+            job_id,
             status: self.status.as_ref().map(Status::as_str),
             finished: self.is_finished(),
             outcome: self.outcome(),
@@ -249,25 +245,6 @@ impl Serialize for Report {
         };
         keys.serialize(serializer)
     }
-}
-
-impl From<&Report> for History {
-    /// What the next check of the watch knows.
-    fn from(report: &Report) -> Self {
-        Self {
-            status: report.status.clone(),
-            counts: report.counts,
-            checks: report.checks,
-            began: Some(report.began),
-            checked_at: Some(report.checked_at),
-            last_progress_at: report.last_progress_at,
-        }
-    }
-}
-
-/// From one time to another; 0 if the second one is earlier.
-pub fn seconds_between(from: Timestamp, to: Timestamp) -> u64 {
-    u64::try_from(to.seconds_since(from)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -40,11 +40,8 @@ pub enum Ask {
 /// Who invoked the function.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Caller {
-    /// A state machine, which publishes the announcement itself.
-    StateMachine {
-        /// The execution, for the link in its messages.
-        execution: Option<Execution>,
-    },
+    /// A state machine, which publishes the announcement itself, and its execution, for the link in its messages.
+    StateMachine(Option<Execution>),
     /// An EventBridge schedule, which is deleted when the watch has ended.
     Schedule {
         /// The schedule.
@@ -79,8 +76,7 @@ pub struct History {
     pub counts: Counts,
     /// Number of earlier checks.
     pub checks: u64,
-    /// When the watch began. In the future if the clocks of execution environments differ a little: all of them must give
-    /// an end of the watch the same ID.
+    /// When the watch began, by a clock that may be a little ahead: every environment must give its end the same ID.
     pub began: Option<Timestamp>,
     /// When the job was last seen.
     pub checked_at: Option<Timestamp>,
@@ -125,11 +121,9 @@ const KNOWN: [&str; 25] = [
 const EXAMPLE: &str = r#"{"module": "Leads", "job_id": "3652397000009565021"}"#;
 
 impl Request {
-    /// Reads an invocation's payload at the time `now`, in a function at the location `here`.
-    ///
-    /// Accepts a request object, a report of an earlier check, the EventBridge envelope (`source` and `detail-type` are
-    /// present) with one of these in `detail`, and a state machine's `{"request": …}` around any of these. Each of them
-    /// can be a JSON string that contains the object.
+    /// Reads the payload of an invocation at the time `now`, in a function at the location `here`: a request, a report of
+    /// an earlier check, an EventBridge envelope with one of these in `detail`, or a state machine's `{"request": …}`
+    /// around any of these. Each of them can be a JSON string that contains the object.
     pub fn parse(payload: &str, now: Timestamp, here: &Location) -> Self {
         let mut problems = Vec::new();
         let mut unreadable = |problem| {
@@ -171,7 +165,7 @@ impl Request {
         let adapts = fields.parse("adapt").unwrap_or(false);
         let caller = if is_announced {
             // The state machine owns the watch, whatever started it.
-            Caller::StateMachine { execution }
+            Caller::StateMachine(execution)
         } else if let Some(arn) = schedule(fields, resources.unwrap_or_default(), here, &mut problems) {
             Caller::Schedule { arn, adapts, notify: notify.unwrap_or(true) }
         } else {
@@ -199,7 +193,7 @@ impl Request {
     pub fn of_job(job: Job, began: Timestamp) -> Self {
         Self {
             ask: Ask::Check(job),
-            caller: Caller::StateMachine { execution: None },
+            caller: Caller::StateMachine(None),
             history: History { began: Some(began), ..History::default() },
             tags: Tags::default(),
             watch: None,
@@ -219,12 +213,7 @@ impl History {
     /// How far two clocks differ at most, in seconds.
     pub const CLOCK_DIFFERENCE: i64 = 600;
 
-    /// When the watch began, and never in the future.
-    pub fn began_by(&self, now: Timestamp) -> Option<Timestamp> {
-        self.began.map(|began| began.min(now))
-    }
-    /// Leniently: a value of the wrong type, a negative number, or a time after `now` counts as absent. The start may be a
-    /// little later: the clocks of execution environments differ, and an end has one ID for all of them.
+    /// Leniently: a value of the wrong type, a negative number, or a time after `now` counts as absent.
     fn read(fields: &Fields<'_>, now: Timestamp) -> Self {
         let time = |name| fields.parse::<String>(name).and_then(|text| Timestamp::parse(&text));
         let past = |name| time(name).filter(|time| *time <= now);
@@ -303,8 +292,8 @@ fn schedule(
     problems: &mut Vec<String>,
 ) -> Option<ScheduleArn> {
     let parse = |text: &str| ScheduleArn::parse(text, here);
-    let named =
-        fields.get("schedule_arn").map(|_| read(fields, "schedule_arn", "that is the ARN of a schedule", parse));
+    let read = |_| read(fields, "schedule_arn", "that is the ARN of a schedule", parse);
+    let named = fields.get("schedule_arn").map(read);
     let named = named.and_then(|named| named.map_err(|problem| problems.push(problem)).ok());
     named.or_else(|| resources.iter().find_map(|arn| parse(arn).ok()))
 }

@@ -6,8 +6,8 @@ use crate::watch::event::Event;
 use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
 use crate::watch::ids::{Job, JobRef, Location};
 use crate::watch::job::Outcome;
-use crate::watch::notice::NoticeKind;
-use crate::watch::report::{Report, seconds_between};
+use crate::watch::notice::Notice;
+use crate::watch::report::Report;
 use crate::watch::request::{Caller, Request};
 
 /// What decides how messages look, besides the report.
@@ -49,12 +49,13 @@ pub struct Text {
 impl Text {
     /// The words about an event that this report shows.
     pub fn about(report: &Report, event: Event, request: &Request, settings: &MessageSettings) -> Self {
-        let module = report.job.module().map_or_else(|| "unknown module".to_owned(), defanged);
+        let module = report.job.names()[0].map_or_else(|| "unknown module".to_owned(), defanged);
+        let (beginning, predicate) = happened(report, event);
         Self {
-            beginning: beginning(event),
+            beginning,
             operation: format!("Zoho CRM {module} {}", operation::NAME),
             counts: counts(report),
-            sentence: format!("The {} in Zoho CRM {module} {}", operation::LONG_NAME, predicate(report, event)),
+            sentence: format!("The {} in Zoho CRM {module} {predicate}", operation::LONG_NAME),
             facts: facts(report, request),
             advice: advice(report, event, &module),
             operator: operator(report, event, request, settings),
@@ -64,31 +65,11 @@ impl Text {
 
     /// The lines of an email.
     pub fn email(&self) -> String {
-        let for_reader =
-            |name: &str, text: &Option<String>| text.iter().map(|text| format!("{name}: {text}")).collect();
-        let paragraphs: [Vec<String>; 5] = [
-            vec![self.sentence.clone()],
-            self.facts.clone(),
-            for_reader("What to know", &self.advice),
-            for_reader("For the operator", &self.operator),
-            self.links.clone(),
-        ];
-        let paragraphs = paragraphs.iter().filter(|lines| !lines.is_empty()).map(|lines| lines.join("\n"));
+        let advice = self.advice.iter().map(|text| format!("What to know: {text}"));
+        let operator = self.operator.iter().map(|text| format!("For the operator: {text}"));
+        let paragraphs = [self.sentence.clone(), self.facts.join("\n")].into_iter().chain(advice).chain(operator);
+        let paragraphs = paragraphs.chain([self.links.join("\n")]).filter(|lines| !lines.is_empty());
         paragraphs.collect::<Vec<_>>().join("\n\n")
-    }
-}
-
-fn beginning(event: Event) -> &'static str {
-    match event {
-        Event::End(Outcome::Succeeded) => "Done",
-        Event::End(Outcome::PartiallySucceeded) => "Partly done",
-        Event::End(Outcome::Failed) => "Failed",
-        Event::End(Outcome::WatchTimedOut) => "No end seen",
-        Event::End(Outcome::WatchFailed) => "Not watched",
-        Event::Notice(notice) => match notice.kind {
-            NoticeKind::StillRunning => "Still running",
-            NoticeKind::NoProgress => "No progress",
-        },
     }
 }
 
@@ -112,38 +93,44 @@ pub(super) fn after(start: &str, counts: &str) -> String {
     if counts.is_empty() { String::new() } else { format!("{start}{counts}") }
 }
 
-/// What happened to the change of owner: true whenever it is read.
-fn predicate(report: &Report, event: Event) -> String {
+/// What happened in one or two words, and what happened to the change of owner: true whenever it is read.
+fn happened(report: &Report, event: Event) -> (&'static str, String) {
     let counts = after(": ", &counts(report));
-    let watched = duration(seconds_between(report.began, report.checked_at));
+    let watched = duration(report.checked_at.elapsed_since(report.began));
     match event {
         Event::End(Outcome::Succeeded) if report.counts.total == Some(0) => {
-            "is complete, but the job selected no records.".to_owned()
+            ("Done", "is complete, but the job selected no records.".to_owned())
         }
-        Event::End(Outcome::Succeeded) => format!("is complete{counts}."),
+        Event::End(Outcome::Succeeded) => ("Done", format!("is complete{counts}.")),
         Event::End(Outcome::PartiallySucceeded) => {
-            format!("is complete, but some records were not changed{counts}.{}", unexplained(report))
+            let unexplained = unexplained(report);
+            ("Partly done", format!("is complete, but some records were not changed{counts}.{unexplained}"))
         }
-        Event::End(Outcome::Failed) => format!("failed{counts}.{}", unexplained(report)),
-        Event::End(Outcome::WatchTimedOut) if report.error().is_some() => {
+        Event::End(Outcome::Failed) => ("Failed", format!("failed{counts}.{}", unexplained(report))),
+        Event::End(Outcome::WatchTimedOut) => ("No end seen", {
             let since = for_people(report.status.as_ref().map_or(report.began, |_| report.checked_at));
-            format!("could not be checked since {since}, and monitoring has stopped. {}", last_seen(report))
-        }
-        Event::End(Outcome::WatchTimedOut) => match &report.status {
-            Some(status) if !status.is_known() => format!(
-                "has the status {} after {watched}, whose meaning is not documented, and monitoring has stopped{counts}.",
-                defanged(status.as_str())
-            ),
-            _ => format!("is still unfinished after {watched}, and monitoring has stopped{counts}."),
-        },
-        Event::End(Outcome::WatchFailed) => format!("is not being watched. {}", last_seen(report)),
-        Event::Notice(notice) => match notice.kind {
-            NoticeKind::StillRunning => format!("is still unfinished after {watched}{counts}."),
-            NoticeKind::NoProgress => {
-                let since = report.last_progress_at.unwrap_or(report.began);
-                format!("has made no progress for {}{counts}.", duration(seconds_between(since, report.checked_at)))
+            let stopped = "and monitoring has stopped";
+            match &report.status {
+                _ if report.error().is_some() => {
+                    format!("could not be checked since {since}, {stopped}. {}", last_seen(report))
+                }
+                Some(status) if !status.is_known() => {
+                    let status = defanged(status.as_str());
+                    format!(
+                        "has the status {status} after {watched}, whose meaning is not documented, {stopped}{counts}."
+                    )
+                }
+                _ => format!("is still unfinished after {watched}, {stopped}{counts}."),
             }
-        },
+        }),
+        Event::End(Outcome::WatchFailed) => ("Not watched", format!("is not being watched. {}", last_seen(report))),
+        Event::Notice(Notice::StillRunning(_)) => {
+            ("Still running", format!("is still unfinished after {watched}{counts}."))
+        }
+        Event::Notice(Notice::NoProgress(_)) => {
+            let since = duration(report.checked_at.elapsed_since(report.last_progress_at.unwrap_or(report.began)));
+            ("No progress", format!("has made no progress for {since}{counts}."))
+        }
     }
 }
 
@@ -174,54 +161,51 @@ fn names_no_job(report: &Report) -> bool {
 }
 
 fn facts(report: &Report, request: &Request) -> Vec<String> {
-    let mut lines = Vec::new();
-    let counts = &report.counts;
-    for (name, count) in [
-        ("Total records", counts.total),
-        ("Updated", counts.updated),
-        ("Failed", counts.failed),
-        ("Not updated", counts.not_updated),
-    ] {
-        lines.extend(count.map(|count| format!("{name}: {}", with_thousands_separators(count))));
-    }
-    lines.extend(report.job.job_id().map(|job| format!("Job: {}", defanged(job))));
-    lines.extend(report.tags.label.as_deref().map(|label| format!("Label: \"{}\"", defanged(label))));
-    lines.extend(report.status.as_ref().map(|status| format!("Status in Zoho: {}", defanged(status.as_str()))));
-    let (from, to) = (report.began, report.checked_at);
-    if report.status.is_some() && report.error().is_some() {
-        lines.push(format!("Watched since {}", for_people(from)));
+    let count = |name, count: Option<u64>| count.map(|count| format!("{name}: {}", with_thousands_separators(count)));
+    let (counts, from, to) = (&report.counts, report.began, report.checked_at);
+    let watched = if report.status.is_some() && report.error().is_some() {
+        Some(format!("Watched since {}", for_people(from)))
     } else if from < to {
-        let watched = duration(seconds_between(from, to));
-        lines.push(format!("Watched for {watched}, from {} to {}", for_people(from), for_people(to)));
-    } else if request.history.checks == 0 && report.is_finished() {
-        lines.push(format!("The job had ended before its first check, on {}", for_people(to)));
-    }
-    lines.extend(report.next_check_seconds().map(|wait| format!("Next check: in {}", duration(wait))));
-    lines.extend(report.error().map(|error| {
+        let watched = duration(to.elapsed_since(from));
+        Some(format!("Watched for {watched}, from {} to {}", for_people(from), for_people(to)))
+    } else {
+        let had_ended = request.history.checks == 0 && report.is_finished();
+        had_ended.then(|| format!("The job had ended before its first check, on {}", for_people(to)))
+    };
+    let reason = report.error().map(|error| {
         let (name, message) = (defanged(&error.name), defanged(&error.message));
         match error.is_callers {
             true => format!("Reason, as the state machine reports it: {name}: \"{message}\""),
             false => format!("Reason: {name}: {message}"),
         }
-    }));
-    lines
+    });
+    let lines = [
+        count("Total records", counts.total),
+        count("Updated", counts.updated),
+        count("Failed", counts.failed),
+        count("Not updated", counts.not_updated),
+        report.job.names()[1].map(|job| format!("Job: {}", defanged(job))),
+        report.tags.label.as_deref().map(|label| format!("Label: \"{}\"", defanged(label))),
+        report.status.as_ref().map(|status| format!("Status in Zoho: {}", defanged(status.as_str()))),
+        watched,
+        report.next_check_seconds().map(|wait| format!("Next check: in {}", duration(wait))),
+        reason,
+    ];
+    lines.into_iter().flatten().collect()
 }
 
 /// What the reader of a message should know or do.
 fn advice(report: &Report, event: Event, module: &str) -> Option<String> {
     match event {
-        Event::End(Outcome::Succeeded) if report.counts.total == Some(0) => {
-            Some("Check the view and the criteria with which the job was started.".to_owned())
-        }
-        Event::End(Outcome::Succeeded) => None,
+        Event::End(Outcome::Succeeded) => (report.counts.total == Some(0))
+            .then(|| "Check the view and the criteria with which the job was started.".to_owned()),
         Event::End(Outcome::PartiallySucceeded | Outcome::Failed) => Some(format!(
             "Zoho does not report which records were not changed, or why. To find them, open {module} in Zoho CRM with \
              the view with which the job was started, and filter by \"owner is not the new owner\"."
         )),
         Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) => {
             let cause = report.error().map_or("", |error| cause(&error.name).0);
-            let advice = format!("Nobody will be told when the job ends. {cause}");
-            Some(advice.trim_end().to_owned())
+            Some(format!("Nobody will be told when the job ends. {cause}").trim_end().to_owned())
         }
         Event::Notice(_) => Some("The watch continues and announces the end.".to_owned()),
     }
@@ -239,19 +223,13 @@ fn cause(error: &str) -> (&'static str, &'static str) {
             "Start another watch with the right module and job ID",
         ),
         Some(E::TokenRejected) => ("Zoho rejects the function's credentials.", "Replace the credentials in the secret"),
-        Some(
-            E::InvalidConfiguration
-            | E::SecretInvalid
-            | E::ScopeMismatch
-            | E::PermissionDenied
-            | E::ZohoUnexpectedResponse,
-        ) => ("The function cannot read the job as it is set up.", "Correct what the reason names"),
-        Some(E::SecretUnavailable | E::TokenRateLimited | E::ZohoRateLimited | E::ZohoUnavailable) => {
-            ("This may be a temporary outage.", "Wait until the cause that the reason names is over")
-        }
         Some(E::NotificationFailed | E::ScheduleNotDeleted) | None => {
             ("The watch was given up.", "Fix the cause that the reason names")
         }
+        Some(error) if error.is_retryable() => {
+            ("This may be a temporary outage.", "Wait until the cause that the reason names is over")
+        }
+        Some(_) => ("The function cannot read the job as it is set up.", "Correct what the reason names"),
     }
 }
 
@@ -270,7 +248,7 @@ fn watch_again(report: &Report, event: Event, request: &Request, settings: &Mess
     let (module, job_id, region) = (module.as_str(), job_id.as_str(), settings.location.region.as_deref()?);
     let payload = format!(r#"{{"module": "{module}", "job_id": "{job_id}"}}"#);
     match &request.caller {
-        Caller::StateMachine { execution } => Some(format!(
+        Caller::StateMachine(execution) => Some(format!(
             "aws stepfunctions start-execution --region {region} --state-machine-arn {} --input '{payload}'",
             execution.as_ref()?.state_machine
         )),
@@ -290,7 +268,7 @@ fn watch_again(report: &Report, event: Event, request: &Request, settings: &Mess
 fn links(request: &Request, settings: &MessageSettings) -> Vec<String> {
     let MessageSettings { location, stack, log_group, .. } = settings;
     let link = match &request.caller {
-        Caller::StateMachine { execution } => {
+        Caller::StateMachine(execution) => {
             execution.as_ref().and_then(|execution| Some(format!("Execution: {}", execution.link.as_ref()?)))
         }
         Caller::Schedule { .. } | Caller::Direct { .. } => log_group.as_ref().and_then(|group| {

@@ -6,8 +6,8 @@ use mass_change_owner_status::error::{ErrorCause, ErrorType, WatchError};
 use mass_change_owner_status::handler::CONFIRM_AFTER;
 use mass_change_owner_status::token::{SecretStore, Sharing, TokenSource};
 use mass_change_owner_status::watch::job::{JobStatus, Outcome};
-use mass_change_owner_status::watch::report::{Limits, Report, seconds_between};
-use mass_change_owner_status::watch::{ids::Job, request::History, request::Request, rule::judge};
+use mass_change_owner_status::watch::report::{Limits, Report};
+use mass_change_owner_status::watch::{ids::Job, ids::Location, request::Request, rule::judge};
 use mass_change_owner_status::{checker::Checker, deadline::Deadline, http::Connections, operation};
 use mass_change_owner_status::{timestamp::Timestamp, zoho::client::Attempts};
 use std::{sync::Arc, time::Duration};
@@ -70,9 +70,10 @@ impl<S: SecretStore + 'static> Checks<'_, S> {
                 return Ok(exit_code(&report));
             };
             // One last look at the limit.
-            let left = limits.watch_limit_seconds.saturating_sub(seconds_between(report.began, now));
+            let left = limits.watch_limit_seconds.saturating_sub(now.elapsed_since(report.began));
             self.view.wait(&report, before.as_ref(), seconds.min(left)).await;
-            request.history = History::from(&report);
+            let reported = serde_json::to_string(&report).unwrap_or_default();
+            request.history = Request::parse(&reported, now, &Location::default()).history;
             before = Some(report);
         }
     }

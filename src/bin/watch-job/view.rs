@@ -5,7 +5,7 @@ use crate::words::{fit, joined, pace, records};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
-use mass_change_owner_status::watch::report::{Report, seconds_between};
+use mass_change_owner_status::watch::report::Report;
 use mass_change_owner_status::watch::text::{MessageSettings, Text};
 use mass_change_owner_status::watch::{event::Event, job::Outcome, job::Status, request::Request};
 use std::io::{self, Write};
@@ -64,7 +64,8 @@ impl View {
 
     /// Waits for the next check.
     pub(crate) async fn wait(&self, report: &Report, before: Option<&Report>, seconds: u64) {
-        let names = [report.job.module(), report.job.job_id(), report.status.as_ref().map(Status::as_str)];
+        let [module, job_id] = report.job.names();
+        let names = [module, job_id, report.status.as_ref().map(Status::as_str)];
         self.bar.set_prefix(names.map(Option::unwrap_or_default).join(" "));
         self.bar.set_position(report.progress_percent().unwrap_or(0).into());
         for left in (1..=seconds).rev() {
@@ -79,7 +80,7 @@ impl View {
         self.bar.finish_and_clear();
         let Some(outcome) = report.outcome().filter(|_| !self.has_json) else { return };
         let text = Text::about(report, Event::End(outcome), request, &MessageSettings::default());
-        let job_id = report.job.job_id().unwrap_or_default();
+        let job_id = report.job.names()[1].unwrap_or_default();
         let mut lines = vec![format!("{}: {}, job {job_id}", text.beginning, text.operation), text.sentence];
         lines.extend(report.error().map(|error| format!("{}: {}", error.name, error.message)));
         lines.extend(match outcome {
@@ -89,7 +90,7 @@ impl View {
             _ => text.advice,
         });
         // Whoever starts a longer watch looks elsewhere.
-        let is_long = seconds_between(report.began, Timestamp::now()) >= 60;
+        let is_long = Timestamp::now().elapsed_since(report.began) >= 60;
         let bell = if is_long && self.has_bell && !self.bar.is_hidden() { "\x07" } else { "" };
         self.out(&(lines.join("\n") + bell));
     }

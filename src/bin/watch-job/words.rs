@@ -2,7 +2,7 @@
 
 use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::watch::format::{duration, for_people};
-use mass_change_owner_status::watch::report::{Report, seconds_between};
+use mass_change_owner_status::watch::report::Report;
 use mass_change_owner_status::watch::text::counts;
 
 /// The library's messages are those of a function that reads a secret; here, each of them passes this table on its way out.
@@ -49,7 +49,7 @@ pub(crate) fn pace(report: &Report, before: Option<&Report>, next: Option<u64>) 
 
 /// What this check and the one before it tell; `None` if nothing moved.
 fn speed(report: &Report, before: &Report) -> Option<String> {
-    let (done, seconds) = (report.counts.done()?, seconds_between(before.checked_at, report.checked_at));
+    let (done, seconds) = (report.counts.done()?, report.checked_at.elapsed_since(before.checked_at));
     // Counts have at most 16 digits in any real job: no digit is lost.
     let rate = done.saturating_sub(before.counts.done()?) as f64 / seconds as f64;
     let left = report.counts.total.filter(|_| !report.is_finished()).map(|total| total.saturating_sub(done));

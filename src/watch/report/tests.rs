@@ -1,28 +1,30 @@
 use super::*;
-use crate::tests::{LIMITS, ago, at, job, of, request};
+use crate::tests::{LIMITS, ago, job, of, request, with};
 use serde_json::json;
 use std::time::Duration;
 
 #[test]
-fn a_report_tells_the_next_request_what_happened_so_far() {
+fn a_check_that_failed_reports_the_last_known_facts() {
     let earlier = request(&of(&json!({"first_checked_at": ago(3_600), "checks": 6, "label": "l", "list": "m"})));
-    let report = Report::of_check(&earlier, &job("RUNNING", [10, 4, 5, 1].map(Some)), ago(0), &LIMITS);
-    let next = request(&serde_json::to_value(&report).unwrap());
-    assert_eq!((&next.history, &next.tags), (&History::from(&report), &earlier.tags));
-    assert_eq!((next.history.checks, next.history.began), (7, Some(ago(3_600))));
+    let seen = Report::of_check(&earlier, &job("RUNNING", [10, 4, 5, 1].map(Some)), ago(60), &LIMITS);
+    let seen = with(&serde_json::to_value(seen).unwrap(), &json!({"last_progress_at": ago(300)}));
+    assert_eq!((&seen["checks"], &seen["checked_at"]), (&json!(7), &json!(ago(60))));
+    let error = WatchError::new(ErrorType::JobNotFound, "no such job");
+    let report = Report::that_goes_on(&request(&seen), &error, ago(0), &LIMITS);
+    let new = json!({"checks": 8, "error": {"type": "JobNotFound", "message": "no such job"},
+        "next_check_seconds": report.next_check_seconds()});
+    assert_eq!(serde_json::to_value(report).unwrap(), with(&seen, &new));
+    // The job was never seen.
+    let report = Report::of_end(&request(&of(&json!({}))), State::Failed((&error).into()), 1, ago(0));
+    assert_eq!((report.status, report.checked_at, report.checks), (None, ago(0), 1));
 }
 
 #[test]
 fn a_watch_ends_at_its_limit() {
-    let request = request(&of(&json!({"first_checked_at": ago(0)})));
-    for (status, now, outcome) in [
-        ("RUNNING", "+09:59:59", None),
-        ("RUNNING", "+10:00:00", Some(Outcome::WatchTimedOut)),
-        ("COMPLETED", "+10:00:00", Some(Outcome::Succeeded)),
-    ] {
-        let report = Report::of_check(&request, &job(status, [None; 4]), at(now), &LIMITS);
-        assert_eq!((report.outcome(), report.next_check().is_none()), (outcome, outcome.is_some()), "{status} {now}");
-        assert_eq!(report.error(), None);
+    let request = request(&of(&json!({"first_checked_at": ago(86_400)})));
+    for (status, outcome) in [("RUNNING", Outcome::WatchTimedOut), ("COMPLETED", Outcome::Succeeded)] {
+        let report = Report::of_check(&request, &job(status, [None; 4]), ago(0), &LIMITS);
+        assert_eq!((report.outcome(), report.next_check()), (Some(outcome), None), "{status}");
     }
 }
 
@@ -34,13 +36,11 @@ fn waits_of_a_watch_that_goes_on() {
     let many = json!({"status": "A", "first_checked_at": ago(500_000), "checked_at": ago(40), "checks": 999});
     let (usual, unavailable) = ((10, 900), ErrorType::ZohoUnavailable);
     for (case, extra, kind, asked, (min_seconds, max_seconds), range) in [
-        ("the first check", json!({}), unavailable, None, usual, 10..=12),
         ("seen ten minutes ago", seen(600), unavailable, None, usual, 150..=180),
         ("never seen", unseen, unavailable, None, usual, 150..=180),
         ("no matter the upper bound", seen(80_000), unavailable, None, (10, 60), 900..=1_080),
         ("the lower bound", seen(20), unavailable, None, (2_000, 3_000), 2_000..=2_000),
         ("a token limit", seen(20), ErrorType::TokenRateLimited, None, usual, 120..=120),
-        ("Retry-After", seen(20), unavailable, Some(1_500), usual, 1_500..=1_500),
         ("an hour at most", seen(20), unavailable, Some(100_000), usual, 3_600..=3_600),
         ("many checks", many, unavailable, None, usual, 5_000..=5_000),
     ] {
@@ -50,21 +50,4 @@ fn waits_of_a_watch_that_goes_on() {
         let wait = report.next_check_seconds().unwrap();
         assert!(range.contains(&wait), "{case}: {wait}");
     }
-}
-
-#[test]
-fn a_check_that_failed_reports_the_last_known_facts() {
-    let error = WatchError::new(ErrorType::JobNotFound, "no such job");
-    let seen = json!({"status": "running", "total_count": 10, "updated_count": 4, "not_updated_count": 6,
-        "failed_count": 0, "checks": 3, "first_checked_at": "2026-11-23T09:50:00Z",
-        "checked_at": "2026-11-23T09:57:00Z", "last_progress_at": "2026-11-23T09:55:00Z"});
-    let report = Report::that_goes_on(&request(&of(&seen)), &error, ago(0), &LIMITS);
-    let mut report = serde_json::to_value(report).unwrap();
-    assert!(report["next_check_seconds"].take().is_u64());
-    let expected = json!({"status": "RUNNING", "finished": false, "outcome": null, "progress_percent": 40,
-        "checks": 4, "error": {"type": "JobNotFound", "message": "no such job"}, "next_check_seconds": null});
-    assert_eq!(report, crate::tests::with(&of(&seen), &expected));
-    // The job was never seen.
-    let report = Report::of_end(&request(&of(&json!({}))), State::Failed((&error).into()), 1, ago(0));
-    assert_eq!((report.status, report.checked_at, report.checks), (None, ago(0), 1));
 }

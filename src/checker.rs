@@ -5,11 +5,9 @@ use crate::error::{ErrorType, WatchError};
 use crate::http::{HttpClient, Origin};
 use crate::phase;
 use crate::token::{CachedToken, Context, SecretStore, TokenSource};
-use crate::watch::ids::Job;
-use crate::watch::job::JobStatus;
+use crate::watch::{ids::Job, job::JobStatus};
 use crate::zoho::client::{self, Attempts, StatusRequest};
-use crate::zoho::data_center::DataCenter;
-use crate::zoho::hosts::ZohoHost;
+use crate::zoho::{data_center::DataCenter, hosts::ZohoHost};
 use std::time::Duration;
 
 /// Checks jobs at Zoho.

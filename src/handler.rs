@@ -1,21 +1,13 @@
 //! One invocation, from the payload to the response.
 
-use crate::checker::Checker;
-use crate::deadline::Deadline;
 use crate::delivery::{self, Courier, Delivery, Destinations, Response};
 use crate::error::{ErrorCause, WatchError};
-use crate::http::HttpClient;
-use crate::record;
-use crate::timestamp::Timestamp;
-use crate::token::SecretStore;
-use crate::watch::ids::Location;
-use crate::watch::message::MessageSettings;
-use crate::watch::notice::Intervals;
-use crate::watch::pacing::Bounds;
 use crate::watch::report::{Limits, Report, State};
 use crate::watch::request::{Ask, Caller, Request};
 use crate::watch::rule::{has_worked, judge};
+use crate::watch::{ids::Location, message::MessageSettings, notice::Intervals, pacing::Bounds};
 use crate::zoho::client::Attempts;
+use crate::{checker::Checker, deadline::Deadline, http::HttpClient, record, timestamp::Timestamp, token::SecretStore};
 use std::time::{Duration, Instant};
 
 /// The function: everything that lives from one invocation to the next.

@@ -1,14 +1,9 @@
 //! What is recorded of an invocation: one line in the log, and its metrics.
 
-use crate::delivery::Response;
 use crate::error::{ErrorType, WatchError};
-use crate::metrics;
-use crate::redact;
-use crate::timestamp::milliseconds;
-use crate::watch::event::Event;
-use crate::watch::job::Status;
-use crate::watch::report::Report;
 use crate::watch::request::{Caller, ReportedError, Request};
+use crate::watch::{event::Event, job::Status, report::Report};
+use crate::{delivery::Response, metrics, redact, timestamp::milliseconds};
 use std::time::Duration;
 
 /// Writes the log line and the metrics of an invocation: the request as it came, the response or the error, the number of

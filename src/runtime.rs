@@ -5,11 +5,8 @@
 //! environment without the function's memory size. The function uses none of these.
 
 use crate::aws::http::set_trace;
-use crate::deadline::Deadline;
-use crate::error::WatchError;
-use crate::handler::Invocation;
 use crate::http::connections::local_client;
-use crate::redact;
+use crate::{deadline::Deadline, error::WatchError, handler::Invocation, redact};
 use lambda_runtime::Diagnostic;
 use serde::Serialize;
 use std::future::Future;

@@ -2,19 +2,15 @@
 
 use crate::aws::sdk::{self, Sdk};
 use crate::aws::secrets_manager::SecretsManager;
-use crate::checker::Checker;
 use crate::config::{self, Config};
 use crate::delivery::{Courier, Destinations};
-use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
-use crate::handler::Handler;
-use crate::http::Connections;
-use crate::phase;
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::{Sharing, TokenSource};
 use crate::watch::ids::ScheduleArn;
 use crate::watch::message::{Message, MessageSettings};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
+use crate::{checker::Checker, environment::Environment, handler::Handler, http::Connections, phase};
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use std::sync::Arc;
 

@@ -1,12 +1,8 @@
 //! What the tests of several modules share: a watch at ten o'clock.
 
 use crate::timestamp::Timestamp;
-use crate::watch::ids::Location;
 use crate::watch::job::{Counts, JobStatus, Status};
-use crate::watch::notice::Intervals;
-use crate::watch::pacing::Bounds;
-use crate::watch::report::Limits;
-use crate::watch::request::Request;
+use crate::watch::{ids::Location, notice::Intervals, pacing::Bounds, report::Limits, request::Request};
 use crate::zoho::data_center::DataCenter;
 use crate::zoho::hosts::{ZohoHost, ZohoServer};
 use serde_json::{Value, json};

@@ -4,14 +4,11 @@
 
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
-use mass_change_owner_status::watch::event::Event;
-use mass_change_owner_status::watch::ids::Location;
 use mass_change_owner_status::watch::job::{Counts, JobStatus, Status};
 use mass_change_owner_status::watch::message::{Message, MessageSettings};
-use mass_change_owner_status::watch::notice::Intervals;
-use mass_change_owner_status::watch::pacing::Bounds;
 use mass_change_owner_status::watch::report::{Limits, Report, State};
 use mass_change_owner_status::watch::request::{Ask, Request};
+use mass_change_owner_status::watch::{event::Event, ids::Location, notice::Intervals, pacing::Bounds};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;

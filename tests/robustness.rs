@@ -12,16 +12,13 @@
 )]
 
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
-use mass_change_owner_status::config::Config;
-use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration};
-use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::ids::Location;
 use mass_change_owner_status::watch::request::{Ask, Request};
-use mass_change_owner_status::zoho::credentials::Secret;
-use mass_change_owner_status::zoho::exchange::Exchange;
+use mass_change_owner_status::zoho::{credentials::Secret, exchange::Exchange};
 use mass_change_owner_status::zoho::{hosts, oauth, response};
+use mass_change_owner_status::{config::Config, deadline::Deadline, timestamp::Timestamp};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use proptest::test_runner::{Config as Settings, TestRunner};
@@ -180,7 +177,7 @@ fn responses_of_the_accounts_server() {
 fn secrets() {
     holds_for("secrets", |text| match Secret::parse(text, None) {
         Ok(secret) => assert!(!format!("{:?}", secret.grant).contains(SECRET), "{secret:?}"),
-        Err(invalid) => check_message(&invalid.to_string(), &[SECRET]),
+        Err(invalid) => check_message(&invalid.of("it"), &[SECRET]),
     });
 }
 

@@ -3,10 +3,8 @@
 
 Each invocation takes one step: the next one of SCRIPT (a JSON list, whose last step repeats), or without SCRIPT the
 payload itself. The keys of a step are `sleep` (seconds), `exit` (status), `error` (a type, or a type and a message),
-and `report` (the response). Without the last three, the response describes the invocation. PAYLOADS names a file to
-which all processes append their payloads. A payload with `failure` does not take a step: the response is COMPOSE (a
-step in JSON), or a `WATCH_FAILED` report, as a state machine expects it. INIT can be `error` or `exit`: how the
-initialization fails.
+and `report` (the response). PAYLOADS names a file to which all processes append their payloads. A payload with
+`failure` takes no step: the response is COMPOSE (a step in JSON), or a `WATCH_FAILED` report for a state machine.
 """
 
 import fcntl
@@ -29,17 +27,10 @@ def main() -> None:
         response = connection.getresponse()
         return response.headers, response.read()
 
-    if os.environ.get("INIT") == "error":
-        request("POST", "init/error", {"errorType": "NotReady", "errorMessage": "as scripted"})
-        sys.exit(1)
-    if os.environ.get("INIT") == "exit":
-        sys.exit(3)
     print("ready", flush=True)
 
-    invocations = 0
     while True:
         headers, body = request("GET", "invocation/next")
-        invocations += 1
         payload = json.loads(body)
         print(json.dumps({"message": "received", "payload": payload}), file=sys.stderr, flush=True)
         step = next_step(payload) if "SCRIPT" in os.environ else payload
@@ -51,9 +42,7 @@ def main() -> None:
             error_type, message = step["error"] if isinstance(step["error"], list) else (step["error"], "as scripted")
             request("POST", f"{invocation}/error", {"errorType": error_type, "errorMessage": message})
         else:
-            context = {name: value for name, value in headers.items() if name.startswith("Lambda-Runtime-")}
-            described = {"pid": os.getpid(), "count": invocations, "environment": dict(os.environ), "context": context}
-            request("POST", f"{invocation}/response", step.get("report", described))
+            request("POST", f"{invocation}/response", step.get("report"))
 
 
 def next_step(payload: dict) -> dict:

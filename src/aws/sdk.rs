@@ -1,13 +1,9 @@
 //! The AWS SDK's clients, on the function's own HTTP client.
 
-use crate::arn::Arn;
-use crate::aws::errors::Reporter;
-use crate::aws::http::sdk_http_client;
-use crate::aws::scheduler::Scheduler;
-use crate::aws::secrets_manager::SecretsManager;
-use crate::aws::sns::Topic;
-use crate::environment::Environment;
-use crate::http::Connections;
+use crate::aws::{
+    errors::Reporter, http::sdk_http_client, scheduler::Scheduler, secrets_manager::SecretsManager, sns::Topic,
+};
+use crate::{arn::Arn, environment::Environment, http::Connections};
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::meta::region::ProvideRegion;
 use aws_config::profile::ProfileFileRegionProvider;

@@ -4,14 +4,10 @@
 mod tests;
 mod values;
 
-use crate::environment::Environment;
 use crate::error::{ErrorType, WatchError};
 use crate::http::{Connections, Origin};
-use crate::invalid::Invalid;
-use crate::watch::notice;
-use crate::watch::pacing::Bounds;
-use crate::watch::report::Limits;
-use crate::zoho::ZohoSettings;
+use crate::watch::{notice, pacing::Bounds, report::Limits};
+use crate::{environment::Environment, invalid::Invalid, zoho::ZohoSettings};
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,13 +1,10 @@
 use super::*;
-use crate::error::ErrorType;
 use crate::http::{HttpRequest, HttpResponse, TransportError};
 use crate::tests::{FUNCTION, LIMITS, SCHEDULE, ago, at, of, with};
-use crate::timestamp::Clock;
 use crate::token::{Put, Sharing, StoreError, TokenSource, Version};
-use crate::watch::ids::ScheduleArn;
-use crate::watch::message::Message;
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
-use crate::zoho::ZohoSettings;
+use crate::watch::{ids::ScheduleArn, message::Message};
+use crate::{error::ErrorType, timestamp::Clock, zoho::ZohoSettings};
 use ::http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
 use serde_json::{Value, json};

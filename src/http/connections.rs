@@ -1,10 +1,8 @@
 //! The HTTP client that ships: one TLS configuration, one set of root certificates, made here and nowhere else
 //! (.clippy.toml rejects any other).
 
-use crate::deadline;
-use crate::http::preconnect;
 use crate::http::{BODY_LIMIT, HttpClient, HttpRequest, HttpResponse, NoResponse, Origin, TransportError};
-use crate::redact;
+use crate::{deadline, http::preconnect, redact};
 use ::http::{Method, StatusCode};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};

@@ -105,7 +105,7 @@ mod tests {
         ] {
             match Origin::parse(text) {
                 Ok(origin) => assert_eq!(origin.as_str(), expected, "{text}"),
-                Err(error) => assert!(expected.is_empty() && !error.to_string().contains("hunter2"), "{text}: {error}"),
+                Err(error) => assert!(expected.is_empty() && !error.of("").contains("hunter2"), "{text}"),
             }
         }
         assert_eq!(Origin::parse_host("accounts.zoho.eu").unwrap().as_str(), "https://accounts.zoho.eu");

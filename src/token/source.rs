@@ -1,14 +1,9 @@
 //! Where an invocation gets its token: from memory, or from the only acquisition of this process (single flight).
 
-use crate::deadline::Deadline;
-use crate::error::WatchError;
-use crate::http::HttpClient;
-use crate::timestamp::Clock;
 use crate::token::acquire::{Acquisition, Context, Sharing};
 use crate::token::chain::{Memory, Need, REJECTED};
-use crate::token::store::SecretStore;
-use crate::token::times::CachedToken;
-use crate::zoho::ZohoSettings;
+use crate::token::{store::SecretStore, times::CachedToken};
+use crate::{deadline::Deadline, error::WatchError, http::HttpClient, timestamp::Clock, zoho::ZohoSettings};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tracing::Instrument;

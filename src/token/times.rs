@@ -1,8 +1,7 @@
 //! Time as the protocol sees it, and until when a token can be used. Pure.
 
 use crate::timestamp::Timestamp;
-use crate::zoho::credentials::AccessToken;
-use crate::zoho::hosts::ZohoHost;
+use crate::zoho::{credentials::AccessToken, hosts::ZohoHost};
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,7 @@
 //! What a message is about, and the IDs that tell it from others: one for each event, and one for each job.
 
-use crate::watch::ids::JobRef;
-use crate::watch::job::Outcome;
-use crate::watch::notice::Notice;
-use crate::watch::report::Report;
 use crate::watch::request::{Caller, Request};
+use crate::watch::{ids::JobRef, job::Outcome, notice::Notice, report::Report};
 use sha2::{Digest, Sha256};
 
 /// `MessageDeduplicationId` and `MessageGroupId` have at most 128 characters (SNS API reference, Publish).

@@ -1,8 +1,6 @@
 //! The names that a request carries. Each type exists only in a valid form.
 
-use crate::arn::Arn;
-use crate::invalid::Invalid;
-use crate::redact;
+use crate::{arn::Arn, invalid::Invalid, redact};
 
 /// A mass change owner job: its ID is unique within its module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

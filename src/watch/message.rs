@@ -2,12 +2,9 @@
 
 use crate::operation;
 use crate::redact;
-use crate::watch::event::Event;
-use crate::watch::format::defanged;
-use crate::watch::report::Report;
-use crate::watch::request::Request;
 pub use crate::watch::text::MessageSettings;
 use crate::watch::text::{Text, after};
+use crate::watch::{event::Event, format::defanged, report::Report, request::Request};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

@@ -2,8 +2,7 @@
 //! one is due follows from the times of two checks: nobody has to remember what was sent.
 
 use crate::timestamp::Timestamp;
-use crate::watch::job::Counts;
-use crate::watch::request::History;
+use crate::watch::{job::Counts, request::History};
 use strum::IntoStaticStr;
 
 /// The interval of each kind of notice, in seconds; `None` for no such notices.

@@ -2,8 +2,7 @@
 //! `cargo run --example pacing` measures it on simulated jobs.
 
 use crate::timestamp::Timestamp;
-use crate::watch::job::JobStatus;
-use crate::watch::request::History;
+use crate::watch::{job::JobStatus, request::History};
 use std::cmp::Ordering;
 use std::hash::{DefaultHasher, Hash, Hasher};
 

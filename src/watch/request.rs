@@ -1,12 +1,10 @@
 //! What an invocation asks for: every trigger, one shape.
 
 use crate::error::{ErrorType, WatchError};
-use crate::invalid::Invalid;
 use crate::json::{self, Fields, Kind};
-use crate::redact;
-use crate::timestamp::Timestamp;
 use crate::watch::ids::{Execution, Job, JobId, JobRef, Location, ModuleName, ScheduleArn};
 use crate::watch::job::{Counts, Status};
+use crate::{invalid::Invalid, redact, timestamp::Timestamp};
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -317,7 +315,7 @@ fn read<T>(
     };
     parse(&text).map_err(|problem| {
         let padded = if text.trim() == text { "" } else { " (with white space around it)" };
-        format!("`{name}` {:?}{padded} {problem}", redact::quote(&text))
+        problem.of(&format!("`{name}` {:?}{padded}", redact::quote(&text)))
     })
 }
 

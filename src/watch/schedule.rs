@@ -1,9 +1,7 @@
 //! The schedule of a watch: whether it is the one that an invocation is about, and how it follows the job's pace.
 
 use crate::timestamp::Timestamp;
-use crate::watch::ids::Location;
-use crate::watch::report::Report;
-use crate::watch::request::Request;
+use crate::watch::{ids::Location, report::Report, request::Request};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 

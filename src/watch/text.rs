@@ -2,13 +2,10 @@
 
 use crate::error::ErrorType;
 use crate::operation;
-use crate::watch::event::Event;
 use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
 use crate::watch::ids::{Job, JobRef, Location};
-use crate::watch::job::Outcome;
-use crate::watch::notice::Notice;
-use crate::watch::report::Report;
 use crate::watch::request::{Caller, Request};
+use crate::watch::{event::Event, job::Outcome, notice::Notice, report::Report};
 
 /// What decides how messages look, besides the report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

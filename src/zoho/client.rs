@@ -1,16 +1,12 @@
 //! The status request: what is sent, and how often within one invocation.
 
-use crate::deadline::Deadline;
 use crate::error::{ErrorCause, ErrorType, WatchError};
 use crate::http::{HttpClient, HttpRequest, NoResponse};
-use crate::metrics;
-use crate::operation;
 use crate::timestamp::{Clock, milliseconds};
-use crate::watch::ids::Job;
-use crate::watch::job::JobStatus;
-use crate::zoho::credentials::AccessToken;
-use crate::zoho::hosts::ZohoHost;
+use crate::watch::{ids::Job, job::JobStatus};
 use crate::zoho::{ZohoSettings, exchange, response};
+use crate::zoho::{credentials::AccessToken, hosts::ZohoHost};
+use crate::{deadline::Deadline, metrics, operation};
 use ::http::header::AUTHORIZATION;
 use ::http::{HeaderMap, Method};
 use std::time::{Duration, Instant};

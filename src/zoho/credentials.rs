@@ -1,10 +1,7 @@
 //! The three forms of the secret, parsed into types that exist only when the secret is complete. Pure.
 
-use crate::http::Origin;
-use crate::invalid::Invalid;
-use crate::json::Fields;
-use crate::operation;
 use crate::zoho::data_center::DataCenter;
+use crate::{http::Origin, invalid::Invalid, json::Fields, operation};
 use ::http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;

@@ -3,8 +3,7 @@
 //! Messages name both: a token that is rejected by one host may be valid at another.
 
 use crate::http::Origin;
-use crate::zoho::credentials::Secret;
-use crate::zoho::data_center::DataCenter;
+use crate::zoho::{credentials::Secret, data_center::DataCenter};
 use std::fmt;
 
 /// One of Zoho's servers.

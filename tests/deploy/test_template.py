@@ -77,13 +77,6 @@ def test_the_level_of_the_log_is_the_functions_own() -> None:
     assert (variables["LOG_LEVEL"], variables["STACK_NAME"]) == ("WARN", "a-stack")
 
 
-def test_tracing_can_be_switched_off_everywhere() -> None:
-    for stack, mode in ((template.resolve(), "Active"), (template.resolve(XRayTracing="false"), "PassThrough")):
-        assert stack.properties("CheckFunction")["TracingConfig"] == {"Mode": mode}
-        for machine in STATE_MACHINES:
-            assert stack.properties(machine)["TracingConfiguration"] == {"Enabled": mode == "Active"}
-
-
 # ---- parameters ---------------------------------------------------------------------------------------------------
 
 

@@ -123,14 +123,3 @@ def test_a_consumer_reacts_once(stack, function, topic, consumer, capsys):
     attributes = {name: {"Type": a["Type"], "Value": a["Value"]} for name, a in bodies[0]["MessageAttributes"].items()}
     consumer.handler({"Records": [{"Sns": {"Message": bodies[0]["Message"], "MessageAttributes": attributes}}]})
     assert capsys.readouterr().out == f"Leads job {job_id} ended: SUCCEEDED\n"
-
-
-def test_a_consumer_that_fails_sees_the_message_again(consumer, monkeypatch):
-    seen = []
-    monkeypatch.setattr(consumer, "react", lambda report: seen.append(report) or 1 / (len(seen) - 1))
-    event = {"Records": [{"Sns": {"Message": "{}", "MessageAttributes": {"event_id": {"Value": "e"}}}}]}
-    with pytest.raises(ZeroDivisionError):
-        consumer.handler(event)
-    consumer.handler(event)
-    consumer.handler(event)
-    assert len(seen) == 2

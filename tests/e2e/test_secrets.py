@@ -64,12 +64,6 @@ def test_a_token_is_requested_once_and_shared_under_its_own_label(make_scene, se
     assert len(scene.token_requests()) == 2, "a 401 costs one token"
 
 
-def test_the_token_response_names_the_api_host(make_scene):
-    scene = make_scene(REFRESH_TOKEN_SECRET, env={"ZOHO_API_DOMAIN": None})
-    scene.running_job()
-    assert scene.report()["status"] == "RUNNING"
-
-
 def test_a_token_is_never_sent_to_a_host_that_is_not_zohos(make_scene, stack, tmp_path):
     host = "https://www.zohoapis.com.attacker.example"
     stack.zoho.control.settings(token_api_domain=host)

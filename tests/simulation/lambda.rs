@@ -3,14 +3,11 @@
 use crate::environment::{Environment, Outside, Phase, Task};
 use crate::faults::Faults;
 use crate::world::{World, one_of, pause};
-use mass_change_owner_status::checker::Checker;
-use mass_change_owner_status::deadline::Deadline;
-use mass_change_owner_status::delivery::Courier;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Handler, Invocation, respond_without_configuration};
 use mass_change_owner_status::token::{Sharing, TokenSource};
 use mass_change_owner_status::watch::message::MessageSettings;
-use mass_change_owner_status::zoho::ZohoSettings;
+use mass_change_owner_status::{checker::Checker, deadline::Deadline, delivery::Courier, zoho::ZohoSettings};
 use serde_json::Value;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -9,9 +9,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from urllib3.exceptions import HTTPError
 
-from local.wait import wait_until
 from local.zoho_simulator import ZohoControl
 from local.zoho_simulator.crm import MODULES
 from local.zoho_simulator.jobs import SHAPES, Job
@@ -146,23 +144,3 @@ def test_an_expired_or_revoked_token_is_invalid(control: ZohoControl, http_clien
     http_client.token = control.issue_token()
     assert control.revoke(http_client.token)
     assert http_client.status_of(job_id).status == 401
-
-
-def test_daily_credits(control: ZohoControl, http_client: Http) -> None:
-    # Each request costs one credit (doc)
-    job_id = control.start_job()
-    control.settings(daily_credits=4)
-    responses = [http_client.status_of(job_id) for _ in range(5)]
-    assert [response.status for response in responses] == [200] * 4 + [429]
-    control.advance(86_400)
-    http_client.token = control.issue_token()
-    assert http_client.status_of(job_id).status == 200
-
-
-def test_the_concurrency_limit(control: ZohoControl, http_client: Http) -> None:
-    control.settings(concurrency=1)
-    control.fault("stall")
-    http_client.timeout = 0.2
-    with pytest.raises(HTTPError, match="Read timed out"):
-        http_client.status_of("1")
-    wait_until(lambda: http_client.status_of("1").status == 204, "the end of the request, whose client has gone")

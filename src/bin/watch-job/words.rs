@@ -2,8 +2,7 @@
 
 use mass_change_owner_status::error::WatchError;
 use mass_change_owner_status::watch::format::{duration, for_people};
-use mass_change_owner_status::watch::report::Report;
-use mass_change_owner_status::watch::text::counts;
+use mass_change_owner_status::watch::{report::Report, text::counts};
 
 /// The library's messages are those of a function that reads a secret; here, each of them passes this table on its way out.
 /// The first phrases apply first. A test looks for each of them in the library.

@@ -1,11 +1,9 @@
 //! The decision as a table: what was read, when it was first seen, and what follows.
 
 use super::*;
-use crate::token::record::Content;
-use crate::token::times::Issued;
 use crate::token::times::tests::{later, some_time};
-use crate::zoho::credentials::AccessToken;
-use crate::zoho::hosts::ZohoServer;
+use crate::token::{record::Content, times::Issued};
+use crate::zoho::{credentials::AccessToken, hosts::ZohoServer};
 
 fn token(name: &str, now: Now, age: i64, is_own: bool) -> Arc<CachedToken> {
     let began = now.at.plus_seconds(age.saturating_neg());

@@ -1,7 +1,6 @@
 use super::*;
 use crate::tests::{LIMITS, ago, job, of, request};
-use crate::watch::report::State;
-use crate::watch::request::ReportedError;
+use crate::watch::{report::State, request::ReportedError};
 
 /// The golden messages have the others: here, a long module name is cut first, then the end.
 #[test]

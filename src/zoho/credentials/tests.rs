@@ -15,7 +15,7 @@ fn the_three_forms() {
         (CLIENT, form("1000.ID&client_secret=cs", "client_credentials&scope=A.b%2CC.d&soid=ZohoCRM.1")),
     ] {
         for text in [text, &format!("\u{feff} {text}\r\n"), &json_string(text), &json_string(&format!("{text}\n"))] {
-            let secret = Secret::parse(text, None).unwrap_or_else(|invalid| panic!("{text:?} {invalid}"));
+            let secret = Secret::parse(text, None).unwrap_or_else(|invalid| panic!("{text:?} {invalid:?}"));
             assert!(!format!("{secret:?}").contains("1000."), "{secret:?}");
             let sent = match &secret.grant {
                 TokenGrant::Static(token) => {
@@ -53,7 +53,7 @@ fn invalid_secrets() {
         (r#"{… "refresh_token": "h", "accounts_domain": "1000.abc.def"}"#, "`accounts_domain` that is not"),
     ] {
         let text = text.replace('…', r#""client_id": "hunter2", "client_secret": "hunter3","#);
-        let message = Secret::parse(&text, None).expect_err(&text).to_string();
+        let message = Secret::parse(&text, None).expect_err(&text).of("it");
         assert!(message.contains(part), "{text}: {message}");
         assert!(!message.contains("hunter") && !message.contains("1000."), "{message}");
     }

@@ -3,12 +3,9 @@
 use super::{GOOD, check, check_within, fail, pass, simulate, start};
 use crate::lambda::Instance;
 use crate::world::World;
-use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::error::{ErrorType, WatchError};
-use mass_change_owner_status::http::Origin;
-use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::token::{CachedToken, LEASE_LABEL, Sharing, TOKEN_LABEL};
-use mass_change_owner_status::zoho::ZohoSettings;
+use mass_change_owner_status::{deadline::Deadline, http::Origin, timestamp::Timestamp, zoho::ZohoSettings};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;

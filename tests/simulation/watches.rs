@@ -15,8 +15,8 @@ pub(crate) async fn watch(lambda: Arc<Lambda>, job: usize, starts_in: u64) {
     sleep(Duration::from_secs(starts_in)).await;
     let (number, request) = add_watch(&lambda.world, job);
     match fastrand::u32(0..10) {
-        0..5 => return scheduled(lambda, number, request).await,
-        5..9 => executed(&lambda, number, request).await,
+        0..7 => return scheduled(lambda, number, request).await,
+        7..9 => executed(&lambda, number, request).await,
         _ => looped(&lambda, number, request).await,
     }
     lambda.world.state().ledger.watches[number].is_over = true;
@@ -91,7 +91,7 @@ const NAME_IS_FREE_AFTER: u64 = 200;
 /// A schedule: most of them adapt, and people change some by hand.
 async fn scheduled(lambda: Arc<Lambda>, watch: usize, mut input: Value) {
     let world = lambda.world.clone();
-    let (limit, created_at, adapts) = (world.limits.watch_limit_seconds, world.elapsed(), chance(0.7));
+    let (limit, created_at, adapts) = (world.limits.watch_limit_seconds, world.elapsed(), chance(0.72));
     (input["note"], input["adapt"]) = (json!("kept"), json!(adapts));
     let mut name = format!("watch-{watch}");
     // Some end too early to tell anything.

@@ -43,7 +43,7 @@ def test_a_list_of_many_jobs_with_bad_ones_of_every_kind(deploy: Callable[..., D
     deployment = deploy(alter=quicken_waits, JobsBucket=bucket)
 
     execution = deployment.watch_many({**put_list(deployment, "jobs.json", json.dumps(jobs)), "notify_each": False})
-    execution.wait(seconds=JOBS * 2)
+    execution.wait(seconds=60 + JOBS * 5)
 
     summary = json.loads(execution.cause)
     assert execution.error == "ToleratedFailuresExceeded"

@@ -306,35 +306,36 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
                 self.memory.failure = None;
                 // Its life counts from the request: an environment can be frozen before it reads the response.
                 let content = Content::new(RecordKind::token(&issued, now.at), &stored.identity, 0);
-                self.put(1, TOKEN_LABEL, &content).await;
+                self.put(1, TOKEN_LABEL, &content, now).await;
                 context.token_of(&content, now.at, true, &stored)
             }
             Err(error) => {
                 let lasts = chain::lasts(error.kind, failures, self.memory.claim.is_some());
-                self.fail(&error, lasts, failures.saturating_add(1), 1).await;
+                self.fail(&error, lasts, failures.saturating_add(1), 1, now).await;
                 None
             }
         }
     }
 
-    /// Remembers a failure, and stores it so many records after the claim.
-    pub(super) async fn fail(&mut self, error: &WatchError, lasts: Duration, failures: u32, after: u64) {
-        let until = Timer { started: self.context.now(), duration: lasts };
+    /// Remembers a failure of this time, and stores it so many records after the claim.
+    pub(super) async fn fail(&mut self, error: &WatchError, lasts: Duration, failures: u32, after: u64, at: Now) {
+        let until = Timer { started: at, duration: lasts };
         self.memory.failure = Some((error.clone(), until));
         if let Some(stored) = self.memory.stored.clone() {
             let failure = Content::new(RecordKind::failure(error, lasts), &stored.identity, failures);
-            self.put(after, LEASE_LABEL, &failure).await;
+            self.put(after, LEASE_LABEL, &failure, at).await;
         }
     }
 
-    /// Stores what came of a claim, so many records after it. If that number is taken, others have gone on.
-    async fn put(&mut self, after: u64, label: &str, content: &Content) {
+    /// Stores what came of a claim, so many records after it, and counts it from this time: an environment can be frozen
+    /// before it reads a response. If that number is taken, others have gone on.
+    async fn put(&mut self, after: u64, label: &str, content: &Content, at: Now) {
         let Some((claim, _)) = self.memory.claim else { return };
         let number = claim.saturating_add(after);
         self.context.cache().waiting_for = None;
         match self.context.store.put(&record::id(number), label, &content.to_text()).await {
             Ok(Put::Done) => {
-                self.memory.taken = number;
+                (self.memory.taken, self.memory.seen) = (number, Some((number, at)));
                 return;
             }
             Ok(Put::Taken) => self.memory.taken = number,

@@ -50,7 +50,7 @@ impl<S: SecretStore + 'static, H: HttpClient + 'static> TokenSource<S, H> {
             && let Ok(memory) = self.memory.clone().try_lock_owned()
         {
             let mut acquisition = Acquisition::new(self.context.clone(), memory, Need::Any);
-            let _in_time = deadline.limit(acquisition.fail(error, REJECTED, 0, 2)).await;
+            let _in_time = deadline.limit(acquisition.fail(error, REJECTED, 0, 2, self.context.now())).await;
         }
     }
 

@@ -1,7 +1,7 @@
 //! Builds the function from its environment.
 
 use crate::aws::sdk::{self, Sdk};
-use crate::aws::secrets_manager::SecretsManager;
+use crate::aws::{scheduler::Scheduler, secrets_manager::SecretsManager};
 use crate::config::{self, Config};
 use crate::delivery::{Courier, Destinations};
 use crate::error::{ErrorType, WatchError};
@@ -12,7 +12,7 @@ use crate::watch::message::{Message, MessageSettings};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
 use crate::{checker::Checker, environment::Environment, handler::Handler, http::Connections, phase};
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The function as it runs on Lambda.
 pub type Function = Handler<SecretsManager, Connections, Aws>;
@@ -41,13 +41,15 @@ pub async fn function(environment: &Environment) -> Result<Function, WatchError>
         log_group: environment.get("AWS_LAMBDA_LOG_GROUP_NAME").map(str::to_owned),
         ..MessageSettings::default()
     };
-    let aws = Aws { sdk, topic_arn: config.topic_arn };
+    let aws = Aws { sdk, scheduler: OnceLock::new(), topic_arn: config.topic_arn };
     Ok(Handler::new(Checker::new(tokens), Courier::new(aws, config.limits, clock), settings, region))
 }
 
-/// SNS and EventBridge Scheduler. Their clients are made when they are needed: most invocations see no end of a watch.
+/// SNS and EventBridge Scheduler. Their clients are made when they are needed: most invocations see no end of a watch. That
+/// of Scheduler is made once: a check by a schedule that adapts uses it three times.
 pub struct Aws {
     sdk: Sdk,
+    scheduler: OnceLock<Scheduler>,
     topic_arn: Option<String>,
 }
 
@@ -63,7 +65,7 @@ impl Destinations for Aws {
     }
 
     async fn read_schedule(&self, arn: &ScheduleArn) -> Result<Option<(Schedule, GetScheduleOutput)>, WatchError> {
-        self.sdk.scheduler().read(arn).await
+        self.scheduler.get_or_init(|| self.sdk.scheduler()).read(arn).await
     }
 
     async fn update_schedule(
@@ -72,14 +74,14 @@ impl Destinations for Aws {
         whole: GetScheduleOutput,
         update: ScheduleUpdate,
     ) -> Result<(), WatchError> {
-        self.sdk.scheduler().update(arn, whole, update).await
+        self.scheduler.get_or_init(|| self.sdk.scheduler()).update(arn, whole, update).await
     }
 
     async fn delete_schedule(&self, arn: &ScheduleArn) -> Result<(), WatchError> {
-        self.sdk.scheduler().delete(arn).await
+        self.scheduler.get_or_init(|| self.sdk.scheduler()).delete(arn).await
     }
 
     async fn prepare_scheduler(&self) {
-        self.sdk.scheduler().preconnect().await;
+        self.scheduler.get_or_init(|| self.sdk.scheduler()).preconnect().await;
     }
 }

@@ -52,6 +52,7 @@ TABLE = {
     ZOHO_API: {
         "reset": (RECOVERED, "ZohoUnavailable"),
         "truncate": (RECOVERED, "ZohoUnavailable"),
+        "garbage": (RECOVERED, "ZohoUnavailable"),
         # A request that timed out is repeated by the next firing.
         "stall": ("ZohoUnavailable", "ZohoUnavailable"),
         "503 page": (RECOVERED, "ZohoUnavailable"),

@@ -167,9 +167,6 @@ class Environment:
         if request.method == "GET" and path == "invocation/next":
             return await self._next_invocation()
         body = await request.content.read()
-        if path == "init/error":
-            self._end_init(Invocation(body, ok=False))
-            return web.json_response({"status": "OK"}, status=202)
         _, request_id, kind = path.split("/")
         if self._current is None or self._current.request_id != request_id:
             error = {"errorType": "InvalidRequestID", "errorMessage": "Invalid request ID"}

@@ -157,7 +157,7 @@ def test_what_is_not_valid_sends_nothing(terminal, tmp_path, monkeypatch, argume
 @pytest.mark.parametrize(
     ("credentials", "arguments", "code", "line"),
     [
-        (CREDENTIALS, ["Deals", "7"], 0, "change_owner.READ in Deals; there is no job 7 (http"),
+        (CREDENTIALS, ["Deals", "7"], 0, "change_owner.READ in Deals; job 7 was not found (http"),
         ({**CREDENTIALS, "refresh_token": "1000.other"}, [], 5, "Not correct (asked for Leads): TokenRejected: "),
         ({"access_token": "SCOPE"}, ["Deals"], 5, "Not correct (asked for Deals): ScopeMismatch: "),
         ({"access_token": "OUTAGE"}, [], 7, "Not checked (asked for Leads): ZohoUnavailable: "),

@@ -83,7 +83,7 @@ impl<S: SecretStore + 'static> Checks<'_, S> {
         let (module, job_id) = (self.job.module.as_str(), self.job.job_id.as_str());
         let found = match self.check().await {
             Ok(status) => format!("; job {job_id} is {}", status.status.as_str()),
-            Err(error) if error.kind == ErrorType::JobNotFound => format!("; there is no job {job_id}"),
+            Err(error) if error.kind == ErrorType::JobNotFound => format!("; job {job_id} was not found"),
             Err(error) => {
                 let (code, what) = if error.kind.is_retryable() { (7, "Not checked") } else { (5, "Not correct") };
                 self.view.out(&format!("{what} (asked for {module}): {error}"));

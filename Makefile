@@ -87,7 +87,7 @@ step = @echo "check: $(1)"
 # Three lanes with a build directory each: one builder alone leaves a processor idle while it links.
 .PHONY: check
 check: ## run the whole gate: every lint, then every test
-	@$(MAKE) -j 3 package lint-rust-then-build-tests lint-all-else
+	@$(MAKE) -j 3 build lint-rust-then-build-tests lint-all-else
 	@$(MAKE) test
 
 .PHONY: lint
@@ -152,11 +152,11 @@ secrets: .venv/lint ## search the tree for credentials
 
 .PHONY: schemas
 schemas: ## write the JSON Schemas of requests, reports, errors, and messages into schemas/
-	@WRITE_SCHEMAS=1 $(CARGO) test --quiet --locked --all-features --test schemas
+	@WRITE_SCHEMAS=1 $(CARGO) test --quiet --locked --all-features --test library schemas
 
 .PHONY: golden
 golden: ## write the messages for every way a watch ends into tests/golden
-	@WRITE_GOLDEN=1 $(CARGO) test --quiet --locked --all-features --test messages
+	@WRITE_GOLDEN=1 $(CARGO) test --quiet --locked --all-features --test library messages
 
 .PHONY: fmt
 fmt: .venv/lint ## format everything

@@ -11,8 +11,9 @@ PATIENCE_SECONDS = 60.0
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = PATIENCE_SECONDS) -> None:
     """Poll a condition that another thread or process makes true. Raises TimeoutError with `what` was expected."""
-    end = time.monotonic() + seconds
+    end, pause = time.monotonic() + seconds, 0.01
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(f"{what} did not happen within {seconds:g} s")
-        time.sleep(0.01)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.1)  # a look can cost the processor more than what it waits for

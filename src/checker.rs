@@ -6,7 +6,7 @@ use crate::http::{HttpClient, Origin};
 use crate::phase;
 use crate::token::{CachedToken, Context, SecretStore, TokenSource};
 use crate::watch::{ids::Job, job::JobStatus};
-use crate::zoho::client::{self, Attempts, StatusRequest};
+use crate::zoho::status::{self, Attempts, StatusRequest};
 use crate::zoho::{data_center::DataCenter, hosts::ZohoHost};
 use std::time::Duration;
 
@@ -75,7 +75,7 @@ impl<S: SecretStore + 'static, H: HttpClient + 'static> Checker<S, H> {
                 clock,
                 repeats_timeouts,
             };
-            client::fetch_status(http, &request, attempts).await
+            status::fetch_status(http, &request, attempts).await
         };
         let (mut result, ()) = tokio::join!(fetch(&token), self.0.refresh_if_due(deadline));
         let mut rejected = Vec::new();

@@ -6,7 +6,7 @@ use crate::watch::report::{Limits, Report, State};
 use crate::watch::request::{Ask, Caller, Request};
 use crate::watch::rule::{has_worked, judge};
 use crate::watch::{ids::Location, message::MessageSettings, notice::Intervals, pacing::Bounds};
-use crate::zoho::client::Attempts;
+use crate::zoho::status::Attempts;
 use crate::{checker::Checker, deadline::Deadline, http::HttpClient, record, timestamp::Timestamp, token::SecretStore};
 use std::time::{Duration, Instant};
 

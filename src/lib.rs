@@ -1,6 +1,6 @@
 //! Watches a Zoho CRM mass change owner job: one check per invocation, and an announcement at the end.
 //!
-//! A module imports from lower layers only: `tests/module_order.rs` has the layers, docs/architecture.md explains them. What
+//! A module imports from lower layers only: `tests/library/module_order.rs` has the layers, docs/architecture.md explains them. What
 //! [`watch`] is made of does no I/O.
 
 pub(crate) mod arn;

@@ -1,4 +1,4 @@
-//! JSON Schemas of everything that callers and subscribers see. `tests/schemas.rs` keeps schemas/ current.
+//! JSON Schemas of everything that callers and subscribers see. `tests/library/schemas.rs` keeps schemas/ current.
 //!
 //! The response is described where it is defined. What has no type of its own, because the function reads or composes it
 //! field by field, is described here.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ def stub(directory: Path, *script: dict[str, Any], compose: dict[str, Any] | Non
     log = directory / "payloads"
     log.unlink(missing_ok=True)
     env = {"SCRIPT": json.dumps(script), "COMPOSE": json.dumps(compose), "PAYLOADS": str(log)}
+    env["PATH"] = str(Path(sys.executable).parent)  # not a version manager's python3, which starts a shell first
     return {"binary": SCRIPTED_FUNCTION, "env": env}
 
 

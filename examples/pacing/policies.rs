@@ -1,6 +1,6 @@
 //! The policies that are compared.
 
-use crate::simulation::Check;
+use super::simulation::Check;
 use mass_change_owner_status::watch::pacing;
 
 /// A policy: its name, and how long it waits after a check.

@@ -9,6 +9,7 @@
   previous release can read; no list here has that form.
 * moto waits in real time between retries and between looks at another execution. Here, both take a tenth.
 * An update of a schedule replaces everything. moto keeps what happens after its end.
+* moto parses a definition for each execution, and lists its own folders for each request. Here, it does both once.
 
 This code runs in moto's process, where the project is not importable: it imports only moto and botocore.
 """
@@ -28,6 +29,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.model import OperationModel
 from botocore.response import StreamingBody
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.scheduler.responses import EventBridgeSchedulerResponse
 from moto.settings import moto_server_port
 from moto.stepfunctions.exceptions import InvalidName, NameTooLongException
@@ -47,6 +49,8 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 )
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import WaitFunction
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.asl.utils import boto_client
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
@@ -64,6 +68,9 @@ def complete(speed: float) -> None:
     _accept_json_lines()
     _write_results()
     _update_all_of_a_schedule()
+    parsed = cache(AmazonStateLanguageParser.parse)
+    AmazonStateLanguageParser.parse = lambda text: (Preprocessor().visit(parsed(text)[1]), parsed(text)[1])
+    DomainDispatcherApplication.get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
     retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _SPEED / speed))
     wait = WaitFunction._wait_interval
     WaitFunction._wait_interval = lambda self, env, wait_seconds: wait(self, env, wait_seconds / speed)

@@ -2,78 +2,20 @@
 
 use crate::error::{ErrorType, WatchError};
 use crate::http::{HttpClient, NoResponse, Origin, TransportError};
-use crate::timestamp::{Clock, Timestamp};
-use crate::token::chain::{self, Memory, Need, Next, Stored, View, decide};
+use crate::timestamp::Timestamp;
+use crate::token::cache::{CachedToken, Context, Issued, Need, Now, REFRESH, Sharing, Timer};
+use crate::token::chain::{self, Memory, Next, Stored, View, decide};
 use crate::token::record::{self, Content, Identity, LEASE_LABEL, Record, RecordKind, TOKEN_LABEL};
 use crate::token::store::{Put, SecretStore, StoreError, Version};
-use crate::token::times::{CachedToken, Issued, Now, REFRESH, Timer};
 use crate::zoho::credentials::{AccessToken, Secret, TokenGrant};
-use crate::zoho::{ZohoSettings, exchange, hosts, oauth};
+use crate::zoho::{exchange, hosts, oauth};
 use secrecy::ExposeSecret;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
-use tokio::time::{Instant, sleep};
-
-/// What the store is used for besides the credentials.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sharing {
-    /// A token that others share is used, if there is one. Nothing is stored.
-    ReadOnly,
-    /// Tokens are shared.
-    ReadWrite,
-}
-
-/// What all acquisitions of a process share: the two services, the settings, the clocks, and the cache.
-pub(crate) struct Context<S, H> {
-    pub store: S,
-    pub http: H,
-    pub settings: ZohoSettings,
-    pub sharing: Sharing,
-    pub clock: Clock,
-    pub(super) cache: Mutex<TokenCache>,
-}
-
-/// What invocations and acquisitions share. An acquisition goes on when its invocation is over.
-#[derive(Default)]
-pub(super) struct TokenCache {
-    pub current: Option<Arc<CachedToken>>,
-    /// Until an invocation looks at the secret during its check; `None` for never.
-    next_look: Option<Timer>,
-    /// The error of an invocation whose time runs out now; `None` while Secrets Manager does not respond.
-    waiting_for: Option<WatchError>,
-}
-
-/// How often an environment that is invoked looks at the secret: for replaced credentials, and for the next token.
-const LOOK_EVERY: Duration = Duration::from_secs(300);
+use tokio::time::sleep;
 
 impl<S, H> Context<S, H> {
-    pub(super) fn now(&self) -> Now {
-        Now { at: (self.clock)(), instant: Instant::now().into_std() }
-    }
-
-    pub(super) fn cache(&self) -> MutexGuard<'_, TokenCache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The token in memory, if it can be used and it is time to look at the secret again.
-    pub(super) fn look_due(&self) -> Option<Arc<CachedToken>> {
-        let (now, mut cache) = (self.now(), self.cache());
-        let token = cache.current.clone().filter(|token| token.is_usable(now.at))?;
-        cache.next_look.filter(|timer| timer.left(now).is_zero())?;
-        cache.next_look = Some(Timer { started: now, duration: LOOK_EVERY });
-        Some(token)
-    }
-
-    /// The error of an invocation whose time has run out.
-    pub(super) fn timeout_error(&self) -> WatchError {
-        self.cache().waiting_for.clone().unwrap_or_else(|| {
-            let hint = NoResponse::TimedOut.hint(Some("secretsmanager"));
-            let message = format!("timed out using the secret (Secrets Manager did not respond). {hint}");
-            WatchError::new(ErrorType::SecretUnavailable, message)
-        })
-    }
-
     /// The token of a record that began then, if it is one.
     fn token_of(&self, record: &Content, began: Timestamp, is_own: bool, stored: &Stored) -> Option<Arc<CachedToken>> {
         let RecordKind::Token { access_token, api_domain, expires_at } = &record.kind else { return None };
@@ -135,10 +77,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
                 break token;
             }
         };
-        let next_look = Timer { started: self.context.now(), duration: LOOK_EVERY };
-        let mut cache = self.context.cache();
-        cache.next_look = token.issued.is_some().then_some(next_look);
-        cache.current = Some(token.clone());
+        self.context.keep(&token);
         Ok(token)
     }
 

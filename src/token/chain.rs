@@ -4,8 +4,8 @@
 //! first *see* it (the rule of the DynamoDB Lock Client). So the holder's ends first, whatever the clocks say.
 
 use crate::error::{ErrorType, WatchError};
+use crate::token::cache::{CachedToken, Need, Now, Timer};
 use crate::token::record::{Identity, Record, RecordKind};
-use crate::token::times::{CachedToken, Now, Timer};
 use crate::zoho::credentials::{Secret, TokenGrant};
 use crate::zoho::hosts::ZohoHost;
 use std::collections::BTreeMap;
@@ -51,16 +51,6 @@ pub(super) fn lasts(kind: ErrorType, failures: u32, is_claimed: bool) -> Duratio
     let shortest = if is_claimed || failures == 0 { 0 } else { 1_200 };
     let lasts = Duration::from_secs(first).saturating_mul(4_u32.saturating_pow(failures));
     lasts.clamp(Duration::from_secs(shortest), LONGEST_FAILURE)
-}
-
-/// What a token is needed for.
-pub(super) enum Need {
-    /// A check.
-    Any,
-    /// Zoho rejected these.
-    Replacement(Vec<Arc<CachedToken>>),
-    /// This one, which can still be used, may end soon.
-    Successor(Arc<CachedToken>),
 }
 
 /// The chain as it was read just now, by its numbers.
@@ -140,15 +130,6 @@ pub(super) enum Next {
 }
 
 impl Need {
-    pub(super) fn accepts(&self, token: &CachedToken, now: Now) -> bool {
-        token.is_usable(now.at)
-            && match self {
-                Self::Any => true,
-                Self::Replacement(rejected) => rejected.iter().all(|rejected| rejected.token != token.token),
-                Self::Successor(present) => token.token != present.token && !token.is_refresh_due(now.at),
-            }
-    }
-
     /// Rule 1: the token to use.
     pub(super) fn choose(&self, view: &View, now: Now) -> Option<Arc<CachedToken>> {
         match self {

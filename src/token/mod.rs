@@ -6,15 +6,14 @@
 //! docs/token-sharing.md has the rules, the formats, the guarantees, and what it costs.
 
 mod acquire;
+mod cache;
 mod chain;
 mod record;
 mod source;
 mod store;
-mod times;
 
-pub(crate) use acquire::Context;
-pub use acquire::Sharing;
+pub(crate) use cache::Context;
+pub use cache::{CachedToken, Sharing};
 pub use record::{LEASE_LABEL, TOKEN_LABEL};
 pub use source::TokenSource;
 pub use store::{Put, SecretStore, StoreError, Version};
-pub use times::CachedToken;

@@ -4,13 +4,12 @@ use crate::http::Origin;
 use data_center::DataCenter;
 use std::time::Duration;
 
-pub mod client;
 pub mod credentials;
 pub mod data_center;
 pub mod exchange;
 pub mod hosts;
 pub mod oauth;
-pub mod response;
+pub mod status;
 #[cfg(test)]
 mod tests;
 

@@ -6,7 +6,7 @@ use crate::tests::at;
 use crate::zoho::exchange::{self, Exchange};
 use crate::zoho::hosts::ZohoHost;
 use crate::zoho::hosts::ZohoServer::{self, Accounts, Api};
-use crate::zoho::{oauth, response};
+use crate::zoho::{oauth, status};
 use ::http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 
 fn host(server: ZohoServer) -> ZohoHost {
@@ -48,7 +48,7 @@ fn job_statuses() {
         let initials = ["\"T\"", "\"U\"", "\"N\"", "\"F\""].into_iter().zip(operation::COUNTS);
         let job = initials.fold(job.to_owned(), |job, (key, name)| job.replace(key, &format!("{name:?}")));
         // Any 2xx with the documented body.
-        let read = response::classify(&exchange(&host(Api), 202, &format!(r#"{{"data":[{job}],"info":{{}}}}"#)));
+        let read = status::classify(&exchange(&host(Api), 202, &format!(r#"{{"data":[{job}],"info":{{}}}}"#)));
         assert_eq!(read.unwrap(), crate::tests::job(status, counts), "{job}");
     }
 }
@@ -153,7 +153,7 @@ fn errors() {
         let (host, body) = (&host(server), (row != TOO_LONG).then(|| body(row).into()));
         let exchange = Exchange { body, ..exchange(host, status, "") };
         let error = match server {
-            Api => response::classify(&exchange).expect_err(row),
+            Api => status::classify(&exchange).expect_err(row),
             Accounts => oauth::classify(&exchange, "A.b").expect_err(row),
         };
         let text = format!("{:?} {:?} {error}\n", error.cause, error.retry_after);

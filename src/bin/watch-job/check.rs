@@ -9,7 +9,7 @@ use mass_change_owner_status::watch::job::{JobStatus, Outcome};
 use mass_change_owner_status::watch::report::{Limits, Report};
 use mass_change_owner_status::watch::{ids::Job, ids::Location, request::Request, rule::judge};
 use mass_change_owner_status::{checker::Checker, deadline::Deadline, http::Connections, operation};
-use mass_change_owner_status::{timestamp::Timestamp, zoho::client::Attempts};
+use mass_change_owner_status::{timestamp::Timestamp, zoho::status::Attempts};
 use std::{sync::Arc, time::Duration};
 
 /// One check, with all its attempts. On Lambda, the function's timeout bounds it.

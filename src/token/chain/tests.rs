@@ -1,8 +1,8 @@
 //! The decision as a table: what was read, when it was first seen, and what follows.
 
 use super::*;
-use crate::token::times::tests::{later, some_time};
-use crate::token::{record::Content, times::Issued};
+use crate::token::cache::tests::{later, some_time};
+use crate::token::{cache::Issued, record::Content};
 use crate::zoho::{credentials::AccessToken, hosts::ZohoServer};
 
 fn token(name: &str, now: Now, age: i64, is_own: bool) -> Arc<CachedToken> {

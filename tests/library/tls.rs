@@ -1,7 +1,5 @@
 //! The TLS client that ships, against a server with a certificate of its own authority.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use http::{HeaderMap, Method};
 use mass_change_owner_status::config::Config;
 use mass_change_owner_status::http::{

@@ -1,15 +1,8 @@
 //! Properties of pacing: its bounds for any input, and its targets on the simulated jobs of the benchmark.
 
-#![allow(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    clippy::unwrap_used,
-    reason = "the simulation's numbers are its own"
-)]
-
-#[path = "../examples/pacing/policies.rs"]
+#[path = "../../examples/pacing/policies.rs"]
 mod policies;
-#[path = "../examples/pacing/simulation.rs"]
+#[path = "../../examples/pacing/simulation.rs"]
 mod simulation;
 
 use mass_change_owner_status::timestamp::Timestamp;

@@ -1,5 +1,4 @@
 //! The committed JSON Schemas are those of the types.
-#![cfg(feature = "schemas")]
 
 use mass_change_owner_status::schema;
 use std::fs;

@@ -1,8 +1,11 @@
-//! Time as the protocol sees it, and until when a token can be used. Pure.
+//! The token in memory, and until when it can be used: time as the protocol sees it.
 
-use crate::timestamp::Timestamp;
-use crate::zoho::{credentials::AccessToken, hosts::ZohoHost};
+use crate::error::{ErrorType, WatchError};
+use crate::http::NoResponse;
+use crate::timestamp::{Clock, Timestamp};
+use crate::zoho::{ZohoSettings, credentials::AccessToken, hosts::ZohoHost};
 use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// One moment. The monotonic clock stands still while an environment is frozen; the wall clock can be wrong or be set.
@@ -100,6 +103,96 @@ impl CachedToken {
 
     pub(super) fn is_refresh_due(&self, now: Timestamp) -> bool {
         self.issued.as_ref().is_some_and(|issued| issued.refresh_at <= now)
+    }
+}
+
+/// What a token is needed for.
+pub(super) enum Need {
+    /// A check.
+    Any,
+    /// Zoho rejected these.
+    Replacement(Vec<Arc<CachedToken>>),
+    /// This one, which can still be used, may end soon.
+    Successor(Arc<CachedToken>),
+}
+
+impl Need {
+    /// Whether this token will do.
+    pub(super) fn accepts(&self, token: &CachedToken, now: Now) -> bool {
+        token.is_usable(now.at)
+            && match self {
+                Self::Any => true,
+                Self::Replacement(rejected) => rejected.iter().all(|rejected| rejected.token != token.token),
+                Self::Successor(present) => token.token != present.token && !token.is_refresh_due(now.at),
+            }
+    }
+}
+
+/// What the store is used for besides the credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// A token that others share is used, if there is one. Nothing is stored.
+    ReadOnly,
+    /// Tokens are shared.
+    ReadWrite,
+}
+
+/// What all acquisitions of a process share: the two services, the settings, the clocks, and the cache.
+pub(crate) struct Context<S, H> {
+    pub store: S,
+    pub http: H,
+    pub settings: ZohoSettings,
+    pub sharing: Sharing,
+    pub clock: Clock,
+    pub(super) cache: Mutex<TokenCache>,
+}
+
+/// What invocations and acquisitions share. An acquisition goes on when its invocation is over.
+#[derive(Default)]
+pub(super) struct TokenCache {
+    pub current: Option<Arc<CachedToken>>,
+    /// Until an invocation looks at the secret during its check; `None` for never.
+    next_look: Option<Timer>,
+    /// The error of an invocation whose time runs out now; `None` while Secrets Manager does not respond.
+    pub waiting_for: Option<WatchError>,
+}
+
+/// How often an environment that is invoked looks at the secret: for replaced credentials, and for the next token.
+const LOOK_EVERY: Duration = Duration::from_secs(300);
+
+impl<S, H> Context<S, H> {
+    pub(super) fn now(&self) -> Now {
+        Now { at: (self.clock)(), instant: tokio::time::Instant::now().into_std() }
+    }
+
+    pub(super) fn cache(&self) -> MutexGuard<'_, TokenCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The token in memory, if it can be used and it is time to look at the secret again.
+    pub(super) fn look_due(&self) -> Option<Arc<CachedToken>> {
+        let (now, mut cache) = (self.now(), self.cache());
+        let token = cache.current.clone().filter(|token| token.is_usable(now.at))?;
+        cache.next_look.filter(|timer| timer.left(now).is_zero())?;
+        cache.next_look = Some(Timer { started: now, duration: LOOK_EVERY });
+        Some(token)
+    }
+
+    /// The error of an invocation whose time has run out.
+    pub(super) fn timeout_error(&self) -> WatchError {
+        self.cache().waiting_for.clone().unwrap_or_else(|| {
+            let hint = NoResponse::TimedOut.hint(Some("secretsmanager"));
+            let message = format!("timed out using the secret (Secrets Manager did not respond). {hint}");
+            WatchError::new(ErrorType::SecretUnavailable, message)
+        })
+    }
+
+    /// The token of the invocations to come.
+    pub(super) fn keep(&self, token: &Arc<CachedToken>) {
+        let next_look = Timer { started: self.now(), duration: LOOK_EVERY };
+        let mut cache = self.cache();
+        cache.next_look = token.issued.is_some().then_some(next_look);
+        cache.current = Some(token.clone());
     }
 }
 

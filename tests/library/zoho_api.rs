@@ -1,21 +1,13 @@
 //! The status request over real sockets: what is sent, what is sent again, and when the function gives up.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "tests"
-)]
-
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::http::{Connections, HttpClient, Origin};
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
 use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
 use mass_change_owner_status::zoho::ZohoSettings;
-use mass_change_owner_status::zoho::client::{self, Attempts, StatusRequest};
 use mass_change_owner_status::zoho::credentials::AccessToken;
 use mass_change_owner_status::zoho::hosts::{ZohoHost, ZohoServer};
+use mass_change_owner_status::zoho::status::{self, Attempts, StatusRequest};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -96,7 +88,7 @@ impl Api {
             clock: &clock,
             repeats_timeouts,
         };
-        let result = client::fetch_status(&self.http, &request, &mut attempts).await;
+        let result = status::fetch_status(&self.http, &request, &mut attempts).await;
         let name = result.map_or_else(|error| error.kind.name().to_owned(), |job| job.status.as_str().to_owned());
         (name, attempts.sent)
     }

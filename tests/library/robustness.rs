@@ -3,21 +3,13 @@
 //! Each boundary has inputs in `tests/corpus`, a line each. They are tried as they are, then edited: what is nearly right
 //! reaches further than what is not.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "tests"
-)]
-
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration};
 use mass_change_owner_status::watch::ids::Location;
 use mass_change_owner_status::watch::request::{Ask, Request};
 use mass_change_owner_status::zoho::{credentials::Secret, exchange::Exchange};
-use mass_change_owner_status::zoho::{hosts, oauth, response};
+use mass_change_owner_status::zoho::{hosts, oauth, status};
 use mass_change_owner_status::{config::Config, deadline::Deadline, timestamp::Timestamp};
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
@@ -142,7 +134,7 @@ fn payloads() {
 #[test]
 fn responses_of_the_api() {
     holds_for("responses", |text| {
-        with_exchange(text, true, |exchange| match response::classify(exchange) {
+        with_exchange(text, true, |exchange| match status::classify(exchange) {
             Ok(job) => {
                 let status = job.status.as_str();
                 assert!(exchange.status.is_success() && status.chars().count() <= 100, "{status}");

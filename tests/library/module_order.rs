@@ -1,8 +1,6 @@
 //! Modules import from lower layers only, and never in a circle: this table is what the gate holds the code to. One public
 //! name is one type.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

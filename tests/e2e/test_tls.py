@@ -1,4 +1,4 @@
-"""TLS to every service: only certificates of the bundle in SSL_CERT_FILE are trusted. tests/library/tls.rs has the reasons."""
+"""TLS to every service: only certificates of the bundle in SSL_CERT_FILE are trusted. See tests/library/tls.rs."""
 
 from __future__ import annotations
 

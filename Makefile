@@ -34,10 +34,10 @@ watch-job: ## build the terminal watch, target/release/watch-job
 # Both programs, built for a first look: no optimization, no linker of its own.
 .PHONY: quick-build
 quick-build:
-	@$(CARGO) build --quiet --locked --features cli --bins
+	@$(CARGO) build --quiet --locked --profile quick --features terminal --bins
 
 .PHONY: run
-run: ## show watches on this machine, from their start to the email, without an account (a minute, after the build)
+run: ## show watches on this machine, from their start to the email, without an account (30 seconds, after the build)
 	@$(MAKE) -j 2 .venv/stack quick-build
 	@$(PY) -m local.demo
 

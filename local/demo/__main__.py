@@ -16,7 +16,7 @@ from local.stack import QUICK_BINARY, Stack
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local.demo", description=__doc__)
-    parser.add_argument("--speed", type=float, default=30, help="how much faster than real time it is (30)")
+    parser.add_argument("--speed", type=float, default=50, help="how much faster than real time it is (50)")
     parser.add_argument("--binary", type=Path, default=QUICK_BINARY, help="the function (that of `make run`)")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, _exit)

@@ -16,10 +16,10 @@ from local.wait import wait_until
 MINUTE = 60
 _WARNING = "33"  # yellow
 # In simulated seconds since the start of the first job.
-OUTAGE = (4 * MINUTE, 7 * MINUTE)
-SECOND_JOB = 8 * MINUTE
-WATCHED = {"module": "Leads", "total": 50_000, "failed": 500, "queue_seconds": MINUTE, "run_seconds": 14 * MINUTE}
-SCHEDULED = {"module": "Deals", "total": 20_000, "shape": "decelerating", "run_seconds": 9 * MINUTE}
+OUTAGE = (3 * MINUTE, 5 * MINUTE)
+SECOND_JOB = 5 * MINUTE
+WATCHED = {"module": "Leads", "total": 50_000, "failed": 500, "queue_seconds": MINUTE, "run_seconds": 9 * MINUTE}
+SCHEDULED = {"module": "Deals", "total": 20_000, "shape": "decelerating", "run_seconds": 5 * MINUTE}
 STRANGER = {"module": "Contacts", "job_id": "3652397000000000000", "label": "a typo of mine"}
 
 
@@ -45,7 +45,7 @@ def tell(stack: Stack, deployment: Deployment) -> bool:
     meanwhile = threading.Thread(target=happen, name="meanwhile", daemon=True)
     meanwhile.start()
     narrator.part(
-        f"A state machine watches job {first['job_id']}: 50,000 Leads in 15 minutes.",
+        f"A state machine watches job {first['job_id']}: 50,000 Leads in 10 minutes.",
         "It shows few checks and an end that is noticed soon. Waits grow while little is known, and shrink toward the"
         f" end. From minute {OUTAGE[0] // 60} to {OUTAGE[1] // 60}, Zoho fails, and the watch outlasts it.",
     )
@@ -54,7 +54,7 @@ def tell(stack: Stack, deployment: Deployment) -> bool:
     as_expected = execution.status == "SUCCEEDED" and execution.output["outcome"] == "PARTIALLY_SUCCEEDED"
 
     narrator.part(
-        f"A schedule watches job {second[0]['job_id']}: 20,000 Deals in 9 minutes.",
+        f"A schedule watches job {second[0]['job_id']}: 20,000 Deals in 5 minutes.",
         "It shows the same for a fiftieth of the cost: after each check, the function moves the schedule to the time"
         " of the next one, and at the end, it deletes the schedule.",
     )

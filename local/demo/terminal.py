@@ -12,7 +12,7 @@ from local.stack import Stack
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILDS = [ROOT / "target/release/watch-job", ROOT / "target/debug/watch-job"]
+BUILDS = [ROOT / "target" / profile / "watch-job" for profile in ("release", "debug", "quick")]
 PARTIALLY_SUCCEEDED = 3
 
 

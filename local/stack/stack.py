@@ -29,7 +29,7 @@ from local.zoho_simulator import Zoho
 
 TARGET = Path(__file__).resolve().parents[2] / "target"
 RELEASE_BINARY = TARGET / "lambda/mass-change-owner-status/bootstrap"
-QUICK_BINARY = TARGET / "debug/mass-change-owner-status"
+QUICK_BINARY = TARGET / "quick/mass-change-owner-status"
 """That of `make run` and `make stack`."""
 
 T = TypeVar("T")

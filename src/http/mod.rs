@@ -6,7 +6,6 @@
 pub mod connections;
 pub mod origin;
 pub(crate) mod preconnect;
-pub(crate) mod retry_after;
 
 pub use connections::Connections;
 pub use origin::Origin;

@@ -15,18 +15,6 @@ use std::time::Duration;
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::sleep;
 
-impl<S, H> Context<S, H> {
-    /// The token of a record that began then, if it is one.
-    fn token_of(&self, record: &Content, began: Timestamp, is_own: bool, stored: &Stored) -> Option<Arc<CachedToken>> {
-        let RecordKind::Token { access_token, api_domain, expires_at } = &record.kind else { return None };
-        let issued = Issued::new(is_own, began, Timestamp::parse(expires_at)?, self.now().at, fastrand::i64(REFRESH));
-        let named = api_domain.as_ref().and_then(|text| Origin::parse(text).ok());
-        let variable = self.settings.api_domain.as_ref();
-        let api = hosts::api(variable, &stored.secret, &stored.accounts, named.as_ref());
-        Some(Arc::new(CachedToken { token: AccessToken::parse(access_token)?, api, issued: Some(issued) }))
-    }
-}
-
 /// One acquisition at work. The guard makes it the only one of this process.
 pub(super) struct Acquisition<S, H> {
     context: Arc<Context<S, H>>,
@@ -122,12 +110,23 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
             read => {
                 let record = read?.and_then(|version| Record::parse(&version, &stored.identity));
                 view.records.extend(record.map(|record| (record.number, record)));
-                let token_of = |record: &Record| self.context.token_of(&record.content, record.created, false, stored);
+                let token_of = |record: &Record| self.token_of(&record.content, record.created, false, stored);
                 let token = view.ours().find_map(token_of);
                 view.token = token;
             }
         }
         Ok(())
+    }
+
+    /// The token of a record that began then, if it is one.
+    fn token_of(&self, record: &Content, began: Timestamp, is_own: bool, stored: &Stored) -> Option<Arc<CachedToken>> {
+        let RecordKind::Token { access_token, api_domain, expires_at } = &record.kind else { return None };
+        let issued =
+            Issued::new(is_own, began, Timestamp::parse(expires_at)?, self.context.now().at, fastrand::i64(REFRESH));
+        let named = api_domain.as_ref().and_then(|text| Origin::parse(text).ok());
+        let variable = self.context.settings.api_domain.as_ref();
+        let api = hosts::api(variable, &stored.secret, &stored.accounts, named.as_ref());
+        Some(Arc::new(CachedToken { token: AccessToken::parse(access_token)?, api, issued: Some(issued) }))
     }
 
     /// Those that were read, or else the last ones.
@@ -246,7 +245,7 @@ impl<S: SecretStore, H: HttpClient> Acquisition<S, H> {
                 // Its life counts from the request: an environment can be frozen before it reads the response.
                 let content = Content::new(RecordKind::token(&issued, now.at), &stored.identity, 0);
                 self.put(1, TOKEN_LABEL, &content, now).await;
-                context.token_of(&content, now.at, true, &stored)
+                self.token_of(&content, now.at, true, &stored)
             }
             Err(error) => {
                 let lasts = chain::lasts(error.kind, failures, self.memory.claim.is_some());

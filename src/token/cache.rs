@@ -189,10 +189,8 @@ impl<S, H> Context<S, H> {
 
     /// The token of the invocations to come.
     pub(super) fn keep(&self, token: &Arc<CachedToken>) {
-        let next_look = Timer { started: self.now(), duration: LOOK_EVERY };
-        let mut cache = self.cache();
-        cache.next_look = token.issued.is_some().then_some(next_look);
-        cache.current = Some(token.clone());
+        let next_look = token.issued.is_some().then(|| Timer { started: self.now(), duration: LOOK_EVERY });
+        *self.cache() = TokenCache { current: Some(token.clone()), next_look, waiting_for: None };
     }
 }
 

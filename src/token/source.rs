@@ -1,9 +1,8 @@
 //! Where an invocation gets its token: from memory, or from the only acquisition of this process (single flight).
 
-use crate::token::acquire::Acquisition;
 use crate::token::cache::{CachedToken, Context, Need, Sharing};
 use crate::token::chain::{Memory, REJECTED};
-use crate::token::store::SecretStore;
+use crate::token::{acquire::Acquisition, store::SecretStore};
 use crate::{deadline::Deadline, error::WatchError, http::HttpClient, timestamp::Clock, zoho::ZohoSettings};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

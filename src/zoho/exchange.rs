@@ -5,7 +5,7 @@
 //! Sources: docs/zoho-api.md, "Errors".
 
 use crate::error::{ErrorCause, ErrorType, WatchError};
-use crate::http::{HttpClient, HttpRequest, HttpResponse, NoResponse, TransportError, retry_after, summary};
+use crate::http::{HttpClient, HttpRequest, HttpResponse, NoResponse, TransportError, summary};
 use crate::json::{Fields, Kind};
 use crate::redact;
 use crate::timestamp::Timestamp;
@@ -14,6 +14,8 @@ use ::http::header::{ACCEPT, ACCEPT_ENCODING, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Number, value::RawValue};
 use std::borrow::Cow;
+use std::time::Duration;
+use time::{OffsetDateTime, format_description::well_known::Rfc2822};
 
 /// One response, and what it is judged by.
 #[derive(Debug, Clone)]
@@ -111,7 +113,7 @@ impl Exchange<'_> {
         let in_body = error.details.get("retry_after").map(|value| value.get().trim_matches('"'));
         let in_header = self.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let mut waits = [in_body, in_header].into_iter().flatten();
-        let retry_after = waits.find_map(|text| retry_after::parse(text, self.now.epoch_seconds()));
+        let retry_after = waits.find_map(|text| parse_retry_after(text, self.now.epoch_seconds()));
         WatchError { retry_after, ..self.describe(kind, what, &returned, advice) }
     }
 
@@ -197,4 +199,15 @@ impl<'a> ZohoError<'a> {
         let named = names.find_map(|name| self.details.parse::<String>(name));
         named.is_none_or(|name| name == "job_id")
     }
+}
+
+/// How long the server asks to wait: seconds, or an HTTP date (RFC 9110, section 10.2.3), counted from `now` (seconds since
+/// the epoch). A date in the past is a wait of zero.
+fn parse_retry_after(text: &str, now: i64) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse::<f64>() {
+        // What does not fit is longer than any invocation.
+        return Duration::try_from_secs_f64(seconds).ok().or((seconds > 0.0).then_some(Duration::MAX));
+    }
+    let until = OffsetDateTime::parse(text.trim(), &Rfc2822).ok()?.unix_timestamp();
+    Some(Duration::from_secs(u64::try_from(until.saturating_sub(now)).unwrap_or(0)))
 }

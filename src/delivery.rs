@@ -8,7 +8,7 @@ use crate::watch::message::{Message, MessageSettings};
 use crate::watch::report::{Limits, Report, State};
 use crate::watch::request::{Caller, History, Request};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
-use crate::watch::{event::Event, ids::ScheduleArn};
+use crate::watch::{event::Event, ids::Location, ids::ScheduleArn};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -134,26 +134,29 @@ impl<D: Destinations> Courier<D> {
         }
     }
 
-    /// The start of a schedule's watch is what its request says, otherwise the creation of the schedule. Before a watch
-    /// ends at its limit, the schedule is read: a watch is never older than its schedule.
-    pub async fn find_start(&self, request: &mut Request, deadline: Deadline) {
+    /// Completes what a request says of its watch. It starts with its schedule, if not later. Before an end that only the
+    /// request speaks for, the schedule is read: the Input of one that adapts can know more than an event that comes twice.
+    pub async fn complete(&self, request: &mut Request, is_permanent: bool, deadline: Deadline) {
         let Caller::Schedule { arn, .. } = &request.caller else { return };
-        let began = request.history.began;
-        if began.is_some_and(|began| !self.limits.is_over(began, self.now())) {
+        let (began, now) = (request.history.began, self.now());
+        let is_first = is_permanent && request.history.status.is_none();
+        if !is_first && began.is_some_and(|began| !self.limits.is_over(began, now)) {
             return;
         }
-        let created_at = match self.read(arn, deadline).await {
-            Ok(schedule) => schedule.and_then(|schedule| schedule.created_at),
-            Err(error) => {
-                tracing::warn!(%error, "the start of this watch is not known, so WATCH_LIMIT_SECONDS does not end it");
-                None
-            }
-        };
+        let read = self.read(arn, deadline).await.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the schedule cannot be read: without a start, WATCH_LIMIT_SECONDS does not end its watch");
+            None
+        });
+        // Not one that has got the name of this one since.
+        let schedule = read.filter(|schedule| schedule.is_of(request, now));
+        let created_at = schedule.as_ref().and_then(|schedule| schedule.created_at);
+        if is_first && let Some(schedule) = schedule {
+            request.history = Request::parse(&schedule.input, now, &Location::default()).history;
+        }
         // A few minutes are the clock of whoever created the schedule. They must not change the ID of the end, whether the
         // schedule can still be read or not.
-        let is_same = |began: &Timestamp| {
-            created_at.is_none_or(|created| created <= began.plus_seconds(History::CLOCK_DIFFERENCE))
-        };
+        let is_same =
+            |began: &Timestamp| created_at.is_none_or(|at| at <= began.plus_seconds(History::CLOCK_DIFFERENCE));
         request.history.began = began.filter(is_same).or(created_at);
     }
 

@@ -82,7 +82,7 @@ where
             }
             Ask::Reject(error, _) => {
                 let error = error.clone();
-                self.courier.find_start(request, deadline).await;
+                self.courier.complete(request, false, deadline).await;
                 return judge(request, error, &self.courier.limits, self.courier.now());
             }
             Ask::Check(job) => job.clone(),
@@ -102,7 +102,8 @@ where
             }
         };
         if !matches!(&checked, Ok(job) if job.status.is_finished()) {
-            self.courier.find_start(request, deadline).await;
+            let is_permanent = checked.as_ref().is_err_and(|error| !error.kind.is_retryable());
+            self.courier.complete(request, is_permanent, deadline).await;
         }
         if let Err(error) = &checked
             && error.cause == ErrorCause::NoContent

@@ -1,7 +1,6 @@
 //! Watches a Zoho CRM mass change owner job: one check per invocation, and an announcement at the end.
 //!
-//! A module imports from lower layers only: `tests/library/module_order.rs` has the layers, docs/architecture.md explains them. What
-//! [`watch`] is made of does no I/O.
+//! A module imports from lower layers only (tests/library/module_order.rs). What [`watch`] is made of does no I/O.
 
 pub(crate) mod arn;
 pub mod aws;

@@ -1,5 +1,4 @@
 //! Metrics in CloudWatch's embedded metric format: lines on standard output, which CloudWatch Logs turns into metrics.
-//! No request is sent for them.
 //!
 //! The names, units, and dimensions are public (docs/metrics.md). Dimensions have few values: a name of the function, of
 //! an outcome, or of an error, and never the ID of a job. Without [`init`], as in tests and in the terminal watch,

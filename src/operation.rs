@@ -10,6 +10,10 @@ pub const MODULE_SCOPE: &str = "ZohoCRM.change_owner.leads.READ";
 pub const START_SCOPE: &str = "ZohoCRM.change_owner.CREATE";
 /// The names of the counts in a response: total, updated, not updated, and failed.
 pub const COUNTS: [&str; 4] = ["Total_Count", "Updated_Count", "Not_Updated_Count", "Failed_Count"];
+/// What the user of the credentials must be permitted to do.
+pub const PERMISSION: &str = "change owners";
+/// The filter that shows the records that were not changed.
+pub const UNCHANGED: &str = "owner is not the new owner";
 /// As subjects name it.
 pub const NAME: &str = "owner change";
 /// As sentences name it.

@@ -1,8 +1,7 @@
 //! Where the time of INIT goes: a line for each phase at DEBUG, with its length in `microseconds`.
 //!
 //! `init` (from `main` to the first request for an invocation) is `init.config` (the environment, TLS, the HTTP client),
-//! `init.aws` (the SDK), and the longer of `init.secret` (with a token) and `init.connect` (to Zoho), which run in parallel
-//! if a variable names the host. If only the secret does, they run one after the other.
+//! `init.aws` (the SDK), and the longer of `init.secret` (with a token) and `init.connect` (to Zoho), which can overlap.
 
 use std::time::Instant;
 

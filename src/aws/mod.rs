@@ -6,6 +6,5 @@ pub(crate) mod scheduler;
 pub mod sdk;
 pub mod secrets_manager;
 pub(crate) mod sns;
-
 #[cfg(test)]
 mod tests;

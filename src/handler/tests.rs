@@ -156,12 +156,14 @@ async fn watches_by_schedules() {
     let since = |age| json!({"first_checked_at": ago(age)});
     let id = |outcome: &str, age| format!("publish Leads-1-{outcome}-{}-group.watch", ago(age).epoch_seconds());
     let timed_out = &*format!("read, {}, read, delete", id("WATCH_TIMED_OUT", OVER));
-    let failed = &*format!("{}, read, delete", id("WATCH_FAILED", 60));
+    let late = &*format!("read, {}, read", id("WATCH_TIMED_OUT", OVER));
+    let [invalidated, failed] = ["", "read, "].map(|read| format!("{read}{}, read, delete", id("WATCH_FAILED", 60)));
     let notice = &*id("STILL_RUNNING", 100);
     let done = "publish Leads-1-SUCCEEDED, read, delete";
     let noticed = with(&since(3_700), &json!({"checked_at": ago(200)}));
     let quiet = |age| with(&since(age), &json!({"notify": false}));
     let invalid = with(&since(60), &json!({"notify": 1}));
+    let known = |age, input: Value| with(&since(age), &json!({"input": input}));
     let adapts = || json!({"adapt": true, "first_checked_at": ago(60)});
     for (zoho, fails, age, extra, expected, steps) in [
         (COMPLETED, "", 60, json!({}), "SUCCEEDED published deleted", done),
@@ -174,8 +176,11 @@ async fn watches_by_schedules() {
         // A watch is never older than its schedule: its start was copied.
         (RUNNING, "", 30, since(3 * DAY), "goes on", "read"),
         // Nobody would learn of an end that leaves the job open.
-        (DENIED, "", 60, quiet(60), "WATCH_FAILED PermissionDenied published deleted", failed),
-        (RUNNING, "", 60, invalid, "WATCH_FAILED InvalidInput published deleted", failed),
+        (DENIED, "", 60, quiet(60), "WATCH_FAILED PermissionDenied published deleted", &*failed),
+        (RUNNING, "", 60, invalid, "WATCH_FAILED InvalidInput published deleted", &*invalidated),
+        // An event that comes twice knows less than its schedule, and a late one is not of the watch that has its name now.
+        (DENIED, "", 60, known(60, json!({"status": "RUNNING"})), "goes on PermissionDenied", "read"),
+        (DENIED, "", 30, known(OVER, since(30)), "WATCH_TIMED_OUT PermissionDenied published kept", late),
         // The start is not known.
         (DENIED, "read", 60, json!({}), "goes on PermissionDenied", "read"),
         // What fails after the check is the error.
@@ -189,7 +194,7 @@ async fn watches_by_schedules() {
     ] {
         let request = with(&of(&json!({"schedule_arn": SCHEDULE})), &extra);
         let services = Services::new(&[zoho], fails);
-        services.create(age, &request);
+        services.create(age, &with(&request, request.get("input").unwrap_or(&json!({}))));
         let result = invoke(&services.function(), &request).await;
         assert_eq!((&*result, &*services.log()), (expected, steps), "{zoho:?} {fails} {request}");
     }
@@ -203,7 +208,7 @@ async fn an_end_is_told_once() {
     for (fails, responses, then) in [
         ("delete", &[COMPLETED][..], "read, read, delete"),
         ("delete", &[DENIED, COMPLETED], "read, read, delete"),
-        ("read", &[COMPLETED, DENIED], "read, read"),
+        ("read", &[COMPLETED, DENIED], "read, read, read"),
         // Nobody knows whether it is the same watch: a lost end is worse than two.
         ("read", &[DENIED, COMPLETED], "read, publish Leads-1-SUCCEEDED, read"),
     ] {
@@ -211,7 +216,7 @@ async fn an_end_is_told_once() {
         services.create(60, &mine);
         let function = services.function();
         assert_eq!(invoke(&function, &mine).await, "error ScheduleNotDeleted");
-        assert!(services.log().starts_with("publish "), "{fails} {responses:?}");
+        assert!(services.log().contains("publish "), "{fails} {responses:?}");
         assert_eq!(invoke(&function, &mine).await, "error ScheduleNotDeleted");
         assert_eq!(services.log(), then, "{fails} {responses:?}");
         // Created again, or for another job: another watch.

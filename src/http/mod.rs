@@ -1,7 +1,5 @@
-//! The one HTTP and TLS stack, for Zoho and for AWS.
-//!
-//! This file holds what every HTTP exchange has in common, without a client: what is sent, what comes back, and how it
-//! can fail. [`connections`] holds the client that ships; the simulations have another one.
+//! The one HTTP and TLS stack, for Zoho and for AWS: what is sent, what comes back, and how it can fail. [`connections`]
+//! holds the client that ships; the simulations have another one.
 
 pub mod connections;
 pub mod origin;

@@ -117,7 +117,6 @@ pub(super) enum Need {
 }
 
 impl Need {
-    /// Whether this token will do.
     pub(super) fn accepts(&self, token: &CachedToken, now: Now) -> bool {
         token.is_usable(now.at)
             && match self {

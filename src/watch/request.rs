@@ -110,7 +110,7 @@ const LONGEST_CAUSE: usize = 1_000;
 const LONGEST_TAG: usize = 100;
 
 /// Every field that is read, in a request, a report, an envelope, or a wrapper. All others are skipped.
-const KNOWN: [&str; 25] = [
+const KNOWN: &[&str] = &[
     "module", "job_id", "schedule_arn", "adapt", "label", "list", "notify", "announcement", "failure", "watch",
     "execution", "request", "source", "detail-type", "detail", "resources", "status", "checks", "first_checked_at",
     "checked_at", "total_count", "updated_count", "not_updated_count", "failed_count", "last_progress_at",
@@ -254,7 +254,7 @@ fn object<'a>(json: &'a str, buffer: &'a mut String, name: &str) -> Result<Field
     } else {
         value
     };
-    Fields::of(value, &KNOWN).ok_or_else(|| format!("{name} must be a JSON object, not {}", Kind::of(value)))
+    Fields::of(value, KNOWN).ok_or_else(|| format!("{name} must be a JSON object, not {}", Kind::of(value)))
 }
 
 /// The envelope without its `detail` and without what is not needed: nothing in it is a reason to reject a valid request.

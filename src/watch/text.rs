@@ -1,7 +1,7 @@
 //! The words about an event, for people. One writer for email, SMS, chat, and terminal: all of them say the same.
 
 use crate::error::ErrorType;
-use crate::operation;
+use crate::operation::{self, UNCHANGED};
 use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
 use crate::watch::ids::{Job, JobRef, Location};
 use crate::watch::request::{Caller, Request};
@@ -198,7 +198,7 @@ fn advice(report: &Report, event: Event, module: &str) -> Option<String> {
             .then(|| "Check the view and the criteria with which the job was started.".to_owned()),
         Event::End(Outcome::PartiallySucceeded | Outcome::Failed) => Some(format!(
             "Zoho does not report which records were not changed, or why. To find them, open {module} in Zoho CRM with \
-             the view with which the job was started, and filter by \"owner is not the new owner\"."
+             the view with which the job was started, and filter by \"{UNCHANGED}\"."
         )),
         Event::End(Outcome::WatchTimedOut | Outcome::WatchFailed) => {
             let cause = report.error().map_or("", |error| cause(&error.name).0);

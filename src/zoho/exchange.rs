@@ -201,8 +201,7 @@ impl<'a> ZohoError<'a> {
     }
 }
 
-/// How long the server asks to wait: seconds, or an HTTP date (RFC 9110, section 10.2.3), counted from `now` (seconds since
-/// the epoch). A date in the past is a wait of zero.
+/// What a `Retry-After` asks for (RFC 9110, section 10.2.3), counted from `now`, in seconds since the epoch.
 fn parse_retry_after(text: &str, now: i64) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse::<f64>() {
         // What does not fit is longer than any invocation.

@@ -1,7 +1,5 @@
-//! The status request: what is sent, how often within one invocation, and what a response means: a job's status, or an
-//! error by its public name.
-//!
-//! A known code decides; without one, the HTTP status does, if the body is Zoho's. What is not known is not permanent.
+//! The status request: what is sent, how often within one invocation, and what a response means: a status, or an error. A
+//! known code decides; without one, the HTTP status does, if the body is Zoho's. What is not known is not permanent.
 //! Sources: docs/zoho-api.md, "Responses".
 
 use crate::error::{ErrorCause, ErrorType, WatchError};
@@ -19,7 +17,6 @@ use serde_json::value::RawValue;
 use std::time::{Duration, Instant};
 
 /// Which job to ask for, and where.
-#[derive(Clone, Copy)]
 pub struct StatusRequest<'a> {
     /// The API host.
     pub host: &'a ZohoHost,
@@ -161,7 +158,7 @@ fn meaning(status: StatusCode, code: &str, error: &ZohoError<'_>) -> Option<Mean
         "NO_PERMISSION" | "AUTHORIZATION_FAILED" => (
             PermissionDenied,
             "the Zoho user has no permission to read the status of this job",
-            "Give the user of the credentials access to the module and the permission to change owners",
+            "Give the user of the credentials access to the module and the permission to {permission}",
         ),
         "INVALID_MODULE" => {
             (InvalidModule, "Zoho does not know this module", "Use the module's API name, which is case-sensitive")
@@ -209,7 +206,7 @@ fn advised(kind: ErrorType, advice: &'static str, error: &ZohoError<'_>) -> Stri
         advice
     };
     let advice = advice.replace("{scope}", operation::SCOPE).replace("{module_scope}", operation::MODULE_SCOPE);
-    advice.replace("{start_scope}", operation::START_SCOPE)
+    advice.replace("{start_scope}", operation::START_SCOPE).replace("{permission}", operation::PERMISSION)
 }
 
 /// The status of the job, or what is wrong with it: a predicate.

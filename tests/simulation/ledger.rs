@@ -208,7 +208,7 @@ impl World {
         let (mut least, mut most) = (bounds.min_seconds, bounds.max_seconds);
         let is_configured = error != Some("InvalidConfiguration");
         if let Some(error) = error {
-            let unseen = since(if task.has_worked { "checked_at" } else { "first_checked_at" });
+            let unseen = since(if report["status"].is_string() { "checked_at" } else { "first_checked_at" });
             let quarter = unseen.map(|seconds| (seconds / 4).clamp(10, 900));
             let named = match error {
                 "TokenRateLimited" => [120, 3_600],
@@ -224,7 +224,10 @@ impl World {
         }
         let wait = report["next_check_seconds"].as_u64().unwrap();
         let is_young = |began: Timestamp| at[1].seconds_since(began) <= WORKED_AFTER;
+        // The schedule knows more than an event that comes twice.
+        let is_later = error.is_some() && !task.has_worked && report["status"].is_string();
         let has_worked = task.has_worked
+            || is_later
             || payload.get("schedule_arn").is_some() && !time(request, "first_checked_at").is_some_and(is_young);
         let is_permanent = error.is_some_and(is_permanent);
         let has_reason = error.is_some_and(|error| self.state().ledger.has_reason(error, self.elapsed()));
@@ -234,7 +237,7 @@ impl World {
         let forgets = facts.into_iter().chain(is_past.then_some("checked_at")).any(|key| report[key] != request[key]);
         first([
             (is_configured && watched[0] >= self.limits.watch_limit_seconds, "the watch goes on at its limit"),
-            (checks != Some(request["checks"].as_u64().unwrap_or(0) + 1), "the number of checks is wrong"),
+            (!is_later && checks != Some(request["checks"].as_u64().unwrap_or(0) + 1), "the number of checks is wrong"),
             (is_permanent && !has_worked, "the watch goes on although it never worked"),
             (is_permanent && !has_reason, "nothing gave reason for the error"),
             (error.is_some() && task.has_worked && forgets, "the report does not have the last known facts"),

@@ -42,8 +42,9 @@ type End = (usize, String, Option<usize>);
 /// Clocks are off by up to two minutes, and reports take a while to be published.
 const SKEW: u64 = 130;
 
-/// For so long, a service may have given the reason for an error: environments share the failures of token requests.
-const REASON_SECONDS: u64 = 3_600;
+/// For so long, a service may have given the reason for an error: environments share the failures of token requests, the
+/// longest of 59 minutes.
+const REASON_SECONDS: u64 = 3_540 + SKEW;
 
 /// A schedule's watch has worked after so long, whatever its input says (contract).
 const WORKED_AFTER: i64 = 900;

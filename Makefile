@@ -37,7 +37,7 @@ quick-build:
 	@$(CARGO) build --quiet --locked --profile quick --features terminal --bins
 
 .PHONY: run
-run: ## show watches on this machine, from their start to the email, without an account (30 seconds, after the build)
+run: ## show watches on this machine, from their start to the email, without an account (20 seconds, after the build)
 	@$(MAKE) -j 2 .venv/stack quick-build
 	@$(PY) -m local.demo
 

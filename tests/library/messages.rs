@@ -1,5 +1,6 @@
 //! Every message that people and programs receive, as it is sent: tests/golden has a file for each way a watch ends, and
 //! for each notice.
+
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::job::{Counts, JobStatus, Status};

@@ -225,8 +225,13 @@ impl World {
         }
         let wait = report["next_check_seconds"].as_u64().unwrap();
         let is_young = |began: Timestamp| at[1].seconds_since(began) <= WORKED_AFTER;
-        // The schedule knows more than an event that comes twice.
-        let is_later = error.is_some() && !task.has_worked && report["status"].is_string();
+        let due = request["checks"].as_u64().unwrap_or(0) + 1;
+        // The schedule knows of later checks than an event that comes twice.
+        let is_later = error.is_some()
+            && !task.has_worked
+            && payload.get("schedule_arn").is_some()
+            && report["status"].is_string()
+            && checks > Some(due);
         let has_worked = task.has_worked
             || is_later
             || payload.get("schedule_arn").is_some() && !time(request, "first_checked_at").is_some_and(is_young);
@@ -238,7 +243,7 @@ impl World {
         let forgets = facts.into_iter().chain(is_past.then_some("checked_at")).any(|key| report[key] != request[key]);
         first([
             (is_configured && watched[0] >= self.limits.watch_limit_seconds, "the watch goes on at its limit"),
-            (!is_later && checks != Some(request["checks"].as_u64().unwrap_or(0) + 1), "the number of checks is wrong"),
+            (!is_later && checks != Some(due), "the number of checks is wrong"),
             (is_permanent && !has_worked, "the watch goes on although it never worked"),
             (is_permanent && !has_reason, "nothing gave reason for the error"),
             (error.is_some() && task.has_worked && forgets, "the report does not have the last known facts"),

@@ -1,16 +1,13 @@
 //! Where a report goes: to the caller, to the topic, and into the schedule that brings the next check.
 
-use crate::deadline::Deadline;
+use crate::arn::ScheduleArn;
 use crate::error::{ErrorType, WatchError};
 use crate::http::NoResponse;
-use crate::timestamp::{Clock, Timestamp};
 use crate::watch::message::{Message, MessageSettings};
-use crate::watch::report::{Limits, Report, State};
+use crate::watch::report::{Limits, Notification, Report, Response, State};
 use crate::watch::request::{Caller, History, Request};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
-use crate::watch::{event::Event, ids::Location, ids::ScheduleArn};
-use serde::Serialize;
-use serde_json::Value;
+use crate::{deadline::Deadline, timestamp::Clock, timestamp::Timestamp};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,44 +39,6 @@ pub trait Destinations: Send + Sync {
 
     /// Opens the connection to EventBridge Scheduler. Sends nothing.
     fn prepare_scheduler(&self) -> impl Future<Output = ()> + Send;
-}
-
-/// The function's response: the report, and what became of it where that applies.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-pub struct Response {
-    /// The report.
-    #[serde(flatten)]
-    #[cfg_attr(feature = "schemas", schemars(with = "crate::watch::report::ReportKeys<'static>"))]
-    pub report: Report,
-    /// The message that was published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub notification: Option<Notification>,
-    /// Whether the schedule that triggered the invocation is deleted.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub schedule_deleted: Option<bool>,
-    /// The composed message, if the request asked for it; null while the watch continues.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
-    pub announcement: Option<Value>,
-    /// The composed notice about an unfinished job, if one is due and the request asked for announcements.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
-    pub notice: Option<Value>,
-}
-
-impl From<Report> for Response {
-    fn from(report: Report) -> Self {
-        Self { report, notification: None, schedule_deleted: None, announcement: None, notice: None }
-    }
-}
-
-/// What SNS returned.
-#[derive(Debug, Clone, Serialize)]
-#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
-pub struct Notification {
-    /// SNS's ID of the message.
-    pub message_id: String,
 }
 
 /// One invocation, as far as its response depends on it.
@@ -128,10 +87,8 @@ impl<D: Destinations> Courier<D> {
     }
 
     /// Opens the connection that a schedule that adapts needs after the check.
-    pub async fn prepare(&self, caller: &Caller, deadline: Deadline) {
-        if matches!(caller, Caller::Schedule { adapts: true, .. }) {
-            let _in_time = deadline.limit(self.destinations.prepare_scheduler()).await;
-        }
+    pub async fn prepare(&self, deadline: Deadline) {
+        let _in_time = deadline.limit(self.destinations.prepare_scheduler()).await;
     }
 
     /// Completes what a request says of its watch. It starts with its schedule, if not later. Before an end that only the
@@ -151,7 +108,7 @@ impl<D: Destinations> Courier<D> {
         let schedule = read.filter(|schedule| schedule.is_of(request, now));
         let created_at = schedule.as_ref().and_then(|schedule| schedule.created_at);
         if is_first && let Some(schedule) = schedule {
-            request.history = Request::parse(&schedule.input, now, &Location::default()).history;
+            request.history = schedule.request(now).history;
         }
         // A few minutes are the clock of whoever created the schedule. They must not change the ID of the end, whether the
         // schedule can still be read or not.
@@ -164,11 +121,7 @@ impl<D: Destinations> Courier<D> {
     /// published, and its schedule is still there.
     pub async fn deliver(&self, report: Report, delivery: Delivery<'_>) -> Result<Response, WatchError> {
         let Delivery { request, settings, deadline, .. } = delivery;
-        if matches!(request.caller, Caller::StateMachine(_)) {
-            return Ok(compose(report, request, settings));
-        }
-        let event = Event::of(&report);
-        let message = event.map(|event| Message::about(&report, event, request, settings));
+        let message = report.event().map(|event| Message::about(&report, event, request, settings));
         match (&request.caller, message) {
             (Caller::Schedule { arn, .. }, Some(message)) if report.outcome().is_some() => {
                 return self.end_schedule(report, message, arn, delivery).await;
@@ -275,15 +228,6 @@ impl<D: Destinations> Courier<D> {
     fn announced(&self) -> MutexGuard<'_, AnnouncedEnds> {
         self.announced.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The response for a state machine, which publishes the announcement and the notice itself.
-pub fn compose(report: Report, request: &Request, settings: &MessageSettings) -> Response {
-    let event = Event::of(&report);
-    let message = event.map(|event| Message::about(&report, event, request, settings).to_announcement());
-    let is_over = report.outcome().is_some();
-    let (announcement, notice) = if is_over { (message, None) } else { (None, message) };
-    Response { announcement: Some(announcement.unwrap_or_default()), notice, ..Response::from(report) }
 }
 
 /// What an operation returns, or an error of this type. The time can have run out before, or because the service does not

@@ -1,13 +1,20 @@
-//! One invocation, from the payload to the response.
+//! One invocation, from the payload to the response, and one check: an access token, the status request, and a replacement
+//! if Zoho rejects the token.
 
-use crate::delivery::{self, Courier, Delivery, Destinations, Response};
-use crate::error::{ErrorCause, WatchError};
-use crate::watch::report::{Limits, Report, State};
+use crate::arn::Location;
+use crate::delivery::{Courier, Delivery, Destinations};
+use crate::error::{ErrorCause, ErrorType, WatchError};
+use crate::http::{HttpClient, Origin};
+use crate::token::{CachedToken, Context, SecretStore, TokenSource};
+use crate::watch::job::{Job, JobStatus};
+use crate::watch::message::{Message, MessageSettings};
+use crate::watch::report::{Limits, Report, Response, State};
 use crate::watch::request::{Ask, Caller, Request};
 use crate::watch::rule::{has_worked, judge};
-use crate::watch::{ids::Location, message::MessageSettings, notice::Intervals, pacing::Bounds};
-use crate::zoho::status::Attempts;
-use crate::{checker::Checker, deadline::Deadline, http::HttpClient, record, timestamp::Timestamp, token::SecretStore};
+use crate::watch::{notice::Intervals, pacing::Bounds};
+use crate::zoho::status::{self, Attempts, StatusRequest};
+use crate::zoho::{data_center::DataCenter, hosts::ZohoHost};
+use crate::{deadline::Deadline, phase, record, timestamp::Timestamp};
 use std::time::{Duration, Instant};
 
 /// The function: everything that lives from one invocation to the next.
@@ -59,6 +66,7 @@ where
         let mut request = delivered.clone();
         let mut attempts = Attempts::default();
         let result = match self.report(&mut request, *deadline, &mut attempts).await {
+            Ok(report) if matches!(request.caller, Caller::StateMachine(_)) => Ok(compose(report, &request, &settings)),
             Ok(report) => {
                 let delivery = Delivery { request: &request, delivered, settings: &settings, deadline: *deadline };
                 self.courier.deliver(report, delivery).await
@@ -92,16 +100,21 @@ where
         let mut check = async || self.checker.check(&job, repeats_timeouts, deadline, attempts).await;
         let mut checked = {
             let check = check();
-            let prepare = self.courier.prepare(&request.caller, deadline);
-            tokio::pin!(check);
+            let prepare = async {
+                if matches!(request.caller, Caller::Schedule { adapts: true, .. }) {
+                    self.courier.prepare(deadline).await;
+                }
+            };
+            tokio::pin!(check, prepare);
             // The check does not wait for the connection.
             tokio::select! {
                 biased;
                 checked = &mut check => checked,
-                () = prepare => check.await,
+                () = &mut prepare => check.await,
             }
         };
-        if !matches!(&checked, Ok(job) if job.status.is_finished()) {
+        let is_scheduled = matches!(request.caller, Caller::Schedule { .. });
+        if is_scheduled && !matches!(&checked, Ok(job) if job.status.is_finished()) {
             let is_permanent = checked.as_ref().is_err_and(|error| !error.kind.is_retryable());
             self.courier.complete(request, is_permanent, deadline).await;
         }
@@ -121,6 +134,14 @@ where
             Err(error) => judge(request, error, &self.courier.limits, self.courier.now()),
         }
     }
+}
+
+/// The response for a state machine, which publishes the announcement and the notice itself.
+fn compose(report: Report, request: &Request, settings: &MessageSettings) -> Response {
+    let message = report.event().map(|event| Message::about(&report, event, request, settings).to_announcement());
+    let is_over = report.outcome().is_some();
+    let (announcement, notice) = if is_over { (message, None) } else { (None, message) };
+    Response { announcement: Some(announcement.unwrap_or_default()), notice, ..Response::from(report) }
 }
 
 /// Responds to an invocation of a function whose configuration is invalid. A watch that has worked goes on with waits of
@@ -148,11 +169,107 @@ pub fn respond_without_configuration(
         }
     };
     let result = report.map(|report| match is_machine {
-        true => delivery::compose(report, &request, &MessageSettings::default()),
+        true => compose(report, &request, &MessageSettings::default()),
         false => Response::from(report),
     });
     record::invocation(&request, &result, 0, Duration::ZERO);
     result
+}
+
+/// Checks jobs at Zoho.
+pub struct Checker<S, H>(TokenSource<S, H>);
+
+/// A new token that Zoho rejects is tried once more after so long: it is not known everywhere at once.
+const SPREADING: Duration = Duration::from_secs(2);
+
+/// Tokens in one check after the first one: what others have stored, and what this environment requested.
+const MAX_REPLACEMENTS: usize = 3;
+
+/// The INIT phase has no deadline of its own; a request that takes longer than this is no longer useful.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(60);
+
+impl<S: SecretStore + 'static, H: HttpClient + 'static> Checker<S, H> {
+    /// Sends nothing.
+    pub fn new(tokens: TokenSource<S, H>) -> Self {
+        Self(tokens)
+    }
+
+    /// Gets a token and opens a connection to Zoho ahead of the first check. If anything fails here, the check tries
+    /// again and reports the error.
+    pub async fn warm_up(&self) {
+        let Context { settings, .. } = &*self.0.context;
+        // As far as it is known without the secret. It can be wrong without harm.
+        let expected = settings.api_domain.clone().or(settings.data_center.map(DataCenter::api_origin));
+        let connect = |host: Origin| {
+            let context = self.0.context.clone();
+            // A task of its own: it fits into the waits for the token, and nobody waits for a host that is not the right one.
+            tokio::spawn(async move { phase::timed("init.connect", context.http.preconnect(&host)).await })
+        };
+        let connecting = expected.clone().map(connect);
+        let token = phase::timed("init.secret", self.0.token(Deadline::after(WARM_UP_LIMIT))).await;
+        let named = token.ok().map(|token| token.api.origin.clone()).filter(|host| Some(host) != expected.as_ref());
+        if let Some(connecting) = named.map(connect).or(connecting) {
+            let _connected = connecting.await;
+        }
+    }
+
+    /// The API host that checks go to. Gets an access token if there is none yet: its response can name the host.
+    pub async fn api_host(&self, deadline: Deadline) -> Result<ZohoHost, WatchError> {
+        Ok(self.0.token(deadline).await?.api.clone())
+    }
+
+    /// Returns the status of a job. If Zoho rejects the token, takes the one that another environment has stored meanwhile,
+    /// then requests one. Refreshes the token concurrently with the first request if that is due.
+    ///
+    /// `repeats_timeouts`: whether a request that timed out is sent again within the invocation.
+    pub async fn check(
+        &self,
+        job: &Job,
+        repeats_timeouts: bool,
+        deadline: Deadline,
+        attempts: &mut Attempts,
+    ) -> Result<JobStatus, WatchError> {
+        let Context { http, settings, clock, .. } = &*self.0.context;
+        let mut token = self.0.token(deadline).await?;
+        let mut fetch = async |token: &CachedToken| {
+            let request = StatusRequest {
+                host: &token.api,
+                job,
+                token: &token.token,
+                settings,
+                deadline,
+                clock,
+                repeats_timeouts,
+            };
+            status::fetch_status(http, &request, attempts).await
+        };
+        let (mut result, ()) = tokio::join!(fetch(&token), self.0.refresh_if_due(deadline));
+        let mut rejected = Vec::new();
+        loop {
+            if rejection(&result).is_some() && token.is_fresh(clock()) && deadline.left() > SPREADING {
+                tokio::time::sleep(SPREADING).await;
+                result = fetch(&token).await;
+            }
+            let Some(error) = rejection(&result) else { return result };
+            let is_last = !rejected.is_empty() && !token.is_shared();
+            if is_last {
+                self.0.report_rejected(&token, error, deadline).await;
+            }
+            rejected.push(token);
+            // The third token is one that this environment requested, unless others request more at the same time.
+            if is_last || rejected.len() > MAX_REPLACEMENTS {
+                return result;
+            }
+            tracing::debug!(%error, "Zoho rejected the access token; getting another one");
+            let Some(replacement) = self.0.replace_rejected(&rejected, deadline).await? else { return result };
+            token = replacement;
+            result = fetch(&token).await;
+        }
+    }
+}
+
+fn rejection(result: &Result<JobStatus, WatchError>) -> Option<&WatchError> {
+    result.as_ref().err().filter(|error| error.kind == ErrorType::TokenRejected)
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 //!
 //! A module imports from lower layers only (tests/library/module_order.rs). What [`watch`] is made of does no I/O.
 
-pub(crate) mod arn;
+pub mod arn;
 pub mod aws;
-pub mod checker;
 pub mod config;
 pub mod deadline;
 pub mod delivery;
@@ -20,7 +19,6 @@ pub mod operation;
 pub mod phase;
 pub mod record;
 pub mod redact;
-pub mod runtime;
 #[cfg(feature = "schemas")]
 pub mod schema;
 pub mod setup;

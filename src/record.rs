@@ -1,9 +1,10 @@
 //! What is recorded of an invocation: one line in the log, and its metrics.
 
 use crate::error::{ErrorType, WatchError};
+use crate::watch::job::Status;
+use crate::watch::report::{Event, Report, Response};
 use crate::watch::request::{Caller, ReportedError, Request};
-use crate::watch::{event::Event, job::Status, report::Report};
-use crate::{delivery::Response, metrics, redact, timestamp::milliseconds};
+use crate::{metrics, redact, timestamp::milliseconds};
 use std::time::Duration;
 
 /// Writes the log line and the metrics of an invocation: the request as it came, the response or the error, the number of

@@ -3,8 +3,8 @@
 //! The response is described where it is defined. What has no type of its own, because the function reads or composes it
 //! field by field, is described here.
 
-use crate::delivery::Response;
 use crate::error::ErrorType;
+use crate::watch::report::Response;
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::Value;

@@ -5,12 +5,12 @@ use crate::aws::{scheduler::Scheduler, secrets_manager::SecretsManager};
 use crate::config::{self, Config};
 use crate::delivery::{Courier, Destinations};
 use crate::error::{ErrorType, WatchError};
+use crate::handler::{Checker, Handler};
 use crate::timestamp::{Clock, Timestamp};
 use crate::token::{Sharing, TokenSource};
-use crate::watch::ids::ScheduleArn;
 use crate::watch::message::{Message, MessageSettings};
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
-use crate::{checker::Checker, environment::Environment, handler::Handler, http::Connections, phase};
+use crate::{arn::ScheduleArn, environment::Environment, http::Connections, phase};
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use std::sync::{Arc, OnceLock};
 

@@ -1,10 +1,10 @@
 //! What the tests of several modules share: a watch at ten o'clock.
 
-use crate::timestamp::Timestamp;
 use crate::watch::job::{Counts, JobStatus, Status};
-use crate::watch::{ids::Location, notice::Intervals, pacing::Bounds, report::Limits, request::Request};
+use crate::watch::{notice::Intervals, pacing::Bounds, report::Limits, request::Request};
 use crate::zoho::data_center::DataCenter;
 use crate::zoho::hosts::{ZohoHost, ZohoServer};
+use crate::{arn::Location, timestamp::Timestamp};
 use serde_json::{Value, json};
 
 pub(crate) const FUNCTION: &str = "arn:aws:lambda:eu-west-1:123456789012:function:check";

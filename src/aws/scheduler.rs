@@ -3,9 +3,8 @@
 use crate::aws::errors::{AwsError, AwsErrorKind, AwsOperation, Reporter};
 use crate::error::{ErrorType, WatchError};
 use crate::http::preconnect;
-use crate::timestamp::Timestamp;
-use crate::watch::ids::ScheduleArn;
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
+use crate::{arn::ScheduleArn, timestamp::Timestamp};
 use aws_sdk_scheduler::Client;
 use aws_sdk_scheduler::operation::get_schedule::GetScheduleOutput;
 use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode, ScheduleState, Target};

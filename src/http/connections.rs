@@ -89,7 +89,7 @@ impl HttpClient for Connections {
 }
 
 /// A client for plain HTTP on this machine, where Lambda's Runtime API listens.
-pub(crate) fn local_client() -> Result<reqwest::Client, String> {
+pub fn local_client() -> Result<reqwest::Client, String> {
     build(builder(&tls(RootCertStore::empty())?, None))
 }
 

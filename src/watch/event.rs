@@ -1,7 +1,9 @@
-//! What a message is about, and the IDs that tell it from others: one for each event, and one for each job.
+//! The IDs that tell a message from others: one for each event, and one for each job.
 
+use crate::watch::job::{JobRef, Outcome};
+use crate::watch::notice::Notice;
+use crate::watch::report::{Event, Report};
 use crate::watch::request::{Caller, Request};
-use crate::watch::{ids::JobRef, job::Outcome, notice::Notice, report::Report};
 use sha2::{Digest, Sha256};
 
 /// `MessageDeduplicationId` and `MessageGroupId` have at most 128 characters (SNS API reference, Publish).
@@ -10,29 +12,7 @@ const LONGEST_ID: usize = 128;
 /// How much of a module's name stands in an ID: the job ID tells jobs apart.
 const LONGEST_MODULE: usize = 70;
 
-/// What a message is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Event {
-    /// The end of a watch.
-    End(Outcome),
-    /// A job that is still unfinished.
-    Notice(Notice),
-}
-
 impl Event {
-    /// The event that a report shows, if it shows one.
-    pub fn of(report: &Report) -> Option<Self> {
-        report.outcome().map(Self::End).or_else(|| report.notice().map(Self::Notice))
-    }
-
-    /// The name as a message carries it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::End(outcome) => outcome.into(),
-            Self::Notice(notice) => notice.into(),
-        }
-    }
-
     /// The IDs of the message about this event, and of the group of all messages about its job.
     ///
     /// A job has one final end, however often it is watched. It can outlive several watches, though: the ends that say

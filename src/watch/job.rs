@@ -1,8 +1,98 @@
-//! What the status of a mass change owner job means.
+//! What a mass change owner job is: its names, its status, and how it ends. Each type exists only in a valid form.
 
-use crate::redact;
+use crate::{invalid::Invalid, redact};
 use serde::Serialize;
 use strum::IntoStaticStr;
+
+/// A mass change owner job: its ID is unique within its module.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Job {
+    /// The module whose records get a new owner.
+    pub module: ModuleName,
+    /// The job's ID.
+    pub job_id: JobId,
+}
+
+/// The job that a request names: valid, or as far as it could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobRef {
+    /// A valid job.
+    Valid(Job),
+    /// What stands in the place of the module and of the job ID, up to 200 characters each; `None` if it is not text.
+    AsWritten([Option<String>; 2]),
+}
+
+impl JobRef {
+    /// The module and the job ID, as far as they are known.
+    pub fn names(&self) -> [Option<&str>; 2] {
+        match self {
+            Self::Valid(job) => [Some(job.module.as_str()), Some(job.job_id.as_str())],
+            Self::AsWritten(names) => names.each_ref().map(Option::as_deref),
+        }
+    }
+}
+
+/// A module's API name, as it stands in Zoho's URLs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ModuleName(String);
+
+/// Zoho's limit is not documented; 255 characters is more than any real name has.
+const LONGEST_MODULE_NAME: usize = 255;
+
+/// The API names of Zoho's standard modules (docs/zoho-api.md). The display names have spaces in place of underscores;
+/// only `Events` are called `Meetings`.
+const STANDARD_MODULES: [&str; 17] = [
+    "Leads", "Accounts", "Contacts", "Deals", "Campaigns", "Tasks", "Cases", "Events", "Calls", "Solutions",
+    "Products", "Vendors", "Price_Books", "Quotes", "Sales_Orders", "Purchase_Orders", "Invoices",
+];
+
+impl ModuleName {
+    /// Accepts an API name as it is, and a standard module's display name or API name in any letter case.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        if text.eq_ignore_ascii_case("custom") {
+            return Err(Invalid::new(
+                "is the placeholder for custom modules in Zoho's documentation",
+                "Use the module's own API name, such as \"CustomModule1\" (Zoho CRM: Setup, Developer Hub, APIs & \
+                 SDKs, API Names)",
+            ));
+        }
+        let api_name = if text.eq_ignore_ascii_case("Meetings") { "Events" } else { &text.replace(' ', "_") };
+        let standard = STANDARD_MODULES.into_iter().find(|standard| standard.eq_ignore_ascii_case(api_name));
+        let name = standard.unwrap_or(text);
+        let is_valid = name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+            && name.len() <= LONGEST_MODULE_NAME
+            // A client secret in the wrong field would go into URLs, logs, and messages.
+            && !redact::contains_secret(name, &[]);
+        let what =
+            "is not a module's API name (a letter, then letters, digits, and underscores; at most 255 characters)";
+        let hint = "Use a name such as \"Leads\" or \"CustomModule1\"";
+        if is_valid { Ok(Self(name.to_owned())) } else { Err(Invalid::new(what, hint)) }
+    }
+
+    /// The API name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The ID of a mass change owner job: 1 to 20 ASCII digits (real ones have 18 or 19).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct JobId(String);
+
+impl JobId {
+    /// The error says why the text is not valid.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let is_valid = (1..=20).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        let hint = "Use an ID such as 3652397000009565021, with every digit and nothing else";
+        if is_valid { Ok(Self(text.to_owned())) } else { Err(Invalid::new("is not a job ID (1 to 20 digits)", hint)) }
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 /// A job as Zoho describes it at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,6 +268,33 @@ mod tests {
             let job = job(status, counts);
             assert_eq!(job.outcome(), outcome, "{job:?}");
             assert_eq!(job.counts.progress_percent(Some(&job.status)), percent, "{job:?}");
+        }
+    }
+
+    #[test]
+    fn module_names() {
+        let parsed = |text: &str| ModuleName::parse(text).ok().map(|name| name.0);
+        for name in ["CustomModule1", "zohosign__ZohoSign_Documents", &"a".repeat(255)] {
+            assert_eq!(parsed(name).as_deref(), Some(name));
+        }
+        for text in ["custom", "", "1Leads", "_Leads", "Leads/../Deals", "Leads?x", "Léads", " Leads"] {
+            assert_eq!(parsed(text), None, "{text:?}");
+        }
+        let client_secret = "a5f3a9c0d1e2b4a6f8c7d9e0f1a2b3c4d5e6f7a8b9";
+        assert_eq!([&*"a".repeat(256), client_secret].map(parsed), [None, None]);
+        assert_eq!(parsed("meetings").as_deref(), Some("Events"));
+        for name in STANDARD_MODULES {
+            for text in [name.to_owned(), name.to_lowercase(), name.replace('_', " ").to_uppercase()] {
+                assert_eq!(parsed(&text).as_deref(), Some(name));
+            }
+        }
+    }
+
+    #[test]
+    fn job_ids() {
+        assert!(["1", "12345678901234567890"].iter().all(|text| JobId::parse(text).is_ok()));
+        for text in ["123456789012345678901", "", "12 3", "-1", "3.652397e18", "١٢٣"] {
+            assert!(JobId::parse(text).is_err(), "{text:?}");
         }
     }
 }

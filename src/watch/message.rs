@@ -4,7 +4,7 @@ use crate::operation;
 use crate::redact;
 pub use crate::watch::text::MessageSettings;
 use crate::watch::text::{Text, after};
-use crate::watch::{event::Event, format::defanged, report::Report, request::Request};
+use crate::watch::{format::defanged, report::Event, report::Report, request::Request};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 

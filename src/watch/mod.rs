@@ -2,7 +2,6 @@
 
 pub mod event;
 pub mod format;
-pub mod ids;
 pub mod job;
 pub mod message;
 pub mod notice;

@@ -2,12 +2,12 @@
 
 use crate::error::{ErrorType, WatchError};
 use crate::timestamp::Timestamp;
-use crate::watch::ids::JobRef;
-use crate::watch::job::{Counts, JobStatus, Outcome, Status};
+use crate::watch::job::{Counts, JobRef, JobStatus, Outcome, Status};
 use crate::watch::notice::{self, Notice};
 use crate::watch::pacing::{self, Bounds, NextCheck};
 use crate::watch::request::{History, ReportedError, Request, Tags};
 use serde::{Serialize, Serializer};
+use serde_json::Value;
 
 /// What a check found, and how the watch continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,25 @@ pub enum State {
     TimedOut(Option<ReportedError>),
     /// The watch never worked, or its state machine gave it up.
     Failed(ReportedError),
+}
+
+/// What a message is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Event {
+    /// The end of a watch.
+    End(Outcome),
+    /// A job that is still unfinished.
+    Notice(Notice),
+}
+
+impl Event {
+    /// The name as a message carries it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::End(outcome) => outcome.into(),
+            Self::Notice(notice) => notice.into(),
+        }
+    }
 }
 
 /// The limits of a watch, and its notices.
@@ -166,6 +185,11 @@ impl Report {
         if let State::Continues(_, notice) = self.state { notice } else { None }
     }
 
+    /// What a message is to be sent about, if anything.
+    pub fn event(&self) -> Option<Event> {
+        self.outcome().map(Event::End).or_else(|| self.notice().map(Event::Notice))
+    }
+
     /// Whole percent of the total that is updated or failed, 0 to 100.
     pub fn progress_percent(&self) -> Option<u8> {
         self.counts.progress_percent(self.status.as_ref())
@@ -245,6 +269,44 @@ impl Serialize for Report {
         };
         keys.serialize(serializer)
     }
+}
+
+/// The function's response: the report, and what became of it where that applies.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Response {
+    /// The report.
+    #[serde(flatten)]
+    #[cfg_attr(feature = "schemas", schemars(with = "ReportKeys<'static>"))]
+    pub report: Report,
+    /// The message that was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notification: Option<Notification>,
+    /// Whether the schedule that triggered the invocation is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedule_deleted: Option<bool>,
+    /// The composed message, if the request asked for it; null while the watch continues.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
+    pub announcement: Option<Value>,
+    /// The composed notice about an unfinished job, if one is due and the request asked for announcements.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemas", schemars(with = "Option<crate::schema::Announcement>"))]
+    pub notice: Option<Value>,
+}
+
+impl From<Report> for Response {
+    fn from(report: Report) -> Self {
+        Self { report, notification: None, schedule_deleted: None, announcement: None, notice: None }
+    }
+}
+
+/// What SNS returned.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schemas", derive(schemars::JsonSchema))]
+pub struct Notification {
+    /// SNS's ID of the message.
+    pub message_id: String,
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! What an invocation asks for: every trigger, one shape.
 
+use crate::arn::{Execution, Location, ScheduleArn};
 use crate::error::{ErrorType, WatchError};
 use crate::json::{self, Fields, Kind};
-use crate::watch::ids::{Execution, Job, JobId, JobRef, Location, ModuleName, ScheduleArn};
-use crate::watch::job::{Counts, Status};
+use crate::watch::job::{Counts, Job, JobId, JobRef, ModuleName, Status};
 use crate::{invalid::Invalid, redact, timestamp::Timestamp};
 use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::Serialize;

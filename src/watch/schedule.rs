@@ -1,7 +1,7 @@
 //! The schedule of a watch: whether it is the one that an invocation is about, and how it follows the job's pace.
 
-use crate::timestamp::Timestamp;
-use crate::watch::{ids::Location, report::Report, request::Request};
+use crate::watch::{report::Report, request::Request};
+use crate::{arn::Location, timestamp::Timestamp};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -37,9 +37,14 @@ pub struct ScheduleUpdate {
 type JsonFields = BTreeMap<String, Box<RawValue>>;
 
 impl Schedule {
+    /// What its input asks for.
+    pub fn request(&self, now: Timestamp) -> Request {
+        Request::parse(&self.input, now, &Location::default())
+    }
+
     /// Whether its input names the request's job and, where both have one, the same start: a name can be used again.
     pub fn is_of(&self, delivered: &Request, now: Timestamp) -> bool {
-        let own = Request::parse(&self.input, now, &Location::default());
+        let own = self.request(now);
         let began = own.history.began.zip(delivered.history.began);
         own.job() == delivered.job() && began.is_none_or(|(ours, theirs)| ours == theirs)
     }
@@ -55,7 +60,7 @@ impl Schedule {
         watch_limit_seconds: u64,
     ) -> Result<ScheduleUpdate, &'static str> {
         let fields: JsonFields = serde_json::from_str(&self.input).map_err(|_| "its Input is not a JSON object")?;
-        let own = Request::parse(&self.input, now, &Location::default());
+        let own = self.request(now);
         let is_same = own.job() == delivered.job() && own.history.began == delivered.history.began;
         // Without a version or an alias.
         let is_target = self.target.split(':').take(7).eq(function_arn.split(':').take(7));

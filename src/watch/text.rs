@@ -1,11 +1,11 @@
 //! The words about an event, for people. One writer for email, SMS, chat, and terminal: all of them say the same.
 
-use crate::error::ErrorType;
 use crate::operation::{self, UNCHANGED};
 use crate::watch::format::{defanged, duration, for_people, with_thousands_separators};
-use crate::watch::ids::{Job, JobRef, Location};
+use crate::watch::job::{Job, JobRef, Outcome};
 use crate::watch::request::{Caller, Request};
-use crate::watch::{event::Event, job::Outcome, notice::Notice, report::Report};
+use crate::watch::{notice::Notice, report::Event, report::Report};
+use crate::{arn::Location, error::ErrorType};
 
 /// What decides how messages look, besides the report.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,13 +1,14 @@
 //! Every message that people and programs receive, as it is sent: tests/golden has a file for each way a watch ends, and
 //! for each notice.
 
+use mass_change_owner_status::arn::Location;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
 use mass_change_owner_status::watch::job::{Counts, JobStatus, Status};
 use mass_change_owner_status::watch::message::{Message, MessageSettings};
 use mass_change_owner_status::watch::report::{Limits, Report, State};
 use mass_change_owner_status::watch::request::{Ask, Request};
-use mass_change_owner_status::watch::{event::Event, ids::Location, notice::Intervals, pacing::Bounds};
+use mass_change_owner_status::watch::{notice::Intervals, pacing::Bounds};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -108,7 +109,7 @@ fn golden(payload: &Value, found: Found, now: &str) -> String {
         stack: Some("zoho-watch".into()),
         log_group: Some("/aws/lambda/check".into()),
     };
-    let message = Message::about(&report, Event::of(&report).unwrap(), &request, &settings);
+    let message = Message::about(&report, report.event().unwrap(), &request, &settings);
     let channels: Value = serde_json::from_str(&message.body).unwrap();
     let text = |channel: &str| channels.get(channel).and_then(Value::as_str).unwrap().to_owned();
     let pretty = |channel| {

@@ -6,17 +6,16 @@ use std::path::Path;
 
 /// From the top to the bottom. A module can import from every layer below its own, and from no other.
 const LAYERS: &[&[&str]] = &[
-    &["setup", "schema", "runtime"],
+    &["setup", "schema"],
     &["handler"],
-    &["record"],
-    &["checker", "delivery"],
+    &["delivery", "record"],
     &["config", "aws"],
     &["token"],
     &["zoho"],
     &["watch", "http"],
     &["metrics"],
-    &["error", "phase", "logging"],
-    &["arn", "environment", "invalid", "json", "operation", "redact", "timestamp", "deadline"],
+    &["arn", "error", "phase", "logging"],
+    &["environment", "invalid", "json", "operation", "redact", "timestamp", "deadline"],
 ];
 
 /// The text of each module of the library, `watch::report` and the like, without comments, attributes, and tests.

@@ -4,9 +4,9 @@
 //! reaches further than what is not.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
+use mass_change_owner_status::arn::Location;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::handler::{Invocation, respond_without_configuration};
-use mass_change_owner_status::watch::ids::Location;
 use mass_change_owner_status::watch::request::{Ask, Request};
 use mass_change_owner_status::zoho::{credentials::Secret, exchange::Exchange};
 use mass_change_owner_status::zoho::{hosts, oauth, status};

@@ -3,7 +3,7 @@
 use mass_change_owner_status::deadline::Deadline;
 use mass_change_owner_status::http::{Connections, HttpClient, Origin};
 use mass_change_owner_status::timestamp::{Clock, Timestamp};
-use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
+use mass_change_owner_status::watch::job::{Job, JobId, ModuleName};
 use mass_change_owner_status::zoho::ZohoSettings;
 use mass_change_owner_status::zoho::credentials::AccessToken;
 use mass_change_owner_status::zoho::hosts::{ZohoHost, ZohoServer};

@@ -1,6 +1,6 @@
 //! Whole watches in virtual time, from one seed (docs/simulation.md).
 //!
-//! The handler, the checker, the delivery, the pacing, and the token protocol are the real ones. Zoho, Secrets Manager,
+//! The handler, the delivery, the pacing, and the token protocol are the real ones. Zoho, Secrets Manager,
 //! SNS, EventBridge Scheduler, and Lambda are simulated, with everything that can go wrong there. A loop stands in for the
 //! state machine. All chances come from the generator of the thread, which the function uses, too.
 

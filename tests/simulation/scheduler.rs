@@ -3,11 +3,12 @@
 use crate::environment::Outside;
 use crate::lambda::{FUNCTION_ARN, Lambda};
 use crate::world::World;
+use mass_change_owner_status::arn::ScheduleArn;
 use mass_change_owner_status::delivery::Destinations;
 use mass_change_owner_status::error::{ErrorType, WatchError};
 use mass_change_owner_status::timestamp::Timestamp;
+use mass_change_owner_status::watch::message::Message;
 use mass_change_owner_status::watch::schedule::{Schedule as Read, ScheduleUpdate};
-use mass_change_owner_status::watch::{ids::ScheduleArn, message::Message};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;

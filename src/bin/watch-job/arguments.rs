@@ -4,7 +4,7 @@ use crate::credentials::invalid;
 use clap::{Parser, Subcommand};
 use mass_change_owner_status::config::{self, Config};
 use mass_change_owner_status::environment::{self, Environment};
-use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
+use mass_change_owner_status::watch::job::{Job, JobId, ModuleName};
 use mass_change_owner_status::{error::WatchError, invalid::Invalid, timestamp::Timestamp};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

@@ -3,12 +3,12 @@
 use crate::arguments::{Arguments, Settings};
 use crate::{view::View, words::fit};
 use mass_change_owner_status::error::{ErrorCause, ErrorType, WatchError};
-use mass_change_owner_status::handler::CONFIRM_AFTER;
+use mass_change_owner_status::handler::{CONFIRM_AFTER, Checker};
 use mass_change_owner_status::token::{SecretStore, Sharing, TokenSource};
-use mass_change_owner_status::watch::job::{JobStatus, Outcome};
+use mass_change_owner_status::watch::job::{Job, JobStatus, Outcome};
 use mass_change_owner_status::watch::report::{Limits, Report};
-use mass_change_owner_status::watch::{ids::Job, ids::Location, request::Request, rule::judge};
-use mass_change_owner_status::{checker::Checker, deadline::Deadline, http::Connections, operation};
+use mass_change_owner_status::watch::{request::Request, rule::judge};
+use mass_change_owner_status::{arn::Location, deadline::Deadline, http::Connections, operation};
 use mass_change_owner_status::{timestamp::Timestamp, zoho::status::Attempts};
 use std::{sync::Arc, time::Duration};
 

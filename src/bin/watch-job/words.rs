@@ -65,8 +65,7 @@ pub(crate) fn joined<const N: usize>(parts: [String; N]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mass_change_owner_status::watch::ids::{Job, JobId, ModuleName};
-    use mass_change_owner_status::watch::job::{Counts, JobStatus, Status};
+    use mass_change_owner_status::watch::job::{Counts, Job, JobId, JobStatus, ModuleName, Status};
     use mass_change_owner_status::watch::{notice::Intervals, pacing::Bounds, report::Limits, request::Request};
     use mass_change_owner_status::{error::ErrorType, timestamp::Timestamp};
     use std::{fs, path::Path};

@@ -11,7 +11,7 @@ fn long_subjects() {
         ([u64::MAX; 4], "Partly done: ... owner change, job ...5021: 18,446,744,073,709,551,615 of 18,446"),
     ] {
         let report = Report::of_check(&request, &job("COMPLETED", counts.map(Some)), ago(0), &LIMITS);
-        let message = Message::about(&report, Event::of(&report).unwrap(), &request, &MessageSettings::default());
+        let message = Message::about(&report, report.event().unwrap(), &request, &MessageSettings::default());
         assert!(message.subject.starts_with(start) && message.subject.len() == SUBJECT_LIMIT, "{}", message.subject);
     }
 }
@@ -28,7 +28,7 @@ fn what_others_wrote_is_no_address() {
         let error = ReportedError { name: BAIT.into(), message: BAIT.into(), is_callers: names.len() == 4 };
         let report = Report::of_end(&request, State::Failed(error), 1, ago(0));
         let settings = MessageSettings { chat: true, ..MessageSettings::default() };
-        let message = Message::about(&report, Event::of(&report).unwrap(), &request, &settings);
+        let message = Message::about(&report, report.event().unwrap(), &request, &settings);
         let texts: Value = serde_json::from_str(&message.body).unwrap();
         let chat: Value = serde_json::from_str(texts["https"].as_str().unwrap()).unwrap();
         for shown in

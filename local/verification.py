@@ -12,22 +12,25 @@ import os
 import secrets
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import boto3
+
+from local.wait import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 REJECTED_CREDENTIALS = {"client_id": "1000.VERIFY", "client_secret": "none", "refresh_token": "1000.none.none"}
 MACHINES = ("WatchStateMachine", "WatchListedJobStateMachine", "WatchManyStateMachine")
 CONTEXT = "<aws.scheduler.schedule-arn>"
 MINUTES = 60.0
+
+wait_for = partial(wait_until, longest=1)
 
 
 class Account:
@@ -71,7 +74,7 @@ class Account:
                     return body
             return None
 
-        return wait_for("a message", look, minutes * MINUTES)
+        return wait_for(look, "a message", minutes * MINUTES)
 
     def announcement(self, **attributes: str) -> dict[str, Any]:
         """The next message of the topic with these attributes."""
@@ -90,7 +93,7 @@ class Account:
 
     def end(self, arn: str) -> dict[str, Any]:
         describe = self.client("stepfunctions").describe_execution
-        wait_for(f"the end of {arn}", lambda: describe(executionArn=arn)["status"] != "RUNNING", 5 * MINUTES)
+        wait_for(lambda: describe(executionArn=arn)["status"] != "RUNNING", f"the end of {arn}", 5 * MINUTES, longest=1)
         return describe(executionArn=arn)
 
     def _subscribe(self) -> str:
@@ -122,15 +125,6 @@ class Account:
     def _sam(self, command: str, *options: str) -> None:
         environment = {**os.environ, "SAM_CLI_TELEMETRY": "0"}
         subprocess.run(["sam", command, "--stack-name", self.name, *options], cwd=ROOT, env=environment, check=True)
-
-
-def wait_for(what: str, condition: Callable[[], Any], seconds: float) -> Any:
-    """Poll until the condition returns something true, and return that."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, f"{what} did not happen within {seconds:g} s"
-        time.sleep(0.5)
-    return found
 
 
 # ---- the questions: each returns a line about what it saw, or raises -------------------------------------------------
@@ -168,7 +162,7 @@ def a_schedule_announces_its_failure(account: Account) -> str:
     subprocess.run(["sh", "-c", account.output("WatchScheduleCommand")], env=environment, check=True)
     account.announcement(outcome="WATCH_FAILED", job_id="3")
     scheduler, group = account.client("scheduler"), account.resource("ScheduleGroup")
-    wait_for("the deletion", lambda: not scheduler.list_schedules(GroupName=group)["Schedules"], 2 * MINUTES)
+    wait_for(lambda: not scheduler.list_schedules(GroupName=group)["Schedules"], "the deletion", 2 * MINUTES, longest=1)
     return "announced, and the schedule is gone"
 
 
@@ -228,7 +222,7 @@ def one_of_two_puts_wins(account: Account) -> str:
 def the_credentials_alarm_fires(account: Account) -> str:
     names, cloudwatch = [account.resource("CredentialErrorsAlarm")], account.client("cloudwatch")
     found = {"AlarmNames": names, "StateValue": "ALARM"}
-    wait_for("the alarm", lambda: cloudwatch.describe_alarms(**found)["MetricAlarms"], 15 * MINUTES)
+    wait_for(lambda: cloudwatch.describe_alarms(**found)["MetricAlarms"], "the alarm", 15 * MINUTES)
     return "in ALARM"
 
 

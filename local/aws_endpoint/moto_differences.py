@@ -9,6 +9,8 @@
   previous release can read; no list here has that form.
 * moto waits in real time between retries and between looks at another execution. Here, both take a tenth.
 * An update of a schedule replaces everything. moto keeps what happens after its end.
+* AWS expands a serverless template. moto only keeps it: `local.deployment` makes the resources. It also forgets the
+  outputs of a stack that a change set creates.
 * moto parses a definition for each execution, and lists its own folders for each request. Here, it does both once.
 
 This code runs in moto's process, where the project is not importable: it imports only moto and botocore.
@@ -29,6 +31,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.model import OperationModel
 from botocore.response import StreamingBody
+from moto.cloudformation.models import ChangeSet, CloudFormationBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.scheduler.responses import EventBridgeSchedulerResponse
 from moto.settings import moto_server_port
@@ -68,6 +71,7 @@ def complete(speed: float) -> None:
     _accept_json_lines()
     _write_results()
     _update_all_of_a_schedule()
+    _deploy_serverless_templates()
     parsed = cache(AmazonStateLanguageParser.parse)
     AmazonStateLanguageParser.parse = lambda text: (Preprocessor().visit(parsed(text)[1]), parsed(text)[1])
     DomainDispatcherApplication.get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
@@ -225,3 +229,24 @@ def _update_all_of_a_schedule() -> None:
         return answer
 
     EventBridgeSchedulerResponse.update_schedule = update_schedule
+
+
+# ---- stacks -----------------------------------------------------------------------------------------------------
+
+
+def _deploy_serverless_templates() -> None:
+    parse, execute = ChangeSet._parse_template, CloudFormationBackend.execute_change_set
+
+    def parse_template(self: Any) -> None:
+        parse(self)
+        if any("::Serverless::" in resource["Type"] for resource in self.template_dict["Resources"].values()):
+            self.template_dict |= {"Resources": {}, "Outputs": {}}
+
+    def execute_change_set(self: Any, change_set_name: str, stack_name: str | None = None) -> None:
+        execute(self, change_set_name, stack_name)
+        change_set = self.describe_change_set(change_set_name)
+        stack = self.stacks[change_set.stack_id]
+        stack.template_dict = change_set.template_dict
+        stack.output_map = stack._create_output_map()
+
+    ChangeSet._parse_template, CloudFormationBackend.execute_change_set = parse_template, execute_change_set

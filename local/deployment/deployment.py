@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.deployment.permissions import SYNC_RULE, Roles
-from local.deployment.template import definition, resolve
+from local.deployment.template import ROOT, definition, resolve
 from local.stack import RELEASE_BINARY, EventInvocation, Function, Publication, Stack
 from local.stack.schedules import payload_of
 from local.wait import PATIENCE_SECONDS, wait_until
@@ -84,7 +84,7 @@ class Deployment:
 
     Zoho is the simulator, and a job may be checked every second. `alter` changes the state machines' definitions, as
     `quicken` does; as they stand they are what ships. Each part acts with its role, and the policies of the roles are
-    enforced; `without` names a role, and a Sid or an action that it lacks.
+    enforced; `without` names a role, and a Sid or an action that it lacks. The template stands in the folder `root`.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class Deployment:
         binary: Path = RELEASE_BINARY,
         alter: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         without: tuple[str, str] | None = None,
+        root: Path = ROOT,
         **parameters: Any,
     ) -> None:
         parameters = {
@@ -106,8 +107,8 @@ class Deployment:
         }
         self.stack = stack
         self.name = stack.unique("zoho")
-        secret_arn = stack.secret(secret or REFRESH_TOKEN_SECRET, self.name)
-        self.template = resolve(self.name, ZohoSecretArn=secret_arn, **parameters)
+        parameters["ZohoSecretArn"] = stack.secret(secret or REFRESH_TOKEN_SECRET, self.name)
+        self.template = resolve(self.name, root, **parameters)
         self.topic_arn = stack.topic(f"{self.name}-StatusTopic").arn
         assert self.topic_arn == self.template.outputs["StatusTopicArn"]
         self._dead_letters = stack.queue(f"{self.name}-DeadLetterQueue")

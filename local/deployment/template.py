@@ -45,8 +45,9 @@ _NO_VALUE = object()
 
 @dataclass(frozen=True)
 class Resolved:
-    """The template resolved: what would be deployed. Resources whose condition is false are absent."""
+    """The template in a folder, resolved: what would be deployed. Resources whose condition is false are absent."""
 
+    root: Path
     name: str
     resources: dict[str, Any]
     outputs: dict[str, str]
@@ -64,19 +65,19 @@ class Resolved:
 
 
 @cache
-def source() -> dict[str, Any]:
+def source(root: Path = ROOT) -> dict[str, Any]:
     """The template as it stands in the file, short forms of the intrinsic functions written out."""
-    return yaml_parse(TEMPLATE.read_text(encoding="utf-8"))
+    return yaml_parse((root / "template.yaml").read_text(encoding="utf-8"))
 
 
 @cache
-def expanded() -> dict[str, Any]:
+def expanded(root: Path = ROOT) -> dict[str, Any]:
     """Plain CloudFormation, the state machines' definitions inline so that linters look into them."""
-    template = copy.deepcopy(source())
+    template = copy.deepcopy(source(root))
     for resource in template["Resources"].values():
         properties = resource.get("Properties", {})
         if resource["Type"] == "AWS::Serverless::StateMachine":
-            definition = ROOT / properties.pop("DefinitionUri")
+            definition = root / properties.pop("DefinitionUri")
             properties["Definition"] = json.loads(definition.read_text(encoding="utf-8"))
         if resource["Type"] == "AWS::Serverless::Function":
             properties["CodeUri"] = "s3://artifacts/function.zip"
@@ -86,16 +87,16 @@ def expanded() -> dict[str, Any]:
 
 def definition(resource: str, stack: Resolved) -> str:
     """A state machine's definition, the file that the template names, with the template's substitutions applied."""
-    properties = source()["Resources"][resource]["Properties"]
-    text = (ROOT / properties["DefinitionUri"]).read_text(encoding="utf-8")
+    properties = source(stack.root)["Resources"][resource]["Properties"]
+    text = (stack.root / properties["DefinitionUri"]).read_text(encoding="utf-8")
     for name, value in stack.properties(resource)["DefinitionSubstitutions"].items():
         text = text.replace("${" + name + "}", value)
     return text
 
 
-def resolve(name: str = "zoho", **parameters: Any) -> Resolved:
+def resolve(name: str = "zoho", root: Path = ROOT, **parameters: Any) -> Resolved:
     """The expanded template as a stack of this name; parameters that are not given have their defaults."""
-    template = expanded()
+    template = expanded(root)
     resolver = _Resolver(template, name, parameters)
     resources = {
         logical_id: resolver.value(resource)
@@ -109,7 +110,7 @@ def resolve(name: str = "zoho", **parameters: Any) -> Resolved:
         for key, resource in resources.items()
         if "Arn" in _IDENTITIES.get(resource["Type"], {})
     }
-    return Resolved(name, resources, outputs, references, arns)
+    return Resolved(root, name, resources, outputs, references, arns)
 
 
 class _Resolver:

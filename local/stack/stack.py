@@ -62,7 +62,7 @@ class Stack:
             self.zoho = started.enter_context(Zoho(speed=self._speed, **self._zoho_settings))
             directory = started.enter_context(tempfile.TemporaryDirectory(prefix="stack-"))
             self._loop = started.enter_context(background_loop("stack"))
-            self._gateway = self._run(_made(Gateway, partial(respond, self._functions)))
+            self._gateway = Gateway(partial(respond, self._functions))
             port = self._run(self._gateway.start())
             started.callback(lambda: self._run(self._gateway.stop()))
             moto = Moto(callback_port=port, speed=self._speed)
@@ -201,8 +201,3 @@ class Stack:
         how = json.dumps({"stepfunctions": {"execute_state_machine": True}}).encode()
         headers = {"Content-Type": "application/json"}
         urllib.request.urlopen(urllib.request.Request(f"{self.endpoint_url}/moto-api/config", how, headers)).close()
-
-
-async def _made(factory: Any, *arguments: Any) -> Any:
-    """Call a factory in the event loop, to which its result then belongs."""
-    return factory(*arguments)

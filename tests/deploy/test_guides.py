@@ -86,15 +86,6 @@ def test_the_runbook(deploy: Callable[..., Deployment], tmp_path: Path) -> None:
     assert json.loads(secret["SecretString"])["data_center"] == "EU"
 
 
-def test_the_last_steps_of_an_installation(deployment: Deployment, tmp_path: Path) -> None:
-    (tmp_path / "secret.json").write_text(json.dumps(REFRESH_TOKEN_SECRET))
-    started = run(deployment, tmp_path, block("docs/deploy.md", "Install a release"))
-    (execution,) = re.findall(r'"executionArn": "(.*)"', started)
-    assert deployment.execution(execution).error == "JobNotFound"
-    (message,) = deployment.published()
-    assert message.subject.startswith("Not watched: Zoho CRM Leads owner change, job ...1")
-
-
 def test_a_queue_that_gets_the_ends(deployment: Deployment, tmp_path: Path) -> None:
     sqs = deployment.stack.client("sqs")
     name = deployment.stack.unique("owner-changes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -20,6 +19,7 @@ from local.deployment import Deployment, quicken
 from local.release import ROOT
 from local.stack import RELEASE_BINARY, Stack
 from local.zoho_simulator import REFRESH_TOKEN_SECRET
+from tests.deploy.test_guides import block, run
 
 WATCH_JOB = b"\x7fELF" + bytes(1_000)
 
@@ -55,46 +55,54 @@ def test_what_the_workflow_uploads_can_be_installed(dist, tmp_path):
     assert "MIT License" in (unpacked / "THIRD-PARTY-LICENSES.txt").read_text(encoding="utf-8")
 
     with Stack(step_functions=True) as stack:
-        s3 = stack.client("s3")
-        s3.create_bucket(Bucket="artifacts")
-        sam(stack, unpacked, "package", "--s3-bucket", "artifacts", "--output-template-file", "packaged.yaml")
-        packaged = yaml_parse((unpacked / "packaged.yaml").read_text(encoding="utf-8"))
-
-        def uploaded_file(uri: dict[str, str] | str) -> bytes:
-            bucket, key = (uri["Bucket"], uri["Key"]) if isinstance(uri, dict) else uri.split("/", 3)[2:]
-            return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-
-        # What would be deployed is what `Deployment` deploys: the same definitions and settings, and the same binary.
-        source = yaml_parse((ROOT / "template.yaml").read_text(encoding="utf-8"))
-        for logical_id, resource in packaged["Resources"].items():
-            properties, given = resource.get("Properties", {}), source["Resources"][logical_id].get("Properties", {})
-            if "DefinitionUri" in properties:
-                text = (ROOT / given.pop("DefinitionUri")).read_bytes()
-                assert uploaded_file(properties.pop("DefinitionUri")) == text
-            if "CodeUri" in properties:
-                given.pop("CodeUri")
-                with zipfile.ZipFile(io.BytesIO(uploaded_file(properties.pop("CodeUri")))) as package:
-                    (entry,) = package.infolist()
-                    assert (entry.filename, entry.external_attr >> 16) == ("bootstrap", 0o100755)
-                    binary = tmp_path / "bootstrap"
-                    binary.write_bytes(package.read(entry))
-                    binary.chmod(0o755)
-            assert properties == given, logical_id
-        with Deployment(stack, secret="no credentials yet", binary=binary, alter=quicken) as deployment:
-            credentials = json.dumps(REFRESH_TOKEN_SECRET)
-            stack.client("secretsmanager").put_secret_value(SecretId=deployment.name, SecretString=credentials)
+        how = ["StatusEmail=you@example.com", f"ZohoApiDomain={stack.zoho.url}", f"ZohoAccountsDomain={stack.zoho.url}"]
+        # moto reads a template from localhost by its path.
+        aws = {**stack.client_variables, "AWS_ENDPOINT_URL": stack.endpoint_url.replace("127.0.0.1", "localhost")}
+        done = subprocess.run(
+            [Path(sys.executable).with_name("sam"), "deploy", "--parameter-overrides", *how],
+            cwd=unpacked,
+            env={**os.environ, **aws, "SAM_CLI_TELEMETRY": "0"},
+            input="y\n",
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "Successfully created/updated stack - mass-change-owner-status" in done.stdout, done.stdout + done.stderr
+        sent, parameters = download(stack, tmp_path / "sent")
+        assert parameters.items() >= dict(parameter.split("=", 1) for parameter in how).items()
+        with zipfile.ZipFile(sent / "CheckFunction") as package:
+            (entry,) = package.infolist()
+            assert (entry.filename, entry.external_attr >> 16) == ("bootstrap", 0o100755)
+            Path(package.extract(entry, sent)).chmod(0o755)
+        how = {"root": sent, "binary": sent / "bootstrap", "alter": quicken, **parameters}
+        with Deployment(stack, secret="no credentials yet", **how) as deployment:
+            (tmp_path / "secret.json").write_text(json.dumps(REFRESH_TOKEN_SECRET))
+            started = run(deployment, tmp_path, block("docs/deploy.md", "Install a release"))
+            (execution,) = re.findall(r'"executionArn": "(.*)"', started)
+            assert deployment.execution(execution).error == "JobNotFound"
             stack.zoho.control.start_job(job_id="3652397000009565021", run_seconds=2)
             execution = deployment.watch({"module": "Leads", "job_id": "3652397000009565021"})
             assert execution.status == "SUCCEEDED"
-            (message,) = deployment.published()
-            assert message.subject.startswith("Done: Zoho CRM Leads owner change, job ...5021")
+            subjects = [message.subject for message in deployment.published()]
+            assert subjects[0].startswith("Not watched: Zoho CRM Leads owner change, job ...1")
+            assert subjects[1].startswith("Done: Zoho CRM Leads owner change, job ...5021")
 
 
-def sam(stack: Stack, folder: Path, *arguments: str) -> None:
-    environment = {**os.environ, **stack.client_variables, "SAM_CLI_TELEMETRY": "0"}
-    command = [Path(sys.executable).with_name("sam"), *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+def download(stack: Stack, folder: Path) -> tuple[Path, dict[str, str]]:
+    """What CloudFormation was given: a folder with the template and its files, and the parameters."""
+    folder.mkdir()
+    name, s3, cloudformation = release.NAME, stack.client("s3"), stack.client("cloudformation")
+    template = yaml_parse(cloudformation.get_template(StackName=name)["TemplateBody"])
+    for logical_id, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        for key in properties.keys() & {"CodeUri", "DefinitionUri"}:
+            uri = properties[key]
+            bucket, s3_key = (uri["Bucket"], uri["Key"]) if isinstance(uri, dict) else uri.split("/", 3)[2:]
+            (folder / logical_id).write_bytes(s3.get_object(Bucket=bucket, Key=s3_key)["Body"].read())
+            properties[key] = logical_id
+    (folder / "template.yaml").write_text(json.dumps(template), encoding="utf-8")
+    (deployed,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    return folder, {one["ParameterKey"]: one["ParameterValue"] for one in deployed["Parameters"]}
 
 
 def test_version_changelog_and_tags_agree():

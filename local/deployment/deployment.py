@@ -118,7 +118,7 @@ class Deployment:
             stack.enforce(role, partial(self.roles.denial, role))
         self.function = self._function(binary, env or {})
         self._alter = alter or (lambda definition: definition)
-        self._machines = {resource: self._machine(resource) for resource in STATE_MACHINES}
+        self._machines: dict[str, str] = {}
         stack.client("scheduler").create_schedule_group(Name=self.template.properties("ScheduleGroup")["Name"])
 
     def __enter__(self) -> Deployment:
@@ -133,13 +133,19 @@ class Deployment:
     def watch_many(self, request: Any) -> Execution:
         return self._start("WatchManyStateMachine", request, None)
 
+    def machine(self, resource: str) -> str:
+        """The ARN of a state machine. It is created when it is first used, after those that it starts: moto is slow."""
+        for needed in STATE_MACHINES[: STATE_MACHINES.index(resource) + 1]:
+            self._machines[needed] = self._machines.get(needed) or self._create(needed)
+        return self._machines[resource]
+
     def execution(self, arn: str) -> Execution:
         return Execution(self.stack, arn)
 
     def executions(self) -> list[Execution]:
         """Those of the state machine that watches one job, in the order of their start."""
         listed = self.stack.client("stepfunctions").list_executions(
-            stateMachineArn=self._machines["WatchStateMachine"], maxResults=1000
+            stateMachineArn=self.machine("WatchStateMachine"), maxResults=1000
         )["executions"]
         return [Execution(self.stack, one["executionArn"]) for one in sorted(listed, key=lambda one: one["startDate"])]
 
@@ -162,7 +168,7 @@ class Deployment:
 
     def _start(self, resource: str, request: Any, name: str | None) -> Execution:
         answer = self.stack.client("stepfunctions").start_execution(
-            stateMachineArn=self._machines[resource],
+            stateMachineArn=self.machine(resource),
             name=name or self.stack.unique("execution"),
             input=json.dumps(request, separators=(",", ":")),
         )
@@ -187,7 +193,7 @@ class Deployment:
             destination_arn=invoke["DestinationConfig"]["OnFailure"]["Destination"],
         )
 
-    def _machine(self, resource: str) -> str:
+    def _create(self, resource: str) -> str:
         properties = self.template.properties(resource)
         machine = json.loads(definition(resource, self.template))
         role = properties["RoleArn"].rsplit("/", 1)[1]

@@ -17,6 +17,7 @@ from tests.deploy.scenarios import REQUEST
 
 def as_operator(deployment: Deployment, command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     """Run a command with the AWS CLI at hand, and CloudFormation knowing the outputs of the deployment."""
+    deployment.machine("WatchManyStateMachine")
     cloudformation = deployment.stack.client("cloudformation")
     if deployment.name not in {stack["StackName"] for stack in cloudformation.list_stacks()["StackSummaries"]}:
         outputs = {name: {"Value": value} for name, value in deployment.template.outputs.items()}

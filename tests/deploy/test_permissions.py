@@ -250,7 +250,7 @@ def test_without_a_statement_a_state_machine_is_refused(
     deploy: Callable[..., Deployment], how: dict[str, Any], without: tuple[str, str]
 ) -> None:
     with pytest.raises(PermissionError, match="events:PutTargets"):
-        deploy(without=without, **how)
+        deploy(without=without, **how).machine("WatchManyStateMachine")
 
 
 @pytest.mark.parametrize("action", ["scheduler:UpdateSchedule", "iam:PassRole"])

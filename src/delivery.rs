@@ -6,6 +6,7 @@ use crate::http::NoResponse;
 use crate::watch::message::{Message, MessageSettings};
 use crate::watch::report::{Limits, Notification, Report, Response, State};
 use crate::watch::request::{Caller, History, Request};
+use crate::watch::rule::has_worked;
 use crate::watch::schedule::{Schedule, ScheduleUpdate};
 use crate::{deadline::Deadline, timestamp::Clock, timestamp::Timestamp};
 use std::collections::HashMap;
@@ -91,12 +92,14 @@ impl<D: Destinations> Courier<D> {
         let _in_time = deadline.limit(self.destinations.prepare_scheduler()).await;
     }
 
-    /// Completes what a request says of its watch. It starts with its schedule, if not later. Before an end that only the
-    /// request speaks for, the schedule is read: the Input of one that adapts can know more than an event that comes twice.
+    /// Completes what a request says of its watch: before it ends at its limit, the start, which is that of its schedule if
+    /// not later. Before the first end that only the request speaks for, the schedule is read, too: the Input of one that
+    /// adapts can know more than an event that comes twice.
     pub async fn complete(&self, request: &mut Request, is_permanent: bool, deadline: Deadline) {
         let Caller::Schedule { arn, .. } = &request.caller else { return };
         let (began, now) = (request.history.began, self.now());
-        let is_first = is_permanent && request.history.status.is_none();
+        let is_new = began.is_none_or(|_| !has_worked(request, now));
+        let is_first = is_permanent && is_new && request.history.status.is_none();
         if !is_first && began.is_some_and(|began| !self.limits.is_over(began, now)) {
             return;
         }

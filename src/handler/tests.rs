@@ -181,6 +181,8 @@ async fn watches_by_schedules() {
         // An event that comes twice knows less than its schedule, and a late one is not of the watch that has its name now.
         (DENIED, "", 60, known(60, json!({"status": "RUNNING"})), "goes on PermissionDenied", "read"),
         (DENIED, "", 30, known(OVER, since(30)), "WATCH_TIMED_OUT PermissionDenied published kept", late),
+        // A start that was long ago speaks for the watch, whatever the age of the schedule.
+        (DENIED, "", 60, since(3_600), "goes on PermissionDenied", ""),
         // The start is not known.
         (DENIED, "read", 60, json!({}), "goes on PermissionDenied", "read"),
         // What fails after the check is the error.

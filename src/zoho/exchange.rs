@@ -10,7 +10,7 @@ use crate::json::{Fields, Kind};
 use crate::redact;
 use crate::timestamp::Timestamp;
 use crate::zoho::hosts::{ZohoHost, ZohoServer};
-use ::http::header::{ACCEPT, ACCEPT_ENCODING, RETRY_AFTER};
+use ::http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, RETRY_AFTER};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Number, value::RawValue};
 use std::borrow::Cow;
@@ -119,11 +119,12 @@ impl Exchange<'_> {
 
     /// The error for a body that is not one of Zoho's. What responded is probably not Zoho.
     pub(super) fn not_zohos(&self, is_json: bool) -> WatchError {
-        let problem = match is_json {
+        let problem = match self.encoding() {
             _ if self.body.is_none() => return self.undocumented("exceeds 1 MiB"),
-            _ if self.status.is_redirection() => "is a redirect, which is not followed",
-            true => "has no error code of Zoho's",
-            false => "is not JSON",
+            Some(encoding) => &*format!("is encoded as {encoding}, which the request does not accept"),
+            None if self.status.is_redirection() => "is a redirect, which is not followed",
+            None if is_json => "has no error code of Zoho's",
+            None => "is not JSON",
         };
         WatchError { cause: ErrorCause::NotJson, ..self.undocumented(problem) }
     }
@@ -145,12 +146,18 @@ impl Exchange<'_> {
         WatchError::new(kind, format!("{what} ({}, returned {returned}){end}{advice}", self.host))
     }
 
+    /// How something on the way has compressed the body.
+    fn encoding(&self) -> Option<String> {
+        let encoding = self.headers.get(CONTENT_ENCODING).filter(|encoding| *encoding != "identity")?;
+        Some(redact::quote(&String::from_utf8_lossy(encoding.as_bytes())))
+    }
+
     /// The status, and the body as far as it may be shown: the accounts server may have issued a token, damaged in any way.
     fn quoted(&self) -> String {
         let text = self.text();
         let may_hold_token = self.host.server == ZohoServer::Accounts
             && (self.status.is_success() || text.to_ascii_lowercase().contains("token"));
-        let is_hidden = may_hold_token || redact::contains_secret(&text, self.secrets);
+        let is_hidden = may_hold_token || self.encoding().is_some() || redact::contains_secret(&text, self.secrets);
         summary(self.status, "", if is_hidden { "" } else { &text })
     }
 }

@@ -7,16 +7,19 @@ use crate::zoho::exchange::{self, Exchange};
 use crate::zoho::hosts::ZohoHost;
 use crate::zoho::hosts::ZohoServer::{self, Accounts, Api};
 use crate::zoho::{oauth, status};
-use ::http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER};
+use ::http::header::{CONTENT_ENCODING, RETRY_AFTER};
+use ::http::{HeaderValue, StatusCode};
 
 fn host(server: ZohoServer) -> ZohoHost {
     let setting = if server == Api { "ZOHO_API_DOMAIN" } else { "`data_center` in the secret" };
     crate::tests::host(server, "EU", setting)
 }
 
-/// It asks to wait seven seconds.
+/// It asks to wait seven seconds, and begins as gzip does if it is compressed.
 fn exchange<'a>(host: &'a ZohoHost, status: u16, body: &str) -> Exchange<'a> {
-    let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static("Mon, 23 Nov 2026 10:00:07 GMT"))]);
+    let wait = (RETRY_AFTER, HeaderValue::from_static("Mon, 23 Nov 2026 10:00:07 GMT"));
+    let encoding = body.starts_with('\x1f').then_some((CONTENT_ENCODING, HeaderValue::from_static("gzip")));
+    let headers = [wait].into_iter().chain(encoding).collect();
     let (status, now) = (StatusCode::from_u16(status).unwrap(), at("10:00:00"));
     Exchange { host, status, headers, body: Some(body.into()), now, secrets: &["hunter2.token"] }
 }
@@ -133,6 +136,7 @@ fn errors() {
         (Api, 403, r#"{"code":403,"message":"Forbidden"}"#, "NotJson & has no error code"),
         (Api, 404, "{}", "NotJson & has no error code"),
         (Api, 302, "<html>moved</html>", "NotJson & is a redirect"),
+        (Api, 200, "\u{1f}\u{8b}", "NotJson & is encoded as gzip, which the request does not accept & HTTP 200)"),
         // Too many requests for tokens, in whatever words.
         (Accounts, 400, r#"{"error":"Access Denied"}"#, "TokenRateLimited & 10 in 10 minutes"),
         // Rejections; any other word is none.
@@ -151,7 +155,7 @@ fn errors() {
         (Accounts, 302, "<Access_Token=hunter2", "NotJson & is a redirect"),
     ] {
         let (host, body) = (&host(server), (row != TOO_LONG).then(|| body(row).into()));
-        let exchange = Exchange { body, ..exchange(host, status, "") };
+        let exchange = Exchange { body, ..exchange(host, status, row) };
         let error = match server {
             Api => status::classify(&exchange).expect_err(row),
             Accounts => oauth::classify(&exchange, "A.b").expect_err(row),

@@ -146,7 +146,7 @@ def test_a_file_that_cannot_be_read_is_announced(
         ("jobs.csv", "module;job_id\nLeads;1"),
         ("jobs.csv", "\ufeffmodule,job_id\nLeads,1"),
         ("jobs.csv", "Leads,1\nLeads,2"),
-        ("jobs.csv", " module,job_id"),
+        ("jobs.csv", "module,job_ids\nLeads,1"),
         ("jobs.csv", json.dumps(jobs(1))),
         ("jobs.json", json.dumps({"jobs": jobs(1)})),
     ],

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 60.0
-"""An event that must happen is given up on after this long, on any machine."""
+PATIENCE_SECONDS = 60.0  # an event that must happen is given up on after this long, on any machine
 
 
 def wait_until(condition: Callable[[], T], what: str, seconds: float = PATIENCE_SECONDS, longest: float = 0.1) -> T:

@@ -7,11 +7,12 @@
 * AWS rejects the name of an execution that has spaces or special characters. moto takes it.
 * AWS writes result files. moto writes a manifest without files. It also knows no JSON Lines, which a definition of the
   previous release can read; no list here has that form.
-* moto waits in real time between retries and between looks at another execution. Here, both take a tenth.
+* moto waits in real time between retries. Here, that takes a tenth.
 * An update of a schedule replaces everything. moto keeps what happens after its end.
 * AWS expands a serverless template. moto only keeps it: `local.deployment` makes the resources. It also forgets the
   outputs of a stack that a change set creates.
-* moto parses a definition for each execution, and lists its own folders for each request. Here, it does both once.
+* moto parses definitions and paths at each use, makes a key for each subscriber, and lists its own folders for each
+  request. Here, it does all of this once.
 
 This code runs in moto's process, where the project is not importable: it imports only moto and botocore.
 """
@@ -31,6 +32,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.model import OperationModel
 from botocore.response import StreamingBody
+from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.cloudformation.models import ChangeSet, CloudFormationBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.scheduler.responses import EventBridgeSchedulerResponse
@@ -42,7 +44,6 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_map.iteration.item
     distributed_item_processor_worker,
 )
 from moto.stepfunctions.parser.asl.component.state.exec.state_map.result_writer.resource_eval import resource_eval_s3
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_callback
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_aws_sdk import (
     StateTaskServiceAwsSdk,
@@ -54,7 +55,8 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
-from moto.stepfunctions.parser.asl.utils import boto_client
+from moto.stepfunctions.parser.asl.utils import boto_client, json_path
+from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 # How many times faster than on AWS the waits pass that no state of the machine asks for.
@@ -72,13 +74,16 @@ def complete(speed: float) -> None:
     _write_results()
     _update_all_of_a_schedule()
     _deploy_serverless_templates()
-    parsed = cache(AmazonStateLanguageParser.parse)
-    AmazonStateLanguageParser.parse = lambda text: (Preprocessor().visit(parsed(text)[1]), parsed(text)[1])
+    parse = AmazonStateLanguageParser.parse = cache(AmazonStateLanguageParser.parse)
+    ExecutionWorker._get_evaluation_entrypoint = lambda self: Preprocessor().visit(
+        parse(self._evaluation_details.state_machine_details.definition)[1]
+    )
+    json_path.parse = cache(json_path.parse)
+    rsa.generate_private_key = cache(rsa.generate_private_key)
     DomainDispatcherApplication.get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
     retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds / _SPEED / speed))
     wait = WaitFunction._wait_interval
     WaitFunction._wait_interval = lambda self, env, wait_seconds: wait(self, env, wait_seconds / speed)
-    state_task_service_callback._DELAY_SECONDS_SYNC_CONDITION_CHECK /= _SPEED
 
 
 # ---- upper and lower case ---------------------------------------------------------------------------------------

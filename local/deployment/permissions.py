@@ -30,7 +30,6 @@ _KEY_USE = {
 _SYNC_RULE = f"arn:aws:events:{REGION}:{ACCOUNT_ID}:rule/StepFunctionsGetEventsForStepFunctionsExecutionRule"
 SYNC_RULE = [(action, _SYNC_RULE) for action in ("events:PutTargets", "events:PutRule", "events:DescribeRule")]
 
-
 _KEYS = {"ZohoSecretArn": "SecretKmsKeyArn", "StatusTopic": "TopicKmsKeyArn", "JobsBucket": "JobsBucketKmsKeyArn"}
 # The conditions of the template, which every call here meets.
 _CONDITIONS = [{"aws:ResourceAccount": ACCOUNT_ID}, {"iam:PassedToService": "scheduler.amazonaws.com"}]

@@ -51,10 +51,8 @@ class Resolved:
     name: str
     resources: dict[str, Any]
     outputs: dict[str, str]
-    references: dict[str, str]
-    """What Ref gives for each parameter and resource."""
-    arns: dict[str, str]
-    """What GetAtt gives as the Arn of each resource that has one."""
+    references: dict[str, str]  # what Ref gives for each parameter and resource
+    arns: dict[str, str]  # what GetAtt gives as the Arn of each resource that has one
 
     def properties(self, resource: str) -> dict[str, Any]:
         return self.resources[resource]["Properties"]

@@ -95,22 +95,14 @@ class Function:
 
         return run_in(self.loop, start())
 
-    @property
-    def cold_starts(self) -> int:
-        return sum(environment.pid != 0 for environment in self.environments)
-
-    @property
-    def invocations(self) -> int:
-        return sum(environment.invocations for environment in self.environments)
+    cold_starts = property(lambda self: sum(environment.pid != 0 for environment in self.environments))
+    invocations = property(lambda self: sum(environment.invocations for environment in self.environments))
+    output = property(lambda self: "\n".join(self.lines))
 
     @property
     def lines(self) -> list[str]:
         """All lines that all processes wrote to standard output and standard error."""
         return [line for environment in list(self.environments) for line in environment.lines]
-
-    @property
-    def output(self) -> str:
-        return "\n".join(self.lines)
 
     @property
     def logs(self) -> list[dict]:

@@ -29,8 +29,7 @@ from local.zoho_simulator import Zoho
 
 TARGET = Path(__file__).resolve().parents[2] / "target"
 RELEASE_BINARY = TARGET / "lambda/mass-change-owner-status/bootstrap"
-QUICK_BINARY = TARGET / "quick/mass-change-owner-status"
-"""That of `make run` and `make stack`."""
+QUICK_BINARY = TARGET / "quick/mass-change-owner-status"  # that of `make run` and `make stack`
 
 T = TypeVar("T")
 

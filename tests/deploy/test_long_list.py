@@ -1,6 +1,6 @@
 """A long list in a file, with bad jobs of every kind, watched by the packaged function.
 
-LIST_OF_JOBS sets how many jobs: 40 in the gate, because each takes most of a second of a processor.
+LIST_OF_JOBS sets how many jobs: 40 in the gate, because each takes half a second of a processor.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ NEXTEST_XML := target/nextest/default/junit.xml
 test: ## run every test: Rust, then the suites against the packaged binary
 	@rm -rf $(NEXTEST_XML) $(REPORTS)
 	@$(MAKE) -j 3 package test-rust .venv/tests
-	@$(PY) -m pytest -n 4 --dist loadfile --junit-xml $(REPORTS)/pytest.xml || touch $(REPORTS)/failed
+	@$(PY) -m pytest -n 5 --dist loadfile --no-loadscope-reorder --junit-xml $(REPORTS)/pytest.xml || touch $(REPORTS)/failed
 	@$(PY) -m local.gate.count $(NEXTEST_XML) $(REPORTS)/pytest.xml && test ! -e $(REPORTS)/failed
 
 # Next to the package, whose last step uses one processor only. A failed suite does not keep the others from running.

@@ -33,7 +33,6 @@ from botocore.config import Config
 from botocore.model import OperationModel
 from botocore.response import StreamingBody
 from cryptography.hazmat.primitives.asymmetric import rsa
-from moto.cloudformation.models import ChangeSet, CloudFormationBackend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from moto.scheduler.responses import EventBridgeSchedulerResponse
 from moto.settings import moto_server_port
@@ -73,7 +72,6 @@ def complete(speed: float) -> None:
     _accept_json_lines()
     _write_results()
     _update_all_of_a_schedule()
-    _deploy_serverless_templates()
     parse = AmazonStateLanguageParser.parse = cache(AmazonStateLanguageParser.parse)
     ExecutionWorker._get_evaluation_entrypoint = lambda self: Preprocessor().visit(
         parse(self._evaluation_details.state_machine_details.definition)[1]
@@ -239,7 +237,10 @@ def _update_all_of_a_schedule() -> None:
 # ---- stacks -----------------------------------------------------------------------------------------------------
 
 
-def _deploy_serverless_templates() -> None:
+def deploy_serverless_templates() -> None:
+    """For the first request to CloudFormation, whose code loads that of every other service."""
+    from moto.cloudformation.models import ChangeSet, CloudFormationBackend
+
     parse, execute = ChangeSet._parse_template, CloudFormationBackend.execute_change_set
 
     def parse_template(self: Any) -> None:

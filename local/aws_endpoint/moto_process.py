@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+from typing import Any
 
 REGION = "us-east-1"
 ACCOUNT_ID = "123456789012"  # moto's default
@@ -54,17 +55,14 @@ class Moto:
 
 
 def _serve() -> None:
-    from moto.moto_server.werkzeug_app import (
-        DomainDispatcherApplication,
-        MotoRequestHandler,
-        create_backend_app,
-    )
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
     from werkzeug.serving import make_server
 
     sys.path.append(os.path.dirname(__file__))
     import moto_differences
 
     moto_differences.complete(float(os.environ["LOCAL_SPEED"]))
+    assert "moto.cloudformation" not in sys.modules, "it is slow, and needs more than the group `stack` installs"
 
     class Handler(MotoRequestHandler):
         # Headers and body are separate writes: without this, each response can stall for 40 ms.
@@ -75,7 +73,13 @@ def _serve() -> None:
 
     # It logs each failed task of a state machine, and tests make tasks fail on purpose.
     logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
-    application = DomainDispatcherApplication(create_backend_app)
+
+    def create(service: str) -> Any:
+        if service == "cloudformation":
+            moto_differences.deploy_serverless_templates()
+        return create_backend_app(service)
+
+    application = DomainDispatcherApplication(create)
     server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=Handler)
     print(server.server_port, flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()

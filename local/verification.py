@@ -93,7 +93,7 @@ class Account:
 
     def end(self, arn: str) -> dict[str, Any]:
         describe = self.client("stepfunctions").describe_execution
-        wait_for(lambda: describe(executionArn=arn)["status"] != "RUNNING", f"the end of {arn}", 5 * MINUTES, longest=1)
+        wait_for(lambda: describe(executionArn=arn)["status"] != "RUNNING", f"the end of {arn}", 5 * MINUTES)
         return describe(executionArn=arn)
 
     def _subscribe(self) -> str:
@@ -162,7 +162,7 @@ def a_schedule_announces_its_failure(account: Account) -> str:
     subprocess.run(["sh", "-c", account.output("WatchScheduleCommand")], env=environment, check=True)
     account.announcement(outcome="WATCH_FAILED", job_id="3")
     scheduler, group = account.client("scheduler"), account.resource("ScheduleGroup")
-    wait_for(lambda: not scheduler.list_schedules(GroupName=group)["Schedules"], "the deletion", 2 * MINUTES, longest=1)
+    wait_for(lambda: not scheduler.list_schedules(GroupName=group)["Schedules"], "the deletion", 2 * MINUTES)
     return "announced, and the schedule is gone"
 
 

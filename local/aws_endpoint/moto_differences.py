@@ -14,7 +14,7 @@
 * moto parses definitions and paths at each use, makes a key for each subscriber, and lists its own folders for each
   request. Here, it does all of this once.
 
-This code runs in moto's process, where the project is not importable: it imports only moto and botocore.
+This code runs in moto's process, where the project is not importable: it imports only moto and what moto needs.
 """
 
 from __future__ import annotations

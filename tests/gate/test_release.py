@@ -55,11 +55,12 @@ def test_what_the_workflow_uploads_can_be_installed(dist, tmp_path):
     assert "MIT License" in (unpacked / "THIRD-PARTY-LICENSES.txt").read_text(encoding="utf-8")
 
     with Stack(step_functions=True) as stack:
-        how = ["StatusEmail=you@example.com", f"ZohoApiDomain={stack.zoho.url}", f"ZohoAccountsDomain={stack.zoho.url}"]
+        zoho = stack.zoho.url
+        overrides = ["StatusEmail=you@example.com", f"ZohoApiDomain={zoho}", f"ZohoAccountsDomain={zoho}"]
         # moto reads a template from localhost by its path.
         aws = {**stack.client_variables, "AWS_ENDPOINT_URL": stack.endpoint_url.replace("127.0.0.1", "localhost")}
         done = subprocess.run(
-            [Path(sys.executable).with_name("sam"), "deploy", "--parameter-overrides", *how],
+            [Path(sys.executable).with_name("sam"), "deploy", "--parameter-overrides", *overrides],
             cwd=unpacked,
             env={**os.environ, **aws, "SAM_CLI_TELEMETRY": "0"},
             input="y\n",
@@ -69,7 +70,7 @@ def test_what_the_workflow_uploads_can_be_installed(dist, tmp_path):
         )
         assert "Successfully created/updated stack - mass-change-owner-status" in done.stdout, done.stdout + done.stderr
         sent, parameters = download(stack, tmp_path / "sent")
-        assert parameters.items() >= dict(parameter.split("=", 1) for parameter in how).items()
+        assert parameters.items() >= dict(parameter.split("=", 1) for parameter in overrides).items()
         with zipfile.ZipFile(sent / "CheckFunction") as package:
             (entry,) = package.infolist()
             assert (entry.filename, entry.external_attr >> 16) == ("bootstrap", 0o100755)

@@ -55,11 +55,11 @@ zoho: .venv/stack ## start the Zoho simulator alone, on port 8600, and print wha
 REPORTS := target/test
 NEXTEST_XML := target/nextest/default/junit.xml
 
-# The last line counts all tests.
+# The last line counts all tests. ALSO: what to make beside the builds.
 .PHONY: test
 test: ## run every test: Rust, then the suites against the packaged binary
 	@rm -rf $(NEXTEST_XML) $(REPORTS)
-	@$(MAKE) -j 3 package test-rust .venv/tests
+	@$(MAKE) -j 4 package test-rust .venv/tests $(ALSO)
 	@$(PY) -m pytest -n 5 --dist loadfile --no-loadscope-reorder --junit-xml $(REPORTS)/pytest.xml || touch $(REPORTS)/failed
 	@$(PY) -m local.gate.count $(NEXTEST_XML) $(REPORTS)/pytest.xml && test ! -e $(REPORTS)/failed
 
@@ -88,11 +88,9 @@ simulate: ## a million watches in virtual time: FIRST_SEED=... for others than l
 
 step = @echo "check: $(1)"
 
-# Two builds with a directory each: one alone leaves a processor idle while it links.
 .PHONY: check
-check: ## run the whole gate: every lint but rustdoc's, then every test
-	@$(MAKE) -j 3 build build-tests lint-without-build
-	@$(MAKE) test
+check: ## run the whole gate: every lint but rustdoc's, and every test
+	@$(MAKE) test ALSO=lint-without-build
 
 .PHONY: lint
 lint: lint-without-build ## run every lint, and no test

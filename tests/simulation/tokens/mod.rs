@@ -94,7 +94,7 @@ fn a_burst_requests_one_token_and_one_more_at_most_for_each_holder_that_fails() 
             state.faults.skew = 240;
             change(state);
         };
-        for seed in 0..40 {
+        for seed in 0..100 {
             simulate(seed, change, async |world| {
                 let (began, spread) = (Instant::now(), one_of(&[1, 50, 3_000]));
                 let run = |_| {

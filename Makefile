@@ -77,7 +77,7 @@ CLIPPY := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings
 .PHONY: build-tests
 build-tests:
 	$(call step,clippy and the build of the tests)
-	@$(CLIPPY) $(CARGO) test --quiet --locked --all-features --all-targets --no-run
+	@$(CLIPPY) $(CARGO) test --quiet --locked --all-features --no-run
 
 .PHONY: simulate
 simulate: ## a million watches in virtual time: FIRST_SEED=... for others than last time

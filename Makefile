@@ -60,14 +60,15 @@ NEXTEST_XML := target/nextest/default/junit.xml
 test: ## run every test: Rust, then the suites against the packaged binary
 	@rm -rf $(NEXTEST_XML) $(REPORTS)
 	@$(MAKE) -j 4 package test-rust .venv/tests $(ALSO)
-	@$(PY) -m pytest -n 5 --dist loadfile --no-loadscope-reorder --junit-xml $(REPORTS)/pytest.xml || touch $(REPORTS)/failed
+	@$(PY) -m pytest -n 6 --dist loadfile --no-loadscope-reorder --junit-xml $(REPORTS)/pytest.xml || touch $(REPORTS)/failed
 	@$(PY) -m local.gate.count $(NEXTEST_XML) $(REPORTS)/pytest.xml && test ! -e $(REPORTS)/failed
 
-# Next to the package, whose last step uses one processor only. A failed suite does not keep the others from running.
+# Beside the package, which is waited for: at its end, that build uses one processor only. A failed suite does not keep the
+# others from running.
 .PHONY: test-rust
 test-rust: build-tests .venv/tests
 	@mkdir -p $(REPORTS)
-	@$(PINNED) $(CLIPPY) $(CARGO) nextest run --locked --all-features --status-level slow --final-status-level slow \
+	@$(PINNED) $(CLIPPY) nice $(CARGO) nextest run --locked --all-features --status-level slow --final-status-level slow \
 	  || touch $(REPORTS)/failed
 
 # As a compiler, Clippy finds what it finds without a second build of every crate.
@@ -77,7 +78,7 @@ CLIPPY := RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-Dwarnings
 .PHONY: build-tests
 build-tests:
 	$(call step,clippy and the build of the tests)
-	@$(CLIPPY) $(CARGO) test --quiet --locked --all-features --no-run
+	@$(CLIPPY) nice $(CARGO) test --quiet --locked --all-features --no-run
 
 .PHONY: simulate
 simulate: ## a million watches in virtual time: FIRST_SEED=... for others than last time

@@ -18,7 +18,6 @@ from samtranslator.yaml_helper import yaml_parse
 from local.aws_endpoint.moto_process import ACCOUNT_ID, REGION
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = ROOT / "template.yaml"
 
 # What Ref and GetAtt give for a resource of each type; {} is its name.
 _IDENTITIES = {

@@ -40,9 +40,7 @@ def test_it_tells_its_story():
 
 def test_it_leaves_no_process_when_interrupted():
     shown = subprocess.Popen(DEMO, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    for line in shown.stdout:
-        if "SCHEDULED" in line:
-            break
+    next(line for line in shown.stdout if "%   in " in line)
     started = descendants(shown.pid)
     assert len(started) >= 2, "moto and the function"
     shown.send_signal(signal.SIGINT)

@@ -45,6 +45,5 @@ def test_it_leaves_no_process_when_interrupted():
     assert len(started) >= 2, "moto and the function"
     shown.send_signal(signal.SIGINT)
     _, errors = shown.communicate(timeout=30)
-    assert shown.returncode == 128 + signal.SIGINT
-    assert errors == ""
+    assert (shown.returncode, errors) == (128 + signal.SIGINT, "")
     assert [pid for pid in started if Path(f"/proc/{pid}").exists()] == []

@@ -96,10 +96,10 @@ check: ## run the whole gate: every lint but rustdoc's, and every test
 .PHONY: lint
 lint: lint-without-build ## run every lint, and no test
 	$(call step,clippy)
-	@$(CARGO) clippy --quiet --locked --all-features --all-targets -- -D warnings
+	@$(CARGO) clippy --quiet --locked --profile test --all-features --all-targets -- -D warnings
 	$(call step,rustdoc)
 	@RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
-	  $(CARGO) doc --quiet --locked --all-features --no-deps --document-private-items --lib --bins --examples
+	  $(CARGO) doc --quiet --locked --profile test --all-features --no-deps --document-private-items --lib --bins --examples
 
 .PHONY: lint-without-build
 lint-without-build: rustfmt lint-python lint-workflows deny secrets

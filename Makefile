@@ -63,8 +63,8 @@ test: ## run every test: Rust, then the suites against the packaged binary
 	@$(PY) -m pytest -n 6 --dist loadfile --no-loadscope-reorder --junit-xml $(REPORTS)/pytest.xml || touch $(REPORTS)/failed
 	@$(PY) -m local.gate.count $(NEXTEST_XML) $(REPORTS)/pytest.xml && test ! -e $(REPORTS)/failed
 
-# Beside the package, which is waited for: at its end, that build uses one processor only. A failed suite does not keep the
-# others from running.
+# Beside the package and after it (`nice`): the suites wait for the package, whose last step uses one processor only. A failed
+# suite does not keep the others from running.
 .PHONY: test-rust
 test-rust: build-tests .venv/tests
 	@mkdir -p $(REPORTS)
@@ -93,6 +93,7 @@ step = @echo "check: $(1)"
 check: ## run the whole gate: every lint but rustdoc's, and every test
 	@$(MAKE) test ALSO=lint-without-build
 
+# With one profile and the same features, the dependencies are checked once for Clippy and rustdoc.
 .PHONY: lint
 lint: lint-without-build ## run every lint, and no test
 	$(call step,clippy)
@@ -112,8 +113,8 @@ rustfmt:
 .PHONY: lint-python
 lint-python: .venv/lint
 	$(call step,ruff)
-	@$(PY) -m ruff format --check --quiet $(PYTHON_FILES)
-	@$(PY) -m ruff check --quiet $(PYTHON_FILES)
+	@$(PY) -m ruff format --check --quiet
+	@$(PY) -m ruff check --quiet
 
 .PHONY: lint-workflows
 lint-workflows: .venv/lint
@@ -156,8 +157,8 @@ golden: ## write the messages for every way a watch ends into tests/golden
 .PHONY: fmt
 fmt: .venv/lint ## format everything
 	@$(CARGO) fmt --all
-	@$(PY) -m ruff format --quiet $(PYTHON_FILES)
-	@$(PY) -m ruff check --quiet --fix-only $(PYTHON_FILES)
+	@$(PY) -m ruff format --quiet
+	@$(PY) -m ruff check --quiet --fix-only
 
 # ---- tools -----------------------------------------------------------------------------------------
 
